@@ -1,1 +1,3 @@
-//! Placeholder.
+//! The pure heart of automend.
+
+pub mod dn;
