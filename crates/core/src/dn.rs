@@ -79,6 +79,11 @@ impl Dn {
         Ok(Self(text.get(..end).unwrap_or("").trim_start().into()))
     }
 
+    /// The empty name, which is the root DSE's.
+    pub fn root() -> Self {
+        Self("".into())
+    }
+
     /// The text as it was read.
     pub fn as_str(&self) -> &str {
         &self.0
