@@ -160,9 +160,14 @@ impl Guid {
 
 /// Turns between the order shown and the order stored; its own inverse.
 fn swap(bytes: [u8; 16]) -> [u8; 16] {
-    let [a, b, c, d, e, f, g, h, rest @ ..] = bytes;
-    let [i, j, k, l, m, n, o, p] = rest;
-    [d, c, b, a, f, e, h, g, i, j, k, l, m, n, o, p]
+    let mut swapped = bytes;
+    let (groups, _) = swapped.split_at_mut(8);
+    let (first, others) = groups.split_at_mut(4);
+    let (second, third) = others.split_at_mut(2);
+    first.reverse();
+    second.reverse();
+    third.reverse();
+    swapped
 }
 
 impl fmt::Display for Guid {

@@ -228,8 +228,12 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(lines: &[&str], expected: Owner) {
+    fn check(lines: &[&str], expected: impl Into<Owner>) {
         let fixture = Fixture::parse(&format!("dn: CN=Jim,DC=c\n{}", lines.join("\n")));
-        assert_eq!(Owner::of(&fixture.entries()[0]), expected, "{lines:?}");
+        assert_eq!(
+            Owner::of(&fixture.entries()[0]),
+            expected.into(),
+            "{lines:?}"
+        );
     }
 }

@@ -230,10 +230,10 @@ fn follow<V: View>(view: &Asking<'_, V>, request: &Request, user: &Entry, owner:
             };
         }
         // Not fetched yet: what is decided here is thrown away.
-        None => return stale(Stale::Gone),
+        None => return no_mailbox(Stale::Gone),
     };
     let Some(entry) = entry else {
-        return stale(Stale::Gone);
+        return no_mailbox(Stale::Gone);
     };
     let state = match Owner::of(entry) {
         Owner::Stale(why) => LinkState::Stale(why),
@@ -277,7 +277,7 @@ fn own_failure<V: View>(
                 match view.ask(Need::Entry(above.clone())) {
                     Some(Answer::Found(found)) => match found.first() {
                         Some(entry) if !matches!(Owner::of(entry), Owner::Stale(_)) => {
-                            next.push((way, entry))
+                            next.push((way, entry));
                         }
                         _ => return Some(way),
                     },
