@@ -124,9 +124,10 @@ pub(crate) struct Audit {
     #[command(flatten)]
     pub source: Source,
 
-    /// Only what hurts this user (address or DN), followed through every owner
-    #[arg(long = "user-only", alias = "for", value_name = "ADDRESS|DN", conflicts_with = "owner")]
-    pub subject: Option<String>,
+    /// Only what hurts this user (address or DN), followed through every owner. On a file or an embedded
+    /// directory, where nobody logs in, --user says the same
+    #[arg(long, visible_alias = "for", value_name = "ADDRESS|DN", conflicts_with = "owner")]
+    pub delegate: Option<String>,
 
     /// Only the links of this owner (address or DN)
     #[arg(long, value_name = "ADDRESS|DN")]
@@ -134,7 +135,7 @@ pub(crate) struct Audit {
 
     /// Check every user's own objects, too: addresses, legacy names, archives, recipient types; and
     /// whether owners fail themselves
-    #[arg(long, conflicts_with_all = ["subject", "owner"])]
+    #[arg(long, conflicts_with_all = ["delegate", "owner"])]
     pub deep: bool,
 
     /// Form of the report

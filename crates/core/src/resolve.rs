@@ -214,12 +214,12 @@ fn ambiguous(shown: &str, several: &[Entry]) -> Resolved {
 
 /// Follows one back link to its owner.
 fn follow<V: View>(view: &Asking<'_, V>, request: &Request, user: &Entry, owner: &Dn) -> Link {
-    let stale = |why| Link {
+    let no_mailbox = |why| Link {
         owner: Subject::named(owner),
         state: LinkState::Stale(why),
     };
     if owner.is_deleted_object() {
-        return stale(Stale::Deleted);
+        return no_mailbox(Stale::Deleted);
     }
     let entry = match view.ask(Need::Entry(owner.clone())) {
         Some(Answer::Found(found)) => found.first(),
