@@ -39,7 +39,7 @@ pub mod control;
 pub mod entry;
 pub mod error;
 pub mod filter;
-// ldif
+pub mod ldif;
 mod wire;
 
 pub use client::{
