@@ -139,7 +139,7 @@ fn decide<V: View>(view: &Asking<'_, V>, request: &Request) -> Resolved {
             .iter()
             .filter_map(|link| link_finding(view, user, link)),
     );
-    if user.back_links.len() as u64 > links::MANY_BACK_LINKS {
+    if user.back_links.len() > usize::from(links::MANY_BACK_LINKS) {
         findings.push(about(
             user,
             Code::TooManyBackLinks,

@@ -68,8 +68,8 @@ pub(crate) struct LinkAudit<'a> {
     tally: Tally,
 }
 
-/// 2^22 bytes of sketch: enough that a few million links name hardly anybody for nothing.
-const SKETCH_BITS: u32 = 22;
+/// 2^21 counters, 4 MiB: enough that a few million links name hardly anybody for nothing.
+const SKETCH_BITS: u32 = 21;
 
 impl<'a> LinkAudit<'a> {
     /// Begins.
@@ -91,21 +91,27 @@ impl<'a> LinkAudit<'a> {
         }
         let totals = self.tally.finish()?;
         self.counts.delegates = totals.distinct;
-        for (name, count) in totals.often {
-            let Ok(dn) = Dn::parse(&name) else { continue };
-            self.findings.push(Finding {
-                code: Code::TooManyBackLinks,
-                subject: Subject::named(&dn),
-                delegates: Vec::new(),
-                evidence: Evidence::fact("backLinks", count),
-            });
-        }
+        self.findings.extend(busy_findings(totals.often));
         Ok((self.counts, self.findings))
     }
 }
 
-fn tally() -> Tally {
-    Tally::new(u8::try_from(links::MANY_BACK_LINKS).unwrap_or(u8::MAX), SKETCH_BITS)
+/// One finding for each delegate with many back links (AM-11).
+pub(crate) fn busy_findings(often: Vec<(String, u64)>) -> impl Iterator<Item = Finding> {
+    often.into_iter().filter_map(|(name, count)| {
+        let dn = Dn::parse(&name).ok()?;
+        Some(Finding {
+            code: Code::TooManyBackLinks,
+            subject: Subject::named(&dn),
+            delegates: Vec::new(),
+            evidence: Evidence::fact("backLinks", count),
+        })
+    })
+}
+
+/// A tally of delegates.
+pub(crate) fn tally() -> Tally {
+    Tally::new(links::MANY_BACK_LINKS, SKETCH_BITS)
 }
 
 impl Owners for LinkAudit<'_> {

@@ -7,6 +7,8 @@
 
 use std::collections::HashMap;
 use std::fs::File;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::io::{BufReader, BufWriter, Read, Seek, Write};
 
 use anyhow::{Context, Result};
@@ -14,13 +16,16 @@ use anyhow::{Context, Result};
 /// Hashes held before they are put away: 4 MiB.
 const PORTION: usize = 1 << 19;
 
+/// Where a counter of the sketch stands still.
+const FULL: u16 = 60_000;
+
 /// A tally under way.
 pub(crate) struct Tally {
     /// Names that come more often than this are told by name.
     threshold: u64,
     portion: Vec<u64>,
     runs: Vec<File>,
-    sketch: Vec<u8>,
+    sketch: Arc<[AtomicU16]>,
     often: HashMap<u64, String>,
 }
 
@@ -34,16 +39,27 @@ pub(crate) struct Totals {
 }
 
 impl Tally {
-    /// A tally that tells names that come more than `threshold` times (at most 254), with
-    /// 2^`bits` bytes of sketch.
-    pub(crate) fn new(threshold: u8, bits: u32) -> Self {
-        Self {
-            threshold: u64::from(threshold.min(254)),
-            portion: Vec::new(),
-            runs: Vec::new(),
-            sketch: vec![0; 1 << bits],
-            often: HashMap::new(),
-        }
+    /// A tally that tells names that come more than `threshold` times (at most [`FULL`]), with
+    /// 2^`bits` counters of two bytes.
+    pub(crate) fn new(threshold: u16, bits: u32) -> Self {
+        Self::with_sketch(u64::from(threshold.min(FULL)), (0..1 << bits).map(|_| AtomicU16::new(0)).collect())
+    }
+
+    fn with_sketch(threshold: u64, sketch: Arc<[AtomicU16]>) -> Self {
+        Self { threshold, portion: Vec::new(), runs: Vec::new(), sketch, often: HashMap::new() }
+    }
+
+    /// A tally for another thread, which sees what all of them count; to be [merged](Self::merge).
+    pub(crate) fn fork(&self) -> Self {
+        Self::with_sketch(self.threshold, Arc::clone(&self.sketch))
+    }
+
+    /// Takes what another thread has counted.
+    pub(crate) fn merge(&mut self, mut other: Self) -> Result<()> {
+        other.put_away().context("writing a temporary file")?;
+        self.runs.append(&mut other.runs);
+        self.often.extend(other.often);
+        Ok(())
     }
 
     /// Counts a name by its hash; `name` is asked for only when it may have come often.
@@ -60,21 +76,25 @@ impl Tally {
     }
 
     /// Counts in two rows of the sketch, and returns the lesser count.
-    fn sketched(&mut self, hash: u64) -> u64 {
+    fn sketched(&self, hash: u64) -> u64 {
         let half = self.sketch.len() / 2;
-        let mut least = u8::MAX;
+        let mut least = u16::MAX;
         // Two independent parts of the hash choose the counters.
         for (row, part) in [(0, hash & 0xffff_ffff), (half, hash >> 32)] {
             let at = row + usize::try_from(part).unwrap_or(0) % half;
-            if let Some(counter) = self.sketch.get_mut(at) {
-                *counter = counter.saturating_add(1);
-                least = least.min(*counter);
+            if let Some(counter) = self.sketch.get(at) {
+                // A full counter stands still; threads that race leave it far from wrapping around.
+                let full = counter.load(Ordering::Relaxed) >= FULL;
+                least = least.min(if full { FULL } else { counter.fetch_add(1, Ordering::Relaxed) + 1 });
             }
         }
         u64::from(least)
     }
 
     fn put_away(&mut self) -> std::io::Result<()> {
+        if self.portion.is_empty() {
+            return Ok(());
+        }
         self.portion.sort_unstable();
         let mut file = tempfile::tempfile()?;
         let mut out = BufWriter::new(&mut file);
@@ -173,6 +193,18 @@ mod tests {
         }
         assert!(tally.runs.len() >= 2);
         assert_eq!(tally.finish().unwrap(), Totals { distinct: 400_000, often: vec![("7".to_owned(), 63)] });
+    }
+
+    #[test]
+    fn threads_count_together() {
+        let mut tally = Tally::new(50, 10);
+        let mut other = tally.fork();
+        for _ in 0..30 {
+            tally.add(1 << 40, || "hot".to_owned()).unwrap();
+            other.add(1 << 40, || "hot".to_owned()).unwrap();
+        }
+        tally.merge(other).unwrap();
+        assert_eq!(tally.finish().unwrap(), Totals { distinct: 1, often: vec![("hot".to_owned(), 60)] });
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub const ATTRIBUTES: &[&str] = &[
 ];
 
 /// Back links beyond this number make Outlook slow (AM-11).
-pub const MANY_BACK_LINKS: u64 = 50;
+pub const MANY_BACK_LINKS: u16 = 50;
 
 /// Judges every link of one owner; hands out at most one finding for stale or undecided links.
 ///
