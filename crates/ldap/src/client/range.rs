@@ -1,0 +1,158 @@
+//! Ranged retrieval: the values of an attribute that come in portions ([MS-ADTS] 3.1.1.3.1.3.3).
+//!
+//! A server with a limit on values answers `member` with `member;range=0-1499`, perhaps beside a
+//! `member` without values, and wants to be asked for `member;range=1500-*` until it answers with
+//! `range=N-*`. Invariant: an entry is complete or there is an error; no value is left out.
+
+use super::{Client, Scope, Search};
+use crate::control::{ATTRIBUTE_SCOPED_QUERY, Control, PAGED_RESULTS};
+use crate::entry::{Attribute, Entry};
+use crate::error::Error;
+use crate::filter::Filter;
+
+/// Whether some attribute of the entry came as a range.
+pub(super) fn is_ranged(entry: &Entry) -> bool {
+    // Options are rare, so this costs a look at the length of an empty list for each attribute.
+    entry
+        .attributes
+        .iter()
+        .any(|attribute| position(attribute).is_some())
+}
+
+/// Fetches what is missing of each ranged attribute; `false` when the object is gone meanwhile.
+///
+/// `controls` are those of the search that found the entry; what changes the meaning of a base
+/// search is left out.
+pub(super) async fn complete(
+    client: &Client,
+    entry: &mut Entry,
+    controls: &[Control],
+) -> Result<bool, Error> {
+    while let Some(index) = entry.attributes.iter().position(|a| position(a).is_some()) {
+        let mut attribute = entry.attributes.remove(index);
+        let mut range = take_range(&mut attribute)?;
+        let mut bytes = size(&attribute.values);
+        while let Some(next) = range.next {
+            let asked = format!("{};range={next}-*", attribute.description());
+            let mut request = Search::new(
+                &entry.dn,
+                Scope::Base,
+                Filter::present("objectClass"),
+                &[&asked],
+            );
+            request.controls = controls
+                .iter()
+                .filter(|c| c.oid != PAGED_RESULTS && c.oid != ATTRIBUTE_SCOPED_QUERY)
+                .cloned()
+                .collect();
+            let Some(answer) = client.single(&request).await? else {
+                return Ok(false);
+            };
+            let Some(mut more) = take_attribute(answer, &attribute) else {
+                // Values went away between two questions: there are no more.
+                break;
+            };
+            range = take_range(&mut more)?;
+            if range.start != next && !more.values.is_empty() {
+                return Err(Error::PeerMisbehaved {
+                    what: "a range that was not asked for",
+                });
+            }
+            bytes = bytes.saturating_add(size(&more.values));
+            let max = client.limits().entry_bytes;
+            if bytes > max {
+                return Err(Error::Limit {
+                    what: "bytes of values in one entry",
+                    max,
+                    found: bytes,
+                });
+            }
+            attribute.values.append(&mut more.values);
+        }
+        merge(entry, index, attribute);
+    }
+    Ok(true)
+}
+
+/// The bytes that values take in memory, about.
+pub(super) fn size(values: &[Vec<u8>]) -> usize {
+    values.iter().fold(0, |sum, value| {
+        sum.saturating_add(value.len()).saturating_add(24)
+    })
+}
+
+/// One portion: where it starts, and where the next one does.
+struct Range {
+    start: u64,
+    next: Option<u64>,
+}
+
+/// Which option says that this attribute is a portion.
+fn position(attribute: &Attribute) -> Option<usize> {
+    attribute.options.iter().position(|option| {
+        option
+            .get(..6)
+            .is_some_and(|word| word.eq_ignore_ascii_case("range="))
+    })
+}
+
+/// Takes the range option off an attribute, and checks it against the number of values.
+fn take_range(attribute: &mut Attribute) -> Result<Range, Error> {
+    const WRONG: Error = Error::PeerMisbehaved {
+        what: "a range that is none",
+    };
+    let Some(position) = position(attribute) else {
+        // Asked for a range and answered without one: that is all there is.
+        return Ok(Range {
+            start: 0,
+            next: None,
+        });
+    };
+    let option = attribute.options.remove(position);
+    let bounds = option
+        .get(6..)
+        .and_then(|bounds| bounds.split_once('-'))
+        .ok_or(WRONG)?;
+    let start = bounds.0.parse::<u64>().map_err(|_| WRONG)?;
+    if bounds.1 == "*" {
+        return Ok(Range { start, next: None });
+    }
+    let end = bounds.1.parse::<u64>().map_err(|_| WRONG)?;
+    let next = end.checked_add(1).ok_or(WRONG)?;
+    if next.checked_sub(start) != u64::try_from(attribute.values.len()).ok() || next == start {
+        let what = "a range that does not count its values";
+        return Err(Error::PeerMisbehaved { what });
+    }
+    Ok(Range {
+        start,
+        next: Some(next),
+    })
+}
+
+/// The attribute of an answer that continues `wanted`.
+fn take_attribute(answer: Entry, wanted: &Attribute) -> Option<Attribute> {
+    let mut candidates: Vec<Attribute> = answer
+        .attributes
+        .into_iter()
+        .filter(|attribute| attribute.name.eq_ignore_ascii_case(&wanted.name))
+        .collect();
+    // A server may put the plain name without values beside the range.
+    let ranged = candidates
+        .iter()
+        .position(|attribute| position(attribute).is_some());
+    let index = ranged.or_else(|| candidates.iter().position(|a| !a.values.is_empty()))?;
+    Some(candidates.swap_remove(index))
+}
+
+/// Puts a completed attribute back, in the place of its plain name without values if there is one.
+fn merge(entry: &mut Entry, index: usize, attribute: Attribute) {
+    let twin = entry.attributes.iter_mut().find(|other| {
+        other.name.eq_ignore_ascii_case(&attribute.name) && other.options == attribute.options
+    });
+    match twin {
+        Some(twin) => twin.values.extend(attribute.values),
+        None => entry
+            .attributes
+            .insert(index.min(entry.attributes.len()), attribute),
+    }
+}

@@ -1,0 +1,133 @@
+//! A search and its answers (RFC 4511 4.5).
+//!
+//! Invariant: a stream ends with `None` only when the server said that it sent everything.
+
+use super::connection::Pending;
+use crate::control::Control;
+use crate::entry::Entry;
+use crate::error::{Error, Operation};
+use crate::filter::Filter;
+use crate::wire::{Malformed, Response, op};
+
+/// What to search for, and where.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Search {
+    /// The name where the search starts.
+    pub base: String,
+    /// How far from there.
+    pub scope: Scope,
+    /// What an entry must be like.
+    pub filter: Filter,
+    /// The attributes wanted: none means all user attributes, `1.1` means none.
+    pub attributes: Vec<String>,
+    /// How many entries at most; 0 leaves it to the server.
+    pub size_limit: u32,
+    /// How many seconds at most; 0 leaves it to the server.
+    pub time_limit_seconds: u32,
+    /// Whether the attributes come without their values.
+    pub types_only: bool,
+    /// What else to ask of the server.
+    pub controls: Vec<Control>,
+}
+
+impl Search {
+    /// A search without limits of its own and without controls.
+    pub fn new(base: &str, scope: Scope, filter: Filter, attributes: &[&str]) -> Self {
+        Self {
+            base: base.to_owned(),
+            scope,
+            filter,
+            attributes: attributes.iter().map(|&name| name.to_owned()).collect(),
+            size_limit: 0,
+            time_limit_seconds: 0,
+            types_only: false,
+            controls: Vec::new(),
+        }
+    }
+}
+
+/// How far a search goes (RFC 4511 4.5.1.2).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Scope {
+    /// The base itself.
+    Base,
+    /// Its children.
+    One,
+    /// The base and everything below.
+    Subtree,
+}
+
+impl Scope {
+    pub(crate) fn number(self) -> i64 {
+        match self {
+            Self::Base => 0,
+            Self::One => 1,
+            Self::Subtree => 2,
+        }
+    }
+}
+
+/// One answer to a search.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Item {
+    /// An entry that matches.
+    Entry(Entry),
+    /// LDAP URLs of where else to search (RFC 4511 4.5.3).
+    Reference(Vec<String>),
+}
+
+/// The answers to a search as they come; dropping it early abandons the search.
+#[derive(Debug)]
+pub struct SearchStream {
+    pending: Option<Pending>,
+    controls: Vec<Control>,
+}
+
+impl SearchStream {
+    pub(super) fn new(pending: Pending) -> Self {
+        Self {
+            pending: Some(pending),
+            controls: Vec::new(),
+        }
+    }
+
+    /// The next answer, `None` after the last. Once it has failed, it stays at `None`.
+    ///
+    /// Safe to cancel: no answer is lost.
+    pub async fn next(&mut self) -> Result<Option<Item>, Error> {
+        let Some(pending) = &mut self.pending else {
+            return Ok(None);
+        };
+        let item = advance(pending, &mut self.controls).await;
+        if !matches!(item, Ok(Some(_))) {
+            self.pending = None;
+        }
+        item
+    }
+
+    /// The controls that came with the end of the search.
+    pub fn controls(&self) -> &[Control] {
+        &self.controls
+    }
+}
+
+async fn advance(
+    pending: &mut Pending,
+    controls: &mut Vec<Control>,
+) -> Result<Option<Item>, Error> {
+    loop {
+        let message = pending.message().await?;
+        let envelope = pending.read(&message)?;
+        let misbehaved = |Malformed(what)| pending.misbehaved(what);
+        match envelope.response().map_err(misbehaved)? {
+            Response::Entry(entry) => return Ok(Some(Item::Entry(entry))),
+            Response::Reference(urls) => return Ok(Some(Item::Reference(urls))),
+            Response::Intermediate => {}
+            Response::Outcome(outcome) if envelope.op == op::SEARCH_DONE => {
+                *controls = envelope.controls().map_err(misbehaved)?;
+                return outcome.check(Operation::Search).map(|()| None);
+            }
+            Response::Outcome(_) => return Err(pending.misbehaved("an answer of the wrong kind")),
+        }
+    }
+}
