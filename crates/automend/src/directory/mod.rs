@@ -54,6 +54,16 @@ impl Directory {
         }
     }
 
+    /// What could not be read so far, told once.
+    pub(crate) fn take_defects(&mut self) -> Vec<String> {
+        let told = |defects: &mut Vec<Defect>| defects.drain(..).map(|defect| defect.to_string()).collect();
+        match self {
+            Self::Live(live) => told(&mut live.defects),
+            Self::Embedded(embedded) => told(&mut embedded.defects),
+            Self::Ldif(ldif) => std::mem::take(&mut ldif.defects),
+        }
+    }
+
     /// Asks the resolver; `known` keeps what was read, for the next question.
     pub(crate) async fn resolve(&mut self, request: &Request, known: &mut Known) -> Result<Resolved> {
         for _ in 0..MOST_ROUNDS {
