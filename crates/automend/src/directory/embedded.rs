@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use automend_core::dn::Dn;
 use automend_core::entry::{Class, Defect, Entry};
-use automend_core::names::attribute;
+use automend_core::names::{Guid, attribute};
 use automend_core::view::{Answer, Known, Need, View};
 use automend_directory::{Directory, Object, Reading};
 
@@ -88,6 +88,16 @@ impl Embedded {
             }
         }
         Ok(groups)
+    }
+
+    /// The GUID of the first naming context's head, or its name.
+    pub(crate) fn identity(&self) -> Result<String> {
+        let reading = self.reading()?;
+        let Some(head) = reading.naming_contexts()?.into_iter().next() else {
+            return Ok(String::new());
+        };
+        let guid = reading.object(&head)?.map(|object| Guid(object.guid));
+        Ok(guid.map_or_else(|| head.as_str().to_lowercase(), |guid| guid.to_string()))
     }
 
     /// A snapshot.

@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail};
 use automend_core::checks::links;
 use automend_core::dn::Dn;
 use automend_core::entry::{ATTRIBUTES, Defect, Entry};
-use automend_core::names::{SmtpAddress, attribute};
+use automend_core::names::{Guid, SmtpAddress, attribute};
 use automend_core::owner;
 use automend_core::view::{Answer, Known, Need, View};
 use automend_ldap::control::{ATTRIBUTE_SCOPED_QUERY, SHOW_DELETED};
@@ -91,6 +91,15 @@ impl Live {
         let client = connect(&settings, url).await?;
         let root = RootDse::read(&client).await.with_context(|| format!("{url}: reading its root DSE"))?;
         Ok(Self { url: url.clone(), settings, client, root, defects: Vec::new(), places: None })
+    }
+
+    /// The GUID of the domain, or its name where it has none.
+    pub(crate) async fn identity(&self) -> Result<String> {
+        let bases = self.bases()?;
+        let head = self.root.default.clone().or_else(|| bases.into_iter().next()).unwrap_or_default();
+        let found = self.client.base(&head, &[attribute::OBJECT_GUID]).await;
+        let guid = found.ok().flatten().and_then(|entry| Guid::from_bytes(entry.values(attribute::OBJECT_GUID).next()?));
+        Ok(guid.map_or_else(|| head.to_lowercase(), |guid| guid.to_string()))
     }
 
     /// The names to search below: `--base`, or every naming context that is not inside another.
@@ -185,7 +194,8 @@ impl Live {
         Ok(Some(references))
     }
 
-    async fn reconnect(&mut self, attempt: u32) -> Result<()> {
+    /// Makes the connection anew, after a pause that grows with `attempt`.
+    pub(crate) async fn reconnect(&mut self, attempt: u32) -> Result<()> {
         // 0.1, 0.2, 0.4 s and so on, at most 10 s.
         let wait = Duration::from_millis(100 << attempt.saturating_sub(1).min(7)).min(Duration::from_secs(10));
         tokio::time::sleep(wait).await;
@@ -608,7 +618,7 @@ fn by_address(address: &SmtpAddress) -> Filter {
 }
 
 /// Whether another connection may go on where this one ended.
-fn is_lost(error: &Error) -> bool {
+pub(crate) fn is_lost(error: &Error) -> bool {
     matches!(error, Error::Closed { .. } | Error::Io { .. } | Error::TimedOut { .. })
         || matches!(error, Error::Refused { code: ResultCode::BUSY | ResultCode::UNAVAILABLE, .. })
 }

@@ -54,6 +54,15 @@ impl Directory {
         }
     }
 
+    /// What names this directory for ever, whatever it is called on the command line.
+    pub(crate) async fn identity(&mut self) -> Result<String> {
+        Ok(match self {
+            Self::Live(live) => live.identity().await?,
+            Self::Embedded(embedded) => embedded.identity()?,
+            Self::Ldif(ldif) => ldif.shown.clone(),
+        })
+    }
+
     /// What could not be read so far, told once.
     pub(crate) fn take_defects(&mut self) -> Vec<String> {
         let told = |defects: &mut Vec<Defect>| defects.drain(..).map(|defect| defect.to_string()).collect();

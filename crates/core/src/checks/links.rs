@@ -126,7 +126,8 @@ fn recipient_type(entry: &Entry) -> Evidence {
 
 /// A database that is named and does not exist (AM-4); where none is named, the server.
 pub(crate) fn dangling(entry: &Entry, places: &impl View) -> Option<Evidence> {
-    let gone = |need: &Need| matches!(places.answer(need), Some(Answer::Found(found)) if found.is_empty());
+    let gone =
+        |need: &Need| matches!(places.answer(need), Some(Answer::Found(found)) if found.is_empty());
     if let Some(database) = &entry.home_mdb {
         let dangles = database.is_deleted_object() || gone(&Need::Exists(database.clone()));
         return dangles.then(|| Evidence::fact(attribute::HOME_MDB, database));

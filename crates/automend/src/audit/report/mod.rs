@@ -21,7 +21,7 @@ use crate::clock;
 use crate::fix::export;
 
 pub(crate) use json::{FindingJson, evidence_json};
-pub(crate) use table::print_findings;
+pub(crate) use table::{plural, print_findings};
 
 /// What an audit found.
 pub(crate) struct Report {
