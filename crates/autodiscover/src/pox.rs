@@ -9,6 +9,7 @@ use automend_core::fault::FaultCode;
 use automend_core::names::SmtpAddress;
 use automend_core::settings::{AlternativeMailbox, Locator, Outcome, Settings};
 use quick_xml::Writer;
+use quick_xml::escape::partial_escape;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 
 /// Namespace of the envelope, and of a fault.
@@ -152,7 +153,8 @@ fn text(xml: &mut Xml, name: &str, value: &str) -> io::Result<()> {
         .map(|c| if allowed(c) { c } else { '\u{fffd}' })
         .collect();
     start(xml, name)?;
-    xml.write_event(Event::Text(BytesText::new(&value)))?;
+    // Exchange leaves quotes in text as they are.
+    xml.write_event(Event::Text(BytesText::from_escaped(partial_escape(value.as_str()))))?;
     end(xml, name)
 }
 
@@ -177,7 +179,7 @@ mod tests {
           <Response>
             <Error Time="12:03:32.8803744" Id="2422600485">
               <ErrorCode>603</ErrorCode>
-              <Message>The Active Directory user wasn&apos;t found.</Message>
+              <Message>The Active Directory user wasn't found.</Message>
               <DebugData/>
             </Error>
           </Response>

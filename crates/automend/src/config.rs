@@ -131,6 +131,21 @@ impl Settings {
         })
     }
 
+    /// Settings for a directory that needs nothing else.
+    pub(crate) fn of(directory: Where) -> Self {
+        Self {
+            directory,
+            user: None,
+            password: Password::Prompt,
+            ca: None,
+            start_tls: false,
+            allow_plain: false,
+            base: Vec::new(),
+            page_size: PAGE_SIZE,
+            timeout: TIMEOUT,
+        }
+    }
+
     /// The settings for another server of the same directory.
     pub(crate) fn at(&self, url: Url) -> Self {
         Self { directory: Where::Server(url), ..self.clone() }

@@ -20,12 +20,10 @@ pub(crate) fn run(command: &DirectoryCommand) -> Result<ExitCode> {
         DirectoryCommand::Import { file, directory } => {
             let report = import_file(file, directory)?;
             println!(
-                "{}: {} added, {} modified, {} renamed, {} deleted, {}",
+                "{}: {} added, {} changed, {}",
                 directory.display(),
-                report.added,
-                report.modified,
-                report.renamed,
-                report.deleted,
+                plural(report.added, "object"),
+                report.changed,
                 plural(report.links, "link")
             );
             for note in &report.notes {

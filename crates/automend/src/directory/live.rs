@@ -55,8 +55,6 @@ pub(crate) struct RootDse {
     pub schema: Option<String>,
     /// Where attributes are defined on other servers (RFC 4512 4.2).
     pub subschema: Option<String>,
-    /// Its own name.
-    pub host: Option<String>,
     /// OIDs of its controls.
     pub controls: HashSet<String>,
     /// Whether it behaves as Active Directory does.
@@ -565,7 +563,6 @@ impl RootDse {
             "configurationNamingContext",
             "schemaNamingContext",
             "subschemaSubentry",
-            "dnsHostName",
             "supportedControl",
             "supportedCapabilities",
         ];
@@ -589,7 +586,6 @@ impl RootDse {
             configuration: one("configurationNamingContext"),
             schema: one("schemaNamingContext"),
             subschema: one("subschemaSubentry"),
-            host: one("dnsHostName"),
             controls: texts("supportedControl").into_iter().collect(),
             active_directory,
         })

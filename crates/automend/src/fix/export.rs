@@ -26,7 +26,7 @@ pub(crate) fn ldif(changes: &[Change], directory: &str, at: Timestamp, out: &mut
             attribute: attribute::DELEGATE_LIST_LINK.to_owned(),
             values: change.delegates.iter().map(|dn| dn.as_str().as_bytes().to_vec()).collect(),
         };
-        writer.modify(change.owner.as_str(), &[delete])?;
+        writer.modify(change.owner.as_str(), &[delete], &[])?;
     }
     Ok(())
 }

@@ -23,6 +23,7 @@ use automend_core::policy::Policy;
 use automend_core::resolve::{LinkState, Request, Who};
 use automend_core::settings::Outcome;
 use automend_core::view::Known;
+use futures_util::FutureExt;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -253,7 +254,7 @@ pub(crate) async fn apply(
     for (i, change) in planned.iter().enumerate() {
         if let Some(pace) = &mut pace {
             tokio::select! { _ = pace.tick() => {}, _ = &mut stop => return interrupted(i, planned.len()) }
-        } else if futures_util::poll!(&mut stop).is_ready() {
+        } else if (&mut stop).now_or_never().is_some() {
             return interrupted(i, planned.len());
         }
         let (entry, values) = match still_applies(directory, change).await? {

@@ -124,7 +124,7 @@ impl Receipt {
             values: begin.delegates.iter().map(|dn| dn.as_bytes().to_vec()).collect(),
         };
         let mut record = Writer::new(Vec::new())?;
-        record.modify(&begin.owner, &[restore])?;
+        record.modify(&begin.owner, &[restore], &[])?;
         let record = record.into_inner();
         text.extend(record.strip_prefix(b"version: 1\n".as_slice()).unwrap_or(&record));
         text.extend(b"\n");

@@ -81,7 +81,7 @@ impl<'a> From<&'a Finding> for FindingJson<'a> {
 }
 
 /// Evidence as an object: `missing`, `since`, and every fact under its own name.
-pub(crate) fn evidence_json(finding: &Finding) -> Value {
+fn evidence_json(finding: &Finding) -> Value {
     let mut map = Map::new();
     if !finding.evidence.missing.is_empty() {
         map.insert("missing".to_owned(), json!(finding.evidence.missing));

@@ -20,7 +20,7 @@ use crate::args::Format;
 use crate::clock;
 use crate::fix::export;
 
-pub(crate) use json::{FindingJson, evidence_json};
+pub(crate) use json::FindingJson;
 pub(crate) use table::{plural, print_findings};
 
 /// What an audit found.
@@ -75,7 +75,7 @@ pub(crate) fn since(finding: &Finding) -> Option<String> {
         return Some(clock::for_people(at));
     }
     let changed = finding.evidence.facts.iter().find(|(name, _)| *name == "whenChanged").map(|(_, text)| text)?;
-    clock::generalized(changed).map(|at| format!("{} or before", clock::for_people(at)))
+    clock::generalized(changed).map(|at| format!("by {}", clock::for_people(at)))
 }
 
 fn csv(report: &Report, out: &mut impl Write) -> io::Result<()> {

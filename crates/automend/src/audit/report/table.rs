@@ -63,7 +63,7 @@ pub(crate) fn print_findings(findings: &[Finding], out: &mut impl Write, colours
     writeln!(out)?;
     let mut table = Table::new();
     table
-        .load_preset(UTF8_HORIZONTAL_ONLY)
+        .load_style(UTF8_HORIZONTAL_ONLY)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_header(["Code", "Owner", "What is wrong", "Since", "Who is hurt"]);
     if table.width().is_none() {

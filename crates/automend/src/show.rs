@@ -1,0 +1,221 @@
+//! `automend show USER`: both directions of AutoMapping for one user, and what Autodiscover answers.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use automend_autodiscover::pox::{Stamp, answer};
+use automend_core::entry::{Class, Entry};
+use automend_core::finding::Code;
+use automend_core::names::SmtpAddress;
+use automend_core::owner::Owner;
+use automend_core::policy::Policy;
+use automend_core::resolve::{Link, LinkState, Request, Resolved, Who};
+use automend_core::settings::Outcome;
+use automend_core::view::{Answer, Known, Need, View};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::args::{self, ShowFormat};
+use crate::audit::FOLLOW;
+use crate::audit::report::{FindingJson, plural, print_findings};
+use crate::clock;
+use crate::config::Settings;
+use crate::directory::{Directory, who};
+
+/// Runs the command.
+pub(crate) async fn run(args: &args::Show, config: Option<&std::path::Path>) -> Result<ExitCode> {
+    let settings = Settings::read(&args.source, config)?;
+    let mut directory = Directory::open(&settings).await?;
+    let shown = Shown::of(&mut directory, &who(&args.subject)?).await?;
+    let mut out = anstream::stdout();
+    match args.format {
+        ShowFormat::Table => shown.print(&mut out)?,
+        ShowFormat::Json => {
+            serde_json::to_writer_pretty(&mut out, &shown.to_json())?;
+            writeln!(out)?;
+        }
+        ShowFormat::Xml => writeln!(out, "{}", answer(&shown.faithful.outcome, &stamp(clock::now()))?)?,
+    }
+    for defect in directory.take_defects() {
+        eprintln!("note: {defect}");
+    }
+    Ok(if shown.faithful.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// What Exchange writes into a fault: the time of day with seven digits.
+pub(crate) fn stamp(at: Timestamp) -> Stamp {
+    let digits = at.subsec_nanosecond() / 100;
+    Stamp { time: format!("{}.{digits:07}", at.strftime("%H:%M:%S")), id: 2_422_600_485 }
+}
+
+/// A user, seen from both sides.
+struct Shown {
+    asked: String,
+    faithful: Resolved,
+    healthy: Resolved,
+    /// The delegates of this mailbox, as far as they exist.
+    opened_by: Vec<(automend_core::dn::Dn, Option<Entry>)>,
+}
+
+impl Shown {
+    async fn of(directory: &mut Directory, who: &Who) -> Result<Self> {
+        let mut known = Known::default();
+        let request = |policy| Request { who: who.clone(), policy, follow: FOLLOW };
+        let faithful = directory.resolve(&request(Policy::Faithful), &mut known).await?;
+        let healthy = directory.resolve(&request(Policy::Healthy), &mut known).await?;
+        let links = faithful.user.as_ref().map(|user| user.forward_links.clone()).unwrap_or_default();
+        directory.answer(links.iter().cloned().map(Need::Entry).collect(), &mut known).await?;
+        let delegate = |dn: &automend_core::dn::Dn| match known.answer(&Need::Entry(dn.clone())) {
+            Some(Answer::Found(found)) => found.first().cloned(),
+            _ => None,
+        };
+        let opened_by = links.iter().map(|dn| (dn.clone(), delegate(dn))).collect();
+        let asked = match who {
+            Who::Address(address) => address.to_string(),
+            Who::Dn(dn) => dn.to_string(),
+            Who::LegacyDn(legacy) => legacy.clone(),
+        };
+        Ok(Self { asked, faithful, healthy, opened_by })
+    }
+
+    fn print(&self, out: &mut impl Write) -> Result<()> {
+        match &self.faithful.user {
+            Some(user) => {
+                let address = user.primary_address().map(|address| format!(" <{address}>")).unwrap_or_default();
+                writeln!(out, "{}{address}\n{}", user.shown(), user.dn)?;
+            }
+            None => writeln!(out, "{}", self.asked)?,
+        }
+        writeln!(out, "\nAutodiscover, as Exchange answers it: {}", sentence(&self.faithful.outcome))?;
+        if let Outcome::Fault(fault) = &self.faithful.outcome {
+            writeln!(out, "  because {}", fault.cause)?;
+        }
+        if self.healthy.outcome != self.faithful.outcome {
+            writeln!(out, "With the stale links removed: {}", sentence(&self.healthy.outcome))?;
+        }
+        if self.faithful.user.is_some() {
+            writeln!(out, "\nOpened for this user: {}", plural(self.faithful.links.len() as u64, "mailbox").replace("mailboxs", "mailboxes"))?;
+            for link in &self.faithful.links {
+                let (word, why) = state(link);
+                writeln!(out, "  {word:<10} {}  ({}){}", link.owner.shown, link.owner.dn, why.map(|why| format!("\n             {why}")).unwrap_or_default())?;
+            }
+            writeln!(out, "\nWho opens this mailbox: {}", plural(self.opened_by.len() as u64, "delegate"))?;
+            let owner = self.faithful.user.as_ref().map(Owner::of);
+            for (dn, entry) in &self.opened_by {
+                writeln!(out, "  {:<10} {}  ({dn})", opener(owner.as_ref(), entry.as_ref()), entry.as_ref().map_or_else(|| dn.name(), Entry::shown))?;
+            }
+            if let Some(Owner::Stale(why)) = owner.filter(|_| !self.opened_by.is_empty()) {
+                writeln!(out, "  These links break Autodiscover for everybody above: {why}.")?;
+            }
+        }
+        if !self.faithful.findings.is_empty() {
+            writeln!(out)?;
+            print_findings(&self.faithful.findings, out, false)?;
+        }
+        if let Some(stale) = self.faithful.links.iter().find(|link| matches!(link.state, LinkState::Stale(_))) {
+            writeln!(out, "To mend: automend fix --only {:?}", stale.owner.dn.as_str())?;
+        }
+        Ok(())
+    }
+
+    fn to_json(&self) -> Value {
+        let user = self.faithful.user.as_ref().map(|user| {
+            json!({
+                "dn": user.dn.as_str(),
+                "guid": user.guid.map(|guid| guid.to_string()),
+                "name": user.shown(),
+                "address": user.primary_address().as_ref().map(SmtpAddress::as_str),
+            })
+        });
+        let opens: Vec<Value> = self
+            .faithful
+            .links
+            .iter()
+            .map(|link| {
+                let (word, why) = state(link);
+                json!({ "dn": link.owner.dn.as_str(), "name": link.owner.shown, "state": word.to_lowercase(), "why": why })
+            })
+            .collect();
+        let owner = self.faithful.user.as_ref().map(Owner::of);
+        let opened_by: Vec<Value> = self
+            .opened_by
+            .iter()
+            .map(|(dn, entry)| {
+                let name = entry.as_ref().map_or_else(|| dn.name(), Entry::shown);
+                json!({ "dn": dn.as_str(), "name": name, "state": opener(owner.as_ref(), entry.as_ref()).to_lowercase() })
+            })
+            .collect();
+        json!({
+            "version": 1,
+            "asked": self.asked,
+            "user": user,
+            "autodiscover": { "faithful": outcome(&self.faithful.outcome), "mended": outcome(&self.healthy.outcome) },
+            "opens": opens,
+            "openedBy": opened_by,
+            "findings": self.faithful.findings.iter().map(FindingJson::from).collect::<Vec<_>>(),
+        })
+    }
+}
+
+/// One word for a link, and why, if there is more to say.
+fn state(link: &Link) -> (&'static str, Option<String>) {
+    match &link.state {
+        LinkState::Live => ("OK", None),
+        LinkState::Remote => ("REMOTE", None),
+        LinkState::Stale(why) => ("STALE", Some(format!("{}: {why}", Code::of_stale(*why)))),
+        LinkState::FailsItself(chain) => {
+            let way: Vec<String> = chain.iter().map(automend_core::dn::Dn::name).collect();
+            ("FAILING", Some(format!("its own Autodiscover fails because of {}", way.join(", then "))))
+        }
+        LinkState::Unreadable(why) => ("UNREADABLE", Some(why.clone())),
+    }
+}
+
+/// One word for a link in the other direction.
+fn opener(owner: Option<&Owner>, delegate: Option<&Entry>) -> &'static str {
+    match (owner, delegate) {
+        (_, None) => "UNREADABLE",
+        (Some(Owner::Stale(_)), _) => "STALE",
+        (_, Some(entry)) if entry.class == Class::Group => "GROUP",
+        _ => "OK",
+    }
+}
+
+fn sentence(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Settings(settings) => {
+            let alternatives = settings.alternatives.len() as u64;
+            format!("settings, with {}", plural(alternatives, "alternative mailbox").replace("mailboxs", "mailboxes"))
+        }
+        Outcome::Redirect(address) => format!("redirect to {address}"),
+        Outcome::Fault(fault) => format!("error {} {}", fault.code.number(), fault.code.message()),
+    }
+}
+
+fn outcome(outcome: &Outcome) -> Value {
+    match outcome {
+        Outcome::Settings(settings) => json!({
+            "outcome": "settings",
+            "address": settings.address.as_str(),
+            "alternativeMailboxes": settings.alternatives.iter().map(|mailbox| json!({
+                "type": mailbox.kind.as_str(),
+                "displayName": mailbox.display_name,
+            })).collect::<Vec<_>>(),
+        }),
+        Outcome::Redirect(address) => json!({ "outcome": "redirect", "address": address.as_str() }),
+        Outcome::Fault(fault) => json!({
+            "outcome": "fault",
+            "code": fault.code.number(),
+            "message": fault.code.message(),
+            "cause": fault.cause.to_string(),
+        }),
+    }
+}
+
+/// The answer that Exchange would give one user, as XML.
+pub(crate) async fn exchange_answer(directory: &mut Directory, address: &str) -> Result<String> {
+    let request = Request { who: who(address)?, policy: Policy::Faithful, follow: 0 };
+    let resolved = directory.resolve(&request, &mut Known::default()).await?;
+    answer(&resolved.outcome, &stamp(clock::now())).context("writing the answer")
+}
