@@ -65,7 +65,7 @@ pub enum Error {
         found: usize,
     },
     /// The connection ended before the answer came.
-    #[error("connection closed by the server{}", notice.as_deref().map(Detail).unwrap_or(Detail("")))]
+    #[error("connection closed by the server{}", Detail(notice.as_deref().unwrap_or_default()))]
     Closed {
         /// The text of the server's notice of disconnection (RFC 4511 4.4.1), if it sent one.
         notice: Option<String>,

@@ -115,8 +115,12 @@ impl Client {
     }
 
     /// Starts a search (RFC 4511 4.5); its answers come from the stream.
+    #[expect(
+        clippy::unused_async,
+        reason = "a bounded queue of requests would have to wait"
+    )]
     pub async fn search(&self, request: &Search) -> Result<SearchStream, Error> {
-        self.search_with(request, &[]).await
+        self.search_with(request, &[])
     }
 
     /// All entries of a small search; references are left out.
@@ -239,7 +243,7 @@ impl Client {
     }
 
     /// Starts a search with more controls than the request has.
-    async fn search_with(&self, request: &Search, more: &[Control]) -> Result<SearchStream, Error> {
+    fn search_with(&self, request: &Search, more: &[Control]) -> Result<SearchStream, Error> {
         let controls = [request.controls.as_slice(), more].concat();
         let request = Request::Search(request);
         Ok(SearchStream::new(self.connection.send(

@@ -69,7 +69,7 @@ impl PagedSearch {
                     return Ok(None);
                 }
                 let paging = [Control::paged_results(self.page_size, &self.cookie)];
-                self.stream = Some(self.client.search_with(&self.request, &paging).await?);
+                self.stream = Some(self.client.search_with(&self.request, &paging)?);
             }
             match self.advance().await {
                 Ok(Some(item)) => return Ok(Some(item)),

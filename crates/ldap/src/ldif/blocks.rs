@@ -123,6 +123,9 @@ impl<R: Read> Blocks<R> {
             _ => portion.read_to_end(bytes)?,
         };
         self.ended = read < wanted;
+        if let (true, Encoding::Utf16(utf16)) = (self.ended, &mut self.encoding) {
+            utf16.finish(bytes);
+        }
         Ok(!self.ended)
     }
 
@@ -214,10 +217,7 @@ fn first_boundary(bytes: &[u8]) -> Option<usize> {
 
 /// Whether the line that ends at `at` is blank, and not the first one.
 fn is_blank(bytes: &[u8], at: usize) -> bool {
-    match bytes.get(..at) {
-        Some([.., b'\n', b'\r'] | [.., b'\n']) => true,
-        _ => false,
-    }
+    matches!(bytes.get(..at), Some([.., b'\n', b'\r'] | [.., b'\n']))
 }
 
 /// Whole records of a stream, and where they were.

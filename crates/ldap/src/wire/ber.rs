@@ -217,7 +217,7 @@ mod tests {
             assert_eq!(Reader::new(&bytes).element().unwrap().1.len(), length);
             let mut nested = Writer::default();
             nested.constructed(4, |writer| {
-                writer.bytes.resize(writer.bytes.len() + length, 0)
+                writer.bytes.resize(writer.bytes.len() + length, 0);
             });
             assert_eq!(nested.into_bytes(), bytes);
         }
