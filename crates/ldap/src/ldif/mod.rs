@@ -52,3 +52,6 @@ pub struct Defect {
     /// What is wrong there.
     pub what: &'static str,
 }
+
+#[cfg(test)]
+mod tests;

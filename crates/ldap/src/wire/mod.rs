@@ -50,3 +50,6 @@ pub(crate) mod op {
     pub(crate) const EXTENDED_RESPONSE: u8 = 0x78;
     pub(crate) const INTERMEDIATE_RESPONSE: u8 = 0x79;
 }
+
+#[cfg(test)]
+mod tests;
