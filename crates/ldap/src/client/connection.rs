@@ -310,6 +310,11 @@ async fn read_all<S: AsyncRead>(
     loop {
         while let Some(message) = next_frame(&mut buffer, limits.message_bytes)? {
             let envelope = Envelope::read(&message).map_err(misbehaved)?;
+            if !envelope.is_response() {
+                return Err(Error::PeerMisbehaved {
+                    what: "an unknown operation",
+                });
+            }
             if envelope.id == 0 {
                 portion.deliver(shared).await?;
                 if let Some(notice) = notice(&envelope)? {

@@ -43,6 +43,24 @@ impl<'a> Envelope<'a> {
         )
     }
 
+    /// Whether a server may send this kind of message at all.
+    pub(crate) fn is_response(&self) -> bool {
+        matches!(
+            self.op,
+            op::BIND_RESPONSE
+                | op::SEARCH_ENTRY
+                | op::SEARCH_DONE
+                | op::SEARCH_REFERENCE
+                | op::MODIFY_RESPONSE
+                | op::ADD_RESPONSE
+                | op::DELETE_RESPONSE
+                | op::MODIFY_DN_RESPONSE
+                | op::COMPARE_RESPONSE
+                | op::EXTENDED_RESPONSE
+                | op::INTERMEDIATE_RESPONSE
+        )
+    }
+
     /// The controls of the message.
     pub(crate) fn controls(&self) -> Result<Vec<Control>, Malformed> {
         let mut reader = Reader::new(self.controls.unwrap_or_default());
@@ -59,14 +77,7 @@ impl<'a> Envelope<'a> {
             op::SEARCH_ENTRY => Response::Entry(entry(self.content)?),
             op::SEARCH_REFERENCE => Response::Reference(urls(self.content)?),
             op::INTERMEDIATE_RESPONSE => Response::Intermediate,
-            op::BIND_RESPONSE
-            | op::SEARCH_DONE
-            | op::MODIFY_RESPONSE
-            | op::ADD_RESPONSE
-            | op::DELETE_RESPONSE
-            | op::MODIFY_DN_RESPONSE
-            | op::COMPARE_RESPONSE
-            | op::EXTENDED_RESPONSE => Response::Outcome(Outcome::read(self.content)?),
+            _ if self.is_response() => Response::Outcome(Outcome::read(self.content)?),
             _ => return Err(Malformed("an unknown operation")),
         })
     }
