@@ -421,7 +421,7 @@ async fn pages_without_entries_end() {
         let (client, mut peer) = pair(Limits::default());
         let mut paged = client.paged(everything(), 100);
         drop(client);
-        let (found, pages) = tokio::join!(
+        let (outcome, pages) = tokio::join!(
             async {
                 let found = paged.next().await;
                 drop(paged);
@@ -429,7 +429,7 @@ async fn pages_without_entries_end() {
             },
             empty_pages(&mut peer, cookie)
         );
-        let error = found.unwrap_err();
+        let error = outcome.unwrap_err();
         assert_eq!(
             error.to_string(),
             "the server misbehaved: page after page without an entry"

@@ -191,11 +191,11 @@ async fn base(answer: impl Fn(usize) -> Option<(String, Vec<Vec<u8>>)>) -> Resul
     tokio::join!(read, serve).0
 }
 
-fn some(range: &str, values: usize) -> Option<(String, Vec<Vec<u8>>)> {
-    Some((
+fn portion(range: &str, values: usize) -> (String, Vec<Vec<u8>>) {
+    (
         format!("member;range={range}"),
         (0..values).map(member).collect(),
-    ))
+    )
 }
 
 #[tokio::test]
@@ -210,22 +210,22 @@ async fn ranges_that_lead_nowhere_are_misbehaviour() {
         "0-18446744073709551615",
         "0-1",
     ] {
-        let found = base(|_| some(first, 1)).await;
+        let found = base(|_| Some(portion(first, 1))).await;
         assert!(
             matches!(found, Err(Error::PeerMisbehaved { .. })),
             "{first}: {found:?}"
         );
     }
-    let never_advances = base(|_| some("0-9", 10)).await;
+    let never_advances = base(|_| Some(portion("0-9", 10))).await;
     assert!(
         matches!(never_advances, Err(Error::PeerMisbehaved { .. })),
         "{never_advances:?}"
     );
     let skips = base(|round| {
         if round == 0 {
-            some("0-9", 10)
+            Some(portion("0-9", 10))
         } else {
-            some("11-*", 3)
+            Some(portion("11-*", 3))
         }
     })
     .await;
@@ -235,9 +235,9 @@ async fn ranges_that_lead_nowhere_are_misbehaviour() {
     );
     let empty = base(|round| {
         if round == 0 {
-            some("0-9", 10)
+            Some(portion("0-9", 10))
         } else {
-            some("10-9", 0)
+            Some(portion("10-9", 0))
         }
     })
     .await;
@@ -249,7 +249,8 @@ async fn ranges_that_lead_nowhere_are_misbehaviour() {
 
 #[tokio::test]
 async fn a_range_that_never_ends_is_a_limit() {
-    let found = base(|round| some(&format!("{}-{}", round * 10, round * 10 + 9), 10)).await;
+    let found =
+        base(|round| Some(portion(&format!("{}-{}", round * 10, round * 10 + 9), 10))).await;
     assert!(
         matches!(found, Err(Error::Limit { max: 100_000, .. })),
         "{found:?}"
@@ -260,18 +261,22 @@ async fn a_range_that_never_ends_is_a_limit() {
 async fn values_that_went_away_in_between_end_the_range() {
     let past = base(|round| {
         if round == 0 {
-            some("0-9", 10)
+            Some(portion("0-9", 10))
         } else {
-            some("10-*", 0)
+            Some(portion("10-*", 0))
         }
     })
     .await;
     assert_eq!(past.unwrap(), 10);
     // The whole object went away.
     assert_eq!(
-        base(|round| if round == 0 { some("0-9", 10) } else { None })
-            .await
-            .unwrap(),
+        base(|round| if round == 0 {
+            Some(portion("0-9", 10))
+        } else {
+            None
+        })
+        .await
+        .unwrap(),
         0
     );
 }

@@ -90,7 +90,15 @@ impl<R: Read> Blocks<R> {
                 bytes.truncate(cut);
                 return Ok(Some(self.block(bytes, None)));
             }
-            if bytes.len() > self.max_record {
+            // Blank lines before the record don't count, nor the start of the one behind it.
+            let blank = bytes
+                .iter()
+                .take_while(|byte| matches!(byte, b'\n' | b'\r'))
+                .count();
+            let record = bytes.len().saturating_sub(blank);
+            if record > self.max_record.saturating_add(1) {
+                self.pass(bytes.get(..blank).unwrap_or_default());
+                bytes.drain(..blank);
                 return self.skip(bytes).map(Some);
             }
             // A blank line is up to three bytes, two of which may be there already.

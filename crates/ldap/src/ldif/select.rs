@@ -68,7 +68,9 @@ impl<'a> Iterator for Selected<'a, '_> {
             let (number, text, folded) = self.lines.logical()?;
             if let Some(index) = self.selector.index(text) {
                 let whole = self.lines.check_characters(number, text);
-                return Some(whole.and_then(|()| self.pick(index, number, text, folded)));
+                return Some(
+                    whole.and_then(|()| pick(number, text, folded).map(|line| (index, line))),
+                );
             }
             if folded && !matches!(text.first(), Some(b'#')) && folded_in_the_name(text) {
                 // A name that is cut in two is put together before it is compared.
@@ -86,25 +88,18 @@ impl<'a> Iterator for Selected<'a, '_> {
     }
 }
 
-impl<'a> Selected<'a, '_> {
-    #[inline]
-    fn pick(
-        &self,
-        index: usize,
-        number: u64,
-        text: &'a [u8],
-        folded: bool,
-    ) -> Result<(usize, Line<'a>), Defect> {
-        if folded && folded_in_the_name(text) {
-            return Ok((index, Line::folded_in_the_name(number, text)?));
-        }
-        match memchr(b':', text) {
-            Some(colon) => Ok((index, Line::at(number, text, colon, folded))),
-            None => Err(Defect {
-                line: number,
-                what: "a line without a colon",
-            }),
-        }
+/// A line whose start is known to be a name.
+#[inline]
+fn pick(number: u64, text: &[u8], folded: bool) -> Result<Line<'_>, Defect> {
+    if folded && folded_in_the_name(text) {
+        return Line::folded_in_the_name(number, text);
+    }
+    match memchr(b':', text) {
+        Some(colon) => Ok(Line::at(number, text, colon, folded)),
+        None => Err(Defect {
+            line: number,
+            what: "a line without a colon",
+        }),
     }
 }
 

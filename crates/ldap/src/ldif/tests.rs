@@ -60,17 +60,17 @@ fn modification() -> impl Strategy<Value = Modification> {
     ]
 }
 
+/// All that can be read of a record.
+struct Found {
+    entry: Entry,
+    change: Change,
+    steps: Vec<Modification>,
+    rename: Option<Rename>,
+    controls: Vec<Control>,
+}
+
 /// Every record of a text, in blocks of about `target` bytes.
-fn read(
-    text: &[u8],
-    target: usize,
-) -> Vec<(
-    Entry,
-    Change,
-    Vec<Modification>,
-    Option<Rename>,
-    Vec<Control>,
-)> {
+fn read(text: &[u8], target: usize) -> Vec<Found> {
     let mut found = Vec::new();
     for block in Blocks::with_sizes(text, target, 1 << 20) {
         let block = block.unwrap();
@@ -78,13 +78,13 @@ fn read(
             let record = record.unwrap();
             let (entry, defects) = record.entry();
             assert_eq!(defects, []);
-            found.push((
+            found.push(Found {
                 entry,
-                record.change,
-                record.modifications().unwrap(),
-                record.rename().unwrap(),
-                record.controls().unwrap(),
-            ));
+                change: record.change,
+                steps: record.modifications().unwrap(),
+                rename: record.rename().unwrap(),
+                controls: record.controls().unwrap(),
+            });
         }
     }
     found
@@ -104,7 +104,7 @@ proptest! {
         let wide: Vec<u8> =
             [0xff, 0xfe].into_iter().chain(dos.encode_utf16().flat_map(u16::to_le_bytes)).collect();
         for form in [text.as_slice(), dos.as_bytes(), &wide, text.trim_ascii_end()] {
-            let found: Vec<Entry> = read(form, target).into_iter().map(|found| found.0).collect();
+            let found: Vec<Entry> = read(form, target).into_iter().map(|found| found.entry).collect();
             prop_assert_eq!(&found, &entries);
         }
     }
@@ -120,8 +120,8 @@ proptest! {
         let mut writer = Writer::new(Vec::new()).unwrap();
         writer.modify(&dn, &steps, &controls).unwrap();
         let found = read(&writer.into_inner(), 1000).remove(0);
-        prop_assert_eq!(found.0.dn, dn);
-        prop_assert_eq!((found.1, found.2, found.4), (Change::Modify, steps, controls));
+        prop_assert_eq!(found.entry.dn, dn);
+        prop_assert_eq!((found.change, found.steps, found.controls), (Change::Modify, steps, controls));
     }
 
     #[test]
@@ -132,8 +132,8 @@ proptest! {
         writer.delete("cn=y").unwrap();
         let text = writer.into_inner();
         let found = read(&text, 1000);
-        prop_assert_eq!((found[0].1, found[0].3.as_ref()), (Change::Rename, Some(&rename)));
-        prop_assert_eq!(found[1].1, Change::Delete);
+        prop_assert_eq!((found[0].change, found[0].rename.as_ref()), (Change::Rename, Some(&rename)));
+        prop_assert_eq!(found[1].change, Change::Delete);
     }
 }
 
