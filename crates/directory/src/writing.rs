@@ -1,0 +1,629 @@
+//! One write transaction: adding objects, and the tables that every change goes through.
+//!
+//! Specification: [MS-ADTS] 3.1.1.5.2 (add), 3.1.1.1.6 (links).
+//!
+//! Invariant: a change is checked whole before its first write, so a refused one leaves the
+//! transaction as it was, and the caller may go on and commit.
+
+use std::collections::HashMap;
+
+use automend_core::dn::Dn;
+use redb::{ReadableTable, ReadableTableMetadata, Table, WriteTransaction};
+
+use crate::codec::{Head, Record};
+use crate::error::{Error, Refusal};
+use crate::modify::Modification;
+use crate::name::{Name, canonical_rdn, naming_value, path};
+use crate::object::same_attribute;
+use crate::reading::{Counts, below};
+use crate::schema::{self, Attribute, Link};
+use crate::store::{
+    BACK_LINKS, CHILDREN, Dictionary, GUIDS, HEAD, LINKS, MAX_NAMES, NAMES, OBJECTS, OWNERS,
+    VALUES, descend, value_key,
+};
+
+/// How many ids of parents a transaction remembers.
+const REMEMBERED: usize = 4096;
+
+/// One write transaction on a directory; made by [`crate::Directory::write`].
+pub struct Writing {
+    transaction: WriteTransaction,
+    state: State,
+}
+
+/// What a transaction knows besides its tables.
+pub(crate) struct State {
+    pub now: u64,
+    pub next_id: u64,
+    pub counts: Counts,
+    pub dictionary: Dictionary,
+    /// Ids by the normal form of a whole name; only ever names of parents.
+    parents: HashMap<Box<[u8]>, u64>,
+    /// Changes of the value index that are put off; see [`Work::flush_values`].
+    put_off: Option<Vec<([u8; 17], bool)>>,
+}
+
+impl Writing {
+    pub(crate) fn begin(transaction: WriteTransaction, now: u64) -> Result<Self, Error> {
+        let state = {
+            let head = transaction.open_table(HEAD)?;
+            let one = |name: &str| -> Result<u64, Error> {
+                Ok(head.get(name)?.map_or(0, |count| count.value()))
+            };
+            State {
+                now,
+                next_id: one("next_id")?.max(1),
+                counts: Counts {
+                    objects: one("objects")?,
+                    tombstones: one("tombstones")?,
+                    bare: one("bare")?,
+                    links: one("links")?,
+                    usn: one("usn")?,
+                },
+                dictionary: Dictionary::load(&transaction.open_table(NAMES)?)?,
+                parents: HashMap::new(),
+                put_off: None,
+            }
+        };
+        Ok(Self { transaction, state })
+    }
+
+    /// Adds an object. objectGUID is taken from the attributes if it is there, else made.
+    ///
+    /// Its parent must exist; only parents that are all `DC=` are made up, as bare places, so that
+    /// a first domain can be added.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`]; then nothing was changed.
+    pub fn add(&mut self, dn: &Dn, attributes: &[(String, Vec<Vec<u8>>)]) -> Result<u64, Error> {
+        self.work()?.add(dn, attributes)
+    }
+
+    /// Makes all modifications of one object, or none.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`]; then nothing was changed.
+    pub fn modify(&mut self, name: &Name, modifications: &[Modification]) -> Result<(), Error> {
+        self.work()?.modify(name, modifications, false)
+    }
+
+    /// [`Writing::modify`] with permissive modify ([MS-ADTS] 3.1.1.3.4.1.8): an add of what is
+    /// there and a delete of what isn't are no errors.
+    ///
+    /// # Errors
+    ///
+    /// As [`Writing::modify`].
+    pub fn modify_permissive(
+        &mut self,
+        name: &Name,
+        modifications: &[Modification],
+    ) -> Result<(), Error> {
+        self.work()?.modify(name, modifications, true)
+    }
+
+    /// Renames an object, and moves it below `new_parent` if one is given. Links on both sides
+    /// follow, whatever stands below comes along.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`], also if `delete_old` is false: Active Directory never keeps an old name.
+    pub fn rename(
+        &mut self,
+        name: &Name,
+        new_rdn: &str,
+        delete_old: bool,
+        new_parent: Option<&Name>,
+    ) -> Result<(), Error> {
+        if !delete_old {
+            return Err(Refusal::OldRdnKept.into());
+        }
+        self.work()?.rename(name, new_rdn, new_parent)
+    }
+
+    /// Deletes an object that has nothing below it. Its links go on both sides; a tombstone stays.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`]; then nothing was changed.
+    pub fn delete(&mut self, name: &Name) -> Result<(), Error> {
+        self.work()?.delete(name)
+    }
+
+    /// Makes everything since [`crate::Directory::write`] lasting, at once. It is on the disk when
+    /// this returns.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`]; then nothing was changed.
+    pub fn commit(mut self) -> Result<(), Error> {
+        self.work()?.flush_values()?;
+        {
+            let mut head = self.transaction.open_table(HEAD)?;
+            let State { counts, next_id, .. } = &self.state;
+            for (name, number) in [
+                ("next_id", *next_id),
+                ("objects", counts.objects),
+                ("tombstones", counts.tombstones),
+                ("bare", counts.bare),
+                ("links", counts.links),
+                ("usn", counts.usn),
+            ] {
+                head.insert(name, number)?;
+            }
+        }
+        self.transaction.commit()?;
+        Ok(())
+    }
+
+    /// Puts changes of the value index off until there are many, so that they go in sorted.
+    pub(crate) fn put_off_values(&mut self) {
+        self.state.put_off.get_or_insert_default();
+    }
+
+    pub(crate) fn work(&mut self) -> Result<Work<'_>, Error> {
+        Work::open(&self.transaction, &mut self.state)
+    }
+}
+
+/// The tables of a transaction, open.
+pub(crate) struct Work<'t> {
+    pub state: &'t mut State,
+    names: Table<'t, u32, &'static str>,
+    pub objects: Table<'t, u64, &'static [u8]>,
+    pub children: Table<'t, (u64, &'static [u8]), u64>,
+    pub guids: Table<'t, &'static [u8; 16], u64>,
+    values: Table<'t, &'static [u8; 17], ()>,
+    pub links: Table<'t, (u64, u16, u64), ()>,
+    pub back_links: Table<'t, (u64, u16, u64), ()>,
+    owners: Table<'t, (u16, u64), ()>,
+}
+
+/// Where a name is, or would be.
+pub(crate) struct Place {
+    pub parent: u64,
+    /// Normal form of the RDN.
+    pub key: Vec<u8>,
+    /// What is there now; it may be bare.
+    pub id: Option<u64>,
+}
+
+/// An object that is about to be: checked, its links resolved.
+#[derive(Debug, Default)]
+pub(crate) struct Draft {
+    pub guid: Option<[u8; 16]>,
+    pub usn: Option<(u64, u64)>,
+    pub when: Option<(u64, u64)>,
+    pub hidden: bool,
+    pub attributes: Vec<(u32, Vec<Vec<u8>>)>,
+    pub links: Vec<(u16, u64)>,
+}
+
+impl<'t> Work<'t> {
+    fn open(transaction: &'t WriteTransaction, state: &'t mut State) -> Result<Self, Error> {
+        Ok(Self {
+            state,
+            names: transaction.open_table(NAMES)?,
+            objects: transaction.open_table(OBJECTS)?,
+            children: transaction.open_table(CHILDREN)?,
+            guids: transaction.open_table(GUIDS)?,
+            values: transaction.open_table(VALUES)?,
+            links: transaction.open_table(LINKS)?,
+            back_links: transaction.open_table(BACK_LINKS)?,
+            owners: transaction.open_table(OWNERS)?,
+        })
+    }
+
+    fn add(&mut self, dn: &Dn, attributes: &[(String, Vec<Vec<u8>>)]) -> Result<u64, Error> {
+        let place = match self.place(dn)? {
+            Some(place) => place,
+            None if self.may_make_parents(dn)? => self.make_place(dn)?,
+            None => return Err(Refusal::NoParent { dn: dn.clone() }.into()),
+        };
+        self.vacant(&place, dn)?;
+        let mut draft = Draft::default();
+        let naming = naming_value(dn.rdn());
+        let refuse = |attribute: &str, why: fn(String, Dn) -> Refusal| {
+            Error::from(why(attribute.to_owned(), dn.clone()))
+        };
+        for (name, values) in attributes {
+            let known = schema::find(name);
+            if values.is_empty() {
+                return Err(refuse(name, |attribute, dn| Refusal::NoValues { attribute, dn }));
+            }
+            match known {
+                Some(Attribute { link: Link::Back(_), .. }) => {
+                    return Err(refuse(name, |attribute, dn| Refusal::BackLink { attribute, dn }));
+                }
+                Some(Attribute { name: "objectGUID", .. }) => match values.as_slice() {
+                    [guid] if guid.len() == 16 => draft.guid = guid.as_slice().try_into().ok(),
+                    _ => return Err(refuse(name, |attribute, dn| Refusal::BadValue { attribute, dn })),
+                },
+                Some(Attribute { computed: true, .. }) => {
+                    return Err(refuse(name, |attribute, dn| Refusal::SystemOnly { attribute, dn }));
+                }
+                Some(Attribute { link: Link::Forward(pair), single, .. }) => {
+                    if *single && values.len() > 1 {
+                        return Err(refuse(name, |attribute, dn| Refusal::SingleValued { attribute, dn }));
+                    }
+                    for value in values {
+                        let delegate = self.reference(name, value)?;
+                        if draft.links.contains(&(*pair, delegate)) {
+                            return Err(refuse(name, |attribute, dn| Refusal::ValueExists { attribute, dn }));
+                        }
+                        draft.links.push((*pair, delegate));
+                    }
+                }
+                _ => {
+                    let kept = match &naming {
+                        Some((kind, value)) if same_attribute(kind, name) => {
+                            without(name, values, value.as_bytes())
+                        }
+                        _ => values.clone(),
+                    };
+                    if kept.len() == values.len() && kept.is_empty() {
+                        continue;
+                    }
+                    self.check_values(dn, name, known, values)?;
+                    if !kept.is_empty() {
+                        draft.put(self.number(name)?, kept);
+                    }
+                }
+            }
+        }
+        if !attributes.iter().any(|(name, _)| name.eq_ignore_ascii_case("objectClass")) {
+            return Err(Refusal::NoClass { dn: dn.clone() }.into());
+        }
+        self.insert(&place, &canonical_rdn(dn), draft)
+    }
+
+    /// Refuses a name that is taken by something nobody made up.
+    pub(crate) fn vacant(&self, place: &Place, dn: &Dn) -> Result<(), Error> {
+        if let Some(id) = place.id {
+            if !self.is_bare(id)? {
+                return Err(Refusal::ObjectExists { dn: dn.clone() }.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses values that can't be together, or can't be in this attribute.
+    pub(crate) fn check_values(
+        &self,
+        dn: &Dn,
+        name: &str,
+        known: Option<&Attribute>,
+        values: &[Vec<u8>],
+    ) -> Result<(), Error> {
+        let syntax = known.map_or(schema::Syntax::Text, |a| a.syntax);
+        let (attribute, dn) = (|| name.to_owned(), || dn.clone());
+        if known.is_some_and(|a| a.single) && values.len() > 1 {
+            return Err(Refusal::SingleValued { attribute: attribute(), dn: dn() }.into());
+        }
+        if !values.iter().all(|value| schema::fits(syntax, value)) {
+            return Err(Refusal::BadValue { attribute: attribute(), dn: dn() }.into());
+        }
+        if has_twins(syntax, values) {
+            return Err(Refusal::ValueExists { attribute: attribute(), dn: dn() }.into());
+        }
+        Ok(())
+    }
+
+    /// Writes a new object whose place is vacant; a bare place becomes it and keeps its children.
+    pub(crate) fn insert(&mut self, place: &Place, rdn: &str, draft: Draft) -> Result<u64, Error> {
+        let guid = draft.guid.unwrap_or_else(|| uuid::Uuid::new_v4().to_bytes_le());
+        if self.guids.get(&guid)?.is_some() {
+            return Err(Refusal::GuidExists { guid }.into());
+        }
+        self.state.counts.usn += 1;
+        let usn = self.state.counts.usn;
+        let (usn_created, usn_changed) = draft.usn.unwrap_or((usn, usn));
+        self.state.counts.usn = usn.max(usn_created).max(usn_changed);
+        let (when_created, when_changed) = draft.when.unwrap_or((self.state.now, self.state.now));
+        let record = Record {
+            bare: false,
+            deleted: false,
+            hidden: draft.hidden,
+            parent: place.parent,
+            rdn: rdn.to_owned(),
+            guid,
+            usn_created,
+            usn_changed,
+            when_created,
+            when_changed,
+            attributes: draft.attributes,
+        };
+        let id = self.claim(place)?;
+        self.guids.insert(&guid, id)?;
+        self.index(id, &record.attributes, true)?;
+        self.objects.insert(id, record.encode().as_slice())?;
+        for (pair, delegate) in draft.links {
+            self.link(id, pair, delegate)?;
+        }
+        self.state.counts.objects += 1;
+        Ok(id)
+    }
+
+    /// The id for a place: the bare one's that is there, or a new one.
+    fn claim(&mut self, place: &Place) -> Result<u64, Error> {
+        if let Some(id) = place.id {
+            self.state.counts.bare = self.state.counts.bare.saturating_sub(1);
+            return Ok(id);
+        }
+        let id = self.state.next_id;
+        self.state.next_id += 1;
+        self.children.insert((place.parent, place.key.as_slice()), id)?;
+        Ok(id)
+    }
+
+    /// Sets a link that isn't there; the owner's record is the caller's.
+    pub(crate) fn link(&mut self, owner: u64, pair: u16, delegate: u64) -> Result<(), Error> {
+        if self.links.insert((owner, pair, delegate), ())?.is_none() {
+            self.back_links.insert((delegate, pair, owner), ())?;
+            self.owners.insert((pair, owner), ())?;
+            self.state.counts.links += 1;
+        }
+        Ok(())
+    }
+
+    /// Removes a link; the owner's record is the caller's.
+    pub(crate) fn unlink(&mut self, owner: u64, pair: u16, delegate: u64) -> Result<(), Error> {
+        if self.links.remove((owner, pair, delegate))?.is_some() {
+            self.back_links.remove((delegate, pair, owner))?;
+            if self.links.range((owner, pair, 0)..=(owner, pair, u64::MAX))?.next().is_none() {
+                self.owners.remove((pair, owner))?;
+            }
+            self.state.counts.links = self.state.counts.links.saturating_sub(1);
+        }
+        Ok(())
+    }
+
+    /// Adds or removes the indexed ones among an object's values.
+    pub(crate) fn index(
+        &mut self,
+        id: u64,
+        attributes: &[(u32, Vec<Vec<u8>>)],
+        add: bool,
+    ) -> Result<(), Error> {
+        for (number, values) in attributes {
+            let Some(known) = schema::by_row(*number).filter(|a| a.index != 0) else {
+                continue;
+            };
+            for value in values {
+                let normal = schema::normal(known.syntax, value);
+                let key = value_key(known.index, &normal, id);
+                match &mut self.state.put_off {
+                    Some(put_off) => put_off.push((key, add)),
+                    None if add => drop(self.values.insert(&key, ())?),
+                    None => drop(self.values.remove(&key)?),
+                }
+            }
+        }
+        // Beyond this many, 18 MiB, sorting gains nothing any more.
+        if self.state.put_off.as_ref().is_some_and(|keys| keys.len() > 1 << 20) {
+            self.flush_values()?;
+        }
+        Ok(())
+    }
+
+    /// Writes what [`Writing::put_off_values`] held back. In the order of keys, neighbours share a page.
+    pub(crate) fn flush_values(&mut self) -> Result<(), Error> {
+        let Some(put_off) = &mut self.state.put_off else {
+            return Ok(());
+        };
+        // A stable sort: of two changes of one key, the later one is made later.
+        put_off.sort_by(|a, b| a.0.cmp(&b.0));
+        for (key, add) in put_off.drain(..) {
+            if add {
+                self.values.insert(&key, ())?;
+            } else {
+                self.values.remove(&key)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Where a name is or would be; `None` if there is nothing above it to hang it on.
+    pub(crate) fn place(&mut self, dn: &Dn) -> Result<Option<Place>, Error> {
+        let key = dn.key();
+        let Some(end) = key.as_bytes().iter().position(|b| *b == 0) else {
+            return Err(Refusal::BadName { text: dn.to_string() }.into());
+        };
+        let (rdn, above) = key.as_bytes().split_at(end);
+        let above = above.get(1..).unwrap_or_default();
+        let parent = if above.is_empty() {
+            0
+        } else if let Some(id) = self.state.parents.get(above) {
+            *id
+        } else {
+            let path = path(&key);
+            let (_, parents) = path.split_last().unwrap_or((&rdn, &[]));
+            match descend(&self.children, parents)? {
+                Ok(id) => {
+                    self.remember(above, id);
+                    id
+                }
+                Err(_) => return Ok(None),
+            }
+        };
+        Ok(Some(Place {
+            parent,
+            key: rdn.to_vec(),
+            id: self.children.get((parent, rdn))?.map(|id| id.value()),
+        }))
+    }
+
+    /// [`Work::place`], with bare places for every parent that isn't there.
+    pub(crate) fn make_place(&mut self, dn: &Dn) -> Result<Place, Error> {
+        if let Some(place) = self.place(dn)? {
+            return Ok(place);
+        }
+        let mut missing = Vec::new();
+        let mut above = dn.parent();
+        while let Some(parent) = above.filter(|dn| !dn.as_str().is_empty()) {
+            above = parent.parent();
+            missing.push(parent);
+        }
+        for parent in missing.iter().rev() {
+            let place = self.place(parent)?.ok_or_else(|| Error::Damaged {
+                what: format!("'{parent}' has no place"),
+            })?;
+            if place.id.is_none() {
+                let record = Record {
+                    bare: true,
+                    parent: place.parent,
+                    rdn: canonical_rdn(parent),
+                    ..Record::default()
+                };
+                let id = self.claim(&place)?;
+                self.objects.insert(id, record.encode().as_slice())?;
+                self.state.counts.bare += 1;
+            }
+        }
+        self.place(dn)?.ok_or_else(|| Error::Damaged { what: format!("'{dn}' has no place") })
+    }
+
+    fn may_make_parents(&self, dn: &Dn) -> Result<bool, Error> {
+        let key = dn.key();
+        let path = path(&key);
+        let domains = path.iter().rev().skip(1).all(|part| part.starts_with(b"dc="));
+        let lowest = descend(&self.children, &path)?.map_or_else(|(_, id)| id, |id| id);
+        Ok(domains && (lowest == 0 || self.is_bare(lowest)?))
+    }
+
+    fn remember(&mut self, name: &[u8], id: u64) {
+        if self.state.parents.len() >= REMEMBERED {
+            self.state.parents.clear();
+        }
+        self.state.parents.insert(name.into(), id);
+    }
+
+    /// Forgets where parents are, because one of them may have moved.
+    pub(crate) fn forget_parents(&mut self) {
+        self.state.parents.clear();
+    }
+
+    /// The id of what a request calls an object; bare places are none.
+    pub(crate) fn find(&mut self, name: &Name) -> Result<u64, Error> {
+        let id = match name {
+            Name::Guid(guid) => self.guids.get(guid)?.map(|id| id.value()),
+            Name::Dn(dn) if dn.as_str().is_empty() => None,
+            Name::Dn(dn) => self.place(dn)?.and_then(|place| place.id),
+        };
+        match id {
+            Some(id) if !self.is_bare(id)? => Ok(id),
+            _ => Err(Refusal::NoObject {
+                name: name.to_string(),
+                matched: match name {
+                    Name::Dn(dn) => self.lowest(dn)?,
+                    Name::Guid(_) => String::new(),
+                },
+            }
+            .into()),
+        }
+    }
+
+    fn lowest(&self, dn: &Dn) -> Result<String, Error> {
+        let lowest = descend(&self.children, &path(&dn.key()))?.map_or_else(|(_, id)| id, |id| id);
+        self.dn_text(lowest)
+    }
+
+    /// The id that a link value names; tombstones can't be linked to.
+    pub(crate) fn reference(&mut self, attribute: &str, value: &[u8]) -> Result<u64, Error> {
+        let missing = || Refusal::ReferenceNotFound {
+            attribute: attribute.to_owned(),
+            value: String::from_utf8_lossy(value).into_owned(),
+        };
+        let text = std::str::from_utf8(value).map_err(|_| missing())?;
+        let name = Name::parse(text).map_err(|_| missing())?;
+        let id = match self.find(&name) {
+            Err(Error::Refused(_)) => return Err(missing().into()),
+            found => found?,
+        };
+        let bytes = self.objects.get(id)?.ok_or_else(missing)?;
+        if Head::decode(id, bytes.value())?.flags.unseen() {
+            return Err(missing().into());
+        }
+        Ok(id)
+    }
+
+    pub(crate) fn is_bare(&self, id: u64) -> Result<bool, Error> {
+        match self.objects.get(id)? {
+            Some(bytes) => Ok(Head::decode(id, bytes.value())?.flags.bare()),
+            None => Err(Error::Damaged { what: format!("object {id} is missing") }),
+        }
+    }
+
+    pub(crate) fn record(&self, id: u64) -> Result<Record, Error> {
+        match self.objects.get(id)? {
+            Some(bytes) => Record::decode(id, bytes.value()),
+            None => Err(Error::Damaged { what: format!("object {id} is missing") }),
+        }
+    }
+
+    /// The name of an object, as text.
+    pub(crate) fn dn_text(&self, id: u64) -> Result<String, Error> {
+        let mut text = String::new();
+        let mut at = id;
+        for _ in 0..=32 * 1024 {
+            if at == 0 {
+                return Ok(text);
+            }
+            let Some(bytes) = self.objects.get(at)? else {
+                return Err(Error::Damaged { what: format!("object {at} is missing") });
+            };
+            let head = Head::decode(at, bytes.value())?;
+            text = if text.is_empty() { head.rdn.to_owned() } else { below(&text, head.rdn) };
+            at = head.parent;
+        }
+        Err(Error::Damaged { what: format!("object {id} is below itself") })
+    }
+
+    /// The number of an attribute; a new name is given one.
+    pub(crate) fn number(&mut self, name: &str) -> Result<u32, Error> {
+        if let Some(number) = self.state.dictionary.number(name) {
+            return Ok(number);
+        }
+        let found = self.names.len()? + 1;
+        let limit = Error::Limit { what: "unknown attribute names", max: MAX_NAMES, found };
+        if found > MAX_NAMES {
+            return Err(limit);
+        }
+        let number = self.state.dictionary.next().ok_or(limit)?;
+        self.names.insert(number, name)?;
+        self.state.dictionary.push(number, name);
+        Ok(number)
+    }
+}
+
+impl Draft {
+    /// Adds values to an attribute.
+    pub(crate) fn put(&mut self, number: u32, values: Vec<Vec<u8>>) {
+        match self.attributes.iter_mut().find(|(other, _)| *other == number) {
+            Some((_, before)) => before.extend(values),
+            None => self.attributes.push((number, values)),
+        }
+    }
+}
+
+/// The values that aren't the same as one.
+pub(crate) fn without(name: &str, values: &[Vec<u8>], one: &[u8]) -> Vec<Vec<u8>> {
+    let syntax = schema::syntax(name);
+    let normal = schema::normal(syntax, one);
+    values
+        .iter()
+        .filter(|value| schema::normal(syntax, value) != normal)
+        .cloned()
+        .collect()
+}
+
+/// Whether two of the values are the same.
+pub(crate) fn has_twins(syntax: schema::Syntax, values: &[Vec<u8>]) -> bool {
+    if values.len() < 2 {
+        return false;
+    }
+    let mut normal: Vec<_> = values.iter().map(|value| schema::normal(syntax, value)).collect();
+    normal.sort_unstable();
+    normal.windows(2).any(|pair| matches!(pair, [a, b] if a == b))
+}
