@@ -16,10 +16,12 @@ use tokio::time::timeout;
 use super::Limits;
 use crate::control::Control;
 use crate::error::{Error, Operation};
-use crate::wire::{Envelope, Malformed, Request, Response, encode, next_frame};
+use crate::wire::{Envelope, Frame, Malformed, Request, Response, encode, next_frame};
 
 /// How much one read asks for, in bytes.
 const READ: usize = 64 << 10;
+/// How much one read of a long message takes at most, in bytes.
+const STEP: usize = 1 << 20;
 /// How many abandoned operations are remembered, so that their late answers are no offence.
 const ABANDONED: usize = 4096;
 /// RFC 4511 4.4.1.
@@ -308,7 +310,11 @@ async fn read_all<S: AsyncRead>(
     let mut buffer = BytesMut::new();
     let mut portion = Portion::default();
     loop {
-        while let Some(message) = next_frame(&mut buffer, limits.message_bytes)? {
+        let missing = loop {
+            let message = match next_frame(&mut buffer, limits.message_bytes)? {
+                Frame::Whole(message) => message,
+                Frame::Missing(missing) => break missing,
+            };
             let envelope = Envelope::read(&message).map_err(misbehaved)?;
             if !envelope.is_response() {
                 return Err(Error::PeerMisbehaved {
@@ -331,17 +337,14 @@ async fn read_all<S: AsyncRead>(
             if portion.ends {
                 portion.deliver(shared).await?;
             }
-        }
+        };
         portion.deliver(shared).await?;
         if lock(shared).end.is_some() {
             return Ok(None);
         }
-        buffer.reserve(READ);
-        let room = buffer
-            .len()
-            .saturating_add(READ)
-            .max(buffer.capacity().min(STEP));
-        let room = room.saturating_sub(buffer.len());
+        // Room is made in steps, so that a header alone can't make us allocate what never comes.
+        let room = missing.clamp(READ, STEP);
+        buffer.reserve(room);
         let mut limited = bytes::BufMut::limit(&mut buffer, room);
         if stream.read_buf(&mut limited).await? == 0 {
             if buffer.is_empty() {
@@ -353,9 +356,6 @@ async fn read_all<S: AsyncRead>(
         }
     }
 }
-
-/// How much one read of a long message takes at most, in bytes.
-const STEP: usize = 1 << 20;
 
 fn misbehaved(Malformed(what): Malformed) -> Error {
     Error::PeerMisbehaved { what }

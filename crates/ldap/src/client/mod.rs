@@ -295,3 +295,23 @@ impl Client {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Handles and futures go to other threads.
+    #[test]
+    fn what_is_awaited_can_be_sent() {
+        fn is_send<T: Send>(value: T) -> T {
+            value
+        }
+        let _ = async |client: &Client, search: Search| {
+            let mut paged = client.paged(search.clone(), 1);
+            drop(is_send(paged.next()));
+            drop(is_send(client.base("", &[])));
+            drop(is_send(client.search(&search)));
+            drop(is_send(client.modify("", &[], &[])));
+        };
+    }
+}
