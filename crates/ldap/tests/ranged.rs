@@ -335,3 +335,34 @@ async fn the_rest_is_asked_for_with_the_same_controls() {
     };
     tokio::join!(serve, read);
 }
+
+#[tokio::test]
+async fn a_portion_that_vanished_has_the_attribute_read_again() {
+    let other = || Some(("cn".to_owned(), vec![b"x".to_vec()]));
+    let found = base(|round| match round {
+        0 => Some(portion("0-9", 10)),
+        1 => other(),
+        2 => Some(portion("0-4", 5)),
+        _ => Some(portion("5-*", 2)),
+    });
+    assert_eq!(found.await.unwrap(), 7);
+    let cleared = base(|round| {
+        if round == 0 {
+            Some(portion("0-9", 10))
+        } else {
+            other()
+        }
+    });
+    assert_eq!(cleared.await.unwrap(), 0);
+    let teasing = base(|round| {
+        if round % 2 == 0 {
+            Some(portion("0-9", 10))
+        } else {
+            other()
+        }
+    });
+    assert_eq!(
+        teasing.await.unwrap_err().to_string(),
+        "the server misbehaved: a range without its end"
+    );
+}

@@ -12,6 +12,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
+use zeroize::Zeroizing;
 
 use super::Limits;
 use crate::control::Control;
@@ -38,9 +39,9 @@ pub(super) struct Connection {
 /// What goes to the writing task.
 #[derive(Debug)]
 enum Outgoing {
-    Message(Vec<u8>),
+    Message(Zeroizing<Vec<u8>>),
     /// The last one; the sender is dropped when it has been written.
-    Farewell(Vec<u8>, oneshot::Sender<()>),
+    Farewell(Zeroizing<Vec<u8>>, oneshot::Sender<()>),
 }
 
 /// What the tasks and the handles share.
