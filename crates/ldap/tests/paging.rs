@@ -168,3 +168,72 @@ async fn a_cookie_that_another_connection_does_not_know_is_said() {
     };
     assert_eq!(code, ResultCode::UNWILLING_TO_PERFORM);
 }
+
+#[tokio::test]
+async fn an_entry_that_waits_for_values_survives_a_lost_connection() {
+    let (client, mut peer) = pair(Limits::default());
+    let mut paged = client.paged(everything(), 3);
+    let first = async {
+        let (id, ..) = peer.search().await;
+        peer.entry(id, "a", &[("member;range=0-0", &["1"])]).await;
+        peer.entry(id, "b", &[]).await;
+        peer.page_done(id, b"page 2").await;
+        let (_, search, _) = peer.search().await;
+        assert_eq!(search.base, "a");
+        drop(peer);
+    };
+    let read = async {
+        assert!(matches!(paged.next().await, Ok(Some(Item::Entry(entry))) if entry.dn == "b"));
+        assert!(matches!(paged.next().await, Err(Error::Closed { .. })));
+    };
+    tokio::join!(first, read);
+    let (client, mut peer) = pair(Limits::default());
+    paged.resume_with(client);
+    let second = async {
+        let (id, search, _) = peer.search().await;
+        assert_eq!(search.base, "a");
+        peer.entry(id, "a", &[("member;range=1-*", &["2"])]).await;
+        peer.done(id, LdapResultCode::Success).await;
+        let (id, _, controls) = peer.search().await;
+        assert_eq!(paging(&controls), Some((3, b"page 2".to_vec())));
+        peer.page_done(id, b"").await;
+    };
+    let read = async {
+        let Ok(Some(Item::Entry(entry))) = paged.next().await else {
+            panic!("no entry")
+        };
+        assert_eq!(entry.values("member").collect::<Vec<_>>(), [b"1", b"2"]);
+        assert!(matches!(paged.next().await, Ok(None)));
+    };
+    tokio::join!(second, read);
+}
+
+#[tokio::test]
+async fn an_entry_that_waits_in_an_interrupted_page_comes_with_it_again() {
+    let (client, mut peer) = pair(Limits::default());
+    let mut paged = client.paged(everything(), 3);
+    let first = async {
+        let (id, ..) = peer.search().await;
+        peer.entry(id, "a", &[("member;range=0-0", &["1"])]).await;
+        peer.entry(id, "b", &[]).await;
+        drop(peer);
+    };
+    let read = async {
+        assert!(matches!(paged.next().await, Ok(Some(Item::Entry(entry))) if entry.dn == "b"));
+        assert!(matches!(paged.next().await, Err(Error::Closed { .. })));
+    };
+    tokio::join!(first, read);
+    let (client, mut peer) = pair(Limits::default());
+    paged.resume_with(client);
+    let second = async {
+        let (id, ..) = peer.search().await;
+        peer.entry(id, "a", &[("member", &["1"])]).await;
+        peer.entry(id, "b", &[]).await;
+        peer.page_done(id, b"").await;
+    };
+    let read = async {
+        assert!(matches!(paged.next().await, Ok(Some(Item::Entry(entry))) if entry.dn == "a"));
+        assert!(matches!(paged.next().await, Ok(None)));
+    };
+    tokio::join!(second, read);
+}

@@ -208,7 +208,8 @@ impl<'a> Record<'a> {
         self.body.clone()
     }
 
-    /// The values of the attribute `name`, whatever its options.
+    /// The values of the attribute `name`, whatever its options; a line that can't be read is left
+    /// out.
     pub fn values(&self, name: &str) -> impl Iterator<Item = Result<Cow<'a, [u8]>, Defect>> {
         self.lines()
             .filter_map(Result::ok)
