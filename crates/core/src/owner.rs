@@ -138,6 +138,11 @@ pub fn missing(entry: &Entry) -> Vec<&'static str> {
     missing
 }
 
+/// The short name in a `msExchHomeServerName`: `EX01` of `/o=Org/…/cn=Servers/cn=EX01`.
+pub fn server_name(legacy: &str) -> &str {
+    legacy.rsplit_once('=').map_or(legacy, |(_, name)| name)
+}
+
 /// The attributes that [`Owner::of`] decides on, besides the object's name.
 pub const DECIDING: &[&str] = &[
     attribute::LEGACY_EXCHANGE_DN,

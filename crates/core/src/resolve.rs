@@ -387,7 +387,7 @@ fn offer<V: View>(
         Some(address) => Locator::Address(address.to_string()),
         None => Locator::LegacyDn {
             legacy_dn: entry.legacy_dn.clone()?,
-            server: server_name(entry.home_server.as_deref()?).to_owned(),
+            server: owner::server_name(entry.home_server.as_deref()?).to_owned(),
         },
     };
     let owner_address = primary.filter(|_| matches!(locator, Locator::Address(_)));
@@ -414,11 +414,6 @@ fn archive(user: &Entry, address: &SmtpAddress) -> Option<AlternativeMailbox> {
         locator: settings::Locator::Address(format!("ExchangeGuid+{guid}@{}", address.domain())),
         owner_address: Some(address.clone()),
     })
-}
-
-/// The server in `/o=Org/ou=…/cn=Configuration/cn=Servers/cn=EX01`.
-fn server_name(legacy: &str) -> &str {
-    legacy.rsplit_once('=').map_or(legacy, |(_, name)| name)
 }
 
 fn link_finding<V: View>(view: &Asking<'_, V>, user: &Entry, link: &Link) -> Option<Finding> {
@@ -461,13 +456,8 @@ fn link_finding<V: View>(view: &Asking<'_, V>, user: &Entry, link: &Link) -> Opt
         }
         LinkState::Live => {
             // A database that is gone does not make a link stale, and a mailbox may open itself.
-            if let Some(database) = entry.and_then(|entry| entry.home_mdb.as_ref())
-                && matches!(view.ask(Need::Exists(database.clone())), Some(Answer::Found(found)) if found.is_empty())
-            {
-                (
-                    Code::OwnerDatabaseGone,
-                    Evidence::fact(attribute::HOME_MDB, database),
-                )
+            if let Some(evidence) = entry.and_then(|entry| links::dangling(entry, view)) {
+                (Code::OwnerDatabaseGone, evidence)
             } else if link.owner.dn == user.dn {
                 (Code::SelfLink, Evidence::default())
             } else {

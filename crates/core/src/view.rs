@@ -21,6 +21,8 @@ pub enum Need {
     LegacyDn(String),
     /// Whether an object of this name exists; a bare [`Entry`] answers it.
     Exists(Dn),
+    /// Whether a mail server of this short name exists; a bare [`Entry`] answers it.
+    Server(String),
 }
 
 /// What a directory says to a [`Need`].
@@ -59,6 +61,12 @@ impl View for Known {
 pub(crate) struct Asking<'a, V> {
     view: &'a V,
     open: std::cell::RefCell<Vec<Need>>,
+}
+
+impl<V: View> View for Asking<'_, V> {
+    fn answer(&self, need: &Need) -> Option<&Answer> {
+        self.ask(need.clone())
+    }
 }
 
 impl<'a, V: View> Asking<'a, V> {
@@ -175,6 +183,7 @@ pub mod fixture {
             let wanted = |entry: &&Entry| match need {
                 Need::Entry(dn) | Need::Exists(dn) => entry.dn == *dn,
                 Need::Address(address) => entry.addresses().any(|known| known == *address),
+                Need::Server(name) => entry.dn.name().eq_ignore_ascii_case(name),
                 Need::LegacyDn(legacy) => entry
                     .legacy_dn
                     .as_deref()

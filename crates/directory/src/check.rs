@@ -30,7 +30,9 @@ pub enum Discrepancy {
         delegate: u64,
     },
     /// A link to or from an object that isn't there, is bare, or is deleted.
-    #[error("link of pair {pair} from object {owner} to object {delegate} has an end that is no object")]
+    #[error(
+        "link of pair {pair} from object {owner} to object {delegate} has an end that is no object"
+    )]
     NoEnd {
         /// The pair.
         pair: u16,
@@ -90,7 +92,10 @@ impl Reading {
     pub fn check(&self) -> Result<Vec<Discrepancy>, Error> {
         let mut found = Vec::new();
         let head = self.counts()?;
-        let mut tables = Counts { usn: head.usn, ..Counts::default() };
+        let mut tables = Counts {
+            usn: head.usn,
+            ..Counts::default()
+        };
         let mut indexed = 0;
         for row in self.objects.iter()? {
             let (id, bytes) = row?;
@@ -106,7 +111,9 @@ impl Reading {
                         found.push(Discrepancy::Counts { head, tables });
                     }
                 }
-                Err(error) => found.push(Discrepancy::Damaged { what: error.to_string() }),
+                Err(error) => found.push(Discrepancy::Damaged {
+                    what: error.to_string(),
+                }),
             }
             if found.len() >= MAX_FOUND {
                 return Ok(found);
@@ -140,7 +147,10 @@ impl Reading {
         let key = automend_core::dn::Dn::parse(&record.rdn).map(|rdn| rdn.key());
         let here = match &key {
             Ok(key) => match path(key).as_slice() {
-                [part] => self.children.get((record.parent, *part))?.map(|id| id.value()),
+                [part] => self
+                    .children
+                    .get((record.parent, *part))?
+                    .map(|id| id.value()),
                 _ => None,
             },
             Err(_) => None,
@@ -160,9 +170,11 @@ impl Reading {
             let Some(known) = schema::by_row(*number).filter(|a| a.index != 0) else {
                 continue;
             };
-            keys.extend(values.iter().map(|value| {
-                value_key(known.index, &schema::normal(known.syntax, value), id)
-            }));
+            keys.extend(
+                values
+                    .iter()
+                    .map(|value| value_key(known.index, &schema::normal(known.syntax, value), id)),
+            );
         }
         keys.sort_unstable();
         keys.dedup();
@@ -176,18 +188,28 @@ impl Reading {
 
     fn check_links(&self, found: &mut Vec<Discrepancy>) -> Result<(), Error> {
         let live = |id: u64| -> Result<bool, Error> {
-            Ok(self.flags(id)?.is_some_and(|flags| !flags.bare() && !flags.deleted()))
+            Ok(self
+                .flags(id)?
+                .is_some_and(|flags| !flags.bare() && !flags.deleted()))
         };
         for link in self.links.iter()? {
             let (owner, pair, delegate) = link?.0.value();
             if self.back_links.get((delegate, pair, owner))?.is_none() {
-                found.push(Discrepancy::OneSided { pair, owner, delegate });
+                found.push(Discrepancy::OneSided {
+                    pair,
+                    owner,
+                    delegate,
+                });
             }
             if self.owners.get((pair, owner))?.is_none() {
                 found.push(Discrepancy::Owner { pair, owner });
             }
             if !live(owner)? || !live(delegate)? {
-                found.push(Discrepancy::NoEnd { pair, owner, delegate });
+                found.push(Discrepancy::NoEnd {
+                    pair,
+                    owner,
+                    delegate,
+                });
             }
             if found.len() >= MAX_FOUND {
                 return Ok(());
@@ -196,7 +218,11 @@ impl Reading {
         for link in self.back_links.iter()? {
             let (delegate, pair, owner) = link?.0.value();
             if self.links.get((owner, pair, delegate))?.is_none() {
-                found.push(Discrepancy::OneSided { pair, owner, delegate });
+                found.push(Discrepancy::OneSided {
+                    pair,
+                    owner,
+                    delegate,
+                });
             }
         }
         for owner in self.owners.iter()? {

@@ -43,7 +43,6 @@ pub(crate) struct Head<'a> {
     pub flags: Flags,
     pub parent: u64,
     pub rdn: &'a str,
-    pub guid: [u8; 16],
 }
 
 /// What kind of object a record is.
@@ -76,7 +75,12 @@ impl Record {
         put_number(&mut out, self.parent);
         put_bytes(&mut out, self.rdn.as_bytes());
         out.extend_from_slice(&self.guid);
-        for number in [self.usn_created, self.usn_changed, self.when_created, self.when_changed] {
+        for number in [
+            self.usn_created,
+            self.usn_changed,
+            self.when_created,
+            self.when_changed,
+        ] {
             put_number(&mut out, number);
         }
         put_number(&mut out, self.attributes.len() as u64);
@@ -126,13 +130,15 @@ impl Record {
 
 impl<'a> Head<'a> {
     pub(crate) fn decode(id: u64, bytes: &'a [u8]) -> Result<Self, Error> {
-        let (flags, parent, rdn, guid) = head(&mut Cursor(bytes)).ok_or_else(|| damaged(id))?;
-        Ok(Self { flags, parent, rdn, guid })
+        let (flags, parent, rdn, _) = head(&mut Cursor(bytes)).ok_or_else(|| damaged(id))?;
+        Ok(Self { flags, parent, rdn })
     }
 }
 
 fn damaged(id: u64) -> Error {
-    Error::Damaged { what: format!("object {id} cannot be decoded") }
+    Error::Damaged {
+        what: format!("object {id} cannot be decoded"),
+    }
 }
 
 fn head<'a>(at: &mut Cursor<'a>) -> Option<(Flags, u64, &'a str, [u8; 16])> {

@@ -31,7 +31,9 @@ impl Work<'_> {
         let rdn = Dn::parse(new_rdn)
             .ok()
             .filter(|dn| dn.depth() == 1)
-            .ok_or_else(|| Refusal::BadName { text: new_rdn.to_owned() })?;
+            .ok_or_else(|| Refusal::BadName {
+                text: new_rdn.to_owned(),
+            })?;
         let parent = match new_parent {
             None => record.parent,
             Some(Name::Dn(dn)) if dn.as_str().is_empty() => 0,
@@ -43,7 +45,9 @@ impl Work<'_> {
                 return Err(Refusal::BelowItself { dn: old }.into());
             }
             let Some(bytes) = self.objects.get(above)? else {
-                return Err(Error::Damaged { what: format!("object {above} is missing") });
+                return Err(Error::Damaged {
+                    what: format!("object {above} is missing"),
+                });
             };
             above = Head::decode(above, bytes.value())?.parent;
         }
@@ -51,7 +55,10 @@ impl Work<'_> {
         let old_key = rdn_key(&Dn::parse(&record.rdn).map_err(|error| Error::Damaged {
             what: format!("the name of object {id}: {error}"),
         })?);
-        let taken = self.children.get((parent, key.as_slice()))?.map(|other| other.value());
+        let taken = self
+            .children
+            .get((parent, key.as_slice()))?
+            .map(|other| other.value());
         if taken.is_some_and(|other| other != id) {
             return Err(Refusal::ObjectExists { dn: rdn }.into());
         }
@@ -73,7 +80,9 @@ impl Work<'_> {
             for (_, values) in record.attributes.iter_mut().filter(|(n, _)| *n == number) {
                 *values = crate::writing::without(&kind, values, value.as_bytes());
             }
-            record.attributes.retain(|(n, values)| *n != number || !values.is_empty());
+            record
+                .attributes
+                .retain(|(n, values)| *n != number || !values.is_empty());
         }
         Ok(())
     }
@@ -92,7 +101,11 @@ impl Work<'_> {
         }
         let (context, head) = self.context(id, &dn)?;
         // A context's own head leaves nothing to hang a tombstone on.
-        let bin = if context == id { None } else { Some(self.deleted_objects(context, &head)?) };
+        let bin = if context == id {
+            None
+        } else {
+            Some(self.deleted_objects(context, &head)?)
+        };
         let forward = self.others(id, true)?;
         for (pair, delegate) in forward {
             self.unlink(id, pair, delegate)?;
@@ -125,8 +138,9 @@ impl Work<'_> {
                 let number = self.number("lastKnownParent")?;
                 record.attributes.retain(|(other, _)| *other != number);
                 record.attributes.push((number, vec![last_parent]));
-                let rdn = Dn::parse(&record.rdn)
-                    .map_err(|_| Refusal::BadName { text: record.rdn.clone() })?;
+                let rdn = Dn::parse(&record.rdn).map_err(|_| Refusal::BadName {
+                    text: record.rdn.clone(),
+                })?;
                 self.children.insert((bin, rdn_key(&rdn).as_slice()), id)?;
                 self.state.counts.tombstones += 1;
                 self.touch(id, record)?;
@@ -137,7 +151,11 @@ impl Work<'_> {
 
     /// The links on one object: pair and the object on the other side.
     fn others(&self, id: u64, forward: bool) -> Result<Vec<(u16, u64)>, Error> {
-        let table = if forward { &self.links } else { &self.back_links };
+        let table = if forward {
+            &self.links
+        } else {
+            &self.back_links
+        };
         let mut others = Vec::new();
         for link in table.range((id, 0, 0)..=(id, u16::MAX, u64::MAX))? {
             let (_, pair, other) = link?.0.value();
@@ -185,13 +203,16 @@ impl Work<'_> {
             .map_err(|_| Refusal::BadName { text: dn.clone() })
             .map_err(Error::from)
             .and_then(|dn| self.place(&dn))?
-            .ok_or_else(|| Error::Damaged { what: format!("'{dn}' has no place") })?;
-        let mut draft = Draft { hidden: true, ..Draft::default() };
+            .ok_or_else(|| Error::Damaged {
+                what: format!("'{dn}' has no place"),
+            })?;
+        let mut draft = Draft {
+            hidden: true,
+            ..Draft::default()
+        };
         let class = vec![b"top".to_vec(), b"container".to_vec()];
         draft.put(self.number("objectClass")?, class);
-        let id = self.insert(&place, rdn, draft)?;
-        self.state.counts.objects = self.state.counts.objects.saturating_sub(1);
-        Ok(id)
+        self.insert(&place, rdn, draft)
     }
 
     /// Removes bare places that have nothing below them any more.
@@ -200,12 +221,20 @@ impl Work<'_> {
         while at != 0 {
             let record = self.record(at)?;
             let none: &[u8] = &[];
-            if !record.bare || self.children.range((at, none)..(at + 1, none))?.next().is_some() {
+            if !record.bare
+                || self
+                    .children
+                    .range((at, none)..(at + 1, none))?
+                    .next()
+                    .is_some()
+            {
                 return Ok(());
             }
-            let rdn = Dn::parse(&record.rdn)
-                .map_err(|_| Error::Damaged { what: format!("the name of object {at}") })?;
-            self.children.remove((record.parent, rdn_key(&rdn).as_slice()))?;
+            let rdn = Dn::parse(&record.rdn).map_err(|_| Error::Damaged {
+                what: format!("the name of object {at}"),
+            })?;
+            self.children
+                .remove((record.parent, rdn_key(&rdn).as_slice()))?;
             self.objects.remove(at)?;
             self.forget_parents();
             self.state.counts.bare = self.state.counts.bare.saturating_sub(1);
@@ -217,5 +246,8 @@ impl Work<'_> {
 
 /// The normal form of a name's leading RDN.
 fn rdn_key(dn: &Dn) -> Vec<u8> {
-    path(&dn.key()).last().map(|part| part.to_vec()).unwrap_or_default()
+    path(&dn.key())
+        .last()
+        .map(|part| part.to_vec())
+        .unwrap_or_default()
 }

@@ -69,6 +69,18 @@ pub enum Error {
     /// The storage engine failed.
     #[error("the directory file cannot be read or written")]
     Store(#[source] Box<redb::Error>),
+    /// A record of an import, when the import is all or nothing.
+    #[error("line {line}")]
+    Record {
+        /// The number of the line with the record's name, counted from 1.
+        line: u64,
+        /// Why it was refused.
+        #[source]
+        source: Box<Error>,
+    },
+    /// A line of an import that can't be read, when the import is all or nothing.
+    #[error(transparent)]
+    Unreadable(#[from] automend_ldap::ldif::Defect),
     /// A file beside the directory, or the stream being imported, failed.
     #[error("{what}")]
     Io {
@@ -85,7 +97,9 @@ pub enum Error {
 #[non_exhaustive]
 pub enum Refusal {
     /// No object has this name.
-    #[error("0000208D: NameErr: problem 2001 (NO_OBJECT), data 0, '{name}', best match of: '{matched}'")]
+    #[error(
+        "0000208D: NameErr: problem 2001 (NO_OBJECT), data 0, '{name}', best match of: '{matched}'"
+    )]
     NoObject {
         /// The name as it was asked for.
         name: String,
@@ -105,7 +119,10 @@ pub enum Refusal {
         dn: Dn,
     },
     /// Another object has this objectGUID.
-    #[error("00002071: UpdErr: problem 6005 (ENTRY_EXISTS), an object with GUID {} already exists", guid_text(guid))]
+    #[error(
+        "00002071: UpdErr: problem 6005 (ENTRY_EXISTS), an object with GUID {} already exists",
+        guid_text(guid)
+    )]
     GuidExists {
         /// The objectGUID as the directory stores it.
         guid: [u8; 16],
@@ -121,7 +138,9 @@ pub enum Refusal {
         dn: Dn,
     },
     /// The directory itself keeps this attribute.
-    #[error("0000209A: attribute '{attribute}' on entry '{dn}' is kept by the directory and cannot be written")]
+    #[error(
+        "0000209A: attribute '{attribute}' on entry '{dn}' is kept by the directory and cannot be written"
+    )]
     SystemOnly {
         /// The attribute.
         attribute: String,
@@ -129,7 +148,10 @@ pub enum Refusal {
         dn: Dn,
     },
     /// A link value that is there already.
-    #[error("Attribute {attribute} already exists for target GUID {}", guid_text(delegate))]
+    #[error(
+        "Attribute {attribute} already exists for target GUID {}",
+        guid_text(delegate)
+    )]
     LinkExists {
         /// The forward link.
         attribute: String,
@@ -137,7 +159,10 @@ pub enum Refusal {
         delegate: [u8; 16],
     },
     /// A link value that isn't there.
-    #[error("Attribute {attribute} doesn't exist for target GUID {}", guid_text(delegate))]
+    #[error(
+        "Attribute {attribute} doesn't exist for target GUID {}",
+        guid_text(delegate)
+    )]
     LinkAbsent {
         /// The forward link.
         attribute: String,
@@ -161,7 +186,9 @@ pub enum Refusal {
         dn: Dn,
     },
     /// A delete of a value that the attribute doesn't have.
-    #[error("attribute '{attribute}': no matching attribute value while deleting attribute on '{dn}'")]
+    #[error(
+        "attribute '{attribute}': no matching attribute value while deleting attribute on '{dn}'"
+    )]
     ValueAbsent {
         /// The attribute.
         attribute: String,
@@ -216,7 +243,9 @@ pub enum Refusal {
         dn: Dn,
     },
     /// A delete of an object that has others below it.
-    #[error("00002015: subtree_delete: Unable to delete a non-leaf node (it has {children} children)!")]
+    #[error(
+        "00002015: subtree_delete: Unable to delete a non-leaf node (it has {children} children)!"
+    )]
     HasChildren {
         /// How many stand right below it.
         children: u64,

@@ -69,7 +69,10 @@ impl Modification {
         Self {
             operation,
             attribute: attribute.to_owned(),
-            values: values.into_iter().map(|value| value.as_ref().to_vec()).collect(),
+            values: values
+                .into_iter()
+                .map(|value| value.as_ref().to_vec())
+                .collect(),
         }
     }
 }
@@ -114,20 +117,45 @@ impl Work<'_> {
             let known = schema::find(name);
             let attribute = || known.map_or(name, |a| a.name).to_owned();
             let dn = || draft.dn.clone();
-            if naming.as_ref().is_some_and(|(kind, _)| same_attribute(kind, name)) {
-                return Err(Refusal::NamingAttribute { attribute: attribute(), dn: dn() }.into());
+            if naming
+                .as_ref()
+                .is_some_and(|(kind, _)| same_attribute(kind, name))
+            {
+                return Err(Refusal::NamingAttribute {
+                    attribute: attribute(),
+                    dn: dn(),
+                }
+                .into());
             }
             if modification.operation == Operation::Add && modification.values.is_empty() {
-                return Err(Refusal::NoValues { attribute: attribute(), dn: dn() }.into());
+                return Err(Refusal::NoValues {
+                    attribute: attribute(),
+                    dn: dn(),
+                }
+                .into());
             }
             match known {
-                Some(Attribute { link: Link::Back(_), .. }) => {
-                    return Err(Refusal::BackLink { attribute: attribute(), dn: dn() }.into());
+                Some(Attribute {
+                    link: Link::Back(_),
+                    ..
+                }) => {
+                    return Err(Refusal::BackLink {
+                        attribute: attribute(),
+                        dn: dn(),
+                    }
+                    .into());
                 }
                 Some(Attribute { computed: true, .. }) => {
-                    return Err(Refusal::SystemOnly { attribute: attribute(), dn: dn() }.into());
+                    return Err(Refusal::SystemOnly {
+                        attribute: attribute(),
+                        dn: dn(),
+                    }
+                    .into());
                 }
-                Some(&Attribute { link: Link::Forward(pair), .. }) => {
+                Some(&Attribute {
+                    link: Link::Forward(pair),
+                    ..
+                }) => {
                     self.modify_links(&mut draft, pair, modification)?;
                 }
                 _ => {
@@ -245,7 +273,12 @@ impl Work<'_> {
                 present.insert(delegate);
             }
         }
-        present.extend(draft.added.range((pair, 0)..=(pair, u64::MAX)).map(|(_, d)| *d));
+        present.extend(
+            draft
+                .added
+                .range((pair, 0)..=(pair, u64::MAX))
+                .map(|(_, d)| *d),
+        );
         Ok(present)
     }
 
@@ -253,17 +286,19 @@ impl Work<'_> {
         let mut crowded = None;
         let pairs: BTreeSet<u16> = draft.added.iter().map(|(pair, _)| *pair).collect();
         for attribute in pairs.into_iter().filter_map(schema::forward) {
-            if let (true, Link::Forward(pair)) = (attribute.single, attribute.link) {
-                if self.present(draft, pair)?.len() > 1 {
-                    crowded = Some(attribute);
-                }
+            if let (true, Link::Forward(pair)) = (attribute.single, attribute.link)
+                && self.present(draft, pair)?.len() > 1
+            {
+                crowded = Some(attribute);
             }
         }
         for (number, values) in &draft.attributes {
-            if let Some(known) = schema::by_row(*number) {
-                if known.single && values.len() > 1 && draft.extended.contains(known.name) {
-                    crowded = Some(known);
-                }
+            if let Some(known) = schema::by_row(*number)
+                && known.single
+                && values.len() > 1
+                && draft.extended.contains(known.name)
+            {
+                crowded = Some(known);
             }
         }
         let Some(known) = crowded else {
@@ -326,25 +361,40 @@ impl Draft {
         modification: &Modification,
     ) -> Result<(), Error> {
         let syntax = known.map_or(schema::Syntax::Text, |a| a.syntax);
-        let attribute = || known.map_or(modification.attribute.as_str(), |a| a.name).to_owned();
-        let at = self.attributes.iter().position(|(other, _)| *other == number);
+        let attribute = || {
+            known
+                .map_or(modification.attribute.as_str(), |a| a.name)
+                .to_owned()
+        };
+        let at = self
+            .attributes
+            .iter()
+            .position(|(other, _)| *other == number);
         let mut values = at
             .and_then(|at| self.attributes.get(at))
             .map_or_else(Vec::new, |(_, values)| values.clone());
         let given = &modification.values;
         if modification.operation != Operation::Delete {
             if !given.iter().all(|value| schema::fits(syntax, value)) {
-                return Err(Refusal::BadValue { attribute: attribute(), dn: self.dn.clone() }.into());
+                return Err(Refusal::BadValue {
+                    attribute: attribute(),
+                    dn: self.dn.clone(),
+                }
+                .into());
             }
             if known.is_some_and(|a| a.single) && given.len() > 1 {
-                return Err(
-                    Refusal::SingleValued { attribute: attribute(), dn: self.dn.clone() }.into()
-                );
+                return Err(Refusal::SingleValued {
+                    attribute: attribute(),
+                    dn: self.dn.clone(),
+                }
+                .into());
             }
             if has_twins(syntax, given) && !self.permissive {
-                return Err(
-                    Refusal::ValueExists { attribute: attribute(), dn: self.dn.clone() }.into()
-                );
+                return Err(Refusal::ValueExists {
+                    attribute: attribute(),
+                    dn: self.dn.clone(),
+                }
+                .into());
             }
         }
         match modification.operation {
@@ -352,7 +402,10 @@ impl Draft {
             Operation::Add => {
                 for value in given {
                     let normal = schema::normal(syntax, value);
-                    if values.iter().all(|other| schema::normal(syntax, other) != normal) {
+                    if values
+                        .iter()
+                        .all(|other| schema::normal(syntax, other) != normal)
+                    {
                         values.push(value.clone());
                     } else if !self.permissive {
                         return Err(Refusal::ValueExists {

@@ -25,7 +25,9 @@ impl Name {
     ///
     /// [`Refusal::BadName`] with the text.
     pub fn parse(text: &str) -> Result<Self, Refusal> {
-        let bad = || Refusal::BadName { text: text.to_owned() };
+        let bad = || Refusal::BadName {
+            text: text.to_owned(),
+        };
         let Some(rest) = text.trim_start().strip_prefix('<') else {
             return Dn::parse(text).map(Self::Dn).map_err(|_| bad());
         };
@@ -102,8 +104,8 @@ pub(crate) fn canonical_rdn(dn: &Dn) -> String {
     if !written.contains(['\\', '"', '#']) {
         return text;
     }
-    let same = Dn::parse(&text)
-        .is_ok_and(|other| path(&other.key()).first() == path(&dn.key()).last());
+    let same =
+        Dn::parse(&text).is_ok_and(|other| path(&other.key()).first() == path(&dn.key()).last());
     if same { text } else { written.to_owned() }
 }
 
@@ -128,7 +130,12 @@ fn naming_type(kind: &str) -> &str {
     OIDS.iter()
         .find(|(oid, _)| *oid == bare)
         .map(|(_, name)| *name)
-        .or_else(|| SPELLED.iter().find(|s| s.eq_ignore_ascii_case(bare)).copied())
+        .or_else(|| {
+            SPELLED
+                .iter()
+                .find(|s| s.eq_ignore_ascii_case(bare))
+                .copied()
+        })
         .unwrap_or(kind)
 }
 
@@ -141,7 +148,10 @@ mod tests {
         let dashed = Name::parse("<GUID=1c1f4ee2-72f3-41aa-b4c6-9d7633c24fc6>").unwrap();
         let plain = Name::parse("<GUID=e24e1f1cf372aa41b4c69d7633c24fc6>;<SID=01>;CN=x").unwrap();
         assert_eq!(dashed, plain);
-        assert_eq!(dashed.to_string(), "<GUID=1c1f4ee2-72f3-41aa-b4c6-9d7633c24fc6>");
+        assert_eq!(
+            dashed.to_string(),
+            "<GUID=1c1f4ee2-72f3-41aa-b4c6-9d7633c24fc6>"
+        );
         for bad in ["<GUID=zz>", "<GUID=1c1f", "<SID=1>", "jim"] {
             assert!(Name::parse(bad).is_err(), "{bad}");
         }

@@ -66,9 +66,7 @@ impl Object {
                 what: format!("object {id} has attribute {number}, which has no name"),
             })?;
             // The value in the name comes first, whatever else was added to its attribute.
-            if let Some((_, value)) =
-                naming.take_if(|(kind, _)| same_attribute(kind, name))
-            {
+            if let Some((_, value)) = naming.take_if(|(kind, _)| same_attribute(kind, name)) {
                 values.insert(0, value.into_bytes());
             }
             attributes.push((name.to_owned(), values));

@@ -205,10 +205,14 @@ impl Reading {
         value: &[u8],
     ) -> Result<Box<dyn Iterator<Item = Result<u64, Error>> + '_>, Error> {
         let Some(row) = schema::row(attribute) else {
-            return Err(Error::NotIndexed { attribute: attribute.to_owned() });
+            return Err(Error::NotIndexed {
+                attribute: attribute.to_owned(),
+            });
         };
         let Some(known) = schema::by_row(row) else {
-            return Err(Error::NotIndexed { attribute: attribute.to_owned() });
+            return Err(Error::NotIndexed {
+                attribute: attribute.to_owned(),
+            });
         };
         let other_side = match known.link {
             Link::None => None,
@@ -223,7 +227,9 @@ impl Reading {
             return Ok(Box::new(ids.map(|link| Ok(link?.0.value().2))));
         }
         if known.index == 0 {
-            return Err(Error::NotIndexed { attribute: attribute.to_owned() });
+            return Err(Error::NotIndexed {
+                attribute: attribute.to_owned(),
+            });
         }
         let normal = schema::normal(known.syntax, value).into_owned();
         let first = value_key(known.index, &normal, 0);
@@ -249,7 +255,9 @@ impl Reading {
 
     /// The id that a link value in a request names, if there is such an object.
     pub(crate) fn referenced(&self, value: &[u8]) -> Result<Option<u64>, Error> {
-        let Some(name) = std::str::from_utf8(value).ok().and_then(|text| Name::parse(text).ok())
+        let Some(name) = std::str::from_utf8(value)
+            .ok()
+            .and_then(|text| Name::parse(text).ok())
         else {
             return Ok(None);
         };
@@ -317,9 +325,14 @@ impl Reading {
             let (_, pair, other) = link?.0.value();
             if last != Some(pair) {
                 let attribute = side(pair).ok_or_else(|| Error::Damaged {
-                    what: format!("object {} has links of pair {pair}, which is unknown", object.id),
+                    what: format!(
+                        "object {} has links of pair {pair}, which is unknown",
+                        object.id
+                    ),
                 })?;
-                object.attributes.push((attribute.name.to_owned(), Vec::new()));
+                object
+                    .attributes
+                    .push((attribute.name.to_owned(), Vec::new()));
                 last = Some(pair);
             }
             let value = self.dn_text_once(other)?;
@@ -333,10 +346,12 @@ impl Reading {
     /// The name of an object that is asked for once, of which only the parents are remembered.
     pub(crate) fn dn_text_once(&self, id: u64) -> Result<String, Error> {
         let Some(bytes) = self.objects.get(id)? else {
-            return Err(Error::Damaged { what: format!("object {id} is missing") });
+            return Err(Error::Damaged {
+                what: format!("object {id} is missing"),
+            });
         };
         let head = Head::decode(id, bytes.value())?;
-        Ok(below(head.rdn, &*self.dn_text(head.parent)?))
+        Ok(below(head.rdn, &self.dn_text(head.parent)?))
     }
 
     /// The name of a parent, remembered.
@@ -352,13 +367,17 @@ impl Reading {
                 break Arc::clone(text);
             }
             let Some(bytes) = self.objects.get(at)? else {
-                return Err(Error::Damaged { what: format!("object {at} is missing") });
+                return Err(Error::Damaged {
+                    what: format!("object {at} is missing"),
+                });
             };
             let head = Head::decode(at, bytes.value())?;
             missing.push((at, head.rdn.to_owned()));
             at = head.parent;
             if missing.len() > MAX_DEPTH {
-                return Err(Error::Damaged { what: format!("object {id} is below itself") });
+                return Err(Error::Damaged {
+                    what: format!("object {id} is below itself"),
+                });
             }
         };
         if names.len() + missing.len() > REMEMBERED {

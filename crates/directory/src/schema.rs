@@ -138,11 +138,21 @@ pub const ATTRIBUTES: &[Attribute] = &[
     Attribute::new("objectCategory", "1.2.840.113556.1.4.782", Syntax::Dn, S),
     Attribute::new("instanceType", "1.2.840.113556.1.2.1", Integer, S).survives(),
     Attribute::new("systemFlags", "1.2.840.113556.1.4.375", Integer, S).survives(),
-    Attribute::new("objectSid", "1.2.840.113556.1.4.146", Sid, S).index(6).survives(),
+    Attribute::new("objectSid", "1.2.840.113556.1.4.146", Sid, S)
+        .index(6)
+        .survives(),
     Attribute::new("sIDHistory", "1.2.840.113556.1.4.609", Sid, M).survives(),
-    Attribute::new("nTSecurityDescriptor", "1.2.840.113556.1.2.281", SecurityDescriptor, S).survives(),
+    Attribute::new(
+        "nTSecurityDescriptor",
+        "1.2.840.113556.1.2.281",
+        SecurityDescriptor,
+        S,
+    )
+    .survives(),
     // ada: people
-    Attribute::new("sAMAccountName", "1.2.840.113556.1.4.221", Text, S).index(4).survives(),
+    Attribute::new("sAMAccountName", "1.2.840.113556.1.4.221", Text, S)
+        .index(4)
+        .survives(),
     Attribute::new("userPrincipalName", "1.2.840.113556.1.4.656", Text, S).index(3),
     Attribute::new("displayName", "1.2.840.113556.1.2.13", Text, S),
     Attribute::new("givenName", "2.5.4.42", Text, S),
@@ -163,11 +173,18 @@ pub const ATTRIBUTES: &[Attribute] = &[
     Attribute::new("managedObjects", "1.2.840.113556.1.4.654", Syntax::Dn, M).link(Back(72)),
     // ada: where Outlook finds Autodiscover
     Attribute::new("keywords", "1.2.840.113556.1.4.48", Text, M),
-    Attribute::new("serviceBindingInformation", "1.2.840.113556.1.4.510", Text, M),
+    Attribute::new(
+        "serviceBindingInformation",
+        "1.2.840.113556.1.4.510",
+        Text,
+        M,
+    ),
     Attribute::new("serviceClassName", "1.2.840.113556.1.4.509", Text, S),
     Attribute::new("serviceDNSName", "1.2.840.113556.1.4.657", Text, S),
     // ada: mail attributes that the base schema has
-    Attribute::new("legacyExchangeDN", "1.2.840.113556.1.4.655", Text, S).index(5).survives(),
+    Attribute::new("legacyExchangeDN", "1.2.840.113556.1.4.655", Text, S)
+        .index(5)
+        .survives(),
     Attribute::new("proxyAddresses", "1.2.840.113556.1.2.210", Text, M).index(1),
     Attribute::new("showInAddressBook", "1.2.840.113556.1.4.644", Syntax::Dn, M),
     Attribute::new("textEncodedORAddress", "0.9.2342.19200300.100.1.2", Text, S),
@@ -184,65 +201,201 @@ pub const ATTRIBUTES: &[Attribute] = &[
     Attribute::new("mDBUseDefaults", "1.2.840.113556.1.2.309", Boolean, S),
     Attribute::new("extensionAttribute1", "1.2.840.113556.1.2.423", Text, S),
     // auto
-    Attribute::new("msExchDelegateListLink", "1.2.840.113556.1.4.7000.102.51530", Syntax::Dn, M)
-        .link(Forward(DELEGATES)),
-    Attribute::new("msExchDelegateListBL", "1.2.840.113556.1.4.7000.102.51538", Syntax::Dn, M)
-        .link(Back(DELEGATES)),
-    Attribute::new("msExchArchiveDatabaseLink", "1.2.840.113556.1.4.7000.102.51444", Syntax::Dn, S)
-        .link(Forward(0x4000)),
+    Attribute::new(
+        "msExchDelegateListLink",
+        "1.2.840.113556.1.4.7000.102.51530",
+        Syntax::Dn,
+        M,
+    )
+    .link(Forward(DELEGATES)),
+    Attribute::new(
+        "msExchDelegateListBL",
+        "1.2.840.113556.1.4.7000.102.51538",
+        Syntax::Dn,
+        M,
+    )
+    .link(Back(DELEGATES)),
+    Attribute::new(
+        "msExchArchiveDatabaseLink",
+        "1.2.840.113556.1.4.7000.102.51444",
+        Syntax::Dn,
+        S,
+    )
+    .link(Forward(0x4000)),
     // Its real OID was in no source; this one is from the laboratory's own arc.
-    Attribute::new("msExchArchiveDatabaseLinkBL", "1.2.840.113556.1.4.7000.102.59001", Syntax::Dn, M)
-        .link(Back(0x4000)),
+    Attribute::new(
+        "msExchArchiveDatabaseLinkBL",
+        "1.2.840.113556.1.4.7000.102.59001",
+        Syntax::Dn,
+        M,
+    )
+    .link(Back(0x4000)),
     // exch, not linked
-    Attribute::new("msExchHomeServerName", "1.2.840.113556.1.4.7000.102.47", Text, S),
-    Attribute::new("msExchMailboxGuid", "1.2.840.113556.1.4.7000.102.11058", Octets, S)
-        .index(8)
-        .survives(),
-    Attribute::new("msExchArchiveGUID", "1.2.840.113556.1.4.7000.102.51443", Octets, S),
-    Attribute::new("msExchArchiveName", "1.2.840.113556.1.4.7000.102.51441", Text, M),
-    Attribute::new("msExchArchiveStatus", "1.2.840.113556.1.4.7000.102.51602", Integer, S),
-    Attribute::new("msExchArchiveAddress", "1.2.840.113556.1.4.7000.102.51584", Text, S),
-    Attribute::new("msExchDisabledArchiveGUID", "1.2.840.113556.1.4.7000.102.51765", Octets, S),
+    Attribute::new(
+        "msExchHomeServerName",
+        "1.2.840.113556.1.4.7000.102.47",
+        Text,
+        S,
+    ),
+    Attribute::new(
+        "msExchMailboxGuid",
+        "1.2.840.113556.1.4.7000.102.11058",
+        Octets,
+        S,
+    )
+    .index(8)
+    .survives(),
+    Attribute::new(
+        "msExchArchiveGUID",
+        "1.2.840.113556.1.4.7000.102.51443",
+        Octets,
+        S,
+    ),
+    Attribute::new(
+        "msExchArchiveName",
+        "1.2.840.113556.1.4.7000.102.51441",
+        Text,
+        M,
+    ),
+    Attribute::new(
+        "msExchArchiveStatus",
+        "1.2.840.113556.1.4.7000.102.51602",
+        Integer,
+        S,
+    ),
+    Attribute::new(
+        "msExchArchiveAddress",
+        "1.2.840.113556.1.4.7000.102.51584",
+        Text,
+        S,
+    ),
+    Attribute::new(
+        "msExchDisabledArchiveGUID",
+        "1.2.840.113556.1.4.7000.102.51765",
+        Octets,
+        S,
+    ),
     Attribute::new(
         "msExchDisabledArchiveDatabaseLink",
         "1.2.840.113556.1.4.7000.102.51766",
         Syntax::Dn,
         S,
     ),
-    Attribute::new("msExchPreviousMailboxGuid", "1.2.840.113556.1.4.7000.102.51740", Octets, S),
-    Attribute::new("msExchPreviousHomeMDB", "1.2.840.113556.1.4.7000.102.51450", Syntax::Dn, S),
-    Attribute::new("msExchPreviousArchiveDatabase", "1.2.840.113556.1.4.7000.102.51773", Syntax::Dn, S),
+    Attribute::new(
+        "msExchPreviousMailboxGuid",
+        "1.2.840.113556.1.4.7000.102.51740",
+        Octets,
+        S,
+    ),
+    Attribute::new(
+        "msExchPreviousHomeMDB",
+        "1.2.840.113556.1.4.7000.102.51450",
+        Syntax::Dn,
+        S,
+    ),
+    Attribute::new(
+        "msExchPreviousArchiveDatabase",
+        "1.2.840.113556.1.4.7000.102.51773",
+        Syntax::Dn,
+        S,
+    ),
     Attribute::new(
         "msExchPreviousRecipientTypeDetails",
         "1.2.840.113556.1.4.7000.102.52107",
         Integer,
         S,
     ),
-    Attribute::new("msExchRecipientTypeDetails", "1.2.840.113556.1.4.7000.102.50855", Integer, S).survives(),
-    Attribute::new("msExchRecipientDisplayType", "1.2.840.113556.1.4.7000.102.50730", Integer, S),
-    Attribute::new("msExchRemoteRecipientType", "1.2.840.113556.1.4.7000.102.51611", Integer, S),
-    Attribute::new("msExchVersion", "1.2.840.113556.1.4.7000.102.50853", Integer, S),
-    Attribute::new("msExchHideFromAddressLists", "1.2.840.113556.1.4.7000.102.73", Boolean, S),
+    Attribute::new(
+        "msExchRecipientTypeDetails",
+        "1.2.840.113556.1.4.7000.102.50855",
+        Integer,
+        S,
+    )
+    .survives(),
+    Attribute::new(
+        "msExchRecipientDisplayType",
+        "1.2.840.113556.1.4.7000.102.50730",
+        Integer,
+        S,
+    ),
+    Attribute::new(
+        "msExchRemoteRecipientType",
+        "1.2.840.113556.1.4.7000.102.51611",
+        Integer,
+        S,
+    ),
+    Attribute::new(
+        "msExchVersion",
+        "1.2.840.113556.1.4.7000.102.50853",
+        Integer,
+        S,
+    ),
+    Attribute::new(
+        "msExchHideFromAddressLists",
+        "1.2.840.113556.1.4.7000.102.73",
+        Boolean,
+        S,
+    ),
     Attribute::new(
         "msExchMailboxSecurityDescriptor",
         "1.2.840.113556.1.4.7000.102.80",
         SecurityDescriptor,
         S,
     ),
-    Attribute::new("msExchMasterAccountSid", "1.2.840.113556.1.4.7000.102.81", Sid, S),
-    Attribute::new("msExchUserAccountControl", "1.2.840.113556.1.4.7000.102.101", Integer, S),
-    Attribute::new("msExchALObjectVersion", "1.2.840.113556.1.4.7000.102.59", Integer, S),
-    Attribute::new("msExchPoliciesIncluded", "1.2.840.113556.1.4.7000.102.50050", Text, M),
-    Attribute::new("msExchWhenMailboxCreated", "1.2.840.113556.1.4.7000.102.51580", Time, S),
-    Attribute::new("msExchAlternateMailboxes", "1.2.840.113556.1.4.7000.102.51270", Text, M),
-    Attribute::new("msExchTeamMailboxOwners", "1.2.840.113556.1.4.7000.102.51872", Syntax::Dn, M),
+    Attribute::new(
+        "msExchMasterAccountSid",
+        "1.2.840.113556.1.4.7000.102.81",
+        Sid,
+        S,
+    ),
+    Attribute::new(
+        "msExchUserAccountControl",
+        "1.2.840.113556.1.4.7000.102.101",
+        Integer,
+        S,
+    ),
+    Attribute::new(
+        "msExchALObjectVersion",
+        "1.2.840.113556.1.4.7000.102.59",
+        Integer,
+        S,
+    ),
+    Attribute::new(
+        "msExchPoliciesIncluded",
+        "1.2.840.113556.1.4.7000.102.50050",
+        Text,
+        M,
+    ),
+    Attribute::new(
+        "msExchWhenMailboxCreated",
+        "1.2.840.113556.1.4.7000.102.51580",
+        Time,
+        S,
+    ),
+    Attribute::new(
+        "msExchAlternateMailboxes",
+        "1.2.840.113556.1.4.7000.102.51270",
+        Text,
+        M,
+    ),
+    Attribute::new(
+        "msExchTeamMailboxOwners",
+        "1.2.840.113556.1.4.7000.102.51872",
+        Syntax::Dn,
+        M,
+    ),
     Attribute::new(
         "msExchTeamMailboxShowInClientList",
         "1.2.840.113556.1.4.7000.102.51873",
         Syntax::Dn,
         M,
     ),
-    Attribute::new("msExchPublicFolderMailbox", "1.2.840.113556.1.4.7000.102.52034", Syntax::Dn, S),
+    Attribute::new(
+        "msExchPublicFolderMailbox",
+        "1.2.840.113556.1.4.7000.102.52034",
+        Syntax::Dn,
+        S,
+    ),
 ];
 
 /// Rows by lower-case name and by OID.
@@ -367,7 +520,10 @@ mod tests {
         }
         assert_eq!(find("MSEXCHDELEGATELISTBL").unwrap().link, Back(DELEGATES));
         assert_eq!(find("2.5.4.31").unwrap().name, "member");
-        assert_eq!(find("msExchTeamMailboxShowInClientList").unwrap().link, Link::None);
+        assert_eq!(
+            find("msExchTeamMailboxShowInClientList").unwrap().link,
+            Link::None
+        );
     }
 
     #[test]

@@ -90,7 +90,9 @@ impl Directory {
         })?;
         let path = folder.join(FILE);
         if path.exists() {
-            return Err(Error::Present { folder: folder.to_owned() });
+            return Err(Error::Present {
+                folder: folder.to_owned(),
+            });
         }
         let database = Database::builder()
             .set_cache_size(cache_bytes)
@@ -131,7 +133,9 @@ impl Directory {
     pub fn open_with_cache(folder: &Path, cache_bytes: usize) -> Result<Self, Error> {
         let path = folder.join(FILE);
         if !path.is_file() {
-            return Err(Error::Absent { folder: folder.to_owned() });
+            return Err(Error::Absent {
+                folder: folder.to_owned(),
+            });
         }
         let database = Database::builder()
             .set_cache_size(cache_bytes)
@@ -143,9 +147,14 @@ impl Directory {
             Err(error) => return Err(error.into()),
         };
         match format {
-            Some(found) if found > FORMAT => Err(Error::Newer { found, known: FORMAT }),
+            Some(found) if found > FORMAT => Err(Error::Newer {
+                found,
+                known: FORMAT,
+            }),
             Some(_) => Ok(Self::new(database, folder)),
-            None => Err(Error::Damaged { what: "it was not made by this program".to_owned() }),
+            None => Err(Error::Damaged {
+                what: "it was not made by this program".to_owned(),
+            }),
         }
     }
 
@@ -169,7 +178,10 @@ impl Directory {
     /// [`Error::Store`] or [`Error::Damaged`].
     pub fn read(&self) -> Result<Reading, Error> {
         Reading::begin(&self.database.begin_read()?, |names| {
-            let mut shared = self.dictionary.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut shared = self
+                .dictionary
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             // Names are only ever added, so a longer dictionary serves older snapshots too.
             if (shared.names.len() as u64) < names.len()? {
                 *shared = Arc::new(Dictionary::load(names)?);
@@ -194,11 +206,15 @@ impl Directory {
 
 fn opening(error: DatabaseError, folder: &Path) -> Error {
     match error {
-        DatabaseError::DatabaseAlreadyOpen => Error::Locked { folder: folder.to_owned() },
+        DatabaseError::DatabaseAlreadyOpen => Error::Locked {
+            folder: folder.to_owned(),
+        },
         DatabaseError::Storage(redb::StorageError::Io(source))
             if source.kind() == std::io::ErrorKind::InvalidData =>
         {
-            Error::Damaged { what: source.to_string() }
+            Error::Damaged {
+                what: source.to_string(),
+            }
         }
         error => error.into(),
     }
@@ -217,7 +233,9 @@ impl Dictionary {
         for row in table.iter()? {
             let (number, name) = row?;
             if dictionary.next() != Some(number.value()) {
-                return Err(Error::Damaged { what: "attribute numbers have a gap".to_owned() });
+                return Err(Error::Damaged {
+                    what: "attribute numbers have a gap".to_owned(),
+                });
             }
             dictionary.push(number.value(), name.value());
         }
@@ -235,7 +253,11 @@ impl Dictionary {
 
     /// The number of a name in any case; `None` if nobody has written it.
     pub(crate) fn number(&self, name: &str) -> Option<u32> {
-        schema::row(name).or_else(|| self.numbers.get(name.to_ascii_lowercase().as_str()).copied())
+        schema::row(name).or_else(|| {
+            self.numbers
+                .get(name.to_ascii_lowercase().as_str())
+                .copied()
+        })
     }
 
     /// The number that the next new name is given.
@@ -245,7 +267,8 @@ impl Dictionary {
 
     pub(crate) fn push(&mut self, number: u32, name: &str) {
         self.names.push(name.into());
-        self.numbers.insert(name.to_ascii_lowercase().into(), number);
+        self.numbers
+            .insert(name.to_ascii_lowercase().into(), number);
     }
 }
 
@@ -273,7 +296,9 @@ pub(crate) fn value_key(index: u8, normal: &[u8], id: u64) -> [u8; 17] {
         hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
     }
     let mut key = [0; 17];
-    let parts = std::iter::once(index).chain(hash.to_be_bytes()).chain(id.to_be_bytes());
+    let parts = std::iter::once(index)
+        .chain(hash.to_be_bytes())
+        .chain(id.to_be_bytes());
     for (slot, byte) in key.iter_mut().zip(parts) {
         *slot = byte;
     }
@@ -282,5 +307,6 @@ pub(crate) fn value_key(index: u8, normal: &[u8], id: u64) -> [u8; 17] {
 
 /// The object id at the end of a key of the value index.
 pub(crate) fn value_key_id(key: &[u8; 17]) -> u64 {
-    key.last_chunk::<8>().map_or(0, |id| u64::from_be_bytes(*id))
+    key.last_chunk::<8>()
+        .map_or(0, |id| u64::from_be_bytes(*id))
 }

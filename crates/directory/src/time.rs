@@ -5,7 +5,7 @@
 //! Invariant: nothing here asks what time it is.
 
 /// The text of a moment.
-pub fn text(seconds: u64) -> String {
+pub(crate) fn text(seconds: u64) -> String {
     let (days, rest) = (seconds / 86_400, seconds % 86_400);
     let (year, month, day) = civil(days);
     format!(
@@ -18,10 +18,15 @@ pub fn text(seconds: u64) -> String {
 
 /// The moment of a text with a four-digit year, seconds and `Z`; fractions are dropped. `None` for
 /// anything else, and for moments before 1970.
-pub fn parse(text: &[u8]) -> Option<u64> {
+pub(crate) fn parse(text: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(text).ok()?.strip_suffix('Z')?;
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    if whole.len() != 14 || !whole.bytes().chain(fraction.bytes()).all(|b| b.is_ascii_digit()) {
+    if whole.len() != 14
+        || !whole
+            .bytes()
+            .chain(fraction.bytes())
+            .all(|b| b.is_ascii_digit())
+    {
         return None;
     }
     let part = |from, to| whole.get(from..to)?.parse::<u64>().ok();
@@ -45,7 +50,11 @@ fn civil(days: u64) -> (u64, u64, u64) {
     let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted = (5 * of_year + 2) / 153;
     let day = of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let month = if shifted < 10 {
+        shifted + 3
+    } else {
+        shifted - 9
+    };
     (year_of_era + era * 400 + u64::from(month <= 2), month, day)
 }
 
@@ -74,7 +83,14 @@ mod tests {
             assert_eq!(text(seconds), written);
             assert_eq!(parse(written.as_bytes()), Some(seconds));
         }
-        for bad in ["", "2026Z", "20260230000000Z", "19691231235959Z", "20261301000000Z", "20260101000000"] {
+        for bad in [
+            "",
+            "2026Z",
+            "20260230000000Z",
+            "19691231235959Z",
+            "20261301000000Z",
+            "20260101000000",
+        ] {
             assert_eq!(parse(bad.as_bytes()), None, "{bad}");
         }
     }

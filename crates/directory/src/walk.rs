@@ -71,13 +71,15 @@ impl Reading {
     /// [`Error::Damaged`] or [`Error::Store`].
     pub fn tombstones(&self) -> Result<impl Iterator<Item = Result<Object, Error>> + '_, Error> {
         let mut ids = Ids::new(self, 0, Scope::Subtree, true)?;
-        Ok(std::iter::from_fn(move || ids.next(self).transpose()).filter_map(|id| {
-            let object = id.and_then(|id| match self.flags(id)? {
-                Some(flags) if flags.unseen() => self.seen(id, &Links::All),
-                _ => Ok(None),
-            });
-            object.transpose()
-        }))
+        Ok(
+            std::iter::from_fn(move || ids.next(self).transpose()).filter_map(|id| {
+                let object = id.and_then(|id| match self.flags(id)? {
+                    Some(flags) if flags.unseen() => self.seen(id, &Links::All),
+                    _ => Ok(None),
+                });
+                object.transpose()
+            }),
+        )
     }
 
     /// The objects that have `msExchDelegateListLink`, each with all its forward links of that kind
@@ -129,10 +131,15 @@ impl Reading {
                 if real || other {
                     found.push((if own { 3 } else { 0 }, self.dn_text_once(id)?));
                 }
-                if let Some(configuration) = self.children.get((id, b"cn=configuration".as_slice()))? {
+                if let Some(configuration) =
+                    self.children.get((id, b"cn=configuration".as_slice()))?
+                {
                     let configuration = configuration.value();
                     found.push((1, self.dn_text_once(configuration)?));
-                    if let Some(schema) = self.children.get((configuration, b"cn=schema".as_slice()))? {
+                    if let Some(schema) = self
+                        .children
+                        .get((configuration, b"cn=schema".as_slice()))?
+                    {
                         found.push((2, self.dn_text_once(schema.value())?));
                     }
                 }
@@ -157,7 +164,9 @@ impl Reading {
         found
             .into_iter()
             .map(|(_, text)| {
-                Dn::parse(&text).map_err(|error| Error::Damaged { what: error.to_string() })
+                Dn::parse(&text).map_err(|error| Error::Damaged {
+                    what: error.to_string(),
+                })
             })
             .collect()
     }
@@ -175,7 +184,9 @@ impl Reading {
             // No normal form holds a zero, so this is the least key behind `last`.
             start.push(0);
         }
-        let mut range = self.children.range((parent, start.as_slice())..(parent, to))?;
+        let mut range = self
+            .children
+            .range((parent, start.as_slice())..(parent, to))?;
         match range.next() {
             Some(child) => {
                 let (key, id) = child?;
@@ -193,7 +204,12 @@ impl Ids {
         scope: Scope,
         unseen: bool,
     ) -> Result<Self, Error> {
-        let mut ids = Self { base: None, scope, levels: Vec::new(), unseen };
+        let mut ids = Self {
+            base: None,
+            scope,
+            levels: Vec::new(),
+            unseen,
+        };
         match scope {
             Scope::One => ids.enter(reading, base)?,
             Scope::Base | Scope::Subtree => ids.base = Some(base),
@@ -206,7 +222,8 @@ impl Ids {
         let end = parent.checked_add(1).ok_or_else(|| Error::Damaged {
             what: "an id is out of range".to_owned(),
         })?;
-        self.levels.push(reading.children.range((parent, none)..(end, none))?);
+        self.levels
+            .push(reading.children.range((parent, none)..(end, none))?);
         Ok(())
     }
 
@@ -235,7 +252,9 @@ impl Ids {
                 if id == 0 {
                     continue;
                 }
-                return Err(Error::Damaged { what: format!("object {id} is missing") });
+                return Err(Error::Damaged {
+                    what: format!("object {id} is missing"),
+                });
             };
             if !flags.bare() && (self.unseen || !flags.unseen()) {
                 return Ok(Some(id));

@@ -141,7 +141,9 @@ impl Writing {
         self.work()?.flush_values()?;
         {
             let mut head = self.transaction.open_table(HEAD)?;
-            let State { counts, next_id, .. } = &self.state;
+            let State {
+                counts, next_id, ..
+            } = &self.state;
             for (name, number) in [
                 ("next_id", *next_id),
                 ("objects", counts.objects),
@@ -195,6 +197,7 @@ pub(crate) struct Draft {
     pub guid: Option<[u8; 16]>,
     pub usn: Option<(u64, u64)>,
     pub when: Option<(u64, u64)>,
+    pub deleted: bool,
     pub hidden: bool,
     pub attributes: Vec<(u32, Vec<Vec<u8>>)>,
     pub links: Vec<(u16, u64)>,
@@ -230,27 +233,56 @@ impl<'t> Work<'t> {
         for (name, values) in attributes {
             let known = schema::find(name);
             if values.is_empty() {
-                return Err(refuse(name, |attribute, dn| Refusal::NoValues { attribute, dn }));
+                return Err(refuse(name, |attribute, dn| Refusal::NoValues {
+                    attribute,
+                    dn,
+                }));
             }
             match known {
-                Some(Attribute { link: Link::Back(_), .. }) => {
-                    return Err(refuse(name, |attribute, dn| Refusal::BackLink { attribute, dn }));
+                Some(Attribute {
+                    link: Link::Back(_),
+                    ..
+                }) => {
+                    return Err(refuse(name, |attribute, dn| Refusal::BackLink {
+                        attribute,
+                        dn,
+                    }));
                 }
-                Some(Attribute { name: "objectGUID", .. }) => match values.as_slice() {
+                Some(Attribute {
+                    name: "objectGUID", ..
+                }) => match values.as_slice() {
                     [guid] if guid.len() == 16 => draft.guid = guid.as_slice().try_into().ok(),
-                    _ => return Err(refuse(name, |attribute, dn| Refusal::BadValue { attribute, dn })),
+                    _ => {
+                        return Err(refuse(name, |attribute, dn| Refusal::BadValue {
+                            attribute,
+                            dn,
+                        }));
+                    }
                 },
                 Some(Attribute { computed: true, .. }) => {
-                    return Err(refuse(name, |attribute, dn| Refusal::SystemOnly { attribute, dn }));
+                    return Err(refuse(name, |attribute, dn| Refusal::SystemOnly {
+                        attribute,
+                        dn,
+                    }));
                 }
-                Some(Attribute { link: Link::Forward(pair), single, .. }) => {
+                Some(Attribute {
+                    link: Link::Forward(pair),
+                    single,
+                    ..
+                }) => {
                     if *single && values.len() > 1 {
-                        return Err(refuse(name, |attribute, dn| Refusal::SingleValued { attribute, dn }));
+                        return Err(refuse(name, |attribute, dn| Refusal::SingleValued {
+                            attribute,
+                            dn,
+                        }));
                     }
                     for value in values {
                         let delegate = self.reference(name, value)?;
                         if draft.links.contains(&(*pair, delegate)) {
-                            return Err(refuse(name, |attribute, dn| Refusal::ValueExists { attribute, dn }));
+                            return Err(refuse(name, |attribute, dn| Refusal::ValueExists {
+                                attribute,
+                                dn,
+                            }));
                         }
                         draft.links.push((*pair, delegate));
                     }
@@ -265,14 +297,17 @@ impl<'t> Work<'t> {
                     if kept.len() == values.len() && kept.is_empty() {
                         continue;
                     }
-                    self.check_values(dn, name, known, values)?;
+                    check_values(dn, name, known, values)?;
                     if !kept.is_empty() {
                         draft.put(self.number(name)?, kept);
                     }
                 }
             }
         }
-        if !attributes.iter().any(|(name, _)| name.eq_ignore_ascii_case("objectClass")) {
+        if !attributes
+            .iter()
+            .any(|(name, _)| name.eq_ignore_ascii_case("objectClass"))
+        {
             return Err(Refusal::NoClass { dn: dn.clone() }.into());
         }
         self.insert(&place, &canonical_rdn(dn), draft)
@@ -280,39 +315,17 @@ impl<'t> Work<'t> {
 
     /// Refuses a name that is taken by something nobody made up.
     pub(crate) fn vacant(&self, place: &Place, dn: &Dn) -> Result<(), Error> {
-        if let Some(id) = place.id {
-            if !self.is_bare(id)? {
-                return Err(Refusal::ObjectExists { dn: dn.clone() }.into());
-            }
+        match place.id {
+            Some(id) if !self.is_bare(id)? => Err(Refusal::ObjectExists { dn: dn.clone() }.into()),
+            _ => Ok(()),
         }
-        Ok(())
-    }
-
-    /// Refuses values that can't be together, or can't be in this attribute.
-    pub(crate) fn check_values(
-        &self,
-        dn: &Dn,
-        name: &str,
-        known: Option<&Attribute>,
-        values: &[Vec<u8>],
-    ) -> Result<(), Error> {
-        let syntax = known.map_or(schema::Syntax::Text, |a| a.syntax);
-        let (attribute, dn) = (|| name.to_owned(), || dn.clone());
-        if known.is_some_and(|a| a.single) && values.len() > 1 {
-            return Err(Refusal::SingleValued { attribute: attribute(), dn: dn() }.into());
-        }
-        if !values.iter().all(|value| schema::fits(syntax, value)) {
-            return Err(Refusal::BadValue { attribute: attribute(), dn: dn() }.into());
-        }
-        if has_twins(syntax, values) {
-            return Err(Refusal::ValueExists { attribute: attribute(), dn: dn() }.into());
-        }
-        Ok(())
     }
 
     /// Writes a new object whose place is vacant; a bare place becomes it and keeps its children.
     pub(crate) fn insert(&mut self, place: &Place, rdn: &str, draft: Draft) -> Result<u64, Error> {
-        let guid = draft.guid.unwrap_or_else(|| uuid::Uuid::new_v4().to_bytes_le());
+        let guid = draft
+            .guid
+            .unwrap_or_else(|| uuid::Uuid::new_v4().to_bytes_le());
         if self.guids.get(&guid)?.is_some() {
             return Err(Refusal::GuidExists { guid }.into());
         }
@@ -323,7 +336,7 @@ impl<'t> Work<'t> {
         let (when_created, when_changed) = draft.when.unwrap_or((self.state.now, self.state.now));
         let record = Record {
             bare: false,
-            deleted: false,
+            deleted: draft.deleted,
             hidden: draft.hidden,
             parent: place.parent,
             rdn: rdn.to_owned(),
@@ -336,12 +349,15 @@ impl<'t> Work<'t> {
         };
         let id = self.claim(place)?;
         self.guids.insert(&guid, id)?;
-        self.index(id, &record.attributes, true)?;
+        if !record.deleted {
+            self.index(id, &record.attributes, true)?;
+        }
         self.objects.insert(id, record.encode().as_slice())?;
         for (pair, delegate) in draft.links {
             self.link(id, pair, delegate)?;
         }
-        self.state.counts.objects += 1;
+        self.state.counts.tombstones += u64::from(draft.deleted);
+        self.state.counts.objects += u64::from(!draft.deleted && !draft.hidden);
         Ok(id)
     }
 
@@ -353,7 +369,8 @@ impl<'t> Work<'t> {
         }
         let id = self.state.next_id;
         self.state.next_id += 1;
-        self.children.insert((place.parent, place.key.as_slice()), id)?;
+        self.children
+            .insert((place.parent, place.key.as_slice()), id)?;
         Ok(id)
     }
 
@@ -371,7 +388,12 @@ impl<'t> Work<'t> {
     pub(crate) fn unlink(&mut self, owner: u64, pair: u16, delegate: u64) -> Result<(), Error> {
         if self.links.remove((owner, pair, delegate))?.is_some() {
             self.back_links.remove((delegate, pair, owner))?;
-            if self.links.range((owner, pair, 0)..=(owner, pair, u64::MAX))?.next().is_none() {
+            if self
+                .links
+                .range((owner, pair, 0)..=(owner, pair, u64::MAX))?
+                .next()
+                .is_none()
+            {
                 self.owners.remove((pair, owner))?;
             }
             self.state.counts.links = self.state.counts.links.saturating_sub(1);
@@ -401,7 +423,12 @@ impl<'t> Work<'t> {
             }
         }
         // Beyond this many, 18 MiB, sorting gains nothing any more.
-        if self.state.put_off.as_ref().is_some_and(|keys| keys.len() > 1 << 20) {
+        if self
+            .state
+            .put_off
+            .as_ref()
+            .is_some_and(|keys| keys.len() > 1 << 20)
+        {
             self.flush_values()?;
         }
         Ok(())
@@ -413,7 +440,7 @@ impl<'t> Work<'t> {
             return Ok(());
         };
         // A stable sort: of two changes of one key, the later one is made later.
-        put_off.sort_by(|a, b| a.0.cmp(&b.0));
+        put_off.sort_by_key(|(key, _)| *key);
         for (key, add) in put_off.drain(..) {
             if add {
                 self.values.insert(&key, ())?;
@@ -428,7 +455,10 @@ impl<'t> Work<'t> {
     pub(crate) fn place(&mut self, dn: &Dn) -> Result<Option<Place>, Error> {
         let key = dn.key();
         let Some(end) = key.as_bytes().iter().position(|b| *b == 0) else {
-            return Err(Refusal::BadName { text: dn.to_string() }.into());
+            return Err(Refusal::BadName {
+                text: dn.to_string(),
+            }
+            .into());
         };
         let (rdn, above) = key.as_bytes().split_at(end);
         let above = above.get(1..).unwrap_or_default();
@@ -481,14 +511,20 @@ impl<'t> Work<'t> {
                 self.state.counts.bare += 1;
             }
         }
-        self.place(dn)?.ok_or_else(|| Error::Damaged { what: format!("'{dn}' has no place") })
+        self.place(dn)?.ok_or_else(|| Error::Damaged {
+            what: format!("'{dn}' has no place"),
+        })
     }
 
     fn may_make_parents(&self, dn: &Dn) -> Result<bool, Error> {
         let key = dn.key();
         let path = path(&key);
-        let domains = path.iter().rev().skip(1).all(|part| part.starts_with(b"dc="));
-        let lowest = descend(&self.children, &path)?.map_or_else(|(_, id)| id, |id| id);
+        let domains = path
+            .iter()
+            .rev()
+            .skip(1)
+            .all(|part| part.starts_with(b"dc="));
+        let lowest = descend(&self.children, &path)?.unwrap_or_else(|(_, id)| id);
         Ok(domains && (lowest == 0 || self.is_bare(lowest)?))
     }
 
@@ -525,7 +561,7 @@ impl<'t> Work<'t> {
     }
 
     fn lowest(&self, dn: &Dn) -> Result<String, Error> {
-        let lowest = descend(&self.children, &path(&dn.key()))?.map_or_else(|(_, id)| id, |id| id);
+        let lowest = descend(&self.children, &path(&dn.key()))?.unwrap_or_else(|(_, id)| id);
         self.dn_text(lowest)
     }
 
@@ -551,14 +587,18 @@ impl<'t> Work<'t> {
     pub(crate) fn is_bare(&self, id: u64) -> Result<bool, Error> {
         match self.objects.get(id)? {
             Some(bytes) => Ok(Head::decode(id, bytes.value())?.flags.bare()),
-            None => Err(Error::Damaged { what: format!("object {id} is missing") }),
+            None => Err(Error::Damaged {
+                what: format!("object {id} is missing"),
+            }),
         }
     }
 
     pub(crate) fn record(&self, id: u64) -> Result<Record, Error> {
         match self.objects.get(id)? {
             Some(bytes) => Record::decode(id, bytes.value()),
-            None => Err(Error::Damaged { what: format!("object {id} is missing") }),
+            None => Err(Error::Damaged {
+                what: format!("object {id} is missing"),
+            }),
         }
     }
 
@@ -571,13 +611,21 @@ impl<'t> Work<'t> {
                 return Ok(text);
             }
             let Some(bytes) = self.objects.get(at)? else {
-                return Err(Error::Damaged { what: format!("object {at} is missing") });
+                return Err(Error::Damaged {
+                    what: format!("object {at} is missing"),
+                });
             };
             let head = Head::decode(at, bytes.value())?;
-            text = if text.is_empty() { head.rdn.to_owned() } else { below(&text, head.rdn) };
+            text = if text.is_empty() {
+                head.rdn.to_owned()
+            } else {
+                below(&text, head.rdn)
+            };
             at = head.parent;
         }
-        Err(Error::Damaged { what: format!("object {id} is below itself") })
+        Err(Error::Damaged {
+            what: format!("object {id} is below itself"),
+        })
     }
 
     /// The number of an attribute; a new name is given one.
@@ -586,7 +634,11 @@ impl<'t> Work<'t> {
             return Ok(number);
         }
         let found = self.names.len()? + 1;
-        let limit = Error::Limit { what: "unknown attribute names", max: MAX_NAMES, found };
+        let limit = Error::Limit {
+            what: "unknown attribute names",
+            max: MAX_NAMES,
+            found,
+        };
         if found > MAX_NAMES {
             return Err(limit);
         }
@@ -600,11 +652,45 @@ impl<'t> Work<'t> {
 impl Draft {
     /// Adds values to an attribute.
     pub(crate) fn put(&mut self, number: u32, values: Vec<Vec<u8>>) {
-        match self.attributes.iter_mut().find(|(other, _)| *other == number) {
+        match self
+            .attributes
+            .iter_mut()
+            .find(|(other, _)| *other == number)
+        {
             Some((_, before)) => before.extend(values),
             None => self.attributes.push((number, values)),
         }
     }
+}
+
+/// Refuses values that can't be together, or can't be in this attribute.
+fn check_values(
+    dn: &Dn,
+    name: &str,
+    known: Option<&Attribute>,
+    values: &[Vec<u8>],
+) -> Result<(), Refusal> {
+    let syntax = known.map_or(schema::Syntax::Text, |a| a.syntax);
+    let (attribute, dn) = (|| name.to_owned(), || dn.clone());
+    if known.is_some_and(|a| a.single) && values.len() > 1 {
+        return Err(Refusal::SingleValued {
+            attribute: attribute(),
+            dn: dn(),
+        });
+    }
+    if !values.iter().all(|value| schema::fits(syntax, value)) {
+        return Err(Refusal::BadValue {
+            attribute: attribute(),
+            dn: dn(),
+        });
+    }
+    if has_twins(syntax, values) {
+        return Err(Refusal::ValueExists {
+            attribute: attribute(),
+            dn: dn(),
+        });
+    }
+    Ok(())
 }
 
 /// The values that aren't the same as one.
@@ -623,7 +709,12 @@ pub(crate) fn has_twins(syntax: schema::Syntax, values: &[Vec<u8>]) -> bool {
     if values.len() < 2 {
         return false;
     }
-    let mut normal: Vec<_> = values.iter().map(|value| schema::normal(syntax, value)).collect();
+    let mut normal: Vec<_> = values
+        .iter()
+        .map(|value| schema::normal(syntax, value))
+        .collect();
     normal.sort_unstable();
-    normal.windows(2).any(|pair| matches!(pair, [a, b] if a == b))
+    normal
+        .windows(2)
+        .any(|pair| matches!(pair, [a, b] if a == b))
 }

@@ -28,30 +28,71 @@ pub(crate) struct Counts {
     pub delegates: u64,
 }
 
-/// Mailbox databases that exist.
+/// Mailbox databases and mail servers that exist.
 #[derive(Default)]
 pub(crate) struct Places {
-    known: Option<HashSet<Dn>>,
+    databases: HashSet<Dn>,
+    servers: HashSet<String>,
     there: Option<Answer>,
     gone: Option<Answer>,
 }
 
 impl Places {
-    /// Takes the databases; `None` when they cannot be told, and then none is called gone.
-    pub(crate) fn new(databases: Option<Vec<Dn>>) -> Self {
+    /// Places that are all known.
+    pub(crate) fn known() -> Self {
         Self {
-            known: databases.map(|databases| databases.into_iter().collect()),
             there: Some(Answer::Found(vec![Entry::bare(Dn::root())])),
             gone: Some(Answer::Found(Vec::new())),
+            ..Self::default()
         }
     }
+
+    /// Adds an object of the configuration: a database, or a server.
+    pub(crate) fn add(&mut self, place: Place) {
+        match place {
+            Place::Database(dn) => drop(self.databases.insert(dn)),
+            Place::Server(dn) => drop(self.servers.insert(dn.name().to_lowercase())),
+        }
+    }
+
+    /// What is there to be told: without a single database nothing is called gone.
+    pub(crate) fn or_nothing(self) -> (Self, bool) {
+        if self.databases.is_empty() { (Self::default(), false) } else { (self, true) }
+    }
+}
+
+/// Where mailboxes live.
+pub(crate) enum Place {
+    /// `msExchPrivateMDB`.
+    Database(Dn),
+    /// `msExchExchangeServer`.
+    Server(Dn),
+}
+
+impl Place {
+    /// The place that an object of this class is.
+    pub(crate) fn of(class: &[u8], dn: &Dn) -> Option<Self> {
+        if class.eq_ignore_ascii_case(Self::DATABASE.as_bytes()) {
+            return Some(Self::Database(dn.clone()));
+        }
+        class.eq_ignore_ascii_case(Self::SERVER.as_bytes()).then(|| Self::Server(dn.clone()))
+    }
+
+    /// Class of mailbox databases.
+    pub(crate) const DATABASE: &'static str = "msExchPrivateMDB";
+    /// Class of mail servers.
+    pub(crate) const SERVER: &'static str = "msExchExchangeServer";
 }
 
 impl View for Places {
     fn answer(&self, need: &Need) -> Option<&Answer> {
-        let Need::Exists(dn) = need else { return None };
-        let known = self.known.as_ref()?;
-        if known.contains(dn) { self.there.as_ref() } else { self.gone.as_ref() }
+        let there = match need {
+            Need::Exists(dn) => self.databases.contains(dn),
+            // Servers may be kept from this account while databases are not.
+            Need::Server(name) if !self.servers.is_empty() => self.servers.contains(&name.to_lowercase()),
+            _ => return None,
+        };
+        if there { self.there.as_ref() } else { self.gone.as_ref() }
     }
 }
 

@@ -16,14 +16,14 @@ use automend_core::dn::Dn;
 use automend_core::entry::{Class, Defect, Entry};
 use automend_core::finding::{Code, Evidence, Finding, Subject};
 use automend_core::names::attribute;
-use automend_core::owner::{Owner, Stale};
+use automend_core::owner::{Owner, Stale, server_name};
 use automend_core::view::{Answer, Known, Need, View};
 use automend_ldap::ldif::{Block, Blocks, Line, Record};
 use indicatif::ProgressBar;
 
-use super::engine::{Counts, Places, busy_findings, group_findings, tally};
+use super::engine::{Counts, Place, Places, busy_findings, group_findings, tally};
 use super::tally::Tally;
-use crate::directory::ldif::{Ldif, is_database, named};
+use crate::directory::ldif::{Ldif, named};
 
 /// Audits a whole file.
 pub(crate) fn audit(ldif: &mut Ldif, progress: &ProgressBar) -> Result<(Counts, Vec<Finding>)> {
@@ -56,9 +56,9 @@ struct Part {
     findings: Vec<Finding>,
     suspects: Vec<Entry>,
     groups: Vec<Entry>,
-    /// Databases that exist, and those that owners name.
-    databases: HashSet<u64>,
-    referenced: HashMap<u64, Dn>,
+    /// Databases and servers that exist, and those that owners name.
+    places: Vec<Place>,
+    referenced: HashSet<Need>,
     /// Which deciding attributes any record has, as bits.
     seen: u8,
     defects: Vec<String>,
@@ -149,8 +149,8 @@ impl Part {
             findings: Vec::new(),
             suspects: Vec::new(),
             groups: Vec::new(),
-            databases: HashSet::new(),
-            referenced: HashMap::new(),
+            places: Vec::new(),
+            referenced: HashSet::new(),
             seen: 0,
             defects: Vec::new(),
         }
@@ -167,7 +167,7 @@ impl Part {
         self.findings.extend(other.findings);
         self.suspects.extend(other.suspects);
         self.groups.extend(other.groups);
-        self.databases.extend(other.databases);
+        self.places.extend(other.places);
         self.referenced.extend(other.referenced);
         self.seen |= other.seen;
         self.defects.extend(other.defects);
@@ -208,12 +208,12 @@ impl Part {
                 attribute::MAILBOX_GUID => self.seen |= SEEN_GUID,
                 attribute::HOME_MDB | attribute::HOME_SERVER => self.seen |= SEEN_HOME,
                 attribute::OBJECT_CLASS => match line.value() {
-                    Ok(value) if is_database(&value) => {
+                    Ok(value) if value.eq_ignore_ascii_case(b"group") => class = Class::Group,
+                    Ok(value) if value.len() >= Place::DATABASE.len() => {
                         if let Ok(dn) = Dn::parse(&record.dn) {
-                            self.databases.insert(dn.hash64());
+                            self.places.extend(Place::of(&value, &dn));
                         }
                     }
-                    Ok(value) if value.eq_ignore_ascii_case(b"group") => class = Class::Group,
                     _ => {}
                 },
                 _ => {}
@@ -278,8 +278,10 @@ impl Part {
             self.forward.add(owner, hash);
             self.tally.add(hash, || delegate.to_string())?;
         }
-        if let Some(database) = &entry.home_mdb {
-            self.referenced.entry(database.hash64()).or_insert_with(|| database.clone());
+        if let Some(home) = home(&entry)
+            && !self.referenced.contains(&home)
+        {
+            self.referenced.insert(home);
         }
         if matches!(Owner::of(&entry), Owner::Stale(_)) {
             self.suspects.push(entry);
@@ -339,17 +341,25 @@ fn unseen(seen: u8) -> Option<String> {
     (!names.is_empty()).then(|| names.join(", "))
 }
 
+/// Where an owner's mailbox is said to be.
+fn home(entry: &Entry) -> Option<Need> {
+    let server = || entry.home_server.as_deref().map(|server| Need::Server(server_name(server).to_owned()));
+    entry.home_mdb.clone().map(Need::Exists).or_else(server)
+}
+
 /// AM-4, in a pass of its own that is needed only when a database is gone.
 fn dangling_databases(ldif: &mut Ldif, total: &mut Part) -> Result<()> {
-    if total.databases.is_empty() {
+    let mut places = Places::known();
+    total.places.drain(..).for_each(|place| places.add(place));
+    let (places, known) = places.or_nothing();
+    if !known {
         if !total.referenced.is_empty() {
             ldif.tell("the file holds no mailbox databases: whether they exist (AM104) was not checked".to_owned());
         }
         return Ok(());
     }
-    let gone: HashSet<u64> =
-        total.referenced.keys().filter(|hash| !total.databases.contains(hash)).copied().collect();
-    if gone.is_empty() {
+    let gone = |need: &Need| matches!(places.answer(need), Some(Answer::Found(found)) if found.is_empty());
+    if !total.referenced.iter().any(gone) {
         return Ok(());
     }
     let (reader, _) = ldif.reader()?;
@@ -357,23 +367,15 @@ fn dangling_databases(ldif: &mut Ldif, total: &mut Part) -> Result<()> {
     while let Some(block) = blocks.next() {
         let block = block.with_context(|| format!("reading {}", ldif.shown))?;
         for record in block.records().flatten() {
-            let names_it = record.values(attribute::HOME_MDB).flatten().any(|value| {
-                std::str::from_utf8(&value)
-                    .ok()
-                    .and_then(|text| Dn::parse(text).ok())
-                    .is_some_and(|dn| gone.contains(&dn.hash64()))
-            });
-            if !names_it || record.values(attribute::DELEGATE_LIST_LINK).next().is_none() {
+            if record.values(attribute::DELEGATE_LIST_LINK).next().is_none() {
                 continue;
             }
             // Whatever is wrong with its values was told in the first pass.
             if let Some(entry) = crate::directory::typed(&record.entry().0, &mut Vec::new())
-                && Owner::of(&entry) == Owner::Mailbox
+                && home(&entry).is_some_and(|home| gone(&home))
             {
-                let places = Places::new(Some(Vec::new()));
-                total.findings.extend(
-                    links::of_owner(&entry, &places).into_iter().filter(|f| f.code == Code::OwnerDatabaseGone),
-                );
+                let findings = links::of_owner(&entry, &places);
+                total.findings.extend(findings.into_iter().filter(|f| f.code == Code::OwnerDatabaseGone));
             }
         }
         blocks.recycle(block);

@@ -13,9 +13,11 @@ use anyhow::{Context, Result};
 use automend_core::dn::Dn;
 use automend_core::entry::{Defect, Entry};
 use automend_core::names::{SmtpAddress, attribute};
-use automend_core::view::{Answer, Known, Need};
+use automend_core::view::{Answer, Known, Need, View};
 use automend_ldap::ldif::{Blocks, Change, Record};
 use flate2::read::MultiGzDecoder;
+
+use crate::audit::engine::{Place, Places};
 
 /// An LDIF file.
 pub(crate) struct Ldif {
@@ -104,6 +106,20 @@ impl Ldif {
         Ok(())
     }
 
+    /// Hands every object to `sink`.
+    pub(crate) fn everybody(&mut self, sink: &mut impl super::live::Owners) -> Result<()> {
+        let mut failed = Ok(());
+        self.scan(|record, _| {
+            // Whatever is wrong with its values was told in the first pass.
+            if let Some(entry) = super::typed(&record.entry().0, &mut Vec::new())
+                && failed.is_ok()
+            {
+                failed = sink.owner(entry);
+            }
+        })?;
+        failed
+    }
+
     /// Answers the resolver's questions by reading the file twice: for the objects, then for the
     /// forward links that lead to them.
     pub(crate) fn answer(&mut self, needs: Vec<Need>, known: &mut Known) -> Result<()> {
@@ -113,10 +129,12 @@ impl Ldif {
         }
         let mut found: Vec<Entry> = Vec::new();
         let mut matches: HashMap<Need, Vec<usize>> = HashMap::new();
-        let mut databases_here = false;
+        let mut places = Places::known();
         let mut defects = Vec::new();
         self.scan(|record, dn| {
-            databases_here |= record.values(attribute::OBJECT_CLASS).flatten().any(|class| is_database(&class));
+            for class in record.values(attribute::OBJECT_CLASS).flatten() {
+                Place::of(&class, dn).into_iter().for_each(|place| places.add(place));
+            }
             let hits = wanted.hits(record, dn);
             if !hits.is_empty() {
                 let (entry, broken) = record.entry();
@@ -131,15 +149,14 @@ impl Ldif {
         })?;
         defects.into_iter().for_each(|defect| self.tell(defect));
         self.derive_back_links(&mut found)?;
+        let (places, _) = places.or_nothing();
         for need in needs {
-            let answer = match matches.get(&need) {
-                None if matches!(need, Need::Exists(_)) && !databases_here => {
-                    Answer::Unreadable("the file holds no mailbox databases".to_owned())
-                }
-                hits => {
-                    let hits = hits.map_or([].as_slice(), Vec::as_slice);
-                    Answer::Found(hits.iter().filter_map(|i| found.get(*i)).cloned().collect())
-                }
+            let answer = if matches!(need, Need::Exists(_) | Need::Server(_)) {
+                let unknown = Answer::Unreadable("the file does not hold the configuration".to_owned());
+                places.answer(&need).cloned().unwrap_or(unknown)
+            } else {
+                let hits = matches.get(&need).map_or([].as_slice(), Vec::as_slice);
+                Answer::Found(hits.iter().filter_map(|i| found.get(*i)).cloned().collect())
             };
             known.insert(need, answer);
         }
@@ -185,11 +202,6 @@ pub(crate) fn named(record: &Record<'_>) -> Result<Dn, String> {
     }
 }
 
-/// Whether this is a class of mailbox databases.
-pub(crate) fn is_database(class: &[u8]) -> bool {
-    class.eq_ignore_ascii_case(b"msExchPrivateMDB") || class.eq_ignore_ascii_case(b"msExchMDB")
-}
-
 /// Questions, in a form that a record is quickly held against.
 #[derive(Default)]
 struct Wanted {
@@ -201,7 +213,8 @@ struct Wanted {
 impl Wanted {
     fn add(&mut self, need: &Need) {
         match need {
-            Need::Entry(dn) | Need::Exists(dn) => {
+            Need::Exists(_) | Need::Server(_) => {}
+            Need::Entry(dn) => {
                 self.names.entry(dn.hash64()).or_default().push(need.clone());
             }
             Need::Address(address) => {

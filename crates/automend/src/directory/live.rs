@@ -14,14 +14,15 @@ use anyhow::{Context, Result, bail};
 use automend_core::checks::links;
 use automend_core::dn::Dn;
 use automend_core::entry::{ATTRIBUTES, Defect, Entry};
-use automend_core::names::{SmtpAddress, attribute};
+use automend_core::names::{Guid, SmtpAddress, attribute};
 use automend_core::owner;
-use automend_core::view::{Answer, Known, Need};
-use automend_ldap::control::ATTRIBUTE_SCOPED_QUERY;
+use automend_core::view::{Answer, Known, Need, View};
+use automend_ldap::control::{ATTRIBUTE_SCOPED_QUERY, SHOW_DELETED};
 use automend_ldap::{Client, Control, Error, Filter, Item, ResultCode, Scope, Search};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::typed;
+use crate::audit::engine::{Place, Places};
 use crate::config::{Settings, Url};
 use crate::connect::connect;
 
@@ -37,6 +38,8 @@ pub(crate) struct Live {
     pub root: RootDse,
     /// Values that could not be used.
     pub defects: Vec<Defect>,
+    /// Databases and servers, once somebody asked.
+    places: Option<Places>,
 }
 
 /// What a server says of itself (RFC 4512 5.1, [MS-ADTS] 3.1.1.3.2).
@@ -87,7 +90,16 @@ impl Live {
         let settings = settings.with_known_password()?;
         let client = connect(&settings, url).await?;
         let root = RootDse::read(&client).await.with_context(|| format!("{url}: reading its root DSE"))?;
-        Ok(Self { url: url.clone(), settings, client, root, defects: Vec::new() })
+        Ok(Self { url: url.clone(), settings, client, root, defects: Vec::new(), places: None })
+    }
+
+    /// The GUID of the domain, or its name where it has none.
+    pub(crate) async fn identity(&self) -> Result<String> {
+        let bases = self.bases()?;
+        let head = self.root.default.clone().or_else(|| bases.into_iter().next()).unwrap_or_default();
+        let found = self.client.base(&head, &[attribute::OBJECT_GUID]).await;
+        let guid = found.ok().flatten().and_then(|entry| Guid::from_bytes(entry.values(attribute::OBJECT_GUID).next()?));
+        Ok(guid.map_or_else(|| head.to_lowercase(), |guid| guid.to_string()))
     }
 
     /// The names to search below: `--base`, or every naming context that is not inside another.
@@ -106,6 +118,13 @@ impl Live {
         Search::new(base, Scope::Subtree, Filter::present(attribute::DELEGATE_LIST_LINK), attributes)
     }
 
+    /// Hands every owner to `sink`, deleted ones too where the server keeps them.
+    pub(crate) async fn owners(&mut self, attributes: &[&str], sink: &mut impl Owners) -> Result<Vec<String>> {
+        let deleted = self.root.controls.contains(SHOW_DELETED).then(Control::show_deleted);
+        let filter = Filter::present(attribute::DELEGATE_LIST_LINK);
+        self.stream_with(&filter, attributes, deleted.into_iter().collect(), sink).await
+    }
+
     /// Hands every entry that `filter` selects to `sink`; returns the references that lead out of what
     /// was searched.
     pub(crate) async fn stream(
@@ -114,9 +133,19 @@ impl Live {
         attributes: &[&str],
         sink: &mut impl Owners,
     ) -> Result<Vec<String>> {
+        self.stream_with(filter, attributes, Vec::new(), sink).await
+    }
+
+    async fn stream_with(
+        &mut self,
+        filter: &Filter,
+        attributes: &[&str],
+        controls: Vec<Control>,
+        sink: &mut impl Owners,
+    ) -> Result<Vec<String>> {
         let bases = self.bases()?;
         for _ in 0..=MOST_RESTARTS {
-            match self.stream_once(&bases, filter, attributes, sink).await? {
+            match self.stream_once(&bases, filter, attributes, &controls, sink).await? {
                 Some(references) => return Ok(self.foreign(&bases, references)),
                 None => sink.restart(),
             }
@@ -130,12 +159,14 @@ impl Live {
         bases: &[String],
         filter: &Filter,
         attributes: &[&str],
+        controls: &[Control],
         sink: &mut impl Owners,
     ) -> Result<Option<Vec<String>>> {
         let mut references = Vec::new();
         let mut reconnects = 0;
         for base in bases {
-            let search = Search::new(base, Scope::Subtree, filter.clone(), attributes);
+            let mut search = Search::new(base, Scope::Subtree, filter.clone(), attributes);
+            search.controls.extend_from_slice(controls);
             let mut pages = self.client.paged(search, self.settings.page_size);
             loop {
                 match pages.next().await {
@@ -163,7 +194,8 @@ impl Live {
         Ok(Some(references))
     }
 
-    async fn reconnect(&mut self, attempt: u32) -> Result<()> {
+    /// Makes the connection anew, after a pause that grows with `attempt`.
+    pub(crate) async fn reconnect(&mut self, attempt: u32) -> Result<()> {
         // 0.1, 0.2, 0.4 s and so on, at most 10 s.
         let wait = Duration::from_millis(100 << attempt.saturating_sub(1).min(7)).min(Duration::from_secs(10));
         tokio::time::sleep(wait).await;
@@ -224,21 +256,27 @@ impl Live {
         references
     }
 
-    /// Every mailbox database the configuration knows; `None` when it cannot be told.
-    pub(crate) async fn databases(&self) -> Result<Option<Vec<Dn>>> {
+    /// Mailbox databases and servers, as far as the configuration shows them.
+    pub(crate) async fn places(&self) -> Result<Places> {
+        let mut places = Places::known();
         let Some(configuration) = &self.root.configuration else {
-            return Ok(None);
+            return Ok(places);
         };
-        let filter = Filter::equal(attribute::OBJECT_CLASS, "msExchPrivateMDB");
-        let mut pages =
-            self.client.paged(Search::new(configuration, Scope::Subtree, filter, &["1.1"]), self.settings.page_size);
-        let mut found = Vec::new();
+        let class = |name| Filter::equal(attribute::OBJECT_CLASS, name);
+        let filter = Filter::or([class(Place::DATABASE), class(Place::SERVER)]);
+        let search = Search::new(configuration, Scope::Subtree, filter, &[attribute::OBJECT_CLASS]);
+        let mut pages = self.client.paged(search, self.settings.page_size);
         loop {
             match pages.next().await {
-                Ok(Some(Item::Entry(entry))) => found.extend(Dn::parse(&entry.dn)),
+                Ok(Some(Item::Entry(entry))) => {
+                    if let Ok(dn) = Dn::parse(&entry.dn) {
+                        let classes = entry.values(attribute::OBJECT_CLASS);
+                        classes.filter_map(|class| Place::of(class, &dn)).for_each(|place| places.add(place));
+                    }
+                }
                 Ok(Some(Item::Reference(_))) => {}
-                Ok(None) => return Ok((!found.is_empty()).then_some(found)),
-                Err(Error::Refused { .. } | Error::Referral { .. }) => return Ok(None),
+                Ok(None) => return Ok(places),
+                Err(Error::Refused { .. } | Error::Referral { .. }) => return Ok(Places::known()),
                 Err(error) => return Err(self.explain(error, configuration)),
             }
         }
@@ -387,6 +425,9 @@ impl Live {
 
     /// Answers the resolver's questions, many at once.
     pub(crate) async fn answer(&mut self, needs: Vec<Need>, known: &mut Known) -> Result<()> {
+        if self.places.is_none() && needs.iter().any(|need| matches!(need, Need::Exists(_) | Need::Server(_))) {
+            self.places = Some(self.places().await?.or_nothing().0);
+        }
         let live = &*self;
         let answered: Vec<(Need, Answer, Vec<Defect>)> = stream::iter(needs)
             .map(|need| async move {
@@ -400,7 +441,7 @@ impl Live {
             self.defects.extend(defects);
             let mut answer = answer;
             if let Answer::Found(found) = &mut answer
-                && !matches!(need, Need::Exists(_))
+                && !matches!(need, Need::Exists(_) | Need::Server(_))
             {
                 let mut suspects: Vec<Entry> = Vec::new();
                 found.retain(|entry| {
@@ -432,15 +473,9 @@ impl Live {
                 Ok(found) => Answer::Found(found.iter().filter_map(|entry| typed(entry, &mut defects)).collect()),
                 Err(error) => self.unreadable(error, dn.as_str())?,
             },
-            Need::Exists(dn) => {
-                if self.root.configuration.is_none() {
-                    Answer::Unreadable("the server names no configuration".to_owned())
-                } else {
-                    match self.client.base(dn.as_str(), &["1.1"]).await {
-                        Ok(found) => Answer::Found(found.iter().map(|_| Entry::bare(dn.clone())).collect()),
-                        Err(error) => self.unreadable(error, dn.as_str())?,
-                    }
-                }
+            Need::Exists(_) | Need::Server(_) => {
+                let unknown = Answer::Unreadable("the configuration cannot be read".to_owned());
+                self.places.as_ref().and_then(|places| places.answer(need)).cloned().unwrap_or(unknown)
             }
             Need::Address(address) => self.several(&by_address(address), &mut defects).await?,
             Need::LegacyDn(legacy) => {
@@ -583,7 +618,7 @@ fn by_address(address: &SmtpAddress) -> Filter {
 }
 
 /// Whether another connection may go on where this one ended.
-fn is_lost(error: &Error) -> bool {
+pub(crate) fn is_lost(error: &Error) -> bool {
     matches!(error, Error::Closed { .. } | Error::Io { .. } | Error::TimedOut { .. })
         || matches!(error, Error::Refused { code: ResultCode::BUSY | ResultCode::UNAVAILABLE, .. })
 }

@@ -54,6 +54,25 @@ impl Directory {
         }
     }
 
+    /// What names this directory for ever, whatever it is called on the command line.
+    pub(crate) async fn identity(&mut self) -> Result<String> {
+        Ok(match self {
+            Self::Live(live) => live.identity().await?,
+            Self::Embedded(embedded) => embedded.identity()?,
+            Self::Ldif(ldif) => ldif.shown.clone(),
+        })
+    }
+
+    /// What could not be read so far, told once.
+    pub(crate) fn take_defects(&mut self) -> Vec<String> {
+        let told = |defects: &mut Vec<Defect>| defects.drain(..).map(|defect| defect.to_string()).collect();
+        match self {
+            Self::Live(live) => told(&mut live.defects),
+            Self::Embedded(embedded) => told(&mut embedded.defects),
+            Self::Ldif(ldif) => std::mem::take(&mut ldif.defects),
+        }
+    }
+
     /// Asks the resolver; `known` keeps what was read, for the next question.
     pub(crate) async fn resolve(&mut self, request: &Request, known: &mut Known) -> Result<Resolved> {
         for _ in 0..MOST_ROUNDS {

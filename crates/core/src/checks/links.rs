@@ -33,7 +33,8 @@ pub const MANY_BACK_LINKS: u16 = 50;
 
 /// Judges every link of one owner; hands out at most one finding for stale or undecided links.
 ///
-/// `places` answers [`Need::Exists`] for mailbox databases; without an answer AM-4 stays undecided.
+/// `places` answers [`Need::Exists`] for mailbox databases and [`Need::Server`]; without an answer AM-4
+/// stays undecided.
 pub fn of_owner(entry: &Entry, places: &impl View) -> Vec<Finding> {
     let mut findings = Vec::new();
     if entry.forward_links.is_empty() {
@@ -123,10 +124,15 @@ fn recipient_type(entry: &Entry) -> Evidence {
     })
 }
 
-/// A database that is named and does not exist.
-fn dangling(entry: &Entry, places: &impl View) -> Option<Evidence> {
-    let database = entry.home_mdb.as_ref()?;
-    let gone = database.is_deleted_object()
-        || matches!(places.answer(&Need::Exists(database.clone())), Some(Answer::Found(found)) if found.is_empty());
-    gone.then(|| Evidence::fact(attribute::HOME_MDB, database))
+/// A database that is named and does not exist (AM-4); where none is named, the server.
+pub(crate) fn dangling(entry: &Entry, places: &impl View) -> Option<Evidence> {
+    let gone =
+        |need: &Need| matches!(places.answer(need), Some(Answer::Found(found)) if found.is_empty());
+    if let Some(database) = &entry.home_mdb {
+        let dangles = database.is_deleted_object() || gone(&Need::Exists(database.clone()));
+        return dangles.then(|| Evidence::fact(attribute::HOME_MDB, database));
+    }
+    let server = entry.home_server.as_deref()?;
+    let dangles = gone(&Need::Server(owner::server_name(server).to_owned()));
+    dangles.then(|| Evidence::fact(attribute::HOME_SERVER, server))
 }

@@ -1,0 +1,653 @@
+//! Filling a directory from LDIF: content records and changes, in one transaction.
+//!
+//! A link may name an object that comes later in the file, so links that lead nowhere yet wait in a
+//! spool file for a second pass. Back links in the file are not written, they are compared with what
+//! the forward links gave. Parents that aren't in the file are made as bare places: they carry names,
+//! but no search finds them, and no export writes them.
+//!
+//! Invariant: an object is never lost for a defect in one of its values; memory doesn't grow with
+//! the file.
+
+use std::collections::HashMap;
+use std::io::Read;
+
+use automend_core::dn::Dn;
+use automend_ldap::ldif::{Blocks, Change, Defect, Line, Record};
+use redb::ReadableTable;
+
+use crate::codec::Head;
+use crate::error::{Error, Refusal};
+use crate::modify::Modification;
+use crate::name::{Name, canonical_rdn, naming_value};
+use crate::object::same_attribute;
+use crate::schema::{self, Link, Syntax};
+use crate::spool::{Spool, Waiting};
+use crate::store::Directory;
+use crate::time;
+use crate::writing::{Draft, Work, has_twins};
+
+/// How many notes a report lists; the others are only counted.
+pub const MAX_NOTES: usize = 1000;
+
+/// How an import is done.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Import {
+    /// The moment of the import, in seconds since 1970; the file's own moments go before it.
+    pub now: u64,
+    /// Passes over records that are refused or can't be read, and notes them, instead of giving up
+    /// the whole import.
+    pub keep_going: bool,
+}
+
+/// How far an import is.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Progress {
+    /// Bytes of the file that have been read.
+    pub bytes: u64,
+    /// Records of the file that have been dealt with.
+    pub records: u64,
+}
+
+/// What an import did.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Report {
+    /// Records read.
+    pub records: u64,
+    /// Objects added.
+    pub added: u64,
+    /// Objects modified, renamed or deleted.
+    pub changed: u64,
+    /// Links set by content records.
+    pub links: u64,
+    /// Bare places made for parents that aren't in the file.
+    pub bare: u64,
+    /// Notes of every kind; [`Report::notes`] holds the first [`MAX_NOTES`].
+    pub noted: u64,
+    /// What was odd, by line.
+    pub notes: Vec<Note>,
+}
+
+/// Something odd in the file.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Note {
+    /// The number of the line, counted from 1.
+    pub line: u64,
+    /// What it is.
+    pub trouble: Trouble,
+}
+
+/// What can be odd in a file without ending its import.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Trouble {
+    /// A forward link to an object that is nowhere; a controller would refuse it with code 19.
+    #[error("{attribute} names '{value}', which does not exist")]
+    Dangling {
+        /// The forward link.
+        attribute: &'static str,
+        /// The value.
+        value: String,
+    },
+    /// A back link whose owner isn't there, or has no such forward link.
+    #[error("{attribute}: back link to '{value}' has no forward link")]
+    NoForwardLink {
+        /// The back link.
+        attribute: &'static str,
+        /// The owner it names.
+        value: String,
+    },
+    /// A ranged value list whose end isn't in the file.
+    #[error("the values of {attribute} were cut off by the server that wrote them")]
+    CutOff {
+        /// The attribute.
+        attribute: String,
+    },
+    /// More than one value where the schema allows one; all are kept.
+    #[error("{attribute} has more than one value")]
+    SingleValued {
+        /// The attribute.
+        attribute: String,
+    },
+    /// A value that is there twice; one is kept.
+    #[error("{attribute} has a value twice")]
+    Twice {
+        /// The attribute.
+        attribute: String,
+    },
+    /// A value that the directory keeps itself and could not read.
+    #[error("{attribute} has a value that is none")]
+    BadValue {
+        /// The attribute.
+        attribute: String,
+    },
+    /// A line that could not be read.
+    #[error("{what}")]
+    Unreadable {
+        /// What the reader says.
+        what: &'static str,
+    },
+    /// A record that was refused and passed over.
+    #[error("passed over: {why}")]
+    PassedOver {
+        /// The refusal.
+        why: Refusal,
+    },
+}
+
+/// Reads LDIF into a directory, all of it or nothing; tells `progress` after every block of about 1 MiB.
+///
+/// objectGUID, whenCreated, whenChanged, uSNCreated and uSNChanged are taken from content records.
+/// A rename that keeps the old RDN is done as one that drops it.
+///
+/// # Errors
+///
+/// [`Error::Record`] and [`Error::Unreadable`] unless [`Import::keep_going`]; [`Error::Io`],
+/// [`Error::Store`], [`Error::Damaged`]. In each case the directory is as it was.
+pub fn import(
+    directory: &Directory,
+    source: impl Read,
+    how: Import,
+    mut progress: impl FnMut(Progress),
+) -> Result<Report, Error> {
+    let mut spool = Spool::new(directory.folder())?;
+    let mut writing = directory.write(how.now)?;
+    writing.put_off_values();
+    let mut work = writing.work()?;
+    let before = work.state.counts;
+    let mut run = Run {
+        how,
+        report: Report::default(),
+        kinds: HashMap::new(),
+        spool: &mut spool,
+        waits: false,
+    };
+    let mut blocks = Blocks::new(source);
+    while let Some(block) = blocks.next() {
+        let block = block.map_err(|source| Error::Io {
+            what: "cannot read the LDIF",
+            source,
+        })?;
+        for record in block.records() {
+            match record {
+                Ok(record) => run.record(&mut work, &record)?,
+                Err(defect) => run.unreadable(defect)?,
+            }
+        }
+        progress(Progress {
+            bytes: block.offset().saturating_add(block.bytes().len() as u64),
+            records: run.report.records,
+        });
+        blocks.recycle(block);
+    }
+    if run.waits {
+        run.second_pass(&mut work)?;
+    }
+    let mut report = run.report;
+    let after = work.state.counts;
+    report.links = after.links.saturating_sub(before.links);
+    report.bare = after.bare.saturating_sub(before.bare);
+    report.notes.sort_by_key(|note| note.line);
+    drop(work);
+    writing.commit()?;
+    Ok(report)
+}
+
+/// What is done with the values of an attribute.
+#[derive(Clone, Copy)]
+enum Kind {
+    Plain(u32, Syntax),
+    Forward(u16),
+    Back(u16),
+    Guid,
+    UsnCreated,
+    UsnChanged,
+    WhenCreated,
+    WhenChanged,
+    Deleted,
+    /// Computed anew.
+    Dropped,
+}
+
+struct Run<'a> {
+    how: Import,
+    report: Report,
+    /// By the name as it is written in the file, options and all.
+    kinds: HashMap<Vec<u8>, Kind>,
+    spool: &'a mut Spool,
+    waits: bool,
+}
+
+/// What a content record says that the directory itself keeps.
+#[derive(Default)]
+struct Own {
+    usn_created: Option<u64>,
+    usn_changed: Option<u64>,
+    when_created: Option<u64>,
+    when_changed: Option<u64>,
+    deleted: bool,
+}
+
+impl Run<'_> {
+    fn note(&mut self, line: u64, trouble: Trouble) {
+        self.report.noted += 1;
+        if self.report.notes.len() < MAX_NOTES {
+            self.report.notes.push(Note { line, trouble });
+        }
+    }
+
+    fn unreadable(&mut self, defect: Defect) -> Result<(), Error> {
+        if !self.how.keep_going {
+            return Err(defect.into());
+        }
+        self.note(defect.line, Trouble::Unreadable { what: defect.what });
+        Ok(())
+    }
+
+    fn record(&mut self, work: &mut Work<'_>, record: &Record<'_>) -> Result<(), Error> {
+        self.report.records += 1;
+        let done = match record.change {
+            Change::Content | Change::Add => self.content(work, record),
+            _ => self.change(work, record),
+        };
+        match done {
+            Err(Error::Refused(why)) if self.how.keep_going => {
+                self.note(record.line, Trouble::PassedOver { why });
+                Ok(())
+            }
+            Err(Error::Unreadable(defect)) => self.unreadable(defect),
+            Err(source @ Error::Refused(_)) => Err(Error::Record {
+                line: record.line,
+                source: Box::new(source),
+            }),
+            done => done,
+        }
+    }
+
+    fn change(&mut self, work: &mut Work<'_>, record: &Record<'_>) -> Result<(), Error> {
+        let name = Name::parse(&record.dn)?;
+        match record.change {
+            Change::Modify => {
+                let steps: Vec<Modification> = record
+                    .modifications()?
+                    .into_iter()
+                    .map(Into::into)
+                    .collect();
+                work.modify(&name, &steps, false)?;
+            }
+            Change::Delete => work.delete(&name)?,
+            Change::Rename => {
+                if let Some(rename) = record.rename()? {
+                    let parent = rename
+                        .new_superior
+                        .as_deref()
+                        .map(Name::parse)
+                        .transpose()?;
+                    work.rename(&name, &rename.new_rdn, parent.as_ref())?;
+                }
+            }
+            _ => {}
+        }
+        self.report.changed += 1;
+        Ok(())
+    }
+
+    fn content(&mut self, work: &mut Work<'_>, record: &Record<'_>) -> Result<(), Error> {
+        let dn = Dn::parse(&record.dn).map_err(|_| Refusal::BadName {
+            text: record.dn.clone().into_owned(),
+        })?;
+        if dn.as_str().is_empty() {
+            // The root DSE, as a search of everything shows it: it describes the server.
+            return Ok(());
+        }
+        let mut draft = Draft::default();
+        let mut own = Own::default();
+        let mut waiting: Vec<Waiting> = Vec::new();
+        for line in record.lines() {
+            let read = line.and_then(|line| Ok((line.value()?, line)));
+            match read {
+                Ok((value, line)) => {
+                    self.value(work, &mut draft, &mut own, &mut waiting, &line, &value)?;
+                }
+                Err(defect) => self.unreadable(defect)?,
+            }
+        }
+        let naming = naming_value(dn.rdn());
+        self.tidy(work, &mut draft, naming.as_ref(), record.line);
+        if own.usn_created.is_some() || own.usn_changed.is_some() {
+            let created = own.usn_created.or(own.usn_changed).unwrap_or(0);
+            draft.usn = Some((created, own.usn_changed.unwrap_or(created)));
+        }
+        let now = self.how.now;
+        draft.when = Some((
+            own.when_created.unwrap_or(now),
+            own.when_changed.unwrap_or(now),
+        ));
+        if own.deleted {
+            draft.deleted = dn.is_deleted_object();
+            draft.hidden = !draft.deleted;
+        }
+        if draft.deleted {
+            for (pair, _) in draft.links.drain(..) {
+                let attribute = schema::forward(pair).map_or("", |a| a.name);
+                self.note(
+                    record.line,
+                    Trouble::Dangling {
+                        attribute,
+                        value: dn.to_string(),
+                    },
+                );
+            }
+            waiting.clear();
+        }
+        let place = work.make_place(&dn)?;
+        work.vacant(&place, &dn)?;
+        let id = work.insert(&place, &canonical_rdn(&dn), draft)?;
+        self.report.added += 1;
+        for mut waiting in waiting {
+            waiting.id = id;
+            self.waits = true;
+            self.spool.push(&waiting)?;
+        }
+        Ok(())
+    }
+
+    fn value(
+        &mut self,
+        work: &mut Work<'_>,
+        draft: &mut Draft,
+        own: &mut Own,
+        waiting: &mut Vec<Waiting>,
+        line: &Line<'_>,
+        value: &[u8],
+    ) -> Result<(), Error> {
+        let kind = match self.kinds.get(line.description()) {
+            Some(kind) => *kind,
+            None => self.kind(work, line)?,
+        };
+        let good = match kind {
+            Kind::Plain(number, syntax) => {
+                let value = match syntax {
+                    Syntax::Sid => sid(value).unwrap_or_else(|| value.to_vec()),
+                    _ => value.to_vec(),
+                };
+                match draft.attributes.last_mut() {
+                    Some((last, values)) if *last == number => values.push(value),
+                    _ => draft.put(number, vec![value]),
+                }
+                true
+            }
+            Kind::Forward(pair) => {
+                let attribute = schema::forward(pair).map_or("", |a| a.name);
+                match work.reference(attribute, value) {
+                    Ok(delegate) => draft.links.push((pair, delegate)),
+                    Err(Error::Refused(_)) => waiting.push(later(true, pair, line, value)),
+                    Err(error) => return Err(error),
+                }
+                true
+            }
+            Kind::Back(pair) => {
+                waiting.push(later(false, pair, line, value));
+                true
+            }
+            Kind::Guid => {
+                draft.guid = guid(value);
+                draft.guid.is_some()
+            }
+            Kind::UsnCreated => set(&mut own.usn_created, usn(value)),
+            Kind::UsnChanged => set(&mut own.usn_changed, usn(value)),
+            Kind::WhenCreated => set(&mut own.when_created, time::parse(value)),
+            Kind::WhenChanged => set(&mut own.when_changed, time::parse(value)),
+            Kind::Deleted => {
+                own.deleted = value.eq_ignore_ascii_case(b"TRUE");
+                true
+            }
+            Kind::Dropped => true,
+        };
+        if !good {
+            let attribute = String::from_utf8_lossy(line.name()).into_owned();
+            self.note(line.number(), Trouble::BadValue { attribute });
+        }
+        Ok(())
+    }
+
+    /// What to do with an attribute that is met for the first time.
+    fn kind(&mut self, work: &mut Work<'_>, line: &Line<'_>) -> Result<Kind, Error> {
+        let mut name = String::from_utf8_lossy(line.name()).into_owned();
+        let mut remembered = true;
+        for option in line.options() {
+            let option = String::from_utf8_lossy(option);
+            match option.get(..6) {
+                Some(range) if range.eq_ignore_ascii_case("range=") => {
+                    // Every record has other ranges; remembering them would fill memory.
+                    remembered = false;
+                    if !option.ends_with('*') {
+                        self.note(
+                            line.number(),
+                            Trouble::CutOff {
+                                attribute: name.clone(),
+                            },
+                        );
+                    }
+                }
+                _ => {
+                    name.push(';');
+                    name.push_str(&option);
+                }
+            }
+        }
+        let kind = match schema::find(&name) {
+            Some(known) => match (known.link, known.name) {
+                (Link::Forward(pair), _) => Kind::Forward(pair),
+                (Link::Back(pair), _) => Kind::Back(pair),
+                (_, "objectGUID") => Kind::Guid,
+                (_, "uSNCreated") => Kind::UsnCreated,
+                (_, "uSNChanged") => Kind::UsnChanged,
+                (_, "whenCreated") => Kind::WhenCreated,
+                (_, "whenChanged") => Kind::WhenChanged,
+                (_, "isDeleted") => Kind::Deleted,
+                _ if known.computed => Kind::Dropped,
+                _ => Kind::Plain(work.number(known.name)?, known.syntax),
+            },
+            None => Kind::Plain(work.number(&name)?, Syntax::Text),
+        };
+        if remembered {
+            self.kinds.insert(line.description().to_vec(), kind);
+        }
+        Ok(kind)
+    }
+
+    /// Drops what the name says already and what is there twice, and notes what is too many.
+    fn tidy(
+        &mut self,
+        work: &Work<'_>,
+        draft: &mut Draft,
+        naming: Option<&(String, String)>,
+        line: u64,
+    ) {
+        for (number, values) in &mut draft.attributes {
+            let Some(name) = work.state.dictionary.name(*number) else {
+                continue;
+            };
+            let known = schema::by_row(*number);
+            let syntax = known.map_or(Syntax::Text, |a| a.syntax);
+            if let Some((kind, value)) = naming
+                && same_attribute(kind, name)
+            {
+                let named = schema::normal(syntax, value.as_bytes());
+                values.retain(|value| schema::normal(syntax, value) != named);
+            }
+            if values.len() < 2 {
+                continue;
+            }
+            if has_twins(syntax, values) {
+                let mut seen = std::collections::HashSet::new();
+                values.retain(|value| seen.insert(schema::normal(syntax, value).into_owned()));
+                self.note(
+                    line,
+                    Trouble::Twice {
+                        attribute: name.to_owned(),
+                    },
+                );
+            }
+            if known.is_some_and(|a| a.single) && values.len() > 1 {
+                self.note(
+                    line,
+                    Trouble::SingleValued {
+                        attribute: name.to_owned(),
+                    },
+                );
+            }
+        }
+        draft.attributes.retain(|(_, values)| !values.is_empty());
+    }
+
+    /// Sets the links that had to wait, then compares the back links.
+    fn second_pass(&mut self, work: &mut Work<'_>) -> Result<(), Error> {
+        let mut notes: Vec<Note> = Vec::new();
+        let mut count = 0;
+        let mut note = |line: u64, trouble: Trouble| {
+            count += 1;
+            if notes.len() < MAX_NOTES {
+                notes.push(Note { line, trouble });
+            }
+        };
+        self.spool.each(|waiting| {
+            let Waiting {
+                forward,
+                pair,
+                id,
+                line,
+                value,
+            } = waiting;
+            if !forward || !is_live(work, id)? {
+                return Ok(());
+            }
+            let attribute = schema::forward(pair).map_or("", |a| a.name);
+            match work.reference(attribute, &value) {
+                Ok(delegate) => work.link(id, pair, delegate),
+                Err(Error::Refused(_)) => {
+                    let value = String::from_utf8_lossy(&value).into_owned();
+                    note(line, Trouble::Dangling { attribute, value });
+                    Ok(())
+                }
+                Err(error) => Err(error),
+            }
+        })?;
+        self.spool.each(|waiting| {
+            let Waiting {
+                forward,
+                pair,
+                id,
+                line,
+                value,
+            } = waiting;
+            if forward || !is_live(work, id)? {
+                return Ok(());
+            }
+            let attribute = schema::back(pair).map_or("", |a| a.name);
+            let there = match work.reference(attribute, &value) {
+                Ok(owner) => work.links.get((owner, pair, id))?.is_some(),
+                Err(Error::Refused(_)) => false,
+                Err(error) => return Err(error),
+            };
+            if !there {
+                let value = String::from_utf8_lossy(&value).into_owned();
+                note(line, Trouble::NoForwardLink { attribute, value });
+            }
+            Ok(())
+        })?;
+        self.report.noted += count;
+        self.report.notes.extend(notes);
+        self.report.notes.truncate(MAX_NOTES);
+        Ok(())
+    }
+}
+
+/// Whether an object that was added earlier in the file is still one.
+fn is_live(work: &Work<'_>, id: u64) -> Result<bool, Error> {
+    match work.objects.get(id)? {
+        Some(bytes) => Ok(!Head::decode(id, bytes.value())?.flags.deleted()),
+        None => Ok(false),
+    }
+}
+
+fn later(forward: bool, pair: u16, line: &Line<'_>, value: &[u8]) -> Waiting {
+    Waiting {
+        forward,
+        pair,
+        id: 0,
+        line: line.number(),
+        value: value.to_vec(),
+    }
+}
+
+fn set<T>(slot: &mut Option<T>, value: Option<T>) -> bool {
+    *slot = value;
+    slot.is_some()
+}
+
+/// A USN that leaves room for more.
+fn usn(value: &[u8]) -> Option<u64> {
+    schema::integer(value)
+        .and_then(|usn| u64::try_from(usn).ok())
+        .filter(|usn| *usn < 1 << 62)
+}
+
+/// An objectGUID in bytes, or as the text that some tools print instead.
+fn guid(value: &[u8]) -> Option<[u8; 16]> {
+    if let Ok(bytes) = value.try_into() {
+        return Some(bytes);
+    }
+    let text = std::str::from_utf8(value).ok()?;
+    uuid::Uuid::try_parse(text)
+        .ok()
+        .map(|guid| guid.to_bytes_le())
+}
+
+/// A security identifier from the text that some tools print instead ([MS-DTYP] 2.4.2.1).
+fn sid(value: &[u8]) -> Option<Vec<u8>> {
+    let text = std::str::from_utf8(value).ok()?.strip_prefix("S-1-")?;
+    let mut parts = text.split('-');
+    let authority: u64 = parts.next()?.parse().ok()?;
+    let parts = parts
+        .map(|part| part.parse().ok())
+        .collect::<Option<Vec<u32>>>()?;
+    let mut bytes = vec![
+        1,
+        u8::try_from(parts.len())
+            .ok()
+            .filter(|count| *count <= 15)?,
+    ];
+    bytes.extend(authority.to_be_bytes().iter().skip(2));
+    bytes.extend(parts.iter().flat_map(|part| part.to_le_bytes()));
+    Some(bytes)
+}
+
+impl From<automend_ldap::Modification> for Modification {
+    fn from(step: automend_ldap::Modification) -> Self {
+        use automend_ldap::Modification as Step;
+        match step {
+            Step::Add { attribute, values } => Self::add(&attribute, values),
+            Step::Delete { attribute, values } => Self::delete(&attribute, values),
+            Step::Replace { attribute, values } => Self::replace(&attribute, values),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identifiers_are_read_as_tools_print_them() {
+        assert_eq!(
+            sid(b"S-1-5-21-1573668196-1105").unwrap(),
+            [
+                1, 3, 0, 0, 0, 0, 0, 5, 21, 0, 0, 0, 0x64, 0x45, 0xcc, 0x5d, 0x51, 4, 0, 0
+            ]
+        );
+        assert_eq!(sid(b"\x01\x05binary"), None);
+        let guid = guid(b"1c1f4ee2-72f3-41aa-b4c6-9d7633c24fc6").unwrap();
+        assert_eq!(guid[..4], [0xe2, 0x4e, 0x1f, 0x1c]);
+    }
+}
