@@ -38,7 +38,9 @@ pub(super) async fn complete(
     while let Some(index) = entry.attributes.iter().position(|a| position(a).is_some()) {
         let mut attribute = entry.attributes.remove(index);
         let first = take_range(&mut attribute)?;
-        if !gather(client, &entry.dn, &mut attribute, first, &controls).await? {
+        let others = entry.attributes.iter().map(|other| size(&other.values));
+        let others = others.fold(0, usize::saturating_add);
+        if !gather(client, &entry.dn, &mut attribute, first, others, &controls).await? {
             return Ok(false);
         }
         merge(entry, index, attribute);
@@ -47,17 +49,20 @@ pub(super) async fn complete(
 }
 
 /// Fetches the values behind the first portion of an attribute; `false` when the object is gone.
+///
+/// `others` is what the entry's other attributes take of its limit, in bytes.
 async fn gather(
     client: &Client,
     dn: &str,
     attribute: &mut Attribute,
     first: Range,
+    others: usize,
     controls: &[Control],
 ) -> Result<bool, Error> {
     let max = client.limits().entry_bytes;
     let mut next = first.next;
     let mut restarts = 0usize;
-    let mut bytes = size(&attribute.values);
+    let mut bytes = others.saturating_add(size(&attribute.values));
     while let Some(start) = next {
         let asked = format!("{};range={start}-*", attribute.description());
         let mut request = Search::new(dn, Scope::Base, Filter::present("objectClass"), &[&asked]);
@@ -84,7 +89,7 @@ async fn gather(
                     what: "a range without its end",
                 });
             }
-            (next, bytes) = (Some(0), 0);
+            (next, bytes) = (Some(0), others);
             continue;
         };
         let range = take_range(&mut more)?;
