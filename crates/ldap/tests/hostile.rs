@@ -160,6 +160,34 @@ async fn an_answer_of_the_wrong_kind_ends_the_connection() {
 }
 
 #[tokio::test]
+async fn a_refusal_by_extended_response_is_a_refusal() {
+    let (client, mut peer) = pair(Limits::default());
+    for (code, expected) in [
+        (
+            LdapResultCode::UnavailableCriticalExtension,
+            "delete refused: unavailableCriticalExtension (12)",
+        ),
+        (
+            LdapResultCode::Success,
+            "the server misbehaved: an answer of the wrong kind",
+        ),
+    ] {
+        let (outcome, ()) = tokio::join!(client.delete("cn=x"), async {
+            let id = peer.request().await.unwrap().msgid;
+            let res = result(code);
+            let response = LdapExtendedResponse {
+                res,
+                name: None,
+                value: None,
+            };
+            peer.send(LdapMsg::new(id, LdapOp::ExtendedResponse(response)))
+                .await;
+        });
+        assert_eq!(outcome.unwrap_err().to_string(), expected);
+    }
+}
+
+#[tokio::test]
 async fn an_entry_after_the_end_is_misbehaviour() {
     let (client, mut peer) = pair(Limits::default());
     let mut stream = client.search(&everything()).await.unwrap();

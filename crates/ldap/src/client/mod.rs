@@ -284,7 +284,7 @@ impl Client {
             let message = pending.message().await?;
             let envelope = pending.read(&message)?;
             match envelope.response() {
-                Ok(Response::Outcome(outcome)) if envelope.op == answer => {
+                Ok(Response::Outcome(outcome)) if envelope.answers(answer, &outcome) => {
                     return outcome.check(operation);
                 }
                 // RFC 4511 4.13: answers in between that nobody asked for are not ours to read.

@@ -123,7 +123,7 @@ async fn advance(
             Response::Entry(entry) => return Ok(Some(Item::Entry(entry))),
             Response::Reference(urls) => return Ok(Some(Item::Reference(urls))),
             Response::Intermediate => {}
-            Response::Outcome(outcome) if envelope.op == op::SEARCH_DONE => {
+            Response::Outcome(outcome) if envelope.answers(op::SEARCH_DONE, &outcome) => {
                 *controls = envelope.controls().map_err(misbehaved)?;
                 return outcome.check(Operation::Search).map(|()| None);
             }

@@ -61,6 +61,19 @@ impl<'a> Envelope<'a> {
         )
     }
 
+    /// Whether `outcome`, read from this message, may answer a request that is answered by `answer`.
+    ///
+    /// Samba refuses a request that it does not even look into, such as one with a critical
+    /// control it does not know, by an extended response.
+    pub(crate) fn answers(&self, answer: u8, outcome: &Outcome) -> bool {
+        let verdict = [
+            ResultCode::SUCCESS,
+            ResultCode::COMPARE_FALSE,
+            ResultCode::COMPARE_TRUE,
+        ];
+        self.op == answer || (self.op == op::EXTENDED_RESPONSE && !verdict.contains(&outcome.code))
+    }
+
     /// The controls of the message.
     pub(crate) fn controls(&self) -> Result<Vec<Control>, Malformed> {
         let mut reader = Reader::new(self.controls.unwrap_or_default());
