@@ -518,3 +518,41 @@ async fn the_last_handle_closes_the_stream() {
     ));
     assert_eq!(peer.request().await, None);
 }
+
+#[tokio::test]
+async fn answers_that_are_passed_over_do_not_go_on_for_ever() {
+    let raw = || {
+        let raw = LdapIntermediateResponse::Raw {
+            name: None,
+            value: None,
+        };
+        LdapOp::IntermediateResponse(raw)
+    };
+    let uris = vec!["ldap://x/".to_owned()];
+    let reference =
+        || LdapOp::SearchResultReference(LdapSearchResultReference { uris: uris.clone() });
+    for (answer, expected) in [
+        (
+            &raw as &dyn Fn() -> LdapOp,
+            "the server misbehaved: intermediate responses without end",
+        ),
+        (
+            &reference,
+            "references in one answer over the limit: 10001, at most 10000",
+        ),
+    ] {
+        let (client, mut peer) = pair(Limits::default());
+        let flood = async {
+            let id = peer.request().await.unwrap().msgid;
+            for _ in 0..20_000 {
+                peer.send(LdapMsg::new(id, answer())).await;
+            }
+        };
+        tokio::select! {
+            found = client.base("cn=x", &[]) => {
+                assert_eq!(found.unwrap_err().to_string(), expected);
+            }
+            () = async { flood.await; std::future::pending().await } => {}
+        }
+    }
+}

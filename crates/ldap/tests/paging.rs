@@ -237,3 +237,24 @@ async fn an_entry_that_waits_in_an_interrupted_page_comes_with_it_again() {
     };
     tokio::join!(second, read);
 }
+
+#[tokio::test]
+async fn entries_that_wait_are_bounded_even_without_values() {
+    let (client, mut peer) = pair(Limits {
+        entry_bytes: 100_000,
+        ..Limits::default()
+    });
+    let mut paged = client.paged(everything(), 3);
+    let flood = async {
+        let (id, ..) = peer.search().await;
+        for n in 0..10_000 {
+            peer.entry(id, &n.to_string(), &[("member;range=0-0", &[])])
+                .await;
+        }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        found = paged.next() => assert!(matches!(found, Err(Error::Limit { max: 100_000, .. }))),
+        () = flood => {}
+    }
+}

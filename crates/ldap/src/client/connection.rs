@@ -25,6 +25,8 @@ const READ: usize = 64 << 10;
 const STEP: usize = 1 << 20;
 /// How many abandoned operations are remembered, so that their late answers are no offence.
 const ABANDONED: usize = 4096;
+/// How many intermediate responses an operation may have.
+const INTERMEDIATE: usize = 10_000;
 /// RFC 4511 4.4.1.
 const NOTICE_OF_DISCONNECTION: &str = "1.3.6.1.4.1.1466.20036";
 
@@ -151,6 +153,7 @@ impl Connection {
             answers,
             portion: Vec::new().into_iter(),
             finished: false,
+            intermediate: 0,
         };
         if self
             .requests
@@ -207,6 +210,7 @@ pub(super) struct Pending {
     answers: mpsc::Receiver<Vec<Bytes>>,
     portion: std::vec::IntoIter<Bytes>,
     finished: bool,
+    intermediate: usize,
 }
 
 impl Pending {
@@ -235,6 +239,15 @@ impl Pending {
         let envelope = Envelope::read(message).map_err(|Malformed(what)| self.misbehaved(what))?;
         self.finished |= envelope.is_last();
         Ok(envelope)
+    }
+
+    /// Passes over an intermediate response (RFC 4511 4.13): nothing here asks for one.
+    pub(super) fn count_intermediate(&mut self) -> Result<(), Error> {
+        self.intermediate = self.intermediate.saturating_add(1);
+        if self.intermediate > INTERMEDIATE {
+            return Err(self.misbehaved("intermediate responses without end"));
+        }
+        Ok(())
     }
 
     /// Ends the connection: a peer that sends this is not to be believed in anything else.

@@ -33,6 +33,9 @@ pub use paged::PagedSearch;
 pub use search::{Item, Scope, Search, SearchStream};
 pub use start_tls::start_tls;
 
+/// How many references an answer of which only the entries count may have.
+const REFERENCES: usize = 10_000;
+
 /// What a connection takes from its peer.
 ///
 /// There is no limit on nesting, because nothing here recurses over what a peer sends.
@@ -125,12 +128,24 @@ impl Client {
 
     /// All entries of a small search; references are left out.
     ///
-    /// More than `max` entries are [`Error::Limit`]. Ranged values are not completed.
+    /// More than `max` entries, or 10,000 references, are [`Error::Limit`]. Ranged values are not completed.
     pub async fn entries(&self, request: &Search, max: usize) -> Result<Vec<Entry>, Error> {
         let mut stream = self.search(request).await?;
         let mut entries = Vec::new();
+        let mut references = 0usize;
         while let Some(item) = stream.next().await? {
-            let Item::Entry(entry) = item else { continue };
+            let Item::Entry(entry) = item else {
+                references = references.saturating_add(1);
+                if references > REFERENCES {
+                    let (what, max) = ("references in one answer", REFERENCES);
+                    return Err(Error::Limit {
+                        what,
+                        max,
+                        found: references,
+                    });
+                }
+                continue;
+            };
             if entries.len() >= max {
                 let found = max.saturating_add(1);
                 return Err(Error::Limit {
@@ -287,8 +302,7 @@ impl Client {
                 Ok(Response::Outcome(outcome)) if envelope.answers(answer, &outcome) => {
                     return outcome.check(operation);
                 }
-                // RFC 4511 4.13: answers in between that nobody asked for are not ours to read.
-                Ok(Response::Intermediate) => {}
+                Ok(Response::Intermediate) => pending.count_intermediate()?,
                 Ok(_) => return Err(pending.misbehaved("an answer of the wrong kind")),
                 Err(malformed) => return Err(pending.misbehaved(malformed.0)),
             }

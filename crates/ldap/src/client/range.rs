@@ -38,8 +38,7 @@ pub(super) async fn complete(
     while let Some(index) = entry.attributes.iter().position(|a| position(a).is_some()) {
         let mut attribute = entry.attributes.remove(index);
         let first = take_range(&mut attribute)?;
-        let others = entry.attributes.iter().map(|other| size(&other.values));
-        let others = others.fold(0, usize::saturating_add);
+        let others = entry_size(entry);
         if !gather(client, &entry.dn, &mut attribute, first, others, &controls).await? {
             return Ok(false);
         }
@@ -116,10 +115,22 @@ async fn gather(
 const RESTARTS: usize = 3;
 
 /// The bytes that values take in memory, about.
-pub(super) fn size(values: &[Vec<u8>]) -> usize {
+fn size(values: &[Vec<u8>]) -> usize {
     values.iter().fold(0, |sum, value| {
         sum.saturating_add(value.len()).saturating_add(24)
     })
+}
+
+/// The bytes that an entry takes in memory, about.
+pub(super) fn entry_size(entry: &Entry) -> usize {
+    entry
+        .attributes
+        .iter()
+        .fold(entry.dn.len().saturating_add(64), |sum, attribute| {
+            let name = attribute.name.len().saturating_add(96);
+            sum.saturating_add(name)
+                .saturating_add(size(&attribute.values))
+        })
 }
 
 /// One portion: where it starts, and where the next one does.
