@@ -10,7 +10,7 @@ use ldap3_proto::proto::{
     LdapSearchResultReference,
 };
 use peer::{Peer, everything, pair, result};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const NOTICE: &str = "1.3.6.1.4.1.1466.20036";
 
@@ -260,7 +260,8 @@ async fn a_server_that_stops_in_the_middle_is_given_up() {
 
 #[tokio::test(start_paused = true)]
 async fn a_server_that_takes_nothing_is_given_up() {
-    let (client, _peer) = pair(Limits::default());
+    let (ours, mut theirs) = tokio::io::duplex(4096);
+    let client = Client::new(ours, Limits::default());
     let huge = vec![0; 1 << 20];
     let error = client.compare("cn=x", "cn", &huge).await.unwrap_err();
     assert!(
@@ -273,6 +274,11 @@ async fn a_server_that_takes_nothing_is_given_up() {
         ),
         "{error}"
     );
+    // And the stream with it, once nobody holds the client.
+    drop(client);
+    while theirs.write_all(b"0").await.is_ok() {
+        tokio::time::advance(Duration::from_secs(60)).await;
+    }
 }
 
 #[tokio::test]

@@ -111,7 +111,7 @@ impl Connection {
         let reader = tokio::spawn(read(reading, limits, Arc::clone(&shared)));
         let closing = Arc::clone(&shared);
         tokio::spawn(async move {
-            write(writing, outgoing).await;
+            write(writing, limits, outgoing).await;
             // Nobody asks any more, so nothing is to be read.
             reader.abort();
             lock(&closing).close(End::Closed { notice: None });
@@ -287,6 +287,7 @@ impl Shared {
 /// The writing task; it ends when the last handle is gone or has said goodbye.
 async fn write<S: AsyncWrite>(
     mut stream: WriteHalf<S>,
+    limits: Limits,
     mut outgoing: mpsc::UnboundedReceiver<Outgoing>,
 ) {
     while let Some(next) = outgoing.recv().await {
@@ -294,8 +295,13 @@ async fn write<S: AsyncWrite>(
             Outgoing::Message(bytes) => (bytes, None),
             Outgoing::Farewell(bytes, written) => (bytes, Some(written)),
         };
-        if stream.write_all(&bytes).await.is_err() || stream.flush().await.is_err() {
+        let written = timeout(limits.idle, async {
+            stream.write_all(&bytes).await?;
+            stream.flush().await
+        });
+        if !matches!(written.await, Ok(Ok(()))) {
             // The reading task tells why: perhaps the server's last words are still on their way.
+            // What follows is not sent, so that a peer that takes nothing can't keep us here.
             while let Some(Outgoing::Message(_)) = outgoing.recv().await {}
             return;
         }
@@ -303,7 +309,8 @@ async fn write<S: AsyncWrite>(
             break;
         }
     }
-    let _ = stream.shutdown().await;
+    // A peer that does not take the goodbye loses the connection without.
+    let _ = timeout(limits.idle, stream.shutdown()).await;
 }
 
 /// The reading task.
