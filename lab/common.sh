@@ -156,13 +156,19 @@ make_certificate() {
 
 # publish NAME KEY=VALUE...: writes the variables to LAB_ROOT/NAME.env and prints them. No value
 # needs quoting, so that a shell can source the file and a test can split it at lines and at `=`.
+# Beside each X_PASSWORD stands X_PASSWORD_FILE, a file with the password and no end of line.
 publish() {
-  local name=$1 pair
+  local name=$1 pair file
   shift
   for pair; do
     [[ $pair =~ ^[A-Z0-9_]+=[A-Za-z0-9/.,:@=%_+-]*$ ]] || die "a variable would need quoting: $pair"
-  done
-  printf '%s\n' "$@" > "$LAB_ROOT/$name.env.new"
+    echo "$pair"
+    if [[ $pair = *_PASSWORD=* ]]; then
+      file=$LAB_ROOT/run/$name.${pair%%=*}
+      (umask 077 && printf '%s' "${pair#*=}" > "$file")
+      echo "${pair%%=*}_FILE=$file"
+    fi
+  done > "$LAB_ROOT/$name.env.new"
   mv "$LAB_ROOT/$name.env.new" "$LAB_ROOT/$name.env"
   cat "$LAB_ROOT/$name.env"
 }

@@ -19,7 +19,7 @@ for file in "$LAB_ROOT"/run/*.pid; do
   stop_server "$(basename "$file" .pid)"
 done
 remove_namespaces
-rm -f "$LAB_ROOT"/*.env
+rm -f "$LAB_ROOT"/*.env "$LAB_ROOT"/run/*_PASSWORD
 if [ "${1:-}" = --purge ]; then
   # Only the names that these scripts make, as LAB_ROOT may be a directory that holds other things.
   rm -rf "$LAB_ROOT"/{run,cache,samba,samba2,slapd,slapd-*,test,bench,lock}
