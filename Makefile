@@ -19,7 +19,7 @@ lint:
 	cargo clippy --workspace --all-targets --features automend/lab --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked
 	lab/packages.sh lint
-	shellcheck --external-sources lab/*.sh lab/samba/*.sh .ci/run
+	shellcheck --external-sources --source-path=SCRIPTDIR lab/*.sh lab/samba/*.sh .ci/run
 
 # Ends the laboratory's servers and removes their state.
 clean-lab:

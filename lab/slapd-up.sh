@@ -79,7 +79,10 @@ print(*(s.getsockname()[1] for s in sockets))')
   ulimit -n 4096 2>/dev/null || true
   start_server "$name" "$dir/log" "$daemon" -d 0 -f "$dir/slapd.conf" \
     -h "ldap://127.0.0.1:$port/ ldaps://127.0.0.1:$tls_port/ ldapi://${dir//\//%2F}%2Fldapi"
-  until_true 60 answers_or_died && is_running "$name" || { tail -n 8 "$dir/log" >&2; die "$name did not start"; }
+  if ! until_true 60 answers_or_died || is_gone "$name"; then
+    tail -n 8 "$dir/log" >&2
+    die "$name did not start"
+  fi
   say "$name answers: $(since "$began")"
   local truth_pair=()
   [ ! -f "$dir/truth.json" ] || truth_pair=("LAB_TRUTH=$dir/truth.json")
@@ -105,5 +108,8 @@ if [ -n "$ldif" ]; then
   fi
 fi
 [ -f "$dir/ready" ] || die "nothing is loaded yet: name an LDIF file"
-is_running "$name" && [ -f "$LAB_ROOT/$name.env" ] || start
+if is_gone "$name" || [ ! -f "$LAB_ROOT/$name.env" ]; then
+  stop_server "$name"
+  start
+fi
 cat "$LAB_ROOT/$name.env"

@@ -22,8 +22,9 @@ offline() { "$PYTHON" "$LAB_DIR/samba/offline.py" "$@"; }
 # option, Samba refuses every change to its schema. A write is not flushed to the disk.
 write_smb_conf() {
   local dir=$1 host=$2 interfaces=$3
-  mkdir -p "$dir"/{etc,private,state,cache,run,ncalrpc,bind-dns,winbindd}
-  mkdir -p -m 0750 "$dir/ntp_signd"
+  mkdir -p "$dir"/{etc,private,state,cache,run,ncalrpc,bind-dns,winbindd,ntp_signd}
+  # Samba refuses to start when others may enter this one.
+  chmod 0750 "$dir/ntp_signd"
   cat > "$dir/etc/smb.conf" <<CONF
 [global]
 	netbios name = ${host^^}
@@ -135,7 +136,7 @@ state_key() {
 # to_cache KIND KEY DIR NAME...: keeps the directories NAME below DIR, and of each kind the three
 # states that were used last.
 to_cache() {
-  local kind=$1 key=$2 dir=$3 file=$LAB_ROOT/cache/$1-$2.tar
+  local kind=$1 dir=$3 file=$LAB_ROOT/cache/$1-$2.tar
   shift 3
   tar -C "$dir" --sparse --warning=no-file-ignored --exclude=log.samba --exclude=out.log -cf "$file.new" "$@"
   mv "$file.new" "$file"
@@ -165,10 +166,10 @@ start_dc() {
   cp "$dir/etc/smb.conf" "$dir/etc/smb.conf.started"
   rm -f "$dir/run/samba.pid"
   start_server "$name" "$dir/out.log" ip netns exec "$namespace" /usr/sbin/samba -F -M standard -s "$dir/etc/smb.conf"
-  until_true 60 answers_or_died "$name" "$namespace" "$address" && is_running "$name" || {
+  if ! until_true 60 answers_or_died "$name" "$namespace" "$address" || is_gone "$name"; then
     tail -n 8 "$dir/log.samba" "$dir/out.log" >&2
     die "$name did not start"
-  }
+  fi
   say "$name answers: $(since "$began")"
 }
 

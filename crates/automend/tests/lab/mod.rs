@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -187,7 +188,13 @@ impl<'lab> Bind<'lab> {
     }
 
     /// Adds a user below `parent`, who is gone when the returned value is dropped.
+    ///
+    /// The name has a number that no other test's has: another controller may still hold the user of
+    /// the test before, with its links.
     pub(crate) fn add_user(self, name: &str, parent: &str) -> Added<'lab> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{name}-{}-{number}", std::process::id());
         let dn = format!("CN={name},{parent}");
         let ldif = format!(
             "dn: {dn}\nchangetype: add\nobjectClass: user\ncn: {name}\nsAMAccountName: {name}\n"
