@@ -46,11 +46,11 @@ log=$LAB_ROOT/cargo-test.log
 [ ! -t 1 ] || export CARGO_TERM_COLOR=always
 status=0
 if [ ${#missing[@]} = 0 ]; then
-  cargo test --workspace --locked --features automend/lab "$@" 2>&1 | tee "$log" || status=$?
+  cargo test --workspace --locked --no-fail-fast --features automend/lab "$@" 2>&1 | tee "$log" || status=$?
 else
-  cargo test --workspace --locked "$@" 2>&1 | tee "$log" || status=$?
+  cargo test --workspace --locked --no-fail-fast "$@" 2>&1 | tee "$log" || status=$?
   for test in "${present[@]}"; do
-    cargo test --package automend --locked --features lab --test "$test" 2>&1 | tee -a "$log" || status=$?
+    cargo test --package automend --locked --no-fail-fast --features lab --test "$test" 2>&1 | tee -a "$log" || status=$?
   done
   echo "[lab] no server, so these tests did not run: ${missing[*]}" >&2
   status=1
