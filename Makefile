@@ -21,7 +21,9 @@ lint:
 	lab/packages.sh lint
 	shellcheck --external-sources --source-path=SCRIPTDIR lab/*.sh lab/samba/*.sh .ci/run
 
-# Ends the laboratory's servers and removes their state.
+# Ends the laboratory's servers, those of the tests and of the measurements too, and removes all that
+# they keep.
 clean-lab:
-	LAB_ROOT="$${LAB_ROOT:-$${TMPDIR:-/var/tmp}/automend-lab/test}" lab/down.sh --purge
-	lab/down.sh --purge
+	for part in /test /bench ""; do \
+	  LAB_ROOT="$${LAB_ROOT:-$${TMPDIR:-/var/tmp}/automend-lab$$part}" lab/down.sh --purge || exit; \
+	done
