@@ -5,7 +5,8 @@
 #
 # Prints the variables with which tests find it, and keeps them in $LAB_ROOT/samba.env.
 # A controller that already runs on the same seed is left as it is, with all that tests have changed;
-# with LAB_FRESH=1 it is put back to its first state. LAB_ROOT and LAB_STRONG_AUTH: see README.md.
+# with LAB_FRESH=1 it is put back to its first state. LAB_ROOT, LAB_STRONG_AUTH, LAB_RECYCLE_BIN:
+# see README.md.
 set -euo pipefail
 here=$(dirname "${BASH_SOURCE[0]}")
 # shellcheck source=common.sh

@@ -23,7 +23,7 @@ Others look stale at a glance, and are not:
   hidden        a mailbox that no address list shows
 
 What a user is follows from the user's number alone. Only the links are held in memory, as numbers:
-about 40 bytes a user and 12 a link.
+about 20 bytes a user and 12 a link.
 """
 import argparse
 import base64
@@ -301,6 +301,7 @@ def units(names, samba):
     base = names.args.base
     if not samba:
         yield ["dn: " + base, "objectClass: domainDNS", "dc: " + names.domain.split(".")[0]]
+    if names.args.flavor == "slapd":
         # slapd obeys its access rules for this account, and not for its root.
         yield ["dn: cn=tool," + base, "objectClass: applicationProcess", "objectClass: simpleSecurityObject", "cn: tool",
                "userPassword: lab"]

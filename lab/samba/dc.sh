@@ -12,6 +12,8 @@ ADMIN_PASSWORD=Lab-Passw0rd-1
 export LAB_AUDIT_PASSWORD=Lab-Passw0rd-2 LAB_REPAIR_PASSWORD=Lab-Passw0rd-3
 # `no` also accepts a simple bind over plain LDAP; `yes` also refuses GSSAPI over TLS.
 LAB_STRONG_AUTH=${LAB_STRONG_AUTH:-allow_sasl_over_tls}
+# 1 switches the recycle bin on in a new domain, which cannot be undone.
+LAB_RECYCLE_BIN=${LAB_RECYCLE_BIN:-0}
 
 offline() { "$PYTHON" "$LAB_DIR/samba/offline.py" "$@"; }
 
@@ -109,6 +111,9 @@ make_domain() {
     ou=OU=Lab,$BASE
   fi
   run_logged "making the accounts" "$dir/accounts.log" offline accounts "$dir/etc/smb.conf" "$ou"
+  if [ "$LAB_RECYCLE_BIN" = 1 ]; then
+    run_logged "switching the recycle bin on" "$dir/recycle-bin.log" offline recycle-bin "$dir/etc/smb.conf"
+  fi
   make_certificate "$dir/tls" "dc1.$DNS_DOMAIN" "$address"
 }
 
@@ -127,7 +132,7 @@ state_key() {
   local seed=$1
   {
     dpkg-query -W -f '${Version}' samba
-    echo "$@"
+    echo "$LAB_RECYCLE_BIN" "$@"
     cat "$LAB_DIR/exchange-schema.ldif" "$LAB_DIR/samba/offline.py" "$LAB_DIR/samba/dc.sh"
     [ -z "$seed" ] || cat "$seed"/{org,users,links}.ldif "$seed/truth.json"
   } | sha256sum | cut -c1-16
