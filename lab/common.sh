@@ -122,6 +122,7 @@ remove_namespaces() {
     rm -rf "/etc/netns/${name:?}"
   done < "$list"
   rm -f "$list"
+  [ ! -d /etc/netns ] || rmdir --ignore-fail-on-non-empty /etc/netns
 }
 
 # --- certificates ---------------------------------------------------------------------------------
