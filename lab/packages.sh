@@ -1,0 +1,78 @@
+#!/bin/bash
+# Installs the Debian packages that the laboratory's servers need; does nothing when they are there.
+#
+#   packages.sh            everything the servers need
+#   packages.sh samba      only what the Samba domain controllers need
+#   packages.sh slapd      only what slapd needs
+#   packages.sh lint       shellcheck, for `make lint`
+#
+# None of Debian's own daemons is started by the installation. Where nothing may be installed, this
+# names what is missing, says which tests therefore cannot run, and ends with 3.
+set -euo pipefail
+
+base=(iproute2 ldap-utils openssl python3)
+samba=(samba samba-ad-dc samba-ad-provision samba-common-bin samba-dsdb-modules python3-samba winbind
+  krb5-user libsasl2-modules-gssapi-mit)
+
+case "${1:-all}" in
+  all)   wanted=("${base[@]}" "${samba[@]}" slapd) ;;
+  samba) wanted=("${base[@]}" "${samba[@]}") ;;
+  slapd) wanted=("${base[@]}" slapd) ;;
+  lint)  wanted=(shellcheck) ;;
+  *)     echo "usage: packages.sh [samba|slapd|lint]" >&2; exit 2 ;;
+esac
+
+find_missing() {
+  local package
+  missing=()
+  for package in "${wanted[@]}"; do
+    [ "$(dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null)" = "ii " ] || missing+=("$package")
+  done
+}
+
+# tests_without_server: the tests that cannot run without what is missing, if any.
+tests_without_server() {
+  local package
+  for package in "${missing[@]}"; do
+    case $package in
+      shellcheck) ;;
+      slapd) echo slapd ;;
+      *) case " ${samba[*]} " in *" $package "*) ;; *) echo slapd ;; esac
+         echo samba
+         echo samba_two_dcs ;;
+    esac
+  done | sort -u | paste -sd ' '
+}
+
+give_up() {
+  local tests
+  tests=$(tests_without_server)
+  {
+    echo "[lab] $1"
+    echo "[lab] missing Debian packages: ${missing[*]}"
+    echo "[lab] to install them: apt-get install --no-install-recommends ${missing[*]}"
+    [ -z "$tests" ] || echo "[lab] these tests need them and cannot run: $tests"
+  } >&2
+  exit 3
+}
+
+find_missing
+[ ${#missing[@]} -gt 0 ] || exit 0
+command -v apt-get >/dev/null || give_up "this system has no apt-get; the laboratory is written for Debian 12"
+[ "$(id -u)" = 0 ] || give_up "installing packages needs root"
+
+# invoke-rc.d asks this file whether it may start a service. One that an administrator put here
+# stays as it is.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+  trap 'rm -f "$policy"' EXIT
+  printf '#!/bin/sh\nexit 101\n' > "$policy"
+  chmod 755 "$policy"
+fi
+export DEBIAN_FRONTEND=noninteractive
+echo "[lab] installing ${missing[*]}" >&2
+if ! output=$({ apt-get update -q && apt-get install -y -q --no-install-recommends "${missing[@]}"; } 2>&1); then
+  tail -n 15 <<< "$output" >&2
+  find_missing
+  give_up "apt-get failed"
+fi

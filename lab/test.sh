@@ -1,0 +1,70 @@
+#!/bin/bash
+# Runs every test: brings up the servers, hands their addresses to `cargo test`, and tears them down.
+#
+#   test.sh [ARGUMENTS OF CARGO TEST]
+#
+# Where a server cannot be brought up, the other tests run all the same, the tests that did not are
+# named, and the end is a failure. The last line sums up all test binaries.
+set -euo pipefail
+lab=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+cd "$lab/.."
+
+# A laboratory of its own, so that one that somebody works with is left in peace.
+export LAB_ROOT=${LAB_ROOT:-${TMPDIR:-/var/tmp}/automend-lab/test}
+mkdir -p -- "$LAB_ROOT"
+LAB_ROOT=$(cd -- "$LAB_ROOT" && pwd)
+# The compiler and the linker put temporary files there, too.
+mkdir -p -- "${TMPDIR:-/tmp}"
+trap '"$lab/down.sh"' EXIT
+
+seed() {
+  local flavor=$1 users=$2
+  rm -rf "$LAB_ROOT/seed-$flavor"
+  "$lab/seed.py" --flavor "$flavor" --users "$users" --delegations $((users * 9 / 5)) --stale $((users / 10)) \
+    --hot $((users / 20)) --wide $((users / 10)) --seed 20 --out "$LAB_ROOT/seed-$flavor"
+}
+
+# up TEST VARIABLE NAME COMMAND...: brings a server up anew and exports where its variables stand.
+missing=() present=()
+up() {
+  local test=$1 variable=$2 name=$3
+  shift 3
+  if LAB_FRESH=1 "$@" > /dev/null; then
+    export "$variable=$LAB_ROOT/$name.env"
+    present+=("$test")
+  else
+    missing+=("$test")
+  fi
+}
+seed samba 500
+seed slapd 3000
+up slapd AUTOMEND_LAB_SLAPD slapd "$lab/slapd-up.sh" "$LAB_ROOT/seed-slapd/all.ldif"
+up samba AUTOMEND_LAB_SAMBA samba "$lab/samba-up.sh" "$LAB_ROOT/seed-samba"
+up samba_two_dcs AUTOMEND_LAB_SAMBA2 samba2 "$lab/samba2-up.sh" up "$LAB_ROOT/seed-samba"
+
+log=$LAB_ROOT/cargo-test.log
+[ ! -t 1 ] || export CARGO_TERM_COLOR=always
+status=0
+if [ ${#missing[@]} = 0 ]; then
+  cargo test --workspace --locked --no-fail-fast --features automend/lab "$@" 2>&1 | tee "$log" || status=$?
+else
+  cargo test --workspace --locked --no-fail-fast "$@" 2>&1 | tee "$log" || status=$?
+  for test in "${present[@]}"; do
+    cargo test --package automend --locked --no-fail-fast --features lab --test "$test" 2>&1 | tee -a "$log" || status=$?
+  done
+  status=1
+fi
+
+trap - EXIT
+"$lab/down.sh"
+[ ${#missing[@]} = 0 ] || echo "[lab] no server, so these tests did not run: ${missing[*]}" >&2
+# The lines `test result: ok. 3 passed; 0 failed; 0 ignored; ...` of all binaries.
+awk '/test result: / {
+       for (i = 2; i <= NF; i++) {
+         if ($i == "passed;") passed += $(i - 1)
+         if ($i == "failed;") failed += $(i - 1)
+         if ($i == "ignored;") ignored += $(i - 1)
+       }
+     }
+     END { printf "%d passed, %d failed, %d skipped\n", passed, failed, ignored }' "$log"
+exit "$status"
