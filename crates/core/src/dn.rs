@@ -11,7 +11,9 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt::{self, Write};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, Hash, Hasher};
+
+use foldhash::quality::FixedState;
 
 /// The longest name that is read, in bytes. Active Directory stops far below.
 pub const MAX_BYTES: usize = 64 * 1024;
@@ -70,6 +72,9 @@ impl Dn {
     pub fn parse(text: &str) -> Result<Self, DnError> {
         if text.len() > MAX_BYTES {
             return Err(DnError::TooLong { found: text.len() });
+        }
+        if plain_key(text, &mut [0; PLAIN]).is_some() {
+            return Ok(Self(text.into()));
         }
         let mut end = 0;
         for ava in Avas::new(text) {
@@ -165,16 +170,22 @@ impl Dn {
 
     /// The normal form.
     pub fn key(&self) -> DnKey {
-        let mut key = Vec::with_capacity(self.0.len());
-        self.key_into(&mut key);
-        DnKey(key.into())
+        self.with_key(|key| DnKey(key.into()))
     }
 
     /// A hash of the normal form, the same for every spelling of a name within one process.
     pub fn hash64(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        self.hash(&mut hasher);
-        hasher.finish()
+        self.with_key(hash_key)
+    }
+
+    /// Hands out the normal form, which of most names needs no memory.
+    fn with_key<T>(&self, take: impl FnOnce(&[u8]) -> T) -> T {
+        if let Some(key) = plain_key(&self.0, &mut [0; PLAIN]) {
+            return take(key);
+        }
+        let mut key = Vec::with_capacity(self.0.len() + 1);
+        self.key_into(&mut key);
+        take(&key)
     }
 
     fn key_into(&self, out: &mut Vec<u8>) {
@@ -237,9 +248,7 @@ impl Ord for Dn {
 
 impl Hash for Dn {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let mut key = Vec::with_capacity(self.0.len());
-        self.key_into(&mut key);
-        key.hash(state);
+        self.with_key(|key| key.hash(state));
     }
 }
 
@@ -249,6 +258,73 @@ impl std::str::FromStr for Dn {
     fn from_str(text: &str) -> Result<Self, DnError> {
         Self::parse(text)
     }
+}
+
+/// What [`Dn::hash64`] gives for the name that `text` is, without making the name.
+///
+/// # Errors
+///
+/// As [`Dn::parse`].
+pub fn hash_text(text: &str) -> Result<u64, DnError> {
+    match plain_key(text, &mut [0; PLAIN]) {
+        Some(key) => Ok(hash_key(key)),
+        None => Dn::parse(text).map(|dn| dn.hash64()),
+    }
+}
+
+fn hash_key(key: &[u8]) -> u64 {
+    let mut hasher = FixedState::default().build_hasher();
+    hasher.write(key);
+    hasher.finish()
+}
+
+/// Longest plain name, in bytes.
+const PLAIN: usize = 320;
+
+/// The normal form of a plain name: ASCII, no escape, no OID, no odd space. Nearly every name is plain,
+/// and its normal form is its own lower-case text with the separators replaced.
+fn plain_key<'b>(text: &str, buffer: &'b mut [u8; PLAIN]) -> Option<&'b [u8]> {
+    if text.len() >= PLAIN {
+        return None;
+    }
+    // Only an attribute type may come now; a space may not be dropped or doubled here.
+    let (mut in_type, mut type_length, mut space_counts) = (true, 0, false);
+    let mut last_was_space = false;
+    for (byte, out) in text.bytes().zip(buffer.iter_mut()) {
+        *out = byte.to_ascii_lowercase();
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'-' => {
+                type_length += 1;
+                space_counts = true;
+                last_was_space = false;
+            }
+            b'=' if in_type && type_length > 0 => {
+                in_type = false;
+                space_counts = false;
+            }
+            b',' if !in_type && space_counts && !last_was_space => {
+                *out = RDN_END;
+                (in_type, type_length) = (true, 0);
+            }
+            b' ' if !in_type && space_counts && !last_was_space => last_was_space = true,
+            b'!' | b'$'..=b'*' | b'.'..=b':' | b'?'..=b'@' | b'[' | b']'..=b'`' | b'{'..=b'~'
+                if !in_type =>
+            {
+                space_counts = true;
+                last_was_space = false;
+            }
+            _ => return None,
+        }
+    }
+    if text.is_empty() {
+        return Some(&[]);
+    }
+    if in_type || last_was_space || !space_counts {
+        return None;
+    }
+    let end = buffer.get_mut(text.len())?;
+    *end = RDN_END;
+    buffer.get(..=text.len())
 }
 
 /// Writes one attribute value as RFC 4514 2.4 wants it, so that it may stand in a name.
@@ -654,6 +730,18 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_short_way_gives_the_same_normal_form(text in "(CN|ou|2\\.5|o)?=[a-zA-Z .,=+\\\\#;\"é-]{0,12}(,(DC|ou)=[ a-z]{0,4}){0,2}") {
+            if let Ok(dn) = Dn::parse(&text) {
+                let mut long = Vec::new();
+                dn.key_into(&mut long);
+                prop_assert_eq!(dn.key(), DnKey(long.into()));
+                prop_assert_eq!(hash_text(&text), Ok(dn.hash64()));
+            } else {
+                prop_assert!(plain_key(&text, &mut [0; PLAIN]).is_none());
+            }
+        }
+
         #[test]
         fn an_escaped_value_comes_back(value in "[^\0]{1,20}") {
             prop_assume!(!value.trim_matches(' ').is_empty());

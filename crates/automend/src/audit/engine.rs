@@ -57,7 +57,11 @@ impl Places {
 
     /// What is there to be told: without a single database nothing is called gone.
     pub(crate) fn or_nothing(self) -> (Self, bool) {
-        if self.databases.is_empty() { (Self::default(), false) } else { (self, true) }
+        if self.databases.is_empty() {
+            (Self::default(), false)
+        } else {
+            (self, true)
+        }
     }
 }
 
@@ -75,7 +79,9 @@ impl Place {
         if class.eq_ignore_ascii_case(Self::DATABASE.as_bytes()) {
             return Some(Self::Database(dn.clone()));
         }
-        class.eq_ignore_ascii_case(Self::SERVER.as_bytes()).then(|| Self::Server(dn.clone()))
+        class
+            .eq_ignore_ascii_case(Self::SERVER.as_bytes())
+            .then(|| Self::Server(dn.clone()))
     }
 
     /// Class of mailbox databases.
@@ -89,10 +95,16 @@ impl View for Places {
         let there = match need {
             Need::Exists(dn) => self.databases.contains(dn),
             // Servers may be kept from this account while databases are not.
-            Need::Server(name) if !self.servers.is_empty() => self.servers.contains(&name.to_lowercase()),
+            Need::Server(name) if !self.servers.is_empty() => {
+                self.servers.contains(&name.to_lowercase())
+            }
             _ => return None,
         };
-        if there { self.there.as_ref() } else { self.gone.as_ref() }
+        if there {
+            self.there.as_ref()
+        } else {
+            self.gone.as_ref()
+        }
     }
 }
 
@@ -186,5 +198,8 @@ pub(crate) fn group_findings(groups: &[Entry]) -> Vec<Finding> {
         delegates: vec![group.dn.clone()],
         evidence: Evidence::fact("group", &group.dn),
     };
-    groups.iter().flat_map(|group| group.back_links.iter().map(move |owner| of(group, owner))).collect()
+    groups
+        .iter()
+        .flat_map(|group| group.back_links.iter().map(move |owner| of(group, owner)))
+        .collect()
 }

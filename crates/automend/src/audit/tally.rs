@@ -7,9 +7,9 @@
 
 use std::collections::HashMap;
 use std::fs::File;
+use std::io::{BufReader, BufWriter, Read, Seek, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::io::{BufReader, BufWriter, Read, Seek, Write};
 
 use anyhow::{Context, Result};
 
@@ -42,11 +42,20 @@ impl Tally {
     /// A tally that tells names that come more than `threshold` times (at most [`FULL`]), with
     /// 2^`bits` counters of two bytes.
     pub(crate) fn new(threshold: u16, bits: u32) -> Self {
-        Self::with_sketch(u64::from(threshold.min(FULL)), (0..1 << bits).map(|_| AtomicU16::new(0)).collect())
+        Self::with_sketch(
+            u64::from(threshold.min(FULL)),
+            (0..1 << bits).map(|_| AtomicU16::new(0)).collect(),
+        )
     }
 
     fn with_sketch(threshold: u64, sketch: Arc<[AtomicU16]>) -> Self {
-        Self { threshold, portion: Vec::new(), runs: Vec::new(), sketch, often: HashMap::new() }
+        Self {
+            threshold,
+            portion: Vec::new(),
+            runs: Vec::new(),
+            sketch,
+            often: HashMap::new(),
+        }
     }
 
     /// A tally for another thread, which sees what all of them count; to be [merged](Self::merge).
@@ -85,7 +94,11 @@ impl Tally {
             if let Some(counter) = self.sketch.get(at) {
                 // A full counter stands still; threads that race leave it far from wrapping around.
                 let full = counter.load(Ordering::Relaxed) >= FULL;
-                least = least.min(if full { FULL } else { counter.fetch_add(1, Ordering::Relaxed) + 1 });
+                least = least.min(if full {
+                    FULL
+                } else {
+                    counter.fetch_add(1, Ordering::Relaxed) + 1
+                });
             }
         }
         u64::from(least)
@@ -113,9 +126,16 @@ impl Tally {
         self.portion.sort_unstable();
         let mut runs: Vec<Run> = Vec::new();
         for file in std::mem::take(&mut self.runs) {
-            runs.extend(Run::open(Box::new(BufReader::with_capacity(1 << 15, file)))?);
+            runs.extend(Run::open(Box::new(BufReader::with_capacity(
+                1 << 15,
+                file,
+            )))?);
         }
-        let held: Vec<u8> = self.portion.iter().flat_map(|hash| hash.to_le_bytes()).collect();
+        let held: Vec<u8> = self
+            .portion
+            .iter()
+            .flat_map(|hash| hash.to_le_bytes())
+            .collect();
         runs.extend(Run::open(Box::new(std::io::Cursor::new(held)))?);
         let mut totals = Totals::default();
         let mut counts: HashMap<u64, u64> = HashMap::new();
@@ -144,7 +164,9 @@ impl Tally {
             .into_iter()
             .filter_map(|(hash, name)| Some((name, *counts.get(&hash)?)))
             .collect();
-        totals.often.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        totals
+            .often
+            .sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         Ok(totals)
     }
 }
@@ -192,7 +214,13 @@ mod tests {
             tally.add(spread(7), || "7".to_owned()).unwrap();
         }
         assert!(tally.runs.len() >= 2);
-        assert_eq!(tally.finish().unwrap(), Totals { distinct: 400_000, often: vec![("7".to_owned(), 63)] });
+        assert_eq!(
+            tally.finish().unwrap(),
+            Totals {
+                distinct: 400_000,
+                often: vec![("7".to_owned(), 63)]
+            }
+        );
     }
 
     #[test]
@@ -204,7 +232,13 @@ mod tests {
             other.add(1 << 40, || "hot".to_owned()).unwrap();
         }
         tally.merge(other).unwrap();
-        assert_eq!(tally.finish().unwrap(), Totals { distinct: 1, often: vec![("hot".to_owned(), 60)] });
+        assert_eq!(
+            tally.finish().unwrap(),
+            Totals {
+                distinct: 1,
+                often: vec![("hot".to_owned(), 60)]
+            }
+        );
     }
 
     #[test]

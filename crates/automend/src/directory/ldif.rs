@@ -39,24 +39,35 @@ impl Ldif {
     /// Takes a file; that it can be opened is seen at once.
     pub(crate) fn open(path: &Path) -> Result<Self> {
         File::open(path).with_context(|| format!("opening {}", path.display()))?;
-        Ok(Self::of(path.display().to_string(), Source::Path(path.to_path_buf())))
+        Ok(Self::of(
+            path.display().to_string(),
+            Source::Path(path.to_path_buf()),
+        ))
     }
 
     /// Puts standard input into a temporary file.
     pub(crate) fn standard_input() -> Result<Self> {
-        let mut file = tempfile::tempfile().context("making a temporary file for standard input")?;
+        let mut file =
+            tempfile::tempfile().context("making a temporary file for standard input")?;
         std::io::copy(&mut std::io::stdin().lock(), &mut file).context("reading standard input")?;
         Ok(Self::of("standard input".to_owned(), Source::Spooled(file)))
     }
 
     fn of(shown: String, source: Source) -> Self {
-        Self { shown, source, defects: Vec::new(), told: HashSet::new() }
+        Self {
+            shown,
+            source,
+            defects: Vec::new(),
+            told: HashSet::new(),
+        }
     }
 
     /// The text of the file, unpacked, from its start; and its size on disk for a progress bar.
     pub(crate) fn reader(&self) -> Result<(Box<dyn Read + Send>, u64)> {
         let mut file = match &self.source {
-            Source::Path(path) => File::open(path).with_context(|| format!("opening {}", self.shown))?,
+            Source::Path(path) => {
+                File::open(path).with_context(|| format!("opening {}", self.shown))?
+            }
             Source::Spooled(file) => file.try_clone().context("reading standard input again")?,
         };
         file.rewind().or_else(|error| match error.kind() {
@@ -67,14 +78,23 @@ impl Ldif {
         let size = file.metadata().map_or(0, |metadata| metadata.len());
         let mut magic = [0; 2];
         let packed = match &self.source {
-            Source::Path(path) => path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz")),
+            Source::Path(path) => path
+                .extension()
+                .is_some_and(|extension| extension.eq_ignore_ascii_case("gz")),
             Source::Spooled(_) => {
                 let read = file.read(&mut magic)?;
                 file.rewind()?;
                 magic.get(..read) == Some(&[0x1f, 0x8b])
             }
         };
-        Ok((if packed { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) }, size))
+        Ok((
+            if packed {
+                Box::new(MultiGzDecoder::new(file))
+            } else {
+                Box::new(file)
+            },
+            size,
+        ))
     }
 
     /// Notes what could not be read.
@@ -92,10 +112,12 @@ impl Ldif {
         while let Some(block) = blocks.next() {
             let block = block.with_context(|| format!("reading {}", self.shown))?;
             for record in block.records() {
-                match record.map_err(|defect| defect.to_string()).and_then(|record| {
-                    let dn = named(&record)?;
-                    Ok((record, dn))
-                }) {
+                match record
+                    .map_err(|defect| defect.to_string())
+                    .and_then(|record| {
+                        let dn = named(&record)?;
+                        Ok((record, dn))
+                    }) {
                     Ok((record, dn)) => look(&record, &dn),
                     Err(defect) => defects.push(defect),
                 }
@@ -133,7 +155,9 @@ impl Ldif {
         let mut defects = Vec::new();
         self.scan(|record, dn| {
             for class in record.values(attribute::OBJECT_CLASS).flatten() {
-                Place::of(&class, dn).into_iter().for_each(|place| places.add(place));
+                Place::of(&class, dn)
+                    .into_iter()
+                    .for_each(|place| places.add(place));
             }
             let hits = wanted.hits(record, dn);
             if !hits.is_empty() {
@@ -141,7 +165,11 @@ impl Ldif {
                 defects.extend(broken.iter().map(ToString::to_string));
                 let mut bad_values: Vec<Defect> = Vec::new();
                 found.extend(super::typed(&entry, &mut bad_values));
-                defects.extend(bad_values.iter().map(|defect| format!("line {}: {defect}", record.line)));
+                defects.extend(
+                    bad_values
+                        .iter()
+                        .map(|defect| format!("line {}: {defect}", record.line)),
+                );
                 for need in hits {
                     matches.entry(need).or_default().push(found.len() - 1);
                 }
@@ -152,7 +180,8 @@ impl Ldif {
         let (places, _) = places.or_nothing();
         for need in needs {
             let answer = if matches!(need, Need::Exists(_) | Need::Server(_)) {
-                let unknown = Answer::Unreadable("the file does not hold the configuration".to_owned());
+                let unknown =
+                    Answer::Unreadable("the file does not hold the configuration".to_owned());
                 places.answer(&need).cloned().unwrap_or(unknown)
             } else {
                 let hits = matches.get(&need).map_or([].as_slice(), Vec::as_slice);
@@ -175,7 +204,10 @@ impl Ldif {
         }
         self.scan(|record, owner| {
             for value in record.values(attribute::DELEGATE_LIST_LINK).flatten() {
-                let Some(delegate) = std::str::from_utf8(&value).ok().and_then(|text| Dn::parse(text).ok()) else {
+                let Some(delegate) = std::str::from_utf8(&value)
+                    .ok()
+                    .and_then(|text| Dn::parse(text).ok())
+                else {
                     continue;
                 };
                 for i in at.get(&delegate.hash64()).into_iter().flatten() {
@@ -194,7 +226,9 @@ impl Ldif {
 pub(crate) fn named(record: &Record<'_>) -> Result<Dn, String> {
     let at = |what: String| format!("line {}: {what}", record.line);
     match record.change {
-        Change::Content | Change::Add => Dn::parse(&record.dn).map_err(|error| at(error.to_string())),
+        Change::Content | Change::Add => {
+            Dn::parse(&record.dn).map_err(|error| at(error.to_string()))
+        }
         _ => Err(at(format!(
             "a change to {}, not an object; import the file into an embedded directory to apply it",
             record.dn
@@ -215,7 +249,10 @@ impl Wanted {
         match need {
             Need::Exists(_) | Need::Server(_) => {}
             Need::Entry(dn) => {
-                self.names.entry(dn.hash64()).or_default().push(need.clone());
+                self.names
+                    .entry(dn.hash64())
+                    .or_default()
+                    .push(need.clone());
             }
             Need::Address(address) => {
                 self.addresses.insert(address.clone(), need.clone());
@@ -236,7 +273,11 @@ impl Wanted {
             hits.extend(new);
         };
         for line in record.lines().flatten() {
-            let address = [attribute::PROXY_ADDRESSES, attribute::MAIL, attribute::USER_PRINCIPAL_NAME];
+            let address = [
+                attribute::PROXY_ADDRESSES,
+                attribute::MAIL,
+                attribute::USER_PRINCIPAL_NAME,
+            ];
             if address.iter().any(|name| line.is(name)) {
                 let Ok(text) = line.text() else { continue };
                 let text = match text.split_once(':') {

@@ -87,16 +87,33 @@ impl Live {
     pub(crate) async fn open(settings: &Settings, url: &Url) -> Result<Self> {
         let settings = settings.with_known_password()?;
         let client = connect(&settings, url).await?;
-        let root = RootDse::read(&client).await.with_context(|| format!("{url}: reading its root DSE"))?;
-        Ok(Self { url: url.clone(), settings, client, root, defects: Vec::new(), places: None })
+        let root = RootDse::read(&client)
+            .await
+            .with_context(|| format!("{url}: reading its root DSE"))?;
+        Ok(Self {
+            url: url.clone(),
+            settings,
+            client,
+            root,
+            defects: Vec::new(),
+            places: None,
+        })
     }
 
     /// The GUID of the domain, or its name where it has none.
     pub(crate) async fn identity(&self) -> Result<String> {
         let bases = self.bases()?;
-        let head = self.root.default.clone().or_else(|| bases.into_iter().next()).unwrap_or_default();
+        let head = self
+            .root
+            .default
+            .clone()
+            .or_else(|| bases.into_iter().next())
+            .unwrap_or_default();
         let found = self.client.base(&head, &[attribute::OBJECT_GUID]).await;
-        let guid = found.ok().flatten().and_then(|entry| Guid::from_bytes(entry.values(attribute::OBJECT_GUID).next()?));
+        let guid = found
+            .ok()
+            .flatten()
+            .and_then(|entry| Guid::from_bytes(entry.values(attribute::OBJECT_GUID).next()?));
         Ok(guid.map_or_else(|| head.to_lowercase(), |guid| guid.to_string()))
     }
 
@@ -106,21 +123,38 @@ impl Live {
             return Ok(self.settings.base.iter().map(ToString::to_string).collect());
         }
         if self.root.contexts.is_empty() {
-            bail!("{}: the server names no naming context; give --base", self.url);
+            bail!(
+                "{}: the server names no naming context; give --base",
+                self.url
+            );
         }
         Ok(self.root.contexts.clone())
     }
 
     /// The search for owners below `base`.
     pub(crate) fn owner_search(&self, base: &str, attributes: &[&str]) -> Search {
-        Search::new(base, Scope::Subtree, Filter::present(attribute::DELEGATE_LIST_LINK), attributes)
+        Search::new(
+            base,
+            Scope::Subtree,
+            Filter::present(attribute::DELEGATE_LIST_LINK),
+            attributes,
+        )
     }
 
     /// Hands every owner to `sink`, deleted ones too where the server keeps them.
-    pub(crate) async fn owners(&mut self, attributes: &[&str], sink: &mut impl Owners) -> Result<Vec<String>> {
-        let deleted = self.root.controls.contains(SHOW_DELETED).then(Control::show_deleted);
+    pub(crate) async fn owners(
+        &mut self,
+        attributes: &[&str],
+        sink: &mut impl Owners,
+    ) -> Result<Vec<String>> {
+        let deleted = self
+            .root
+            .controls
+            .contains(SHOW_DELETED)
+            .then(Control::show_deleted);
         let filter = Filter::present(attribute::DELEGATE_LIST_LINK);
-        self.stream_with(&filter, attributes, deleted.into_iter().collect(), sink).await
+        self.stream_with(&filter, attributes, deleted.into_iter().collect(), sink)
+            .await
     }
 
     /// Hands every entry that `filter` selects to `sink`; returns the references that lead out of what
@@ -143,12 +177,18 @@ impl Live {
     ) -> Result<Vec<String>> {
         let bases = self.bases()?;
         for _ in 0..=MOST_RESTARTS {
-            match self.stream_once(&bases, filter, attributes, &controls, sink).await? {
+            match self
+                .stream_once(&bases, filter, attributes, &controls, sink)
+                .await?
+            {
                 Some(references) => return Ok(self.foreign(&bases, references)),
                 None => sink.restart(),
             }
         }
-        bail!("{}: the search was lost {MOST_RESTARTS} times; try again when the server is at rest", self.url);
+        bail!(
+            "{}: the search was lost {MOST_RESTARTS} times; try again when the server is at rest",
+            self.url
+        );
     }
 
     /// `None` when the server forgot where the search was.
@@ -177,11 +217,16 @@ impl Live {
                     Ok(None) => break,
                     Err(error) if is_lost(&error) && reconnects < MOST_RECONNECTS => {
                         reconnects += 1;
-                        self.reconnect(reconnects).await.with_context(|| format!("after: {error}"))?;
+                        self.reconnect(reconnects)
+                            .await
+                            .with_context(|| format!("after: {error}"))?;
                         pages.resume_with(self.client.clone());
                     }
                     Err(Error::CookieRefused { .. }) => return Ok(None),
-                    Err(Error::Refused { code: ResultCode::NO_SUCH_OBJECT, .. }) if self.settings.base.is_empty() => {
+                    Err(Error::Refused {
+                        code: ResultCode::NO_SUCH_OBJECT,
+                        ..
+                    }) if self.settings.base.is_empty() => {
                         // The server names a context that this account cannot see.
                         break;
                     }
@@ -195,7 +240,8 @@ impl Live {
     /// Makes the connection anew, after a pause that grows with `attempt`.
     pub(crate) async fn reconnect(&mut self, attempt: u32) -> Result<()> {
         // 0.1, 0.2, 0.4 s and so on, at most 10 s.
-        let wait = Duration::from_millis(100 << attempt.saturating_sub(1).min(7)).min(Duration::from_secs(10));
+        let wait = Duration::from_millis(100 << attempt.saturating_sub(1).min(7))
+            .min(Duration::from_secs(10));
         tokio::time::sleep(wait).await;
         let mut tries = 0;
         loop {
@@ -204,7 +250,9 @@ impl Live {
                     self.client = client;
                     return Ok(());
                 }
-                Err(error) if tries >= 3 => return Err(error.context(format!("{}: the connection was lost", self.url))),
+                Err(error) if tries >= 3 => {
+                    return Err(error.context(format!("{}: the connection was lost", self.url)));
+                }
                 Err(_) => {
                     tries += 1;
                     tokio::time::sleep(wait.max(Duration::from_secs(1))).await;
@@ -215,18 +263,25 @@ impl Live {
 
     fn explain(&self, error: Error, base: &str) -> anyhow::Error {
         let advice = match &error {
-            Error::Incomplete { code: ResultCode::SIZE_LIMIT_EXCEEDED, .. } => {
-                Some("the server's size limit cut the search short; raise it for this account, or use a smaller --base")
-            }
-            Error::Incomplete { code: ResultCode::TIME_LIMIT_EXCEEDED, .. } => {
-                Some("the server's time limit cut the search short; raise it for this account, or use a smaller --base")
-            }
-            Error::Incomplete { .. } => {
-                Some("an administrative limit of the server cut the search short; index msExchDelegateListLink")
-            }
-            Error::Refused { code: ResultCode::OPERATIONS_ERROR, .. } if self.settings.user.is_none() => {
-                Some("the server wants a login: give --user")
-            }
+            Error::Incomplete {
+                code: ResultCode::SIZE_LIMIT_EXCEEDED,
+                ..
+            } => Some(
+                "the server's size limit cut the search short; raise it for this account, or use a smaller --base",
+            ),
+            Error::Incomplete {
+                code: ResultCode::TIME_LIMIT_EXCEEDED,
+                ..
+            } => Some(
+                "the server's time limit cut the search short; raise it for this account, or use a smaller --base",
+            ),
+            Error::Incomplete { .. } => Some(
+                "an administrative limit of the server cut the search short; index msExchDelegateListLink",
+            ),
+            Error::Refused {
+                code: ResultCode::OPERATIONS_ERROR,
+                ..
+            } if self.settings.user.is_none() => Some("the server wants a login: give --user"),
             _ => None,
         };
         let error = anyhow::Error::new(error).context(format!("{}: searching {base:?}", self.url));
@@ -238,18 +293,27 @@ impl Live {
 
     /// References to what was not searched, each once.
     fn foreign(&self, bases: &[String], mut references: Vec<String>) -> Vec<String> {
-        let searched: Vec<Dn> = bases.iter().filter_map(|base| Dn::parse(base).ok()).collect();
+        let searched: Vec<Dn> = bases
+            .iter()
+            .filter_map(|base| Dn::parse(base).ok())
+            .collect();
         references.sort();
         references.dedup();
         references.retain(|url| {
-            let name = url.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map(|(_, name)| name);
+            let name = url
+                .split_once("://")
+                .and_then(|(_, rest)| rest.split_once('/'))
+                .map(|(_, name)| name);
             let name = name.map(|name| name.split('?').next().unwrap_or(name).replace("%20", " "));
-            !name.and_then(|name| Dn::parse(&name).ok()).is_some_and(|name| {
-                searched.contains(&name)
-                    || self.settings.base.is_empty() && self.root.contexts.iter().any(|context| {
-                        Dn::parse(context).is_ok_and(|context| context == name)
-                    })
-            })
+            !name
+                .and_then(|name| Dn::parse(&name).ok())
+                .is_some_and(|name| {
+                    searched.contains(&name)
+                        || self.settings.base.is_empty()
+                            && self.root.contexts.iter().any(|context| {
+                                Dn::parse(context).is_ok_and(|context| context == name)
+                            })
+                })
         });
         references
     }
@@ -262,14 +326,21 @@ impl Live {
         };
         let class = |name| Filter::equal(attribute::OBJECT_CLASS, name);
         let filter = Filter::or([class(Place::DATABASE), class(Place::SERVER)]);
-        let search = Search::new(configuration, Scope::Subtree, filter, &[attribute::OBJECT_CLASS]);
+        let search = Search::new(
+            configuration,
+            Scope::Subtree,
+            filter,
+            &[attribute::OBJECT_CLASS],
+        );
         let mut pages = self.client.paged(search, self.settings.page_size);
         loop {
             match pages.next().await {
                 Ok(Some(Item::Entry(entry))) => {
                     if let Ok(dn) = Dn::parse(&entry.dn) {
                         let classes = entry.values(attribute::OBJECT_CLASS);
-                        classes.filter_map(|class| Place::of(class, &dn)).for_each(|place| places.add(place));
+                        classes
+                            .filter_map(|class| Place::of(class, &dn))
+                            .for_each(|place| places.add(place));
                     }
                 }
                 Ok(Some(Item::Reference(_))) => {}
@@ -296,7 +367,11 @@ impl Live {
             Filter::equal(attribute::OBJECT_CLASS, "group"),
             Filter::present(attribute::DELEGATE_LIST_BL),
         ]);
-        let attributes = [attribute::OBJECT_CLASS, attribute::OBJECT_GUID, attribute::DELEGATE_LIST_BL];
+        let attributes = [
+            attribute::OBJECT_CLASS,
+            attribute::OBJECT_GUID,
+            attribute::DELEGATE_LIST_BL,
+        ];
         let mut groups = Groups(Vec::new());
         self.stream(&filter, &attributes, &mut groups).await?;
         Ok(groups.0)
@@ -327,7 +402,9 @@ impl Live {
         let named = format!("'{}'", attribute::DELEGATE_LIST_LINK).to_ascii_lowercase();
         Ok(found.first().map(|entry| {
             entry.values("attributeTypes").any(|definition| {
-                String::from_utf8_lossy(definition).to_ascii_lowercase().contains(&named)
+                String::from_utf8_lossy(definition)
+                    .to_ascii_lowercase()
+                    .contains(&named)
             })
         }))
     }
@@ -337,7 +414,8 @@ impl Live {
     /// Also reads when their mailboxes were removed, where the server tells.
     pub(crate) async fn prove(&mut self, entries: &mut [Entry]) -> Result<()> {
         // One filter covers the objects that lack the same attributes.
-        let mut alike: std::collections::HashMap<Vec<&'static str>, Vec<usize>> = std::collections::HashMap::new();
+        let mut alike: std::collections::HashMap<Vec<&'static str>, Vec<usize>> =
+            std::collections::HashMap::new();
         for (i, entry) in entries.iter().enumerate() {
             alike.entry(absent(entry)).or_default().push(i);
         }
@@ -345,31 +423,50 @@ impl Live {
             if lacking.is_empty() {
                 continue;
             }
-            let affirmed = Filter::and(lacking.iter().map(|name| Filter::not(Filter::present(name))));
-            let (by_guid, by_name): (Vec<usize>, Vec<usize>) =
-                members.into_iter().partition(|i| entries.get(*i).is_some_and(|entry| entry.guid.is_some()));
+            let affirmed = Filter::and(
+                lacking
+                    .iter()
+                    .map(|name| Filter::not(Filter::present(name))),
+            );
+            let (by_guid, by_name): (Vec<usize>, Vec<usize>) = members
+                .into_iter()
+                .partition(|i| entries.get(*i).is_some_and(|entry| entry.guid.is_some()));
             for batch in by_guid.chunks(NAMED_AT_ONCE) {
-                let mut left: std::collections::HashMap<_, _> =
-                    batch.iter().filter_map(|i| Some((entries.get(*i)?.guid?.0.to_vec(), *i))).collect();
-                let named = Filter::or(left.keys().map(|guid| Filter::equal(attribute::OBJECT_GUID, guid)));
+                let mut left: std::collections::HashMap<_, _> = batch
+                    .iter()
+                    .filter_map(|i| Some((entries.get(*i)?.guid?.0.to_vec(), *i)))
+                    .collect();
+                let named = Filter::or(
+                    left.keys()
+                        .map(|guid| Filter::equal(attribute::OBJECT_GUID, guid)),
+                );
                 let filter = Filter::and([named, affirmed.clone()]);
                 for base in self.bases()? {
                     let wanted = [attribute::OBJECT_GUID, attribute::REPLICATION_METADATA];
-                    let mut pages = self
-                        .client
-                        .paged(Search::new(&base, Scope::Subtree, filter.clone(), &wanted), self.settings.page_size);
+                    let mut pages = self.client.paged(
+                        Search::new(&base, Scope::Subtree, filter.clone(), &wanted),
+                        self.settings.page_size,
+                    );
                     loop {
                         match pages.next().await {
                             Ok(Some(Item::Entry(found))) => {
-                                let guid = found.values(attribute::OBJECT_GUID).next().unwrap_or_default();
+                                let guid = found
+                                    .values(attribute::OBJECT_GUID)
+                                    .next()
+                                    .unwrap_or_default();
                                 let metadata = found.values(attribute::REPLICATION_METADATA).next();
-                                if let Some(entry) = left.remove(guid).and_then(|i| entries.get_mut(i)) {
+                                if let Some(entry) =
+                                    left.remove(guid).and_then(|i| entries.get_mut(i))
+                                {
                                     entry.replication_metadata = metadata.map(<[u8]>::to_vec);
                                 }
                             }
                             Ok(Some(Item::Reference(_))) => {}
                             Ok(None) => break,
-                            Err(Error::Refused { code: ResultCode::NO_SUCH_OBJECT, .. }) => break,
+                            Err(Error::Refused {
+                                code: ResultCode::NO_SUCH_OBJECT,
+                                ..
+                            }) => break,
                             Err(error) => return Err(self.explain(error, &base)),
                         }
                     }
@@ -407,7 +504,11 @@ impl Live {
                 }
             }
         };
-        let all = Filter::and(lacking.iter().map(|name| Filter::not(Filter::present(name))));
+        let all = Filter::and(
+            lacking
+                .iter()
+                .map(|name| Filter::not(Filter::present(name))),
+        );
         if affirms(all).await? {
             return Ok(());
         }
@@ -423,7 +524,11 @@ impl Live {
 
     /// Answers the resolver's questions, many at once.
     pub(crate) async fn answer(&mut self, needs: Vec<Need>, known: &mut Known) -> Result<()> {
-        if self.places.is_none() && needs.iter().any(|need| matches!(need, Need::Exists(_) | Need::Server(_))) {
+        if self.places.is_none()
+            && needs
+                .iter()
+                .any(|need| matches!(need, Need::Exists(_) | Need::Server(_)))
+        {
             self.places = Some(self.places().await?.or_nothing().0);
         }
         let live = &*self;
@@ -468,16 +573,29 @@ impl Live {
         let mut defects = Vec::new();
         let answer = match need {
             Need::Entry(dn) => match self.client.base(dn.as_str(), ATTRIBUTES).await {
-                Ok(found) => Answer::Found(found.iter().filter_map(|entry| typed(entry, &mut defects)).collect()),
+                Ok(found) => Answer::Found(
+                    found
+                        .iter()
+                        .filter_map(|entry| typed(entry, &mut defects))
+                        .collect(),
+                ),
                 Err(error) => self.unreadable(error, dn.as_str())?,
             },
             Need::Exists(_) | Need::Server(_) => {
                 let unknown = Answer::Unreadable("the configuration cannot be read".to_owned());
-                self.places.as_ref().and_then(|places| places.answer(need)).cloned().unwrap_or(unknown)
+                self.places
+                    .as_ref()
+                    .and_then(|places| places.answer(need))
+                    .cloned()
+                    .unwrap_or(unknown)
             }
             Need::Address(address) => self.several(&by_address(address), &mut defects).await?,
             Need::LegacyDn(legacy) => {
-                self.several(&Filter::equal(attribute::LEGACY_EXCHANGE_DN, legacy), &mut defects).await?
+                self.several(
+                    &Filter::equal(attribute::LEGACY_EXCHANGE_DN, legacy),
+                    &mut defects,
+                )
+                .await?
             }
         };
         Ok((answer, defects))
@@ -496,9 +614,10 @@ impl Live {
                     Ok(Some(Item::Entry(entry))) => all.extend(typed(&entry, defects)),
                     Ok(Some(Item::Reference(_))) => {}
                     Ok(None) => break,
-                    Err(Error::Refused { code: ResultCode::NO_SUCH_OBJECT, .. })
-                        if self.settings.base.is_empty() =>
-                    {
+                    Err(Error::Refused {
+                        code: ResultCode::NO_SUCH_OBJECT,
+                        ..
+                    }) if self.settings.base.is_empty() => {
                         break;
                     }
                     Err(error) => return Err(self.explain(error, &base)),
@@ -519,17 +638,32 @@ impl Live {
         if !self.root.controls.contains(ATTRIBUTE_SCOPED_QUERY) {
             return Ok(());
         }
-        let mut search =
-            Search::new(delegate.dn.as_str(), Scope::Base, Filter::present(attribute::OBJECT_CLASS), ATTRIBUTES);
-        search.controls.push(Control::attribute_scoped_query(attribute::DELEGATE_LIST_BL));
-        let found = match self.client.entries(&search, delegate.back_links.len() + 1).await {
+        let mut search = Search::new(
+            delegate.dn.as_str(),
+            Scope::Base,
+            Filter::present(attribute::OBJECT_CLASS),
+            ATTRIBUTES,
+        );
+        search
+            .controls
+            .push(Control::attribute_scoped_query(attribute::DELEGATE_LIST_BL));
+        let found = match self
+            .client
+            .entries(&search, delegate.back_links.len() + 1)
+            .await
+        {
             Ok(found) => found,
             // It is only a short cut.
-            Err(Error::Refused { .. } | Error::Limit { .. } | Error::Incomplete { .. }) => return Ok(()),
+            Err(Error::Refused { .. } | Error::Limit { .. } | Error::Incomplete { .. }) => {
+                return Ok(());
+            }
             Err(error) => return Err(self.explain(error, delegate.dn.as_str())),
         };
         for entry in found {
-            let ranged = entry.attributes.iter().any(|attribute| attribute.options.iter().any(|o| o.starts_with("range=")));
+            let ranged = entry
+                .attributes
+                .iter()
+                .any(|attribute| attribute.options.iter().any(|o| o.starts_with("range=")));
             let Some(entry) = typed(&entry, &mut self.defects).filter(|_| !ranged) else {
                 continue;
             };
@@ -543,13 +677,20 @@ impl Live {
     /// What a refusal to read one object means; anything else is an error.
     fn unreadable(&self, error: Error, dn: &str) -> Result<Answer> {
         match error {
-            Error::Refused { code: ResultCode::INSUFFICIENT_ACCESS_RIGHTS, .. } => {
-                Ok(Answer::Unreadable("this account may not read it".to_owned()))
-            }
-            Error::Referral { urls, .. } => {
-                Ok(Answer::Unreadable(format!("another server holds it: {}", urls.join(", "))))
-            }
-            Error::Refused { code: ResultCode::INVALID_DN_SYNTAX, .. } => Ok(Answer::Found(Vec::new())),
+            Error::Refused {
+                code: ResultCode::INSUFFICIENT_ACCESS_RIGHTS,
+                ..
+            } => Ok(Answer::Unreadable(
+                "this account may not read it".to_owned(),
+            )),
+            Error::Referral { urls, .. } => Ok(Answer::Unreadable(format!(
+                "another server holds it: {}",
+                urls.join(", ")
+            ))),
+            Error::Refused {
+                code: ResultCode::INVALID_DN_SYNTAX,
+                ..
+            } => Ok(Answer::Found(Vec::new())),
             error => Err(self.explain(error, dn)),
         }
     }
@@ -568,16 +709,28 @@ impl RootDse {
         ];
         let entry = client.base("", WANTED).await?.unwrap_or_default();
         let texts = |name: &str| -> Vec<String> {
-            entry.values(name).map(|value| String::from_utf8_lossy(value).into_owned()).collect()
+            entry
+                .values(name)
+                .map(|value| String::from_utf8_lossy(value).into_owned())
+                .collect()
         };
         let one = |name: &str| texts(name).into_iter().next();
         let mut contexts = texts("namingContexts");
         // A subtree search covers what lies inside, unless the server keeps it apart, as AD does.
-        let active_directory = texts("supportedCapabilities").iter().any(|oid| oid == ACTIVE_DIRECTORY);
+        let active_directory = texts("supportedCapabilities")
+            .iter()
+            .any(|oid| oid == ACTIVE_DIRECTORY);
         if !active_directory {
-            let names: Vec<Dn> = contexts.iter().filter_map(|text| Dn::parse(text).ok()).collect();
+            let names: Vec<Dn> = contexts
+                .iter()
+                .filter_map(|text| Dn::parse(text).ok())
+                .collect();
             contexts.retain(|text| {
-                Dn::parse(text).is_ok_and(|dn| !names.iter().any(|other| *other != dn && dn.is_within(other)))
+                Dn::parse(text).is_ok_and(|dn| {
+                    !names
+                        .iter()
+                        .any(|other| *other != dn && dn.is_within(other))
+                })
             });
         }
         Ok(Self {
@@ -615,8 +768,16 @@ fn by_address(address: &SmtpAddress) -> Filter {
 
 /// Whether another connection may go on where this one ended.
 pub(crate) fn is_lost(error: &Error) -> bool {
-    matches!(error, Error::Closed { .. } | Error::Io { .. } | Error::TimedOut { .. })
-        || matches!(error, Error::Refused { code: ResultCode::BUSY | ResultCode::UNAVAILABLE, .. })
+    matches!(
+        error,
+        Error::Closed { .. } | Error::Io { .. } | Error::TimedOut { .. }
+    ) || matches!(
+        error,
+        Error::Refused {
+            code: ResultCode::BUSY | ResultCode::UNAVAILABLE,
+            ..
+        }
+    )
 }
 
 /// The attributes an audit asks for; `Live::prove` reads more of the few that look stale.

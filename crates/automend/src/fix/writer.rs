@@ -46,9 +46,16 @@ pub(crate) enum Written {
 }
 
 /// Reads an owner anew, by GUID where it has one, so that a rename does not matter.
-pub(crate) async fn read_owner(directory: &mut Directory, dn: &Dn, guid: Option<Guid>) -> Result<Option<Entry>> {
+pub(crate) async fn read_owner(
+    directory: &mut Directory,
+    dn: &Dn,
+    guid: Option<Guid>,
+) -> Result<Option<Entry>> {
     match directory {
-        Directory::Ldif(ldif) => bail!("{}: a file is only read; --export writes the mend for other tools", ldif.shown),
+        Directory::Ldif(ldif) => bail!(
+            "{}: a file is only read; --export writes the mend for other tools",
+            ldif.shown
+        ),
         Directory::Embedded(embedded) => {
             let reading = embedded.reading()?;
             let object = match guid {
@@ -62,12 +69,16 @@ pub(crate) async fn read_owner(directory: &mut Directory, dn: &Dn, guid: Option<
             let mut tries = 0;
             loop {
                 match live.client.base(&name, ATTRIBUTES).await {
-                    Ok(entry) => return Ok(entry.and_then(|entry| typed(&entry, &mut live.defects))),
+                    Ok(entry) => {
+                        return Ok(entry.and_then(|entry| typed(&entry, &mut live.defects)));
+                    }
                     Err(error) if is_lost(&error) && tries < MOST_RETRIES => {
                         tries += 1;
                         live.reconnect(tries).await?;
                     }
-                    Err(error) => return Err(error).with_context(|| format!("{}: reading {dn}", live.url)),
+                    Err(error) => {
+                        return Err(error).with_context(|| format!("{}: reading {dn}", live.url));
+                    }
                 }
             }
         }
@@ -85,7 +96,12 @@ fn live_name(live: &Live, dn: &Dn, guid: Option<Guid>) -> String {
 /// The values of `delegates` that the owner has now, in the directory's own spelling.
 pub(crate) fn present(entry: &Entry, delegates: &[Dn]) -> Vec<Dn> {
     let wanted: std::collections::HashSet<&Dn> = delegates.iter().collect();
-    entry.forward_links.iter().filter(|link| wanted.contains(link)).cloned().collect()
+    entry
+        .forward_links
+        .iter()
+        .filter(|link| wanted.contains(link))
+        .cloned()
+        .collect()
 }
 
 /// Why an owner that was to be mended is left alone, if it is.
@@ -107,22 +123,32 @@ pub(crate) async fn write(
     match directory {
         Directory::Ldif(ldif) => bail!("{}: a file is only read", ldif.shown),
         Directory::Embedded(embedded) => {
-            let bytes = values.iter().map(|dn| dn.as_str().as_bytes().to_vec()).collect();
+            let bytes = values
+                .iter()
+                .map(|dn| dn.as_str().as_bytes().to_vec())
+                .collect();
             let operation = match direction {
                 Direction::Remove => EmbeddedOperation::Delete,
                 Direction::Restore => EmbeddedOperation::Add,
             };
-            let change =
-                EmbeddedChange { operation, attribute: attribute::DELEGATE_LIST_LINK.to_owned(), values: bytes };
+            let change = EmbeddedChange {
+                operation,
+                attribute: attribute::DELEGATE_LIST_LINK.to_owned(),
+                values: bytes,
+            };
             let now = u64::try_from(clock::now().as_second()).unwrap_or(0);
             let mut writing = embedded.directory.write(now)?;
-            let name = entry.guid.map_or_else(|| Name::from(&entry.dn), |guid| Name::from(guid.0));
+            let name = entry
+                .guid
+                .map_or_else(|| Name::from(&entry.dn), |guid| Name::from(guid.0));
             match writing.modify(&name, &[change]) {
                 Ok(()) => {
                     writing.commit()?;
                     Ok(Written::Done)
                 }
-                Err(automend_directory::Error::Refused(refusal)) => Ok(Written::Refused(refusal.to_string())),
+                Err(automend_directory::Error::Refused(refusal)) => {
+                    Ok(Written::Refused(refusal.to_string()))
+                }
                 Err(error) => Err(error).with_context(|| format!("writing {}", entry.dn)),
             }
         }
@@ -130,24 +156,46 @@ pub(crate) async fn write(
     }
 }
 
-async fn write_live(live: &mut Live, entry: &Entry, values: &[Dn], direction: Direction) -> Result<Written> {
+async fn write_live(
+    live: &mut Live,
+    entry: &Entry,
+    values: &[Dn],
+    direction: Direction,
+) -> Result<Written> {
     let name = live_name(live, &entry.dn, entry.guid);
     let lacking = owner::missing(entry);
     let mut controls = Vec::new();
     if direction == Direction::Remove && asserts(live) && !lacking.is_empty() {
-        let no_mailbox = Filter::and(lacking.iter().map(|name| Filter::not(Filter::present(name))));
+        let no_mailbox = Filter::and(
+            lacking
+                .iter()
+                .map(|name| Filter::not(Filter::present(name))),
+        );
         controls.push(Control::assertion(&no_mailbox));
     }
     for portion in values.chunks(VALUES_AT_ONCE) {
-        let bytes = portion.iter().map(|dn| dn.as_str().as_bytes().to_vec()).collect();
+        let bytes = portion
+            .iter()
+            .map(|dn| dn.as_str().as_bytes().to_vec())
+            .collect();
         let link = attribute::DELEGATE_LIST_LINK.to_owned();
         let change = match direction {
-            Direction::Remove => Modification::Delete { attribute: link, values: bytes },
-            Direction::Restore => Modification::Add { attribute: link, values: bytes },
+            Direction::Remove => Modification::Delete {
+                attribute: link,
+                values: bytes,
+            },
+            Direction::Restore => Modification::Add {
+                attribute: link,
+                values: bytes,
+            },
         };
         let mut tries = 0;
         loop {
-            match live.client.modify(&name, std::slice::from_ref(&change), &controls).await {
+            match live
+                .client
+                .modify(&name, std::slice::from_ref(&change), &controls)
+                .await
+            {
                 Ok(()) => break,
                 Err(error) if is_lost(&error) && tries < MOST_RETRIES => {
                     tries += 1;
@@ -157,16 +205,27 @@ async fn write_live(live: &mut Live, entry: &Entry, values: &[Dn], direction: Di
                         break;
                     }
                 }
-                Err(Error::Refused { code: ResultCode::ASSERTION_FAILED, .. }) => {
+                Err(Error::Refused {
+                    code: ResultCode::ASSERTION_FAILED,
+                    ..
+                }) => {
                     return Ok(Written::Skipped("the owner has a mailbox again".to_owned()));
                 }
                 Err(Error::Refused {
-                    code: ResultCode::NO_SUCH_ATTRIBUTE | ResultCode::ATTRIBUTE_OR_VALUE_EXISTS, ..
+                    code: ResultCode::NO_SUCH_ATTRIBUTE | ResultCode::ATTRIBUTE_OR_VALUE_EXISTS,
+                    ..
                 }) => {
-                    return Ok(Written::Skipped("somebody else changed the link in between".to_owned()));
+                    return Ok(Written::Skipped(
+                        "somebody else changed the link in between".to_owned(),
+                    ));
                 }
-                Err(error @ Error::Refused { .. }) => return Ok(Written::Refused(error.to_string())),
-                Err(error) => return Err(error).with_context(|| format!("{}: writing {}", live.url, entry.dn)),
+                Err(error @ Error::Refused { .. }) => {
+                    return Ok(Written::Refused(error.to_string()));
+                }
+                Err(error) => {
+                    return Err(error)
+                        .with_context(|| format!("{}: writing {}", live.url, entry.dn));
+                }
             }
         }
     }
@@ -178,8 +237,16 @@ pub(crate) fn asserts(live: &Live) -> bool {
     live.root.controls.contains(ASSERTION)
 }
 
-async fn written_already(live: &mut Live, name: &str, values: &[Dn], direction: Direction) -> Result<bool> {
-    let entry = live.client.base(name, &[attribute::DELEGATE_LIST_LINK]).await?;
+async fn written_already(
+    live: &mut Live,
+    name: &str,
+    values: &[Dn],
+    direction: Direction,
+) -> Result<bool> {
+    let entry = live
+        .client
+        .base(name, &[attribute::DELEGATE_LIST_LINK])
+        .await?;
     let entry = entry.and_then(|entry| typed(&entry, &mut live.defects));
     let there = entry.map_or(0, |entry| present(&entry, values).len());
     Ok(match direction {

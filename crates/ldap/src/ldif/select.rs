@@ -1,11 +1,11 @@
 //! Picks the lines of a few attributes out of a record: what an audit of a large file needs.
 //!
-//! Invariant: the lines picked are those that [`Lines`] would give for these attributes. A line of
-//! another attribute is not looked at, so a defect in it is not seen.
+//! Invariant: the lines picked are those that [`Lines`] would give for these attributes. Of a line of
+//! another attribute only that it has a colon is looked at, so that nothing cut off goes unseen.
 
 use memchr::memchr;
 
-use super::line::{Line, Lines, starts_with_name};
+use super::line::{Dashes, Line, Lines, starts_with_name};
 use super::{Defect, Record};
 
 /// A set of attribute names, prepared for comparing.
@@ -72,7 +72,16 @@ impl<'a> Iterator for Selected<'a, '_> {
                     whole.and_then(|()| pick(number, text, folded).map(|line| (index, line))),
                 );
             }
-            if folded && !matches!(text.first(), Some(b'#')) && folded_in_the_name(text) {
+            if matches!(text.first(), None | Some(b'#')) {
+                continue;
+            }
+            if !folded && memchr(b':', text).is_none() && self.lines.dashes != Dashes::Skip {
+                return Some(Err(Defect {
+                    line: number,
+                    what: "a line without a colon",
+                }));
+            }
+            if folded && folded_in_the_name(text) {
                 // A name that is cut in two is put together before it is compared.
                 match Line::folded_in_the_name(number, text) {
                     Ok(line) => {

@@ -32,8 +32,16 @@ pub(super) fn write(report: &Report, out: &mut impl Write, colours: bool) -> io:
     if report.defects.len() > MOST_ROWS {
         writeln!(out, "note: … and {} more", report.defects.len() - MOST_ROWS)?;
     }
-    if report.findings.iter().any(|finding| finding.code.is_stale_link()) {
-        writeln!(out, "\nTo mend: automend fix --directory {} (shows the plan first)", report.directory)?;
+    if report
+        .findings
+        .iter()
+        .any(|finding| finding.code.is_stale_link())
+    {
+        writeln!(
+            out,
+            "\nTo mend: automend fix --directory {} (shows the plan first)",
+            report.directory
+        )?;
     }
     if let Some(finding) = report.findings.first() {
         writeln!(out, "To understand: automend explain {}", finding.code)?;
@@ -42,15 +50,27 @@ pub(super) fn write(report: &Report, out: &mut impl Write, colours: bool) -> io:
 }
 
 /// Prints findings as a table, with a sentence on who is hurt above it.
-pub(crate) fn print_findings(findings: &[Finding], out: &mut impl Write, colours: bool) -> io::Result<()> {
+pub(crate) fn print_findings(
+    findings: &[Finding],
+    out: &mut impl Write,
+    colours: bool,
+) -> io::Result<()> {
     if findings.is_empty() {
         return writeln!(out, "Nothing is wrong.");
     }
-    let stale: Vec<&Finding> = findings.iter().filter(|finding| finding.code.is_stale_link()).collect();
+    let stale: Vec<&Finding> = findings
+        .iter()
+        .filter(|finding| finding.code.is_stale_link())
+        .collect();
     if !stale.is_empty() {
-        let links: u64 = stale.iter().map(|finding| finding.delegates.len() as u64).sum();
-        let hurt: HashSet<u64> =
-            stale.iter().flat_map(|finding| finding.delegates.iter().map(Dn::hash64)).collect();
+        let links: u64 = stale
+            .iter()
+            .map(|finding| finding.delegates.len() as u64)
+            .sum();
+        let hurt: HashSet<u64> = stale
+            .iter()
+            .flat_map(|finding| finding.delegates.iter().map(Dn::hash64))
+            .collect();
         writeln!(
             out,
             "{} of {} make{} Autodiscover fail for {}.",
@@ -82,15 +102,29 @@ pub(crate) fn print_findings(findings: &[Finding], out: &mut impl Write, colours
         };
         let mut wrong = finding.code.title().to_owned();
         for (name, value) in &finding.evidence.facts {
-            if matches!(*name, "contradiction" | "because" | "unreadable" | "address" | "also" | "backLinks" | "homeMDB") {
+            if matches!(
+                *name,
+                "contradiction"
+                    | "because"
+                    | "unreadable"
+                    | "address"
+                    | "also"
+                    | "backLinks"
+                    | "homeMDB"
+            ) {
                 wrong.push_str(&format!("\n{name}: {value}"));
             }
         }
         if !finding.evidence.missing.is_empty() {
-            wrong.push_str(&format!("\nmissing: {}", finding.evidence.missing.join(", ")));
+            wrong.push_str(&format!(
+                "\nmissing: {}",
+                finding.evidence.missing.join(", ")
+            ));
         }
         table.add_row([
-            Cell::new(finding.code).fg(colour).add_attribute(Attribute::Bold),
+            Cell::new(finding.code)
+                .fg(colour)
+                .add_attribute(Attribute::Bold),
             Cell::new(format!("{}\n{}", finding.subject.shown, finding.subject.dn).trim()),
             Cell::new(wrong),
             Cell::new(since(finding).unwrap_or_default()),
@@ -100,13 +134,21 @@ pub(crate) fn print_findings(findings: &[Finding], out: &mut impl Write, colours
     writeln!(out, "{table}")?;
     if findings.len() > MOST_ROWS {
         let more = findings.len() - MOST_ROWS;
-        writeln!(out, "… and {more} more; --format html, csv or json has them all")?;
+        writeln!(
+            out,
+            "… and {more} more; --format html, csv or json has them all"
+        )?;
     }
     Ok(())
 }
 
 fn names(delegates: &[Dn]) -> String {
-    let mut text = delegates.iter().take(MOST_NAMES).map(Dn::name).collect::<Vec<_>>().join("\n");
+    let mut text = delegates
+        .iter()
+        .take(MOST_NAMES)
+        .map(Dn::name)
+        .collect::<Vec<_>>()
+        .join("\n");
     if delegates.len() > MOST_NAMES {
         text.push_str(&format!("\nand {} more", delegates.len() - MOST_NAMES));
     }
