@@ -51,6 +51,7 @@ mod codec;
 mod delete;
 mod error;
 mod export;
+pub mod face;
 mod import;
 mod modify;
 mod name;
