@@ -10,7 +10,7 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
-use std::fmt;
+use std::fmt::{self, Write};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// The longest name that is read, in bytes. Active Directory stops far below.
@@ -77,6 +77,11 @@ impl Dn {
         }
         // Not `trim`: the name may end with an escaped space.
         Ok(Self(text.get(..end).unwrap_or("").trim_start().into()))
+    }
+
+    /// The empty name, which is the root DSE's.
+    pub fn root() -> Self {
+        Self("".into())
     }
 
     /// The text as it was read.
@@ -261,7 +266,7 @@ pub fn escape(value: &str) -> Cow<'_, str> {
     let mut out = String::with_capacity(value.len() + 8);
     for (i, c) in value.chars().enumerate() {
         match c {
-            '\0'..='\x1f' => out.push_str(&format!("\\{:02X}", u32::from(c))),
+            '\0'..='\x1f' => drop(write!(out, "\\{:02X}", u32::from(c))),
             ' ' if i == 0 || i == last => out.push_str("\\ "),
             '#' if i == 0 => out.push_str("\\#"),
             c if special(c) => {
@@ -381,9 +386,9 @@ impl<'a> Avas<'a> {
         }
     }
 
-    fn fail<T>(&mut self, error: impl FnOnce(String) -> DnError) -> Option<Result<T, DnError>> {
+    fn fail(&mut self, error: impl FnOnce(String) -> DnError) -> DnError {
         self.done = true;
-        Some(Err(error(self.text.to_owned())))
+        error(self.text.to_owned())
     }
 }
 
@@ -403,7 +408,7 @@ impl<'a> Iterator for Avas<'a> {
             .position(|b| *b == b'=')
             .map(|i| i + rdn_at)
         else {
-            return self.fail(|text| DnError::NoType { at: rdn_at, text });
+            return Some(Err(self.fail(|text| DnError::NoType { at: rdn_at, text })));
         };
         let kind = text.get(rdn_at..equals).unwrap_or("").trim();
         if kind.is_empty()
@@ -411,7 +416,7 @@ impl<'a> Iterator for Avas<'a> {
                 .bytes()
                 .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.')
         {
-            return self.fail(|text| DnError::NoType { at: rdn_at, text });
+            return Some(Err(self.fail(|text| DnError::NoType { at: rdn_at, text })));
         }
         let mut at = equals + 1;
         while bytes.get(at) == Some(&b' ') {
@@ -439,7 +444,9 @@ impl<'a> Iterator for Avas<'a> {
                                 .and_then(|rest| rest.chars().next())
                                 .map_or(1, char::len_utf8)
                         }
-                        (None, _) => return self.fail(|text| DnError::BrokenEscape { at, text }),
+                        (None, _) => {
+                            return Some(Err(self.fail(|text| DnError::BrokenEscape { at, text })));
+                        }
                     };
                     if form == Form::Plain {
                         form = Form::Escaped;
@@ -453,7 +460,9 @@ impl<'a> Iterator for Avas<'a> {
                 }
                 b',' | b'+' if !quoted || closed => break,
                 b' ' => at += 1,
-                _ if closed => return self.fail(|text| DnError::BrokenEscape { at, text }),
+                _ if closed => {
+                    return Some(Err(self.fail(|text| DnError::BrokenEscape { at, text })));
+                }
                 _ => {
                     at += 1;
                     kept = at;
@@ -461,7 +470,9 @@ impl<'a> Iterator for Avas<'a> {
             }
         }
         if quoted && !closed {
-            return self.fail(|text| DnError::BrokenEscape { at: start, text });
+            return Some(Err(
+                self.fail(|text| DnError::BrokenEscape { at: start, text })
+            ));
         }
         let (from, value_end) = if quoted {
             (start + 1, at)
@@ -481,7 +492,9 @@ impl<'a> Iterator for Avas<'a> {
                 || !digits.bytes().all(|b| b.is_ascii_hexdigit())
             {
                 // Samba writes a leading hash in the middle of a value bare, nobody at its start.
-                return self.fail(|text| DnError::BrokenEscape { at: start, text });
+                return Some(Err(
+                    self.fail(|text| DnError::BrokenEscape { at: start, text })
+                ));
             }
             form = Form::Hexadecimal;
         }

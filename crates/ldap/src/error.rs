@@ -33,7 +33,7 @@ pub enum Error {
         message: String,
     },
     /// Another server holds what was asked for (RFC 4511 4.1.10).
-    #[error("{operation} referred to {}", urls.join(", "))]
+    #[error("{operation} referred to {}", Printable(&urls.join(", ")))]
     Referral {
         /// What was asked for.
         operation: Operation,
@@ -65,7 +65,7 @@ pub enum Error {
         found: usize,
     },
     /// The connection ended before the answer came.
-    #[error("connection closed by the server{}", notice.as_deref().map(Detail).unwrap_or(Detail("")))]
+    #[error("connection closed by the server{}", Detail(notice.as_deref().unwrap_or_default()))]
     Closed {
         /// The text of the server's notice of disconnection (RFC 4511 4.4.1), if it sent one.
         notice: Option<String>,
@@ -104,9 +104,16 @@ impl<T: AsRef<str>> fmt::Display for Detail<T> {
         if text.is_empty() {
             return Ok(());
         }
-        f.write_str(": ")?;
-        // The text is the server's and goes to terminals and logs.
-        text.chars().try_for_each(|c| {
+        write!(f, ": {}", Printable(text))
+    }
+}
+
+/// A text of the server without control characters: it goes to terminals and logs.
+struct Printable<'a>(&'a str);
+
+impl fmt::Display for Printable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|c| {
             if c.is_control() {
                 write!(f, "{}", c.escape_default())
             } else {

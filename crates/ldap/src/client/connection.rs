@@ -12,16 +12,21 @@ use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
+use zeroize::Zeroizing;
 
 use super::Limits;
 use crate::control::Control;
 use crate::error::{Error, Operation};
-use crate::wire::{Envelope, Malformed, Request, Response, encode, next_frame};
+use crate::wire::{Envelope, Frame, Malformed, Request, Response, encode, next_frame};
 
 /// How much one read asks for, in bytes.
 const READ: usize = 64 << 10;
+/// How much one read of a long message takes at most, in bytes.
+const STEP: usize = 1 << 20;
 /// How many abandoned operations are remembered, so that their late answers are no offence.
 const ABANDONED: usize = 4096;
+/// How many intermediate responses an operation may have.
+const INTERMEDIATE: usize = 10_000;
 /// RFC 4511 4.4.1.
 const NOTICE_OF_DISCONNECTION: &str = "1.3.6.1.4.1.1466.20036";
 
@@ -36,9 +41,9 @@ pub(super) struct Connection {
 /// What goes to the writing task.
 #[derive(Debug)]
 enum Outgoing {
-    Message(Vec<u8>),
+    Message(Zeroizing<Vec<u8>>),
     /// The last one; the sender is dropped when it has been written.
-    Farewell(Vec<u8>, oneshot::Sender<()>),
+    Farewell(Zeroizing<Vec<u8>>, oneshot::Sender<()>),
 }
 
 /// What the tasks and the handles share.
@@ -106,7 +111,7 @@ impl Connection {
         let reader = tokio::spawn(read(reading, limits, Arc::clone(&shared)));
         let closing = Arc::clone(&shared);
         tokio::spawn(async move {
-            write(writing, outgoing).await;
+            write(writing, limits, outgoing).await;
             // Nobody asks any more, so nothing is to be read.
             reader.abort();
             lock(&closing).close(End::Closed { notice: None });
@@ -148,6 +153,7 @@ impl Connection {
             answers,
             portion: Vec::new().into_iter(),
             finished: false,
+            intermediate: 0,
         };
         if self
             .requests
@@ -204,6 +210,7 @@ pub(super) struct Pending {
     answers: mpsc::Receiver<Vec<Bytes>>,
     portion: std::vec::IntoIter<Bytes>,
     finished: bool,
+    intermediate: usize,
 }
 
 impl Pending {
@@ -232,6 +239,15 @@ impl Pending {
         let envelope = Envelope::read(message).map_err(|Malformed(what)| self.misbehaved(what))?;
         self.finished |= envelope.is_last();
         Ok(envelope)
+    }
+
+    /// Passes over an intermediate response (RFC 4511 4.13): nothing here asks for one.
+    pub(super) fn count_intermediate(&mut self) -> Result<(), Error> {
+        self.intermediate = self.intermediate.saturating_add(1);
+        if self.intermediate > INTERMEDIATE {
+            return Err(self.misbehaved("intermediate responses without end"));
+        }
+        Ok(())
     }
 
     /// Ends the connection: a peer that sends this is not to be believed in anything else.
@@ -271,6 +287,7 @@ impl Shared {
 /// The writing task; it ends when the last handle is gone or has said goodbye.
 async fn write<S: AsyncWrite>(
     mut stream: WriteHalf<S>,
+    limits: Limits,
     mut outgoing: mpsc::UnboundedReceiver<Outgoing>,
 ) {
     while let Some(next) = outgoing.recv().await {
@@ -278,8 +295,13 @@ async fn write<S: AsyncWrite>(
             Outgoing::Message(bytes) => (bytes, None),
             Outgoing::Farewell(bytes, written) => (bytes, Some(written)),
         };
-        if stream.write_all(&bytes).await.is_err() || stream.flush().await.is_err() {
+        let written = timeout(limits.idle, async {
+            stream.write_all(&bytes).await?;
+            stream.flush().await
+        });
+        if !matches!(written.await, Ok(Ok(()))) {
             // The reading task tells why: perhaps the server's last words are still on their way.
+            // What follows is not sent, so that a peer that takes nothing can't keep us here.
             while let Some(Outgoing::Message(_)) = outgoing.recv().await {}
             return;
         }
@@ -287,7 +309,8 @@ async fn write<S: AsyncWrite>(
             break;
         }
     }
-    let _ = stream.shutdown().await;
+    // A peer that does not take the goodbye loses the connection without.
+    let _ = timeout(limits.idle, stream.shutdown()).await;
 }
 
 /// The reading task.
@@ -308,8 +331,17 @@ async fn read_all<S: AsyncRead>(
     let mut buffer = BytesMut::new();
     let mut portion = Portion::default();
     loop {
-        while let Some(message) = next_frame(&mut buffer, limits.message_bytes)? {
+        let missing = loop {
+            let message = match next_frame(&mut buffer, limits.message_bytes)? {
+                Frame::Whole(message) => message,
+                Frame::Missing(missing) => break missing,
+            };
             let envelope = Envelope::read(&message).map_err(misbehaved)?;
+            if !envelope.is_response() {
+                return Err(Error::PeerMisbehaved {
+                    what: "an unknown operation",
+                });
+            }
             if envelope.id == 0 {
                 portion.deliver(shared).await?;
                 if let Some(notice) = notice(&envelope)? {
@@ -326,17 +358,14 @@ async fn read_all<S: AsyncRead>(
             if portion.ends {
                 portion.deliver(shared).await?;
             }
-        }
+        };
         portion.deliver(shared).await?;
         if lock(shared).end.is_some() {
             return Ok(None);
         }
-        buffer.reserve(READ);
-        let room = buffer
-            .len()
-            .saturating_add(READ)
-            .max(buffer.capacity().min(STEP));
-        let room = room.saturating_sub(buffer.len());
+        // Room is made in steps, so that a header alone can't make us allocate what never comes.
+        let room = missing.clamp(READ, STEP);
+        buffer.reserve(room);
         let mut limited = bytes::BufMut::limit(&mut buffer, room);
         if stream.read_buf(&mut limited).await? == 0 {
             if buffer.is_empty() {
@@ -348,9 +377,6 @@ async fn read_all<S: AsyncRead>(
         }
     }
 }
-
-/// How much one read of a long message takes at most, in bytes.
-const STEP: usize = 1 << 20;
 
 fn misbehaved(Malformed(what): Malformed) -> Error {
     Error::PeerMisbehaved { what }

@@ -33,6 +33,9 @@ pub use paged::PagedSearch;
 pub use search::{Item, Scope, Search, SearchStream};
 pub use start_tls::start_tls;
 
+/// How many references an answer of which only the entries count may have.
+const REFERENCES: usize = 10_000;
+
 /// What a connection takes from its peer.
 ///
 /// There is no limit on nesting, because nothing here recurses over what a peer sends.
@@ -115,18 +118,34 @@ impl Client {
     }
 
     /// Starts a search (RFC 4511 4.5); its answers come from the stream.
+    #[expect(
+        clippy::unused_async,
+        reason = "a bounded queue of requests would have to wait"
+    )]
     pub async fn search(&self, request: &Search) -> Result<SearchStream, Error> {
-        self.search_with(request, &[]).await
+        self.search_with(request, &[])
     }
 
     /// All entries of a small search; references are left out.
     ///
-    /// More than `max` entries are [`Error::Limit`]. Ranged values are not completed.
+    /// More than `max` entries, or 10,000 references, are [`Error::Limit`]. Ranged values are not completed.
     pub async fn entries(&self, request: &Search, max: usize) -> Result<Vec<Entry>, Error> {
         let mut stream = self.search(request).await?;
         let mut entries = Vec::new();
+        let mut references = 0usize;
         while let Some(item) = stream.next().await? {
-            let Item::Entry(entry) = item else { continue };
+            let Item::Entry(entry) = item else {
+                references = references.saturating_add(1);
+                if references > REFERENCES {
+                    let (what, max) = ("references in one answer", REFERENCES);
+                    return Err(Error::Limit {
+                        what,
+                        max,
+                        found: references,
+                    });
+                }
+                continue;
+            };
             if entries.len() >= max {
                 let found = max.saturating_add(1);
                 return Err(Error::Limit {
@@ -239,7 +258,7 @@ impl Client {
     }
 
     /// Starts a search with more controls than the request has.
-    async fn search_with(&self, request: &Search, more: &[Control]) -> Result<SearchStream, Error> {
+    fn search_with(&self, request: &Search, more: &[Control]) -> Result<SearchStream, Error> {
         let controls = [request.controls.as_slice(), more].concat();
         let request = Request::Search(request);
         Ok(SearchStream::new(self.connection.send(
@@ -280,14 +299,33 @@ impl Client {
             let message = pending.message().await?;
             let envelope = pending.read(&message)?;
             match envelope.response() {
-                Ok(Response::Outcome(outcome)) if envelope.op == answer => {
+                Ok(Response::Outcome(outcome)) if envelope.answers(answer, &outcome) => {
                     return outcome.check(operation);
                 }
-                // RFC 4511 4.13: answers in between that nobody asked for are not ours to read.
-                Ok(Response::Intermediate) => {}
+                Ok(Response::Intermediate) => pending.count_intermediate()?,
                 Ok(_) => return Err(pending.misbehaved("an answer of the wrong kind")),
                 Err(malformed) => return Err(pending.misbehaved(malformed.0)),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Handles and futures go to other threads.
+    #[test]
+    fn what_is_awaited_can_be_sent() {
+        fn is_send<T: Send>(value: T) -> T {
+            value
+        }
+        let _ = async |client: &Client, search: Search| {
+            let mut paged = client.paged(search.clone(), 1);
+            drop(is_send(paged.next()));
+            drop(is_send(client.base("", &[])));
+            drop(is_send(client.search(&search)));
+            drop(is_send(client.modify("", &[], &[])));
+        };
     }
 }

@@ -69,7 +69,7 @@ impl PagedSearch {
                     return Ok(None);
                 }
                 let paging = [Control::paged_results(self.page_size, &self.cookie)];
-                self.stream = Some(self.client.search_with(&self.request, &paging).await?);
+                self.stream = Some(self.client.search_with(&self.request, &paging)?);
             }
             match self.advance().await {
                 Ok(Some(item)) => return Ok(Some(item)),
@@ -109,15 +109,13 @@ impl PagedSearch {
                 return Ok(Some(item));
             };
             self.empty_pages = 0;
-            if self.skip.contains(&entry.dn) {
+            // Taken out, so that a server can't repeat it for ever.
+            if let Some(dn) = self.skip.take(&entry.dn) {
+                remember(&mut self.delivered, self.page_size, dn);
                 continue;
             }
             if range::is_ranged(&entry) {
-                let size = entry
-                    .attributes
-                    .iter()
-                    .map(|attribute| range::size(&attribute.values));
-                self.held_bytes = size.fold(self.held_bytes, usize::saturating_add);
+                self.held_bytes = self.held_bytes.saturating_add(range::entry_size(&entry));
                 let max = self.client.limits().entry_bytes;
                 if self.held_bytes > max {
                     let found = self.held_bytes;
@@ -129,7 +127,7 @@ impl PagedSearch {
                 }
                 self.held.push_back(entry);
             } else {
-                self.remember(&entry.dn);
+                remember(&mut self.delivered, self.page_size, entry.dn.clone());
                 return Ok(Some(Item::Entry(entry)));
             }
         }
@@ -173,13 +171,6 @@ impl PagedSearch {
         Ok(None)
     }
 
-    /// Notes a name for the case that the page is interrupted; no more than a page has.
-    fn remember(&mut self, dn: &str) {
-        if self.delivered.len() < usize::try_from(self.page_size).unwrap_or(usize::MAX) {
-            self.delivered.push(dn.to_owned());
-        }
-    }
-
     /// Gives up the page that is being read, and remembers what was delivered of it.
     fn interrupt(&mut self) {
         if self.stream.take().is_some() {
@@ -206,5 +197,12 @@ impl PagedSearch {
             } if resumed => Error::CookieRefused { code, message },
             error => error,
         }
+    }
+}
+
+/// Notes a name for the case that its page is interrupted; no more than a page has.
+fn remember(delivered: &mut Vec<String>, page_size: u32, dn: String) {
+    if delivered.len() < usize::try_from(page_size).unwrap_or(usize::MAX) {
+        delivered.push(dn);
     }
 }

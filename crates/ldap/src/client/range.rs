@@ -2,12 +2,14 @@
 //!
 //! A server with a limit on values answers `member` with `member;range=0-1499`, perhaps beside a
 //! `member` without values, and wants to be asked for `member;range=1500-*` until it answers with
-//! `range=N-*`. Invariant: an entry is complete or there is an error; no value is left out.
+//! `range=N-*`. Another's write between two portions may shift the values, against which the server
+//! offers nothing; when it makes a portion vanish, the attribute is read again from its start.
+//! Invariant: an entry is complete or there is an error; no value that was sent is left out.
 
 use super::{Client, Scope, Search};
 use crate::control::{ATTRIBUTE_SCOPED_QUERY, Control, PAGED_RESULTS};
 use crate::entry::{Attribute, Entry};
-use crate::error::Error;
+use crate::error::{Error, ResultCode};
 use crate::filter::Filter;
 
 /// Whether some attribute of the entry came as a range.
@@ -28,57 +30,107 @@ pub(super) async fn complete(
     entry: &mut Entry,
     controls: &[Control],
 ) -> Result<bool, Error> {
+    let controls: Vec<Control> = controls
+        .iter()
+        .filter(|control| control.oid != PAGED_RESULTS && control.oid != ATTRIBUTE_SCOPED_QUERY)
+        .cloned()
+        .collect();
     while let Some(index) = entry.attributes.iter().position(|a| position(a).is_some()) {
         let mut attribute = entry.attributes.remove(index);
-        let mut range = take_range(&mut attribute)?;
-        let mut bytes = size(&attribute.values);
-        while let Some(next) = range.next {
-            let asked = format!("{};range={next}-*", attribute.description());
-            let mut request = Search::new(
-                &entry.dn,
-                Scope::Base,
-                Filter::present("objectClass"),
-                &[&asked],
-            );
-            request.controls = controls
-                .iter()
-                .filter(|c| c.oid != PAGED_RESULTS && c.oid != ATTRIBUTE_SCOPED_QUERY)
-                .cloned()
-                .collect();
-            let Some(answer) = client.single(&request).await? else {
-                return Ok(false);
-            };
-            let Some(mut more) = take_attribute(answer, &attribute) else {
-                // Values went away between two questions: there are no more.
-                break;
-            };
-            range = take_range(&mut more)?;
-            if range.start != next && !more.values.is_empty() {
-                return Err(Error::PeerMisbehaved {
-                    what: "a range that was not asked for",
-                });
-            }
-            bytes = bytes.saturating_add(size(&more.values));
-            let max = client.limits().entry_bytes;
-            if bytes > max {
-                return Err(Error::Limit {
-                    what: "bytes of values in one entry",
-                    max,
-                    found: bytes,
-                });
-            }
-            attribute.values.append(&mut more.values);
+        let first = take_range(&mut attribute)?;
+        let others = entry_size(entry);
+        if !gather(client, &entry.dn, &mut attribute, first, others, &controls).await? {
+            return Ok(false);
         }
         merge(entry, index, attribute);
     }
     Ok(true)
 }
 
+/// Fetches the values behind the first portion of an attribute; `false` when the object is gone.
+///
+/// `others` is what the entry's other attributes take of its limit, in bytes.
+async fn gather(
+    client: &Client,
+    dn: &str,
+    attribute: &mut Attribute,
+    first: Range,
+    others: usize,
+    controls: &[Control],
+) -> Result<bool, Error> {
+    let max = client.limits().entry_bytes;
+    let mut next = first.next;
+    let mut restarts = 0usize;
+    let mut bytes = others.saturating_add(size(&attribute.values));
+    while let Some(start) = next {
+        let asked = format!("{};range={start}-*", attribute.description());
+        let mut request = Search::new(dn, Scope::Base, Filter::present("objectClass"), &[&asked]);
+        request.controls = controls.to_vec();
+        let more = match client.single(&request).await {
+            Ok(None) => return Ok(false),
+            Ok(Some(answer)) => take_attribute(answer, attribute),
+            // How a server may say that there are not so many values.
+            Err(Error::Refused {
+                code: ResultCode::OPERATIONS_ERROR,
+                ..
+            }) if start > 0 => None,
+            Err(error) => return Err(error),
+        };
+        let Some(mut more) = more else {
+            attribute.values.clear();
+            if start == 0 {
+                // All values went away.
+                break;
+            }
+            restarts = restarts.saturating_add(1);
+            if restarts > RESTARTS {
+                return Err(Error::PeerMisbehaved {
+                    what: "a range without its end",
+                });
+            }
+            (next, bytes) = (Some(0), others);
+            continue;
+        };
+        let range = take_range(&mut more)?;
+        if range.start != start && !more.values.is_empty() {
+            return Err(Error::PeerMisbehaved {
+                what: "a range that was not asked for",
+            });
+        }
+        bytes = bytes.saturating_add(size(&more.values));
+        if bytes > max {
+            return Err(Error::Limit {
+                what: "bytes of values in one entry",
+                max,
+                found: bytes,
+            });
+        }
+        attribute.values.append(&mut more.values);
+        next = range.next;
+    }
+    Ok(true)
+}
+
+/// How often an attribute is read anew because a portion of it vanished.
+const RESTARTS: usize = 3;
+
 /// The bytes that values take in memory, about.
-pub(super) fn size(values: &[Vec<u8>]) -> usize {
+fn size(values: &[Vec<u8>]) -> usize {
     values.iter().fold(0, |sum, value| {
         sum.saturating_add(value.len()).saturating_add(24)
     })
+}
+
+/// The bytes that an entry takes in memory, about.
+pub(super) fn entry_size(entry: &Entry) -> usize {
+    entry
+        .attributes
+        .iter()
+        .fold(entry.dn.len().saturating_add(64), |sum, attribute| {
+            let name = attribute.name.len().saturating_add(96);
+            sum.saturating_add(name)
+                .saturating_add(size(&attribute.values))
+        })
 }
 
 /// One portion: where it starts, and where the next one does.

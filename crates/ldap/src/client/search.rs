@@ -122,8 +122,8 @@ async fn advance(
         match envelope.response().map_err(misbehaved)? {
             Response::Entry(entry) => return Ok(Some(Item::Entry(entry))),
             Response::Reference(urls) => return Ok(Some(Item::Reference(urls))),
-            Response::Intermediate => {}
-            Response::Outcome(outcome) if envelope.op == op::SEARCH_DONE => {
+            Response::Intermediate => pending.count_intermediate()?,
+            Response::Outcome(outcome) if envelope.answers(op::SEARCH_DONE, &outcome) => {
                 *controls = envelope.controls().map_err(misbehaved)?;
                 return outcome.check(Operation::Search).map(|()| None);
             }

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::Limits;
 use crate::error::{Error, Operation};
-use crate::wire::{Envelope, Malformed, Request, Response, encode, next_frame, op};
+use crate::wire::{Envelope, Frame, Malformed, Request, Response, encode, next_frame, op};
 
 /// RFC 4511 4.14.1.
 const START_TLS: &str = "1.3.6.1.4.1.1466.20037";
@@ -45,7 +45,7 @@ where
         if stream.read_buf(&mut buffer).await? == 0 {
             return Err(Error::Closed { notice: None });
         }
-        if let Some(message) = next_frame(&mut buffer, limits.message_bytes)? {
+        if let Frame::Whole(message) = next_frame(&mut buffer, limits.message_bytes)? {
             break message;
         }
     };

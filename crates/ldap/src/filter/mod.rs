@@ -323,3 +323,6 @@ impl fmt::Display for Name<'_> {
 fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b';' | b'_')
 }
+
+#[cfg(test)]
+mod tests;

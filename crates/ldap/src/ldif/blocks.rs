@@ -90,7 +90,15 @@ impl<R: Read> Blocks<R> {
                 bytes.truncate(cut);
                 return Ok(Some(self.block(bytes, None)));
             }
-            if bytes.len() > self.max_record {
+            // Blank lines before the record don't count, nor the start of the one behind it.
+            let blank = bytes
+                .iter()
+                .take_while(|byte| matches!(byte, b'\n' | b'\r'))
+                .count();
+            let record = bytes.len().saturating_sub(blank);
+            if record > self.max_record.saturating_add(1) {
+                self.pass(bytes.get(..blank).unwrap_or_default());
+                bytes.drain(..blank);
                 return self.skip(bytes).map(Some);
             }
             // A blank line is up to three bytes, two of which may be there already.
@@ -123,6 +131,9 @@ impl<R: Read> Blocks<R> {
             _ => portion.read_to_end(bytes)?,
         };
         self.ended = read < wanted;
+        if let (true, Encoding::Utf16(utf16)) = (self.ended, &mut self.encoding) {
+            utf16.finish(bytes);
+        }
         Ok(!self.ended)
     }
 
@@ -214,10 +225,7 @@ fn first_boundary(bytes: &[u8]) -> Option<usize> {
 
 /// Whether the line that ends at `at` is blank, and not the first one.
 fn is_blank(bytes: &[u8], at: usize) -> bool {
-    match bytes.get(..at) {
-        Some([.., b'\n', b'\r'] | [.., b'\n']) => true,
-        _ => false,
-    }
+    matches!(bytes.get(..at), Some([.., b'\n', b'\r'] | [.., b'\n']))
 }
 
 /// Whole records of a stream, and where they were.

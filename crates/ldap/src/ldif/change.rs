@@ -118,15 +118,7 @@ impl Record<'_> {
 
     /// The controls that the record wants its change to be sent with.
     pub fn controls(&self) -> Result<Vec<Control>, Defect> {
-        let mut controls = Vec::new();
-        for line in self.controls.clone() {
-            let line = line?;
-            if !line.is("control") {
-                break;
-            }
-            controls.push(control(&line)?);
-        }
-        Ok(controls)
+        self.controls.clone().map(|line| control(&line?)).collect()
     }
 }
 

@@ -47,11 +47,8 @@ impl<'a> Iterator for Lines<'a> {
                 None | Some(b'#') => {}
                 Some(b'-') if text == b"-" && self.dashes == Dashes::Skip => {}
                 Some(_) => {
-                    if self.transcoded && memchr(UNPAIRED, text).is_some() {
-                        let what = "half a character: a surrogate without its partner";
-                        return Some(Err(Defect { line: number, what }));
-                    }
-                    return Some(Line::new(number, text, folded, self.dashes));
+                    let whole = self.check_characters(number, text);
+                    return Some(whole.and_then(|()| Line::new(number, text, folded, self.dashes)));
                 }
             }
         }
@@ -59,9 +56,18 @@ impl<'a> Iterator for Lines<'a> {
 }
 
 impl<'a> Lines<'a> {
+    #[inline]
+    pub(super) fn check_characters(&self, number: u64, text: &[u8]) -> Result<(), Defect> {
+        if self.transcoded && memchr(UNPAIRED, text).is_some() {
+            let what = "half a character: a surrogate without its partner";
+            return Err(Defect { line: number, what });
+        }
+        Ok(())
+    }
+
     /// The next line with what is folded behind it; its number, and whether anything is.
     #[inline]
-    fn logical(&mut self) -> Option<(u64, &'a [u8], bool)> {
+    pub(super) fn logical(&mut self) -> Option<(u64, &'a [u8], bool)> {
         let rest = self.rest;
         if rest.is_empty() {
             return None;
@@ -88,18 +94,11 @@ impl<'a> Lines<'a> {
 #[derive(Clone, Debug)]
 pub struct Line<'a> {
     number: u64,
-    /// Name and options.
-    description: Cow<'a, [u8]>,
-    value: Cow<'a, [u8]>,
-    encoding: Encoding,
+    /// The whole line, as it stands in the block, or unfolded where its name was folded.
+    text: Cow<'a, [u8]>,
+    /// Where the name and its options end.
+    colon: usize,
     folded: bool,
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Encoding {
-    Plain,
-    Base64,
-    Url,
 }
 
 impl<'a> Line<'a> {
@@ -107,49 +106,45 @@ impl<'a> Line<'a> {
     fn new(number: u64, text: &'a [u8], folded: bool, dashes: Dashes) -> Result<Self, Defect> {
         let Some(colon) = memchr(b':', text) else {
             if text == b"-" && dashes == Dashes::Line {
-                return Ok(Self {
-                    number,
-                    description: Cow::Borrowed(text),
-                    value: Cow::Borrowed(b""),
-                    encoding: Encoding::Plain,
-                    folded,
-                });
+                return Ok(Self::at(number, text, text.len(), folded));
             }
             return Err(Defect {
                 line: number,
                 what: "a line without a colon",
             });
         };
-        let (description, rest) = text.split_at_checked(colon).unwrap_or_default();
-        if folded && memchr(b'\n', description).is_some() {
+        if folded && memchr(b'\n', text.get(..colon).unwrap_or_default()).is_some() {
             return Self::folded_in_the_name(number, text);
         }
-        if matches!(description.first(), None | Some(b' ' | b';')) {
+        if matches!(text.first(), None | Some(b' ' | b';' | b':')) {
             return Err(Defect {
                 line: number,
                 what: "a line without an attribute name",
             });
         }
-        let (encoding, value) = marker(rest);
-        Ok(Self {
+        Ok(Self::at(number, text, colon, folded))
+    }
+
+    /// A line whose colon is known.
+    #[inline]
+    pub(super) fn at(number: u64, text: &'a [u8], colon: usize, folded: bool) -> Self {
+        Self {
             number,
-            description: Cow::Borrowed(description),
-            value: Cow::Borrowed(value),
-            encoding,
+            text: Cow::Borrowed(text),
+            colon,
             folded,
-        })
+        }
     }
 
     /// The rare line that is folded before its colon: it is unfolded at once.
     #[cold]
-    fn folded_in_the_name(number: u64, text: &[u8]) -> Result<Self, Defect> {
+    pub(super) fn folded_in_the_name(number: u64, text: &[u8]) -> Result<Self, Defect> {
         let whole = unfold(text);
-        let line = Line::new(number, &whole, false, Dashes::Defect)?;
+        let colon = Line::new(number, &whole, false, Dashes::Defect)?.colon;
         Ok(Self {
             number,
-            description: Cow::Owned(line.description.into_owned()),
-            value: Cow::Owned(line.value.into_owned()),
-            encoding: line.encoding,
+            text: Cow::Owned(whole),
+            colon,
             folded: false,
         })
     }
@@ -161,53 +156,55 @@ impl<'a> Line<'a> {
 
     /// The attribute's name as it is written, without options.
     pub fn name(&self) -> &[u8] {
-        let end = memchr(b';', &self.description).unwrap_or(self.description.len());
-        self.description.get(..end).unwrap_or_default()
+        let description = self.description();
+        let end = memchr(b';', description).unwrap_or(description.len());
+        description.get(..end).unwrap_or_default()
     }
 
     /// The options behind the name: `binary` of `userCertificate;binary`.
     pub fn options(&self) -> impl Iterator<Item = &[u8]> {
-        self.description.split(|&byte| byte == b';').skip(1)
+        self.description().split(|&byte| byte == b';').skip(1)
     }
 
     /// Name and options as they are written.
     pub fn description(&self) -> &[u8] {
-        &self.description
+        self.text.get(..self.colon).unwrap_or_default()
     }
 
     /// Whether this is a value of the attribute `name`, whatever its options; without case.
     #[inline]
     pub fn is(&self, name: &str) -> bool {
-        let description = &*self.description;
-        match description.get(name.len()) {
-            None => description.eq_ignore_ascii_case(name.as_bytes()),
-            Some(b';') => self.name().eq_ignore_ascii_case(name.as_bytes()),
-            Some(_) => false,
-        }
+        starts_with_name(&self.text, name.as_bytes())
     }
 
     /// The value: unfolded and decoded, borrowed where it stands in the file as it is.
     ///
     /// A value that is to be fetched from a URL (`:<`) is a defect, as is base64 that is none.
     pub fn value(&self) -> Result<Cow<'a, [u8]>, Defect> {
-        let raw = if self.folded && memchr(b'\n', &self.value).is_some() {
-            Cow::Owned(unfold(&self.value))
-        } else {
-            self.value.clone()
+        let raw = match &self.text {
+            Cow::Borrowed(text) => {
+                let raw = text.get(self.colon..).unwrap_or_default();
+                if self.folded && memchr(b'\n', raw).is_some() {
+                    Cow::Owned(unfold(raw))
+                } else {
+                    Cow::Borrowed(raw)
+                }
+            }
+            Cow::Owned(text) => Cow::Owned(text.get(self.colon..).unwrap_or_default().to_vec()),
         };
-        match self.encoding {
-            Encoding::Plain => Ok(without_leading_spaces(raw)),
-            Encoding::Base64 => BASE64
-                .decode(raw.trim_ascii())
+        match raw.get(1) {
+            Some(b':') => BASE64
+                .decode(raw.get(2..).unwrap_or_default().trim_ascii())
                 .map(Cow::Owned)
                 .map_err(|_| Defect {
                     line: self.number,
                     what: "a value that is no base64",
                 }),
-            Encoding::Url => Err(Defect {
+            Some(b'<') => Err(Defect {
                 line: self.number,
                 what: "a value to be fetched from a URL",
             }),
+            _ => Ok(behind_colon(raw)),
         }
     }
 
@@ -233,8 +230,12 @@ impl<'a> Line<'a> {
             .into_owned())
     }
 
+    pub(super) fn whole(&self) -> &[u8] {
+        &self.text
+    }
+
     pub(super) fn is_dash(&self) -> bool {
-        *self.description == *b"-"
+        *self.text == *b"-"
     }
 }
 
@@ -244,25 +245,25 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// What the colons say about the value, and the value.
+/// Whether a line is one of the attribute `name`, whatever its options; without case.
 #[inline]
-fn marker(rest: &[u8]) -> (Encoding, &[u8]) {
-    match rest {
-        [b':', b':', value @ ..] => (Encoding::Base64, value),
-        [b':', b'<', value @ ..] => (Encoding::Url, value),
-        [b':', b' ', value @ ..] | [_, value @ ..] => (Encoding::Plain, value),
-        [] => (Encoding::Plain, rest),
-    }
+pub(super) fn starts_with_name(text: &[u8], name: &[u8]) -> bool {
+    // The byte behind is looked at first: it rules out nearly every other name.
+    matches!(text.get(name.len()), Some(b':' | b';'))
+        && text
+            .get(..name.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(name))
 }
 
-fn without_leading_spaces(value: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
-    let spaces = value.iter().take_while(|&&byte| byte == b' ').count();
-    match value {
-        value if spaces == 0 => value,
-        Cow::Borrowed(value) => Cow::Borrowed(value.get(spaces..).unwrap_or_default()),
-        Cow::Owned(mut value) => {
-            value.drain(..spaces);
-            Cow::Owned(value)
+/// A plain value without its colon and the spaces before it.
+fn behind_colon(raw: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
+    let spaces = raw.iter().skip(1).take_while(|&&byte| byte == b' ').count();
+    let start = spaces.saturating_add(1).min(raw.len());
+    match raw {
+        Cow::Borrowed(raw) => Cow::Borrowed(raw.get(start..).unwrap_or_default()),
+        Cow::Owned(mut raw) => {
+            raw.drain(..start);
+            Cow::Owned(raw)
         }
     }
 }

@@ -31,6 +31,7 @@ mod blocks;
 mod change;
 mod line;
 mod record;
+mod select;
 mod utf16;
 mod writer;
 
@@ -38,6 +39,7 @@ pub use blocks::{Block, Blocks};
 pub use change::Rename;
 pub use line::{Line, Lines};
 pub use record::{Change, Record, Records};
+pub use select::{Selected, Selector};
 pub use writer::Writer;
 
 /// Something in a file that could not be read; the rest could.
@@ -50,3 +52,6 @@ pub struct Defect {
     /// What is wrong there.
     pub what: &'static str,
 }
+
+#[cfg(test)]
+mod tests;

@@ -137,7 +137,7 @@ pub struct Record<'a> {
     pub dn: Cow<'a, str>,
     /// What the record says about it.
     pub change: Change,
-    /// The `control:` lines.
+    /// The `control:` lines, and comments between them.
     pub(super) controls: Lines<'a>,
     /// What is behind the change type, or the name.
     body: Lines<'a>,
@@ -171,12 +171,14 @@ impl<'a> Record<'a> {
             });
         }
         let dn = name.text()?;
-        let controls = lines.clone();
+        let mut controls = lines.clone();
+        let mut behind_controls = lines.rest;
         let mut body = lines.clone();
         let mut change = Change::Content;
         while let Some(Ok(line)) = lines.next() {
             if line.is("control") {
                 body = lines.clone();
+                behind_controls = lines.rest;
             } else {
                 if line.is("changetype") {
                     change = change_type(&line)?;
@@ -185,6 +187,8 @@ impl<'a> Record<'a> {
                 break;
             }
         }
+        let length = controls.rest.len().saturating_sub(behind_controls.len());
+        controls.rest = controls.rest.get(..length).unwrap_or_default();
         if change == Change::Modify {
             body.dashes = Dashes::Skip;
         }
@@ -204,7 +208,8 @@ impl<'a> Record<'a> {
         self.body.clone()
     }
 
-    /// The values of the attribute `name`, whatever its options.
+    /// The values of the attribute `name`, whatever its options; a line that can't be read is left
+    /// out.
     pub fn values(&self, name: &str) -> impl Iterator<Item = Result<Cow<'a, [u8]>, Defect>> {
         self.lines()
             .filter_map(Result::ok)

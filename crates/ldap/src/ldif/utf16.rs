@@ -35,8 +35,7 @@ impl Utf16 {
         }
     }
 
-    /// Reads `portion` to its end and appends it to `bytes`; returns how much was read. An empty
-    /// portion ends the stream.
+    /// Reads `portion` to its end and appends it to `bytes`; returns how many bytes it had.
     pub(super) fn read(
         &mut self,
         portion: &mut impl Read,
@@ -44,34 +43,43 @@ impl Utf16 {
     ) -> io::Result<usize> {
         let read = portion.read_to_end(&mut self.raw)?;
         let (pairs, half) = self.raw.as_chunks::<2>();
-        let units = self
-            .high
-            .take()
-            .into_iter()
-            .chain(pairs.iter().map(|pair| (self.unit)(*pair)));
-        let mut utf8 = [0; 4];
-        for character in char::decode_utf16(units) {
-            match character {
-                Ok(character) => {
-                    bytes.extend_from_slice(character.encode_utf8(&mut utf8).as_bytes())
-                }
-                Err(_) => bytes.push(UNPAIRED),
+        let mut units = pairs.iter().map(|pair| (self.unit)(*pair));
+        let last = units.next_back();
+        // A high surrogate at the very end may find its partner in the next portion.
+        if let Some(last) = last {
+            let units = self.high.take().into_iter().chain(units);
+            if (0xd800..=0xdbff).contains(&last) {
+                append(units, bytes);
+                self.high = Some(last);
+            } else {
+                append(units.chain([last]), bytes);
             }
         }
-        // A high surrogate at the very end may find its partner in the next portion.
-        let last = pairs.last().map(|pair| (self.unit)(*pair));
-        if let Some(high @ 0xd800..=0xdbff) = last.filter(|_| read > 0) {
-            bytes.pop();
-            self.high = Some(high);
-        }
-        let half = half.to_vec();
-        self.raw.clear();
-        if read > 0 {
-            self.raw = half;
-        } else if !half.is_empty() {
+        self.raw = half.to_vec();
+        Ok(read)
+    }
+
+    /// Ends the stream: what still waits for a partner has none.
+    pub(super) fn finish(&mut self, bytes: &mut Vec<u8>) {
+        if self.high.take().is_some() {
             bytes.push(UNPAIRED);
         }
-        Ok(read)
+        if !self.raw.is_empty() {
+            bytes.push(UNPAIRED);
+            self.raw.clear();
+        }
+    }
+}
+
+fn append(units: impl Iterator<Item = u16>, bytes: &mut Vec<u8>) {
+    let mut utf8 = [0; 4];
+    for character in char::decode_utf16(units) {
+        match character {
+            Ok(character) => {
+                bytes.extend_from_slice(character.encode_utf8(&mut utf8).as_bytes());
+            }
+            Err(_) => bytes.push(UNPAIRED),
+        }
     }
 }
 
@@ -92,7 +100,7 @@ mod tests {
             for mut portion in raw.chunks(step) {
                 utf16.read(&mut portion, &mut bytes).unwrap();
             }
-            utf16.read(&mut io::empty(), &mut bytes).unwrap();
+            utf16.finish(&mut bytes);
             results.push(bytes);
         }
         results.dedup();

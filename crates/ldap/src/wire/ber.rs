@@ -110,6 +110,12 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
+    pub(crate) fn with_capacity(bytes: usize) -> Self {
+        Self {
+            bytes: Vec::with_capacity(bytes),
+        }
+    }
+
     pub(crate) fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }
@@ -217,7 +223,7 @@ mod tests {
             assert_eq!(Reader::new(&bytes).element().unwrap().1.len(), length);
             let mut nested = Writer::default();
             nested.constructed(4, |writer| {
-                writer.bytes.resize(writer.bytes.len() + length, 0)
+                writer.bytes.resize(writer.bytes.len() + length, 0);
             });
             assert_eq!(nested.into_bytes(), bytes);
         }

@@ -8,24 +8,23 @@ use bytes::{Bytes, BytesMut};
 use super::tag;
 use crate::error::Error;
 
-/// Takes the next whole message out of `buffer`; `None` means that more has to be read.
-///
-/// When more is needed, `buffer` has room reserved for the rest of the message.
-pub(crate) fn next_frame(buffer: &mut BytesMut, max: usize) -> Result<Option<Bytes>, Error> {
-    let Some(whole) = frame_length(buffer, max)? else {
-        return Ok(None);
-    };
-    let missing = whole.saturating_sub(buffer.len());
-    if missing > 0 {
-        // Grows in steps, so a header alone can't make us allocate what never comes.
-        buffer.reserve(missing.min(STEP));
-        return Ok(None);
-    }
-    Ok(Some(buffer.split_to(whole).freeze()))
+/// What the start of a buffer is.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) enum Frame {
+    /// A whole message, taken out of the buffer.
+    Whole(Bytes),
+    /// A part of a message that lacks at least so many bytes.
+    Missing(usize),
 }
 
-/// How far the buffer grows before more of a long message has come, in bytes.
-const STEP: usize = 1 << 20;
+/// Takes the next whole message out of `buffer`, one of at most `max` bytes.
+pub(crate) fn next_frame(buffer: &mut BytesMut, max: usize) -> Result<Frame, Error> {
+    Ok(match frame_length(buffer, max)? {
+        None => Frame::Missing(1),
+        Some(whole) if whole > buffer.len() => Frame::Missing(whole.saturating_sub(buffer.len())),
+        Some(whole) => Frame::Whole(buffer.split_to(whole).freeze()),
+    })
+}
 
 /// The length of the message that starts `bytes`, with its header, once the header is there.
 fn frame_length(bytes: &[u8], max: usize) -> Result<Option<usize>, Error> {
@@ -79,18 +78,24 @@ fn frame_length(bytes: &[u8], max: usize) -> Result<Option<usize>, Error> {
 mod tests {
     use super::*;
 
-    fn check(bytes: &[u8]) -> Result<Option<usize>, Error> {
-        let mut buffer = BytesMut::from(bytes);
-        next_frame(&mut buffer, 300).map(|frame| frame.map(|frame| frame.len()))
+    fn check(bytes: &[u8]) -> Result<Frame, Error> {
+        next_frame(&mut BytesMut::from(bytes), 300)
     }
 
     #[test]
     fn waits_for_the_whole_message() {
         let message = [0x30, 0x81, 3, 1, 2, 3];
-        for end in 0..message.len() {
-            assert!(matches!(check(&message[..end]), Ok(None)), "{end}");
+        for (end, missing) in [1, 1, 1, 3, 2, 1].into_iter().enumerate() {
+            assert_eq!(
+                check(&message[..end]).unwrap(),
+                Frame::Missing(missing),
+                "{end}"
+            );
         }
-        assert!(matches!(check(&message), Ok(Some(6))));
+        assert_eq!(
+            check(&message).unwrap(),
+            Frame::Whole(Bytes::copy_from_slice(&message))
+        );
     }
 
     #[test]
@@ -98,12 +103,10 @@ mod tests {
         for bytes in [&[0x31u8][..], &[0x30, 0x80], &[0x30, 0x89], &[0x16, 3, 1]] {
             assert!(matches!(check(bytes), Err(Error::PeerMisbehaved { .. })));
         }
-        for bytes in [
-            &[0x30u8, 0x82, 1, 0x29][..],
-            &[0x30, 0x88, 255, 255, 255, 255, 255, 255, 255, 255],
-        ] {
+        let huge = [0x30, 0x88, 255, 255, 255, 255, 255, 255, 255, 255];
+        for bytes in [&[0x30u8, 0x82, 1, 0x29][..], &huge] {
             assert!(matches!(check(bytes), Err(Error::Limit { .. })));
         }
-        assert!(matches!(check(&[0x30, 0x82, 1, 0x28]), Ok(None)));
+        assert_eq!(check(&[0x30, 0x82, 1, 0x28]).unwrap(), Frame::Missing(296));
     }
 }

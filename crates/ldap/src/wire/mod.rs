@@ -12,7 +12,7 @@ mod request;
 mod response;
 
 pub(crate) use ber::{Malformed, Reader, Writer};
-pub(crate) use frame::next_frame;
+pub(crate) use frame::{Frame, next_frame};
 pub(crate) use request::{Change, Request, encode};
 pub(crate) use response::{Envelope, Response};
 
@@ -50,3 +50,6 @@ pub(crate) mod op {
     pub(crate) const EXTENDED_RESPONSE: u8 = 0x78;
     pub(crate) const INTERMEDIATE_RESPONSE: u8 = 0x79;
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,8 @@
 //!
 //! Invariant: text and values travel as counted octets, so nothing in them can change the request.
 
+use zeroize::Zeroizing;
+
 use super::{Writer, op, tag};
 use crate::client::Search;
 use crate::control::Control;
@@ -14,8 +16,7 @@ pub(crate) enum Change {
     Replace = 2,
 }
 
-/// A request of the client, borrowed from its caller.
-#[derive(Debug)]
+/// A request of the client, borrowed from its caller; not `Debug`, for one has a password.
 pub(crate) enum Request<'a> {
     SimpleBind {
         name: &'a str,
@@ -57,9 +58,15 @@ pub(crate) enum Request<'a> {
     },
 }
 
-/// The bytes of one message.
-pub(crate) fn encode(id: i32, request: &Request<'_>, controls: &[Control]) -> Vec<u8> {
-    let mut writer = Writer::default();
+/// The bytes of one message; they are wiped after use, for they may hold a password.
+pub(crate) fn encode(id: i32, request: &Request<'_>, controls: &[Control]) -> Zeroizing<Vec<u8>> {
+    let mut writer = match request {
+        // Room for all of it: a buffer that grows leaves copies behind.
+        Request::SimpleBind { name, password } => {
+            Writer::with_capacity(name.len().saturating_add(password.len()).saturating_add(64))
+        }
+        _ => Writer::default(),
+    };
     writer.constructed(tag::SEQUENCE, |writer| {
         writer.integer(tag::INTEGER, i64::from(id));
         request.write(writer);
@@ -71,7 +78,7 @@ pub(crate) fn encode(id: i32, request: &Request<'_>, controls: &[Control]) -> Ve
             });
         }
     });
-    writer.into_bytes()
+    Zeroizing::new(writer.into_bytes())
 }
 
 impl Request<'_> {

@@ -43,6 +43,37 @@ impl<'a> Envelope<'a> {
         )
     }
 
+    /// Whether a server may send this kind of message at all.
+    pub(crate) fn is_response(&self) -> bool {
+        matches!(
+            self.op,
+            op::BIND_RESPONSE
+                | op::SEARCH_ENTRY
+                | op::SEARCH_DONE
+                | op::SEARCH_REFERENCE
+                | op::MODIFY_RESPONSE
+                | op::ADD_RESPONSE
+                | op::DELETE_RESPONSE
+                | op::MODIFY_DN_RESPONSE
+                | op::COMPARE_RESPONSE
+                | op::EXTENDED_RESPONSE
+                | op::INTERMEDIATE_RESPONSE
+        )
+    }
+
+    /// Whether `outcome`, read from this message, may answer a request that is answered by `answer`.
+    ///
+    /// Samba refuses a request that it does not even look into, such as one with a critical
+    /// control it does not know, by an extended response.
+    pub(crate) fn answers(&self, answer: u8, outcome: &Outcome) -> bool {
+        let verdict = [
+            ResultCode::SUCCESS,
+            ResultCode::COMPARE_FALSE,
+            ResultCode::COMPARE_TRUE,
+        ];
+        self.op == answer || (self.op == op::EXTENDED_RESPONSE && !verdict.contains(&outcome.code))
+    }
+
     /// The controls of the message.
     pub(crate) fn controls(&self) -> Result<Vec<Control>, Malformed> {
         let mut reader = Reader::new(self.controls.unwrap_or_default());
@@ -59,14 +90,7 @@ impl<'a> Envelope<'a> {
             op::SEARCH_ENTRY => Response::Entry(entry(self.content)?),
             op::SEARCH_REFERENCE => Response::Reference(urls(self.content)?),
             op::INTERMEDIATE_RESPONSE => Response::Intermediate,
-            op::BIND_RESPONSE
-            | op::SEARCH_DONE
-            | op::MODIFY_RESPONSE
-            | op::ADD_RESPONSE
-            | op::DELETE_RESPONSE
-            | op::MODIFY_DN_RESPONSE
-            | op::COMPARE_RESPONSE
-            | op::EXTENDED_RESPONSE => Response::Outcome(Outcome::read(self.content)?),
+            _ if self.is_response() => Response::Outcome(Outcome::read(self.content)?),
             _ => return Err(Malformed("an unknown operation")),
         })
     }

@@ -1,0 +1,322 @@
+//! What was typed: the command line, and nothing of what it means (that is `config`).
+//!
+//! One definition feeds `-h`, `--help`, the man pages and the completions.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "automend",
+    version,
+    about = "Finds the directory links that break Microsoft Autodiscover, and mends them",
+    long_about = "Finds the directory links that break Microsoft Autodiscover, and mends them.\n\n\
+        When a mailbox is removed but its AutoMapping link stays, Autodiscover answers the delegate with \
+        error 603 (Outlook: 0x800C8203), and no message names the mailbox at fault. automend names it, \
+        says who is hurt, and removes the link safely.",
+    after_help = "Exit status: 0 nothing wrong, 1 something was found, 2 the work could not be done.",
+    propagate_version = true,
+    max_term_width = 100
+)]
+pub(crate) struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+
+    /// When to use colours
+    #[arg(long, global = true, value_enum, default_value_t = Colour::Auto, value_name = "WHEN")]
+    pub color: Colour,
+
+    /// Read this configuration instead of automend.toml
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub config: Option<PathBuf>,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum Colour {
+    /// On a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Find stale AutoMapping links and everything else that breaks Autodiscover
+    Audit(Audit),
+    /// Show one user: what is opened for them, who opens their mailbox, and what Autodiscover answers
+    Show(Show),
+    /// Remove stale links: plan, review, apply, wait for replication, verify
+    Fix(Fix),
+    /// Put back what a fix removed
+    Undo(Undo),
+    /// Explain a finding code: symptom, cause, evidence, mend
+    Explain(Explain),
+    /// The embedded directory: import and export LDIF
+    #[command(subcommand)]
+    Directory(DirectoryCommand),
+    /// The whole story in a minute: a broken answer, the culprit, the mend, the healthy answer, the undo
+    Demo(Demo),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages
+    Manual {
+        /// Folder to write them to
+        #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+        folder: PathBuf,
+    },
+}
+
+/// Where the directory is and how to log in to it.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Directory")]
+pub(crate) struct Source {
+    /// The directory: ldap://, ldaps:// or ldapi:// URL, LDIF file (.ldif, .ldif.gz, or - for standard
+    /// input), or the folder of an embedded directory
+    #[arg(short, long, env = "AUTOMEND_DIRECTORY", value_name = "WHERE")]
+    pub directory: Option<String>,
+
+    /// Log in as this user: user@domain, DOMAIN\user or a distinguished name
+    #[arg(short, long, env = "AUTOMEND_USER", value_name = "NAME")]
+    pub user: Option<String>,
+
+    /// Read the password from the first line of this file (else AUTOMEND_PASSWORD, else a prompt)
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub password_file: Option<PathBuf>,
+
+    /// Trust the certificate authorities in this PEM file besides those of the system
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub ca: Option<PathBuf>,
+
+    /// Switch an ldap:// connection to TLS before logging in
+    #[arg(long)]
+    pub start_tls: bool,
+
+    /// Allow an ldap:// connection in clear text: without a password, or to this machine only
+    #[arg(long)]
+    pub allow_plain: bool,
+
+    /// Look only below this name instead of in every naming context (may be given again)
+    #[arg(long, value_name = "DN")]
+    pub base: Vec<String>,
+
+    /// Entries a page of a search
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub page_size: Option<u32>,
+
+    /// Give up on a request that nothing answers for so long
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub timeout: Option<u64>,
+}
+
+/// `automend audit`.
+#[derive(Args, Debug)]
+pub(crate) struct Audit {
+    #[command(flatten)]
+    pub source: Source,
+
+    /// Only what hurts this user (address or DN), followed through every owner. On a file or an embedded
+    /// directory, where nobody logs in, --user says the same
+    #[arg(long, visible_alias = "for", value_name = "ADDRESS|DN", conflicts_with = "owner")]
+    pub delegate: Option<String>,
+
+    /// Only the links of this owner (address or DN)
+    #[arg(long, value_name = "ADDRESS|DN")]
+    pub owner: Option<String>,
+
+    /// Check every user's own objects, too: addresses, legacy names, archives, recipient types; and
+    /// whether owners fail themselves
+    #[arg(long, conflicts_with_all = ["delegate", "owner"])]
+    pub deep: bool,
+
+    /// Form of the report
+    #[arg(short, long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+
+    /// Write the report to this file instead of standard output
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
+
+    /// Print the searches that the audit would send, and send none
+    #[arg(long)]
+    pub print_search: bool,
+}
+
+/// Form of a report.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum Format {
+    /// For reading
+    Table,
+    /// One JSON document (docs/audit.schema.json)
+    Json,
+    /// One finding a line
+    Jsonl,
+    /// One link a row
+    Csv,
+    /// One self-contained page, with a picture of who is hurt by whom
+    Html,
+    /// The mend as LDIF change records
+    Ldif,
+    /// The mend as a PowerShell script
+    Powershell,
+}
+
+/// `automend show`.
+#[derive(Args, Debug)]
+pub(crate) struct Show {
+    #[command(flatten)]
+    pub source: Source,
+
+    /// The user: address or DN
+    #[arg(value_name = "ADDRESS|DN")]
+    pub subject: String,
+
+    /// Form of the answer
+    #[arg(short, long, value_enum, default_value_t = ShowFormat::Table)]
+    pub format: ShowFormat,
+}
+
+/// Form of what `show` prints.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum ShowFormat {
+    /// For reading
+    Table,
+    /// One JSON document
+    Json,
+    /// The answer that Exchange would give, as XML
+    Xml,
+}
+
+/// `automend fix`.
+#[derive(Args, Debug)]
+pub(crate) struct Fix {
+    #[command(flatten)]
+    pub source: Source,
+
+    #[command(flatten)]
+    pub writing: Writing,
+
+    /// Only the links of this owner (address or DN; may be given again)
+    #[arg(long, value_name = "OWNER")]
+    pub only: Vec<String>,
+
+    /// Only the links to this delegate (address or DN)
+    #[arg(long, value_name = "USER")]
+    pub delegate: Option<String>,
+
+    /// Make the plan and write nothing
+    #[arg(long)]
+    pub plan_only: bool,
+
+    /// Apply this plan, made before by --plan-only; refuses when the directory has changed since
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["only", "delegate", "plan_only"])]
+    pub plan: Option<PathBuf>,
+
+    /// Write the plan, or the export, to this file
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
+
+    /// Write the plan for a change board instead of applying it
+    #[arg(long, value_enum, value_name = "FORM")]
+    pub export: Option<Export>,
+
+    /// Write the receipt to this file (default: automend-receipt-TIME.ldif)
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub receipt: Option<PathBuf>,
+
+    /// Refuse a plan with more links than this
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub max_changes: usize,
+}
+
+/// What every writing command asks.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Writing")]
+pub(crate) struct Writing {
+    /// Do not ask for confirmation
+    #[arg(short, long)]
+    pub yes: bool,
+
+    /// At most this many owners a second
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub rate: Option<u32>,
+
+    /// Verify on this domain controller instead of those the directory names (host, host:port or URL; may
+    /// be given again)
+    #[arg(long, value_name = "HOST")]
+    pub dc: Vec<String>,
+
+    /// How long to wait until every domain controller agrees
+    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    pub replication_timeout: u64,
+}
+
+/// Forms of a plan for other tools.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum Export {
+    /// Change records for ldapmodify or ldifde
+    Ldif,
+    /// Set-ADUser calls
+    Powershell,
+}
+
+/// `automend undo`.
+#[derive(Args, Debug)]
+pub(crate) struct Undo {
+    #[command(flatten)]
+    pub source: Source,
+
+    #[command(flatten)]
+    pub writing: Writing,
+
+    /// The receipt that the fix wrote
+    #[arg(value_name = "RECEIPT", value_hint = ValueHint::FilePath)]
+    pub receipt: PathBuf,
+}
+
+/// `automend explain`.
+#[derive(Args, Debug)]
+pub(crate) struct Explain {
+    /// The code, such as AM101; without one, all codes are listed
+    pub code: Option<String>,
+}
+
+/// `automend directory`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DirectoryCommand {
+    /// Read LDIF into an embedded directory, all of it or nothing
+    Import {
+        /// The file (.ldif, .ldif.gz, or - for standard input)
+        #[arg(value_name = "FILE.ldif", value_hint = ValueHint::FilePath)]
+        file: String,
+        /// The folder of the embedded directory; made when it is not there
+        #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+        directory: PathBuf,
+    },
+    /// Write an embedded directory as LDIF
+    Export {
+        /// The folder of the embedded directory
+        #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+        directory: PathBuf,
+        /// Write to this file instead of standard output
+        #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        output: Option<PathBuf>,
+    },
+}
+
+/// `automend demo`.
+#[derive(Args, Debug)]
+pub(crate) struct Demo {
+    /// Keep the demo's directory, plan and receipt in this folder
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub keep: Option<PathBuf>,
+}

@@ -1,0 +1,190 @@
+//! The audit of every link, fed with owners by whichever source streams them.
+//!
+//! Verdicts are those of `core`; here is only the book-keeping around them. Memory holds what was
+//! found, the tally's fixed buffers, and nothing of the owners that are well.
+
+use std::collections::HashSet;
+
+use anyhow::Result;
+use automend_core::checks::links;
+use automend_core::dn::Dn;
+use automend_core::entry::Entry;
+use automend_core::finding::{Code, Evidence, Finding, Subject};
+use automend_core::owner::Owner;
+use automend_core::view::{Answer, Need, View};
+use indicatif::ProgressBar;
+
+use super::tally::Tally;
+use crate::directory::live::Owners;
+
+/// How many of everything.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Counts {
+    /// Objects with a forward link.
+    pub owners: u64,
+    /// Values of forward links.
+    pub links: u64,
+    /// Different objects that these values name.
+    pub delegates: u64,
+}
+
+/// Mailbox databases and mail servers that exist.
+#[derive(Default)]
+pub(crate) struct Places {
+    databases: HashSet<Dn>,
+    servers: HashSet<String>,
+    there: Option<Answer>,
+    gone: Option<Answer>,
+}
+
+impl Places {
+    /// Places that are all known.
+    pub(crate) fn known() -> Self {
+        Self {
+            there: Some(Answer::Found(vec![Entry::bare(Dn::root())])),
+            gone: Some(Answer::Found(Vec::new())),
+            ..Self::default()
+        }
+    }
+
+    /// Adds an object of the configuration: a database, or a server.
+    pub(crate) fn add(&mut self, place: Place) {
+        match place {
+            Place::Database(dn) => drop(self.databases.insert(dn)),
+            Place::Server(dn) => drop(self.servers.insert(dn.name().to_lowercase())),
+        }
+    }
+
+    /// What is there to be told: without a single database nothing is called gone.
+    pub(crate) fn or_nothing(self) -> (Self, bool) {
+        if self.databases.is_empty() { (Self::default(), false) } else { (self, true) }
+    }
+}
+
+/// Where mailboxes live.
+pub(crate) enum Place {
+    /// `msExchPrivateMDB`.
+    Database(Dn),
+    /// `msExchExchangeServer`.
+    Server(Dn),
+}
+
+impl Place {
+    /// The place that an object of this class is.
+    pub(crate) fn of(class: &[u8], dn: &Dn) -> Option<Self> {
+        if class.eq_ignore_ascii_case(Self::DATABASE.as_bytes()) {
+            return Some(Self::Database(dn.clone()));
+        }
+        class.eq_ignore_ascii_case(Self::SERVER.as_bytes()).then(|| Self::Server(dn.clone()))
+    }
+
+    /// Class of mailbox databases.
+    pub(crate) const DATABASE: &'static str = "msExchPrivateMDB";
+    /// Class of mail servers.
+    pub(crate) const SERVER: &'static str = "msExchExchangeServer";
+}
+
+impl View for Places {
+    fn answer(&self, need: &Need) -> Option<&Answer> {
+        let there = match need {
+            Need::Exists(dn) => self.databases.contains(dn),
+            // Servers may be kept from this account while databases are not.
+            Need::Server(name) if !self.servers.is_empty() => self.servers.contains(&name.to_lowercase()),
+            _ => return None,
+        };
+        if there { self.there.as_ref() } else { self.gone.as_ref() }
+    }
+}
+
+/// An audit under way.
+pub(crate) struct LinkAudit<'a> {
+    places: &'a Places,
+    progress: &'a ProgressBar,
+    /// How many so far; delegates are counted at the end.
+    pub counts: Counts,
+    /// What is wrong, but for owners in [`LinkAudit::suspects`].
+    pub findings: Vec<Finding>,
+    /// Owners that look as if they were no mailbox.
+    pub suspects: Vec<Entry>,
+    tally: Tally,
+}
+
+/// 2^21 counters, 4 MiB: enough that a few million links name hardly anybody for nothing.
+const SKETCH_BITS: u32 = 21;
+
+impl<'a> LinkAudit<'a> {
+    /// Begins.
+    pub(crate) fn new(places: &'a Places, progress: &'a ProgressBar) -> Self {
+        Self {
+            places,
+            progress,
+            counts: Counts::default(),
+            findings: Vec::new(),
+            suspects: Vec::new(),
+            tally: tally(),
+        }
+    }
+
+    /// Judges the suspects, and counts; hands out counts and findings.
+    pub(crate) fn finish(mut self) -> Result<(Counts, Vec<Finding>)> {
+        for entry in &self.suspects {
+            self.findings.extend(links::of_owner(entry, self.places));
+        }
+        let totals = self.tally.finish()?;
+        self.counts.delegates = totals.distinct;
+        self.findings.extend(busy_findings(totals.often));
+        Ok((self.counts, self.findings))
+    }
+}
+
+/// One finding for each delegate with many back links (AM-11).
+pub(crate) fn busy_findings(often: Vec<(String, u64)>) -> impl Iterator<Item = Finding> {
+    often.into_iter().filter_map(|(name, count)| {
+        let dn = Dn::parse(&name).ok()?;
+        Some(Finding {
+            code: Code::TooManyBackLinks,
+            subject: Subject::named(&dn),
+            delegates: Vec::new(),
+            evidence: Evidence::fact("backLinks", count),
+        })
+    })
+}
+
+/// A tally of delegates.
+pub(crate) fn tally() -> Tally {
+    Tally::new(links::MANY_BACK_LINKS, SKETCH_BITS)
+}
+
+impl Owners for LinkAudit<'_> {
+    fn owner(&mut self, entry: Entry) -> Result<()> {
+        self.counts.owners += 1;
+        self.counts.links += entry.forward_links.len() as u64;
+        for delegate in &entry.forward_links {
+            self.tally.add(delegate.hash64(), || delegate.to_string())?;
+        }
+        if self.counts.owners % 256 == 0 {
+            self.progress.set_position(self.counts.owners);
+        }
+        if matches!(Owner::of(&entry), Owner::Stale(_)) {
+            self.suspects.push(entry);
+        } else {
+            self.findings.extend(links::of_owner(&entry, self.places));
+        }
+        Ok(())
+    }
+
+    fn restart(&mut self) {
+        *self = Self::new(self.places, self.progress);
+    }
+}
+
+/// One finding an owner for each group that is a delegate (AM-9).
+pub(crate) fn group_findings(groups: &[Entry]) -> Vec<Finding> {
+    let of = |group: &Entry, owner: &Dn| Finding {
+        code: Code::GroupDelegate,
+        subject: Subject::named(owner),
+        delegates: vec![group.dn.clone()],
+        evidence: Evidence::fact("group", &group.dn),
+    };
+    groups.iter().flat_map(|group| group.back_links.iter().map(move |owner| of(group, owner))).collect()
+}

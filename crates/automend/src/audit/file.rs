@@ -1,0 +1,466 @@
+//! The audit of an LDIF file: one pass at the speed of reading, by as many threads as there are cores.
+//!
+//! One thread reads blocks of whole records, the others judge the owners in them. Forward and back
+//! links are summed up as hashes: when both sums agree, the file says the same from both sides; only
+//! when they differ is it read again, to find the back links whose forward link is not there.
+//!
+//! Memory holds what was found, the databases, and a few blocks.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use anyhow::{Context, Result, anyhow};
+use automend_core::checks::links;
+use automend_core::dn::Dn;
+use automend_core::entry::{Class, Defect, Entry};
+use automend_core::finding::{Code, Evidence, Finding, Subject};
+use automend_core::names::attribute;
+use automend_core::owner::{Owner, Stale, server_name};
+use automend_core::view::{Answer, Known, Need, View};
+use automend_ldap::ldif::{Block, Blocks, Line, Record};
+use indicatif::ProgressBar;
+
+use super::engine::{Counts, Place, Places, busy_findings, group_findings, tally};
+use super::tally::Tally;
+use crate::directory::ldif::{Ldif, named};
+
+/// Audits a whole file.
+pub(crate) fn audit(ldif: &mut Ldif, progress: &ProgressBar) -> Result<(Counts, Vec<Finding>)> {
+    let mut total = read(ldif, progress)?;
+    std::mem::take(&mut total.defects).into_iter().for_each(|defect| ldif.tell(defect));
+    if total.forward != total.back && total.back.links > 0 {
+        back_links_only(ldif, &mut total)?;
+    }
+    for entry in std::mem::take(&mut total.suspects) {
+        let entry = with_undecided(entry, total.seen);
+        total.findings.extend(links::of_owner(&entry, &Places::default()));
+    }
+    if let Some(unseen) = unseen(total.seen).filter(|_| total.counts.owners > 0) {
+        ldif.tell(format!("no record has {unseen}: was it exported?"));
+    }
+    dangling_databases(ldif, &mut total)?;
+    total.findings.extend(group_findings(&total.groups));
+    let totals = total.tally.finish()?;
+    total.counts.delegates = totals.distinct;
+    total.findings.extend(busy_findings(totals.often));
+    Ok((total.counts, total.findings))
+}
+
+/// What one thread has seen, and later the whole.
+struct Part {
+    counts: Counts,
+    forward: Sum,
+    back: Sum,
+    tally: Tally,
+    findings: Vec<Finding>,
+    suspects: Vec<Entry>,
+    groups: Vec<Entry>,
+    /// Databases and servers that exist, and those that owners name.
+    places: Vec<Place>,
+    referenced: HashSet<Need>,
+    /// Which deciding attributes any record has, as bits.
+    seen: u8,
+    defects: Vec<String>,
+}
+
+/// A sum over links that is the same in whatever order they come.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+struct Sum {
+    links: u64,
+    hashes: u128,
+}
+
+impl Sum {
+    fn add(&mut self, owner: u64, delegate: u64) {
+        self.links += 1;
+        self.hashes = self.hashes.wrapping_add(u128::from(pair(owner, delegate)));
+    }
+}
+
+/// One hash for a link.
+fn pair(owner: u64, delegate: u64) -> u64 {
+    let mixed = owner.rotate_left(32) ^ delegate.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9)
+}
+
+const SEEN_LEGACY: u8 = 1;
+const SEEN_GUID: u8 = 2;
+const SEEN_HOME: u8 = 4;
+
+fn read(ldif: &Ldif, progress: &ProgressBar) -> Result<Part> {
+    let (reader, size) = ldif.reader()?;
+    progress.set_length(size);
+    let workers = std::thread::available_parallelism().map_or(2, usize::from).min(8);
+    let tally = tally();
+    let (send_block, blocks) = sync_channel::<Block>(workers);
+    let (send_empty, empties) = sync_channel::<Block>(2 * workers + 2);
+    let blocks = Mutex::new(blocks);
+    let parts = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..workers)
+            .map(|_| {
+                let (part, blocks, empties) = (Part::new(tally.fork()), &blocks, send_empty.clone());
+                scope.spawn(move || part.judge_all(blocks, &empties))
+            })
+            .collect();
+        let mut reading = Blocks::new(reader);
+        let mut failed = None;
+        while let Some(block) = reading.next() {
+            match block {
+                Ok(block) => {
+                    progress.set_position(block.offset());
+                    if send_block.send(block).is_err() {
+                        break;
+                    }
+                }
+                Err(error) => {
+                    failed = Some(anyhow!(error).context(format!("reading {}", ldif.shown)));
+                    break;
+                }
+            }
+            if let Ok(empty) = empties.try_recv() {
+                reading.recycle(empty);
+            }
+        }
+        drop(send_block);
+        let mut parts = Vec::new();
+        for thread in threads {
+            match thread.join() {
+                Ok(part) => parts.push(part?),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        failed.map_or(Ok(parts), Err)
+    })?;
+    let mut total = Part::new(tally);
+    for part in parts {
+        total.merge(part)?;
+    }
+    Ok(total)
+}
+
+impl Part {
+    fn new(tally: Tally) -> Self {
+        Self {
+            counts: Counts::default(),
+            forward: Sum::default(),
+            back: Sum::default(),
+            tally,
+            findings: Vec::new(),
+            suspects: Vec::new(),
+            groups: Vec::new(),
+            places: Vec::new(),
+            referenced: HashSet::new(),
+            seen: 0,
+            defects: Vec::new(),
+        }
+    }
+
+    fn merge(&mut self, other: Self) -> Result<()> {
+        self.counts.owners += other.counts.owners;
+        self.counts.links += other.counts.links;
+        for (mine, its) in [(&mut self.forward, other.forward), (&mut self.back, other.back)] {
+            mine.links += its.links;
+            mine.hashes = mine.hashes.wrapping_add(its.hashes);
+        }
+        self.tally.merge(other.tally)?;
+        self.findings.extend(other.findings);
+        self.suspects.extend(other.suspects);
+        self.groups.extend(other.groups);
+        self.places.extend(other.places);
+        self.referenced.extend(other.referenced);
+        self.seen |= other.seen;
+        self.defects.extend(other.defects);
+        Ok(())
+    }
+
+    fn judge_all(mut self, blocks: &Mutex<Receiver<Block>>, empties: &SyncSender<Block>) -> Result<Self> {
+        loop {
+            let next = blocks.lock().map_err(|_| anyhow!("another thread failed"))?.recv();
+            let Ok(block) = next else { return Ok(self) };
+            for record in block.records() {
+                match record {
+                    Ok(record) => self.judge(&record)?,
+                    Err(defect) => self.defects.push(defect.to_string()),
+                }
+            }
+            // Only memory to use again: when nobody wants it, it is freed.
+            let _ = empties.try_send(block);
+        }
+    }
+
+    fn judge(&mut self, record: &Record<'_>) -> Result<()> {
+        let mut lines: Vec<(&'static str, Line<'_>)> = Vec::new();
+        let (mut forward, mut back, mut class) = (false, false, Class::Other);
+        for line in record.lines() {
+            let line = match line {
+                Ok(line) => line,
+                Err(defect) => {
+                    self.defects.push(defect.to_string());
+                    continue;
+                }
+            };
+            let Some(name) = audited(line.name()) else { continue };
+            match name {
+                attribute::DELEGATE_LIST_LINK => forward = true,
+                attribute::DELEGATE_LIST_BL => back = true,
+                attribute::LEGACY_EXCHANGE_DN => self.seen |= SEEN_LEGACY,
+                attribute::MAILBOX_GUID => self.seen |= SEEN_GUID,
+                attribute::HOME_MDB | attribute::HOME_SERVER => self.seen |= SEEN_HOME,
+                attribute::OBJECT_CLASS => match line.value() {
+                    Ok(value) if value.eq_ignore_ascii_case(b"group") => class = Class::Group,
+                    Ok(value) if value.len() >= Place::DATABASE.len() => {
+                        if let Ok(dn) = Dn::parse(&record.dn) {
+                            self.places.extend(Place::of(&value, &dn));
+                        }
+                    }
+                    _ => {}
+                },
+                _ => {}
+            }
+            lines.push((name, line));
+        }
+        if !forward && !back {
+            if let Err(defect) = check_change(record) {
+                self.defects.push(defect);
+            }
+            return Ok(());
+        }
+        let dn = match named(record) {
+            Ok(dn) => dn,
+            Err(defect) => {
+                self.defects.push(defect);
+                return Ok(());
+            }
+        };
+        let mut entry = Entry::bare(dn);
+        let mut bad: Vec<Defect> = Vec::new();
+        for (name, line) in &lines {
+            if *name == attribute::DELEGATE_LIST_BL && class != Class::Group {
+                // Only its hash is wanted, and there may be many.
+                self.back_link(&entry.dn, line);
+                continue;
+            }
+            match line.value() {
+                Ok(value) => entry.take(name, &value, &mut bad),
+                Err(defect) => self.defects.push(defect.to_string()),
+            }
+        }
+        self.defects.extend(bad.into_iter().map(|defect| format!("line {}: {defect}", record.line)));
+        if class == Class::Group && back {
+            for owner in &entry.back_links {
+                self.back.add(owner.hash64(), entry.dn.hash64());
+            }
+            self.groups.push(entry.clone());
+        }
+        if forward {
+            self.owner(entry)?;
+        }
+        Ok(())
+    }
+
+    fn back_link(&mut self, delegate: &Dn, line: &Line<'_>) {
+        match line.text() {
+            Ok(text) => match Dn::parse(&text) {
+                Ok(owner) => self.back.add(owner.hash64(), delegate.hash64()),
+                Err(error) => self.defects.push(format!("line {}: {error}", line.number())),
+            },
+            Err(defect) => self.defects.push(defect.to_string()),
+        }
+    }
+
+    fn owner(&mut self, entry: Entry) -> Result<()> {
+        self.counts.owners += 1;
+        self.counts.links += entry.forward_links.len() as u64;
+        let owner = entry.dn.hash64();
+        for delegate in &entry.forward_links {
+            let hash = delegate.hash64();
+            self.forward.add(owner, hash);
+            self.tally.add(hash, || delegate.to_string())?;
+        }
+        if let Some(home) = home(&entry)
+            && !self.referenced.contains(&home)
+        {
+            self.referenced.insert(home);
+        }
+        if matches!(Owner::of(&entry), Owner::Stale(_)) {
+            self.suspects.push(entry);
+        } else {
+            self.findings.extend(links::of_owner(&entry, &Places::default()));
+        }
+        Ok(())
+    }
+}
+
+/// Tells a change record that an audit cannot use; objects without links are otherwise passed over.
+fn check_change(record: &Record<'_>) -> Result<(), String> {
+    use automend_ldap::ldif::Change;
+    match record.change {
+        Change::Content | Change::Add => Ok(()),
+        _ => named(record).map(|_| ()),
+    }
+}
+
+/// The audited attribute of this name, told apart by length first.
+fn audited(name: &[u8]) -> Option<&'static str> {
+    let candidates: &[&'static str] = match name.len() {
+        4 => &[attribute::MAIL],
+        7 => &[attribute::HOME_MDB],
+        10 => &[attribute::OBJECT_GUID],
+        11 => &[attribute::OBJECT_CLASS, attribute::DISPLAY_NAME, attribute::WHEN_CHANGED],
+        13 => &[attribute::TARGET_ADDRESS],
+        16 => &[attribute::LEGACY_EXCHANGE_DN],
+        17 => &[attribute::MAILBOX_GUID],
+        20 => &[attribute::DELEGATE_LIST_BL, attribute::HOME_SERVER],
+        22 => &[attribute::DELEGATE_LIST_LINK],
+        25 => &[attribute::REMOTE_RECIPIENT_TYPE],
+        26 => &[attribute::RECIPIENT_TYPE],
+        _ => return None,
+    };
+    candidates.iter().find(|known| name.eq_ignore_ascii_case(known.as_bytes())).copied()
+}
+
+fn with_undecided(mut entry: Entry, seen: u8) -> Entry {
+    for (bit, names) in UNSEEN {
+        if seen & bit == 0 {
+            entry.undecided.extend(*names);
+        }
+    }
+    entry
+}
+
+const UNSEEN: &[(u8, &[&str])] = &[
+    (SEEN_LEGACY, &[attribute::LEGACY_EXCHANGE_DN]),
+    (SEEN_GUID, &[attribute::MAILBOX_GUID]),
+    (SEEN_HOME, &[attribute::HOME_MDB, attribute::HOME_SERVER]),
+];
+
+fn unseen(seen: u8) -> Option<String> {
+    let names: Vec<&str> =
+        UNSEEN.iter().filter(|(bit, _)| seen & bit == 0).flat_map(|(_, names)| names.iter().copied()).collect();
+    (!names.is_empty()).then(|| names.join(", "))
+}
+
+/// Where an owner's mailbox is said to be.
+fn home(entry: &Entry) -> Option<Need> {
+    let server = || entry.home_server.as_deref().map(|server| Need::Server(server_name(server).to_owned()));
+    entry.home_mdb.clone().map(Need::Exists).or_else(server)
+}
+
+/// AM-4, in a pass of its own that is needed only when a database is gone.
+fn dangling_databases(ldif: &mut Ldif, total: &mut Part) -> Result<()> {
+    let mut places = Places::known();
+    total.places.drain(..).for_each(|place| places.add(place));
+    let (places, known) = places.or_nothing();
+    if !known {
+        if !total.referenced.is_empty() {
+            ldif.tell("the file holds no mailbox databases: whether they exist (AM104) was not checked".to_owned());
+        }
+        return Ok(());
+    }
+    let gone = |need: &Need| matches!(places.answer(need), Some(Answer::Found(found)) if found.is_empty());
+    if !total.referenced.iter().any(gone) {
+        return Ok(());
+    }
+    let (reader, _) = ldif.reader()?;
+    let mut blocks = Blocks::new(reader);
+    while let Some(block) = blocks.next() {
+        let block = block.with_context(|| format!("reading {}", ldif.shown))?;
+        for record in block.records().flatten() {
+            if record.values(attribute::DELEGATE_LIST_LINK).next().is_none() {
+                continue;
+            }
+            // Whatever is wrong with its values was told in the first pass.
+            if let Some(entry) = crate::directory::typed(&record.entry().0, &mut Vec::new())
+                && home(&entry).is_some_and(|home| gone(&home))
+            {
+                let findings = links::of_owner(&entry, &places);
+                total.findings.extend(findings.into_iter().filter(|f| f.code == Code::OwnerDatabaseGone));
+            }
+        }
+        blocks.recycle(block);
+    }
+    Ok(())
+}
+
+/// Back links without their forward link: of owners that the file lacks, or exports without links.
+fn back_links_only(ldif: &mut Ldif, total: &mut Part) -> Result<()> {
+    let mut forward: HashSet<u64> = HashSet::new();
+    let mut back: Vec<(Dn, Dn)> = Vec::new();
+    // Two passes, so that only what has no other side is kept by name.
+    for second in [false, true] {
+        let (reader, _) = ldif.reader()?;
+        let mut blocks = Blocks::new(reader);
+        while let Some(block) = blocks.next() {
+            let block = block.with_context(|| format!("reading {}", ldif.shown))?;
+            for record in block.records().flatten() {
+                let Ok(dn) = named(&record) else { continue };
+                let values = |name| {
+                    record.values(name).flatten().filter_map(|value| {
+                        std::str::from_utf8(&value).ok().and_then(|text| Dn::parse(text).ok())
+                    })
+                };
+                if second {
+                    for owner in values(attribute::DELEGATE_LIST_BL) {
+                        if !forward.contains(&pair(owner.hash64(), dn.hash64())) {
+                            back.push((owner, dn.clone()));
+                        }
+                    }
+                } else {
+                    for delegate in values(attribute::DELEGATE_LIST_LINK) {
+                        forward.insert(pair(dn.hash64(), delegate.hash64()));
+                    }
+                }
+            }
+            blocks.recycle(block);
+        }
+    }
+    judge_back_links(ldif, total, back)
+}
+
+fn judge_back_links(ldif: &mut Ldif, total: &mut Part, links: Vec<(Dn, Dn)>) -> Result<()> {
+    let mut of: Vec<(Dn, Vec<Dn>)> = Vec::new();
+    let mut index: HashMap<Dn, usize> = HashMap::new();
+    for (owner, delegate) in links {
+        total.counts.links += 1;
+        total.tally.add(delegate.hash64(), || delegate.to_string())?;
+        let at = *index.entry(owner.clone()).or_insert_with(|| {
+            of.push((owner, Vec::new()));
+            of.len() - 1
+        });
+        if let Some((_, delegates)) = of.get_mut(at) {
+            delegates.push(delegate);
+        }
+    }
+    let mut known = Known::default();
+    let parents = of.iter().filter_map(|(owner, _)| owner.parent());
+    let needs: HashSet<Need> =
+        of.iter().map(|(owner, _)| Need::Entry(owner.clone())).chain(parents.map(Need::Entry)).collect();
+    ldif.answer(needs.into_iter().collect(), &mut known)?;
+    let found = |dn: &Dn| match known.answer(&Need::Entry(dn.clone())) {
+        Some(Answer::Found(found)) => found.first(),
+        _ => None,
+    };
+    for (owner, delegates) in of {
+        let entry = found(&owner);
+        if entry.is_none_or(|entry| entry.forward_links.is_empty()) {
+            total.counts.owners += 1;
+        }
+        if let Some(entry) = entry {
+            let entry = Entry { forward_links: delegates, ..with_undecided(entry.clone(), total.seen) };
+            total.findings.extend(links::of_owner(&entry, &Places::default()));
+            continue;
+        }
+        // A file that holds the container holds what is in it; any other may be a part of the directory.
+        let complete = owner.parent().is_some_and(|parent| found(&parent).is_some());
+        let (code, evidence) = if owner.is_deleted_object() {
+            (Code::of_stale(Stale::Deleted), Evidence::default())
+        } else if complete {
+            (Code::of_stale(Stale::Gone), Evidence::fact("container", "is in the file, the owner is not"))
+        } else {
+            (Code::OwnerUnreadable, Evidence::fact("unreadable", "the file does not hold this part of the directory"))
+        };
+        total.findings.push(Finding { code, subject: Subject::named(&owner), delegates, evidence });
+    }
+    Ok(())
+}

@@ -1,0 +1,188 @@
+//! `automend audit`: what is wrong in a directory, and who is hurt.
+
+pub(crate) mod engine;
+mod file;
+pub(crate) mod report;
+mod tally;
+mod users;
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use automend_core::checks::links;
+use automend_core::dn::Dn;
+use automend_core::finding::Finding;
+use automend_core::owner::server_name;
+use automend_core::policy::Policy;
+use automend_core::resolve::Request;
+use automend_core::view::{Known, Need};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::args;
+use crate::clock;
+use crate::config::{Settings, Where};
+use crate::directory::live::{AUDITED, Live};
+use crate::directory::{Directory, who};
+use engine::{Counts, LinkAudit, group_findings};
+use report::Report;
+
+const NO_PLACES: &str = "no mailbox database can be seen: whether they exist (AM104) was not checked";
+
+/// How far owners are followed for one user (AM-5).
+pub(crate) const FOLLOW: u8 = 3;
+
+/// Runs the command.
+pub(crate) async fn run(args: &args::Audit, config: Option<&std::path::Path>) -> Result<ExitCode> {
+    let mut settings = Settings::read(&args.source, config)?;
+    let mut delegate = args.delegate.clone();
+    if !matches!(settings.directory, Where::Server(_)) && delegate.is_none() && args.owner.is_none() {
+        // Nobody logs in to a file, so --user names whom to look at.
+        delegate.clone_from(&args.source.user);
+    }
+    if args.deep && delegate.is_some() {
+        bail!("--deep looks at everybody; leave out the user");
+    }
+    if !matches!(settings.directory, Where::Server(_)) {
+        settings.user = None;
+    }
+    let mut directory = Directory::open(&settings).await?;
+    if args.print_search {
+        return print_search(&directory);
+    }
+    let report = audit(&mut directory, &settings, delegate.as_deref(), args.owner.as_deref(), args.deep).await?;
+    report::write(&report, args.format, args.output.as_deref())?;
+    Ok(if report.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// Audits the whole directory, or what concerns one user or one owner.
+pub(crate) async fn audit(
+    directory: &mut Directory,
+    settings: &Settings,
+    delegate: Option<&str>,
+    owner: Option<&str>,
+    deep: bool,
+) -> Result<Report> {
+    let progress = progress(&settings.directory);
+    let mut notes = Vec::new();
+    let audited = match (delegate, owner) {
+        (Some(user), _) => one_user(directory, user).await,
+        (None, Some(owner)) => one_owner(directory, owner).await,
+        (None, None) => everything(directory, &progress, &mut notes, deep).await,
+    };
+    progress.finish_and_clear();
+    let (counts, mut findings) = audited?;
+    findings.sort_by(|a, b| {
+        b.code.severity().cmp(&a.code.severity()).then(a.code.cmp(&b.code)).then_with(|| a.subject.dn.cmp(&b.subject.dn))
+    });
+    let mut defects = directory.take_defects();
+    defects.append(&mut notes);
+    Ok(Report { directory: settings.directory.shown(), at: clock::now(), counts, findings, defects })
+}
+
+async fn everything(
+    directory: &mut Directory,
+    progress: &ProgressBar,
+    notes: &mut Vec<String>,
+    deep: bool,
+) -> Result<(Counts, Vec<Finding>)> {
+    let (counts, mut findings) = match directory {
+        Directory::Ldif(ldif) => file::audit(ldif, progress)?,
+        Directory::Embedded(embedded) => {
+            let (places, known) = embedded.places()?.or_nothing();
+            if !known {
+                notes.push(NO_PLACES.to_owned());
+            }
+            let mut audit = LinkAudit::new(&places, progress);
+            embedded.owners(&mut audit)?;
+            let (counts, mut findings) = audit.finish()?;
+            findings.extend(group_findings(&embedded.group_delegates()?));
+            (counts, findings)
+        }
+        Directory::Live(live) => live_audit(live, progress, notes).await?,
+    };
+    if deep {
+        users::audit(directory, progress, &mut findings).await?;
+    }
+    Ok((counts, findings))
+}
+
+async fn live_audit(
+    live: &mut Live,
+    progress: &ProgressBar,
+    notes: &mut Vec<String>,
+) -> Result<(Counts, Vec<Finding>)> {
+    let (places, known) = live.places().await?.or_nothing();
+    if !known {
+        notes.push(NO_PLACES.to_owned());
+    }
+    let mut audit = LinkAudit::new(&places, progress);
+    let references = live.owners(AUDITED, &mut audit).await?;
+    notes.extend(references.into_iter().map(|url| format!("not followed: {url}; audit that server, too")));
+    live.prove(&mut audit.suspects).await?;
+    if audit.counts.owners == 0 {
+        match live.has_exchange_schema().await? {
+            Some(false) => bail!(
+                "{}: the directory has no Exchange schema: msExchDelegateListLink is not defined",
+                live.url
+            ),
+            None => notes.push(
+                "no owner was found, and the schema cannot be read: may this account read msExchDelegateListLink?"
+                    .to_owned(),
+            ),
+            Some(true) => {}
+        }
+    }
+    let (counts, mut findings) = audit.finish()?;
+    if counts.owners > 0 {
+        findings.extend(group_findings(&live.group_delegates().await?));
+    }
+    Ok((counts, findings))
+}
+
+async fn one_user(directory: &mut Directory, user: &str) -> Result<(Counts, Vec<Finding>)> {
+    let request = Request { who: who(user)?, policy: Policy::Faithful, follow: FOLLOW };
+    let mut known = Known::default();
+    let resolved = directory.resolve(&request, &mut known).await?;
+    let links = resolved.links.len() as u64;
+    let counts = Counts { owners: links, links, delegates: u64::from(links > 0) };
+    Ok((counts, resolved.findings))
+}
+
+async fn one_owner(directory: &mut Directory, owner: &str) -> Result<(Counts, Vec<Finding>)> {
+    let mut known = Known::default();
+    let entry = directory.find(&who(owner)?, &mut known).await?;
+    let mut needs: Vec<Need> = entry.home_mdb.iter().cloned().map(Need::Exists).collect();
+    needs.extend(entry.home_server.iter().map(|server| Need::Server(server_name(server).to_owned())));
+    directory.answer(needs, &mut known).await?;
+    let links = entry.forward_links.len() as u64;
+    let delegates = entry.forward_links.iter().map(Dn::hash64).collect::<std::collections::HashSet<_>>().len();
+    let counts = Counts { owners: u64::from(links > 0), links, delegates: delegates as u64 };
+    Ok((counts, links::of_owner(&entry, &known)))
+}
+
+fn print_search(directory: &Directory) -> Result<ExitCode> {
+    let Directory::Live(live) = directory else {
+        bail!("--print-search: only a server is searched");
+    };
+    for base in live.bases().context("listing the searches")? {
+        let search = live.owner_search(&base, AUDITED);
+        println!("{}\tsub\t{}\t{}", search.base, search.filter, search.attributes.join(" "));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A bar over the bytes of a file, or a count of the owners of a server; nothing where nobody looks.
+fn progress(source: &Where) -> ProgressBar {
+    use std::io::IsTerminal;
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let (bar, form) = match source {
+        Where::Ldif(_) | Where::StandardInput => {
+            (ProgressBar::new(0), "reading {bar:30} {bytes}/{total_bytes} {bytes_per_sec}")
+        }
+        Where::Server(_) | Where::Embedded(_) => (ProgressBar::new_spinner(), "{spinner} {pos} owners, {per_sec}"),
+    };
+    bar.set_style(ProgressStyle::with_template(form).unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar
+}

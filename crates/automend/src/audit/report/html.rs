@@ -1,0 +1,144 @@
+//! The report as one self-contained page, with a picture of who is hurt by whom.
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+
+use askama::Template;
+use automend_core::dn::Dn;
+
+use super::table::plural;
+use super::{Report, since};
+use crate::clock;
+
+/// Owners in the picture; more cannot be told apart.
+const MOST_DRAWN: usize = 40;
+/// Delegates in the picture.
+const MOST_DRAWN_DELEGATES: usize = 60;
+/// Height of a name in the picture, in pixels.
+const ROW: usize = 26;
+
+#[derive(Template)]
+#[template(path = "report.html")]
+struct Page<'a> {
+    directory: &'a str,
+    at: String,
+    headline: String,
+    owners: u64,
+    links: u64,
+    delegates: u64,
+    rows: Vec<Row>,
+    defects: &'a [String],
+    picture: Option<Picture>,
+}
+
+struct Row {
+    code: &'static str,
+    severity: &'static str,
+    title: &'static str,
+    owner: String,
+    owner_dn: String,
+    missing: String,
+    facts: Vec<(&'static str, String)>,
+    since: String,
+    delegates: Vec<(String, String)>,
+    mend: &'static str,
+}
+
+struct Picture {
+    height: usize,
+    owners: Vec<Node>,
+    delegates: Vec<Node>,
+    lines: Vec<(usize, usize)>,
+    left_out: usize,
+}
+
+struct Node {
+    y: usize,
+    name: String,
+    dn: String,
+}
+
+pub(super) fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    let stale = report.findings.iter().filter(|finding| finding.code.is_stale_link());
+    let broken: u64 = stale.map(|finding| finding.delegates.len() as u64).sum();
+    let headline = match (broken, report.findings.len()) {
+        (0, 0) => "Nothing is wrong".to_owned(),
+        (0, others) => plural(others as u64, "finding"),
+        (broken, _) => format!("{} break Autodiscover", plural(broken, "stale link")),
+    };
+    let page = Page {
+        directory: &report.directory,
+        at: clock::for_people(report.at),
+        headline,
+        owners: report.counts.owners,
+        links: report.counts.links,
+        delegates: report.counts.delegates,
+        rows: report.findings.iter().map(row).collect(),
+        defects: &report.defects,
+        picture: picture(report),
+    };
+    let text = page.render().map_err(io::Error::other)?;
+    out.write_all(text.as_bytes())
+}
+
+fn row(finding: &automend_core::finding::Finding) -> Row {
+    Row {
+        code: finding.code.as_str(),
+        severity: finding.code.severity().as_str(),
+        title: finding.code.title(),
+        owner: finding.subject.shown.clone(),
+        owner_dn: finding.subject.dn.to_string(),
+        missing: finding.evidence.missing.join(", "),
+        facts: finding.evidence.facts.clone(),
+        since: since(finding).unwrap_or_default(),
+        delegates: finding.delegates.iter().map(|dn| (dn.name(), dn.to_string())).collect(),
+        mend: finding.code.mend(),
+    }
+}
+
+/// Owners of stale links on the left, the users they hurt on the right.
+fn picture(report: &Report) -> Option<Picture> {
+    let stale: Vec<_> = report.findings.iter().filter(|finding| finding.code.is_stale_link()).collect();
+    if stale.is_empty() {
+        return None;
+    }
+    let node = |i: usize, name: String, dn: &Dn| Node { y: ROW / 2 + i * ROW, name: shorten(&name), dn: dn.to_string() };
+    let mut owners = Vec::new();
+    let mut delegates: Vec<Node> = Vec::new();
+    let mut places: HashMap<&Dn, usize> = HashMap::new();
+    let mut lines = Vec::new();
+    for (i, finding) in stale.iter().take(MOST_DRAWN).enumerate() {
+        let owner = node(i, finding.subject.shown.clone(), &finding.subject.dn);
+        for dn in &finding.delegates {
+            let place = match places.get(dn) {
+                Some(place) => *place,
+                None if delegates.len() < MOST_DRAWN_DELEGATES => {
+                    delegates.push(node(delegates.len(), dn.name(), dn));
+                    places.insert(dn, delegates.len() - 1);
+                    delegates.len() - 1
+                }
+                None => continue,
+            };
+            if let Some(delegate) = delegates.get(place) {
+                lines.push((owner.y, delegate.y));
+            }
+        }
+        owners.push(owner);
+    }
+    let all: usize = stale.iter().map(|finding| finding.delegates.len()).sum();
+    Some(Picture {
+        height: owners.len().max(delegates.len()) * ROW,
+        left_out: all - lines.len(),
+        owners,
+        delegates,
+        lines,
+    })
+}
+
+fn shorten(name: &str) -> String {
+    const MOST: usize = 34;
+    if name.chars().count() <= MOST {
+        return name.to_owned();
+    }
+    name.chars().take(MOST - 1).chain(['…']).collect()
+}

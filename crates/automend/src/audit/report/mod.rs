@@ -1,0 +1,107 @@
+//! The report of an audit, in every form.
+//!
+//! All forms say the same; JSON is the one whose shape is promised (`docs/audit.schema.json`).
+
+mod html;
+mod json;
+mod table;
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use automend_core::finding::Finding;
+use automend_core::plan::{Selection, changes};
+use jiff::Timestamp;
+
+use super::engine::Counts;
+use crate::args::Format;
+use crate::clock;
+use crate::fix::export;
+
+pub(crate) use json::{FindingJson, evidence_json};
+pub(crate) use table::{plural, print_findings};
+
+/// What an audit found.
+pub(crate) struct Report {
+    /// The directory, as it was named.
+    pub directory: String,
+    /// When.
+    pub at: Timestamp,
+    /// How many of everything.
+    pub counts: Counts,
+    /// What is wrong, the worst first.
+    pub findings: Vec<Finding>,
+    /// What could not be read or was not checked.
+    pub defects: Vec<String>,
+}
+
+/// Writes a report to a file, or to standard output.
+pub(crate) fn write(report: &Report, format: Format, output: Option<&Path>) -> Result<()> {
+    if let Some(path) = output {
+        let file = File::create(path).with_context(|| format!("creating {}", path.display()))?;
+        let mut out = BufWriter::new(file);
+        render(report, format, &mut out, false)?;
+        out.flush().with_context(|| format!("writing {}", path.display()))?;
+        return Ok(());
+    }
+    let stdout = anstream::stdout();
+    let colours = !matches!(stdout.current_choice(), anstream::ColorChoice::Never);
+    let mut out = BufWriter::new(stdout);
+    render(report, format, &mut out, colours)?;
+    out.flush().context("writing to standard output")
+}
+
+fn render(report: &Report, format: Format, out: &mut impl Write, colours: bool) -> Result<()> {
+    match format {
+        Format::Table => table::write(report, out, colours)?,
+        Format::Json => json::write(report, out)?,
+        Format::Jsonl => json::write_lines(report, out)?,
+        Format::Csv => csv(report, out)?,
+        Format::Html => html::write(report, out)?,
+        Format::Ldif => export::ldif(&changes(&report.findings, &Selection::default()), &report.directory, report.at, out)?,
+        Format::Powershell => {
+            export::powershell(&changes(&report.findings, &Selection::default()), &report.directory, report.at, out)?;
+        }
+    }
+    Ok(())
+}
+
+/// Since when something is so, for people: the time of the change itself, or else that it was not later
+/// than the object's last change.
+pub(crate) fn since(finding: &Finding) -> Option<String> {
+    if let Some(at) = finding.evidence.since.and_then(|seconds| Timestamp::from_second(seconds).ok()) {
+        return Some(clock::for_people(at));
+    }
+    let changed = finding.evidence.facts.iter().find(|(name, _)| *name == "whenChanged").map(|(_, text)| text)?;
+    clock::generalized(changed).map(|at| format!("{} or before", clock::for_people(at)))
+}
+
+fn csv(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    let mut rows = csv::Writer::from_writer(out);
+    rows.write_record(["code", "severity", "kind", "owner", "ownerGuid", "delegate", "since", "title", "evidence", "mend"])?;
+    for finding in &report.findings {
+        let mut evidence: Vec<String> =
+            finding.evidence.missing.iter().map(|name| format!("no {name}")).collect();
+        evidence.extend(finding.evidence.facts.iter().map(|(name, value)| format!("{name}: {value}")));
+        let guid = finding.subject.guid.map(|guid| guid.to_string()).unwrap_or_default();
+        let nobody = [String::new()];
+        let delegates: Vec<String> = finding.delegates.iter().map(ToString::to_string).collect();
+        for delegate in if delegates.is_empty() { nobody.as_slice() } else { &delegates } {
+            rows.write_record([
+                finding.code.as_str(),
+                finding.code.severity().as_str(),
+                finding.code.kind(),
+                finding.subject.dn.as_str(),
+                &guid,
+                delegate,
+                &since(finding).unwrap_or_default(),
+                finding.code.title(),
+                &evidence.join("; "),
+                finding.code.mend(),
+            ])?;
+        }
+    }
+    rows.flush()
+}

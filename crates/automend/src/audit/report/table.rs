@@ -1,0 +1,119 @@
+//! The report for reading on a terminal.
+
+use std::collections::HashSet;
+use std::io::{self, Write};
+
+use automend_core::dn::Dn;
+use automend_core::finding::{Finding, Severity};
+use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table};
+
+use super::{Report, since};
+
+/// Rows that somebody may want to read; the other forms have them all.
+const MOST_ROWS: usize = 200;
+/// Names of the hurt in one row.
+const MOST_NAMES: usize = 6;
+
+pub(super) fn write(report: &Report, out: &mut impl Write, colours: bool) -> io::Result<()> {
+    let counts = report.counts;
+    writeln!(
+        out,
+        "{}: {} of {} for {}",
+        report.directory,
+        plural(counts.links, "link"),
+        plural(counts.owners, "owner"),
+        plural(counts.delegates, "delegate")
+    )?;
+    print_findings(&report.findings, out, colours)?;
+    for defect in report.defects.iter().take(MOST_ROWS) {
+        writeln!(out, "note: {defect}")?;
+    }
+    if report.defects.len() > MOST_ROWS {
+        writeln!(out, "note: … and {} more", report.defects.len() - MOST_ROWS)?;
+    }
+    if report.findings.iter().any(|finding| finding.code.is_stale_link()) {
+        writeln!(out, "\nTo mend: automend fix --directory {} (shows the plan first)", report.directory)?;
+    }
+    if let Some(finding) = report.findings.first() {
+        writeln!(out, "To understand: automend explain {}", finding.code)?;
+    }
+    Ok(())
+}
+
+/// Prints findings as a table, with a sentence on who is hurt above it.
+pub(crate) fn print_findings(findings: &[Finding], out: &mut impl Write, colours: bool) -> io::Result<()> {
+    if findings.is_empty() {
+        return writeln!(out, "Nothing is wrong.");
+    }
+    let stale: Vec<&Finding> = findings.iter().filter(|finding| finding.code.is_stale_link()).collect();
+    if !stale.is_empty() {
+        let links: u64 = stale.iter().map(|finding| finding.delegates.len() as u64).sum();
+        let hurt: HashSet<u64> =
+            stale.iter().flat_map(|finding| finding.delegates.iter().map(Dn::hash64)).collect();
+        writeln!(
+            out,
+            "{} of {} make{} Autodiscover fail for {}.",
+            plural(links, "stale link"),
+            plural(stale.len() as u64, "owner"),
+            if links == 1 { "s" } else { "" },
+            plural(hurt.len() as u64, "user")
+        )?;
+    }
+    writeln!(out)?;
+    let mut table = Table::new();
+    table
+        .load_preset(UTF8_HORIZONTAL_ONLY)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_header(["Code", "Owner", "What is wrong", "Since", "Who is hurt"]);
+    if table.width().is_none() {
+        table.set_width(120);
+    }
+    if colours {
+        table.enforce_styling();
+    } else {
+        table.force_no_tty();
+    }
+    for finding in findings.iter().take(MOST_ROWS) {
+        let colour = match finding.code.severity() {
+            Severity::Error => Color::Red,
+            Severity::Warning => Color::Yellow,
+            Severity::Note => Color::Cyan,
+        };
+        let mut wrong = finding.code.title().to_owned();
+        for (name, value) in &finding.evidence.facts {
+            if matches!(*name, "contradiction" | "because" | "unreadable" | "address" | "also" | "backLinks" | "homeMDB") {
+                wrong.push_str(&format!("\n{name}: {value}"));
+            }
+        }
+        if !finding.evidence.missing.is_empty() {
+            wrong.push_str(&format!("\nmissing: {}", finding.evidence.missing.join(", ")));
+        }
+        table.add_row([
+            Cell::new(finding.code).fg(colour).add_attribute(Attribute::Bold),
+            Cell::new(format!("{}\n{}", finding.subject.shown, finding.subject.dn).trim()),
+            Cell::new(wrong),
+            Cell::new(since(finding).unwrap_or_default()),
+            Cell::new(names(&finding.delegates)),
+        ]);
+    }
+    writeln!(out, "{table}")?;
+    if findings.len() > MOST_ROWS {
+        let more = findings.len() - MOST_ROWS;
+        writeln!(out, "… and {more} more; --format html, csv or json has them all")?;
+    }
+    Ok(())
+}
+
+fn names(delegates: &[Dn]) -> String {
+    let mut text = delegates.iter().take(MOST_NAMES).map(Dn::name).collect::<Vec<_>>().join("\n");
+    if delegates.len() > MOST_NAMES {
+        text.push_str(&format!("\nand {} more", delegates.len() - MOST_NAMES));
+    }
+    text
+}
+
+/// `1 link`, `2 links`.
+pub(crate) fn plural(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}

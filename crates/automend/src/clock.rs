@@ -1,0 +1,39 @@
+//! The only place where the system is asked for the time.
+
+use jiff::Timestamp;
+
+/// Now.
+#[allow(clippy::disallowed_methods, reason = "this is the place")]
+pub(crate) fn now() -> Timestamp {
+    Timestamp::now()
+}
+
+/// A point in time for a file name: `20261122T101500Z`.
+pub(crate) fn for_file_name(at: Timestamp) -> String {
+    at.strftime("%Y%m%dT%H%M%SZ").to_string()
+}
+
+/// A day for people: `2026-11-22 10:15 UTC`.
+pub(crate) fn for_people(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// Reads a `GeneralizedTime` such as `whenChanged` has (RFC 4517 3.3.13): `20261122101500.0Z`.
+pub(crate) fn generalized(text: &str) -> Option<Timestamp> {
+    let digits = text.split(['.', 'Z']).next()?;
+    let at = jiff::civil::DateTime::strptime("%Y%m%d%H%M%S", digits).ok()?;
+    Some(at.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_generalized_time_is_read() {
+        let at = generalized("20261122101500.0Z").unwrap();
+        assert_eq!(for_people(at), "2026-11-22 10:15 UTC");
+        assert_eq!(for_file_name(at), "20261122T101500Z");
+        assert_eq!(generalized("yesterday"), None);
+    }
+}

@@ -1,0 +1,162 @@
+//! The embedded directory as a source: a redb file on this machine, read from one snapshot a question.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use automend_core::dn::Dn;
+use automend_core::entry::{Class, Defect, Entry};
+use automend_core::names::{Guid, attribute};
+use automend_core::view::{Answer, Known, Need, View};
+use automend_directory::{Directory, Object, Reading};
+
+use super::live::Owners;
+use crate::audit::engine::{Place, Places};
+
+/// An embedded directory.
+pub(crate) struct Embedded {
+    /// The file.
+    pub directory: Directory,
+    /// What it is called.
+    pub shown: String,
+    /// Values that could not be used.
+    pub defects: Vec<Defect>,
+}
+
+impl Embedded {
+    /// Opens the directory in a folder.
+    pub(crate) fn open(folder: &Path) -> Result<Self> {
+        let shown = folder.display().to_string();
+        let directory = Directory::open(folder).with_context(|| format!("opening the directory in {shown}"))?;
+        Ok(Self { directory, shown, defects: Vec::new() })
+    }
+
+    /// Hands every owner to `sink`.
+    pub(crate) fn owners(&mut self, sink: &mut impl Owners) -> Result<()> {
+        let reading = self.reading()?;
+        for owner in reading.owners()? {
+            let owner = owner?;
+            // The owner again, with its other links: the database is one.
+            if let Some(object) = reading.by_id(owner.id)? {
+                sink.owner(entry(&object, &mut self.defects))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands every object to `sink`.
+    pub(crate) fn everybody(&mut self, sink: &mut impl Owners) -> Result<()> {
+        let reading = self.reading()?;
+        for object in reading.subtree(&Dn::root(), automend_directory::Scope::Subtree)? {
+            sink.owner(entry(&object?, &mut self.defects))?;
+        }
+        Ok(())
+    }
+
+    /// Mailbox databases and servers, as the configuration has them.
+    pub(crate) fn places(&self) -> Result<Places> {
+        let reading = self.reading()?;
+        let mut places = Places::known();
+        for context in reading.naming_contexts()? {
+            if !context.rdn().eq_ignore_ascii_case("CN=Configuration") {
+                continue;
+            }
+            for object in reading.subtree(&context, automend_directory::Scope::Subtree)? {
+                let object = object?;
+                for class in object.values(attribute::OBJECT_CLASS) {
+                    Place::of(class, &object.dn).into_iter().for_each(|place| places.add(place));
+                }
+            }
+        }
+        Ok(places)
+    }
+
+    /// Groups that are delegates: those among the delegates of any owner.
+    pub(crate) fn group_delegates(&mut self) -> Result<Vec<Entry>> {
+        let reading = self.reading()?;
+        let mut seen = std::collections::HashSet::new();
+        let mut groups = Vec::new();
+        for owner in reading.owners()? {
+            for delegate in entry(&owner?, &mut self.defects).forward_links {
+                if !seen.insert(delegate.hash64()) {
+                    continue;
+                }
+                let Some(object) = reading.object(&delegate)? else { continue };
+                let object = entry(&object, &mut self.defects);
+                if object.class == Class::Group {
+                    groups.push(object);
+                }
+            }
+        }
+        Ok(groups)
+    }
+
+    /// The GUID of the first naming context's head, or its name.
+    pub(crate) fn identity(&self) -> Result<String> {
+        let reading = self.reading()?;
+        let Some(head) = reading.naming_contexts()?.into_iter().next() else {
+            return Ok(String::new());
+        };
+        let guid = reading.object(&head)?.map(|object| Guid(object.guid));
+        Ok(guid.map_or_else(|| head.as_str().to_lowercase(), |guid| guid.to_string()))
+    }
+
+    /// A snapshot.
+    pub(crate) fn reading(&self) -> Result<Reading> {
+        self.directory.read().with_context(|| format!("reading {}", self.shown))
+    }
+
+    /// Answers the resolver's questions.
+    pub(crate) fn answer(&mut self, needs: Vec<Need>, known: &mut Known) -> Result<()> {
+        let reading = self.reading()?;
+        let places = if needs.iter().any(|need| matches!(need, Need::Exists(_) | Need::Server(_))) {
+            self.places()?.or_nothing().0
+        } else {
+            Places::default()
+        };
+        for need in needs {
+            let mut found: Vec<Object> = Vec::new();
+            match &need {
+                Need::Exists(_) | Need::Server(_) => {
+                    let unknown = Answer::Unreadable("the configuration is not here".to_owned());
+                    let answer = places.answer(&need).cloned().unwrap_or(unknown);
+                    known.insert(need, answer);
+                    continue;
+                }
+                Need::Entry(dn) => found.extend(reading.object(dn)?),
+                Need::Address(address) => {
+                    let proxy = format!("smtp:{address}");
+                    for (name, value) in [
+                        (attribute::PROXY_ADDRESSES, proxy.as_str()),
+                        (attribute::MAIL, address.as_str()),
+                        (attribute::USER_PRINCIPAL_NAME, address.as_str()),
+                    ] {
+                        for object in reading.by_value(name, value.as_bytes())? {
+                            found.push(object?);
+                        }
+                    }
+                }
+                Need::LegacyDn(legacy) => {
+                    for object in reading.by_value(attribute::LEGACY_EXCHANGE_DN, legacy.as_bytes())? {
+                        found.push(object?);
+                    }
+                }
+            }
+            found.sort_by_key(|object| object.id);
+            found.dedup_by_key(|object| object.id);
+            let found = found.iter().map(|object| entry(object, &mut self.defects)).collect();
+            known.insert(need, Answer::Found(found));
+        }
+        Ok(())
+    }
+}
+
+/// An object as the checks see it.
+pub(crate) fn entry(object: &Object, defects: &mut Vec<Defect>) -> Entry {
+    let mut entry = Entry::bare(object.dn.clone());
+    for (name, values) in &object.attributes {
+        for value in values {
+            entry.take(name, value, defects);
+        }
+    }
+    entry
+}

@@ -1,0 +1,257 @@
+//! An LDIF file as a source, read in one pass for an audit and in a few for a question.
+//!
+//! Nothing of the file is kept, so its size does not matter. Back links that the file lacks are
+//! derived from forward links, as the directory would. What the file cannot show is not judged: where
+//! no record at all has an attribute, it was not exported, and nobody is called stale for lack of it.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::io::{Read, Seek};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use automend_core::dn::Dn;
+use automend_core::entry::{Defect, Entry};
+use automend_core::names::{SmtpAddress, attribute};
+use automend_core::view::{Answer, Known, Need, View};
+use automend_ldap::ldif::{Blocks, Change, Record};
+use flate2::read::MultiGzDecoder;
+
+use crate::audit::engine::{Place, Places};
+
+/// An LDIF file.
+pub(crate) struct Ldif {
+    /// What it is called.
+    pub shown: String,
+    source: Source,
+    /// What could not be read, each told once.
+    pub defects: Vec<String>,
+    told: HashSet<String>,
+}
+
+enum Source {
+    Path(PathBuf),
+    /// Standard input, put away so that it can be read again.
+    Spooled(File),
+}
+
+impl Ldif {
+    /// Takes a file; that it can be opened is seen at once.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        File::open(path).with_context(|| format!("opening {}", path.display()))?;
+        Ok(Self::of(path.display().to_string(), Source::Path(path.to_path_buf())))
+    }
+
+    /// Puts standard input into a temporary file.
+    pub(crate) fn standard_input() -> Result<Self> {
+        let mut file = tempfile::tempfile().context("making a temporary file for standard input")?;
+        std::io::copy(&mut std::io::stdin().lock(), &mut file).context("reading standard input")?;
+        Ok(Self::of("standard input".to_owned(), Source::Spooled(file)))
+    }
+
+    fn of(shown: String, source: Source) -> Self {
+        Self { shown, source, defects: Vec::new(), told: HashSet::new() }
+    }
+
+    /// The text of the file, unpacked, from its start; and its size on disk for a progress bar.
+    pub(crate) fn reader(&self) -> Result<(Box<dyn Read + Send>, u64)> {
+        let mut file = match &self.source {
+            Source::Path(path) => File::open(path).with_context(|| format!("opening {}", self.shown))?,
+            Source::Spooled(file) => file.try_clone().context("reading standard input again")?,
+        };
+        file.rewind().or_else(|error| match error.kind() {
+            // A pipe that was named as a file can be read once.
+            std::io::ErrorKind::NotSeekable => Ok(()),
+            _ => Err(error),
+        })?;
+        let size = file.metadata().map_or(0, |metadata| metadata.len());
+        let mut magic = [0; 2];
+        let packed = match &self.source {
+            Source::Path(path) => path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz")),
+            Source::Spooled(_) => {
+                let read = file.read(&mut magic)?;
+                file.rewind()?;
+                magic.get(..read) == Some(&[0x1f, 0x8b])
+            }
+        };
+        Ok((if packed { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) }, size))
+    }
+
+    /// Notes what could not be read.
+    pub(crate) fn tell(&mut self, defect: String) {
+        if self.told.insert(defect.clone()) {
+            self.defects.push(defect);
+        }
+    }
+
+    /// Hands every object of the file to `look`.
+    fn scan(&mut self, mut look: impl FnMut(&Record<'_>, &Dn)) -> Result<()> {
+        let (reader, _) = self.reader()?;
+        let mut blocks = Blocks::new(reader);
+        let mut defects = Vec::new();
+        while let Some(block) = blocks.next() {
+            let block = block.with_context(|| format!("reading {}", self.shown))?;
+            for record in block.records() {
+                match record.map_err(|defect| defect.to_string()).and_then(|record| {
+                    let dn = named(&record)?;
+                    Ok((record, dn))
+                }) {
+                    Ok((record, dn)) => look(&record, &dn),
+                    Err(defect) => defects.push(defect),
+                }
+            }
+            blocks.recycle(block);
+        }
+        defects.into_iter().for_each(|defect| self.tell(defect));
+        Ok(())
+    }
+
+    /// Hands every object to `sink`.
+    pub(crate) fn everybody(&mut self, sink: &mut impl super::live::Owners) -> Result<()> {
+        let mut failed = Ok(());
+        self.scan(|record, _| {
+            // Whatever is wrong with its values was told in the first pass.
+            if let Some(entry) = super::typed(&record.entry().0, &mut Vec::new())
+                && failed.is_ok()
+            {
+                failed = sink.owner(entry);
+            }
+        })?;
+        failed
+    }
+
+    /// Answers the resolver's questions by reading the file twice: for the objects, then for the
+    /// forward links that lead to them.
+    pub(crate) fn answer(&mut self, needs: Vec<Need>, known: &mut Known) -> Result<()> {
+        let mut wanted = Wanted::default();
+        for need in &needs {
+            wanted.add(need);
+        }
+        let mut found: Vec<Entry> = Vec::new();
+        let mut matches: HashMap<Need, Vec<usize>> = HashMap::new();
+        let mut places = Places::known();
+        let mut defects = Vec::new();
+        self.scan(|record, dn| {
+            for class in record.values(attribute::OBJECT_CLASS).flatten() {
+                Place::of(&class, dn).into_iter().for_each(|place| places.add(place));
+            }
+            let hits = wanted.hits(record, dn);
+            if !hits.is_empty() {
+                let (entry, broken) = record.entry();
+                defects.extend(broken.iter().map(ToString::to_string));
+                let mut bad_values: Vec<Defect> = Vec::new();
+                found.extend(super::typed(&entry, &mut bad_values));
+                defects.extend(bad_values.iter().map(|defect| format!("line {}: {defect}", record.line)));
+                for need in hits {
+                    matches.entry(need).or_default().push(found.len() - 1);
+                }
+            }
+        })?;
+        defects.into_iter().for_each(|defect| self.tell(defect));
+        self.derive_back_links(&mut found)?;
+        let (places, _) = places.or_nothing();
+        for need in needs {
+            let answer = if matches!(need, Need::Exists(_) | Need::Server(_)) {
+                let unknown = Answer::Unreadable("the file does not hold the configuration".to_owned());
+                places.answer(&need).cloned().unwrap_or(unknown)
+            } else {
+                let hits = matches.get(&need).map_or([].as_slice(), Vec::as_slice);
+                Answer::Found(hits.iter().filter_map(|i| found.get(*i)).cloned().collect())
+            };
+            known.insert(need, answer);
+        }
+        Ok(())
+    }
+
+    fn derive_back_links(&mut self, entries: &mut [Entry]) -> Result<()> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let mut at: HashMap<u64, Vec<usize>> = HashMap::new();
+        let mut present: Vec<HashSet<u64>> = Vec::new();
+        for (i, entry) in entries.iter().enumerate() {
+            at.entry(entry.dn.hash64()).or_default().push(i);
+            present.push(entry.back_links.iter().map(Dn::hash64).collect());
+        }
+        self.scan(|record, owner| {
+            for value in record.values(attribute::DELEGATE_LIST_LINK).flatten() {
+                let Some(delegate) = std::str::from_utf8(&value).ok().and_then(|text| Dn::parse(text).ok()) else {
+                    continue;
+                };
+                for i in at.get(&delegate.hash64()).into_iter().flatten() {
+                    if let (Some(entry), Some(present)) = (entries.get_mut(*i), present.get_mut(*i))
+                        && present.insert(owner.hash64())
+                    {
+                        entry.back_links.push(owner.clone());
+                    }
+                }
+            }
+        })
+    }
+}
+
+/// The name of an object's record; a change to an object is none.
+pub(crate) fn named(record: &Record<'_>) -> Result<Dn, String> {
+    let at = |what: String| format!("line {}: {what}", record.line);
+    match record.change {
+        Change::Content | Change::Add => Dn::parse(&record.dn).map_err(|error| at(error.to_string())),
+        _ => Err(at(format!(
+            "a change to {}, not an object; import the file into an embedded directory to apply it",
+            record.dn
+        ))),
+    }
+}
+
+/// Questions, in a form that a record is quickly held against.
+#[derive(Default)]
+struct Wanted {
+    names: HashMap<u64, Vec<Need>>,
+    addresses: HashMap<SmtpAddress, Need>,
+    legacy: HashMap<String, Need>,
+}
+
+impl Wanted {
+    fn add(&mut self, need: &Need) {
+        match need {
+            Need::Exists(_) | Need::Server(_) => {}
+            Need::Entry(dn) => {
+                self.names.entry(dn.hash64()).or_default().push(need.clone());
+            }
+            Need::Address(address) => {
+                self.addresses.insert(address.clone(), need.clone());
+            }
+            Need::LegacyDn(legacy) => {
+                self.legacy.insert(legacy.to_lowercase(), need.clone());
+            }
+        }
+    }
+
+    fn hits(&self, record: &Record<'_>, dn: &Dn) -> Vec<Need> {
+        let mut hits = self.names.get(&dn.hash64()).cloned().unwrap_or_default();
+        if self.addresses.is_empty() && self.legacy.is_empty() {
+            return hits;
+        }
+        let mut hit = |need: Option<&Need>| {
+            let new = need.filter(|need| !hits.contains(need)).cloned();
+            hits.extend(new);
+        };
+        for line in record.lines().flatten() {
+            let address = [attribute::PROXY_ADDRESSES, attribute::MAIL, attribute::USER_PRINCIPAL_NAME];
+            if address.iter().any(|name| line.is(name)) {
+                let Ok(text) = line.text() else { continue };
+                let text = match text.split_once(':') {
+                    Some((kind, rest)) if kind.eq_ignore_ascii_case("smtp") => rest,
+                    _ => &text,
+                };
+                if let Ok(address) = SmtpAddress::parse(text) {
+                    hit(self.addresses.get(&address));
+                }
+            } else if line.is(attribute::LEGACY_EXCHANGE_DN)
+                && let Ok(text) = line.text()
+            {
+                hit(self.legacy.get(&text.to_lowercase()));
+            }
+        }
+        hits
+    }
+}

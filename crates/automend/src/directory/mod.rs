@@ -1,0 +1,156 @@
+//! Sources: a live server, an LDIF file, an embedded directory; one door for all.
+//!
+//! A source does two things: it streams every owner to an audit, and it answers the
+//! [`Need`]s of the resolver. What is stale it never decides.
+
+pub(crate) mod embedded;
+pub(crate) mod ldif;
+pub(crate) mod live;
+pub(crate) mod replicas;
+
+use anyhow::{Result, bail};
+use automend_core::dn::Dn;
+use automend_core::entry::{Defect, Entry};
+use automend_core::names::SmtpAddress;
+use automend_core::resolve::{Request, Resolved, Who, resolve};
+use automend_core::view::{Known, Need};
+
+use crate::config::{Settings, Where};
+
+/// An opened source.
+pub(crate) enum Directory {
+    /// A live server.
+    Live(Box<live::Live>),
+    /// An embedded directory.
+    Embedded(embedded::Embedded),
+    /// An LDIF file.
+    Ldif(ldif::Ldif),
+}
+
+/// Rounds of questions before the resolver is believed to run in circles.
+const MOST_ROUNDS: usize = 64;
+
+impl Directory {
+    /// Opens the source; a live server is connected and logged in to.
+    pub(crate) async fn open(settings: &Settings) -> Result<Self> {
+        let needs_no_login = !matches!(settings.directory, Where::Server(_));
+        if needs_no_login && settings.start_tls {
+            bail!("{}: --start-tls is for ldap:// servers", settings.directory.shown());
+        }
+        Ok(match &settings.directory {
+            Where::Server(url) => Self::Live(Box::new(live::Live::open(settings, url).await?)),
+            Where::Embedded(folder) => Self::Embedded(embedded::Embedded::open(folder)?),
+            Where::Ldif(path) => Self::Ldif(ldif::Ldif::open(path)?),
+            Where::StandardInput => Self::Ldif(ldif::Ldif::standard_input()?),
+        })
+    }
+
+    /// Answers the resolver's questions.
+    pub(crate) async fn answer(&mut self, needs: Vec<Need>, known: &mut Known) -> Result<()> {
+        match self {
+            Self::Live(live) => live.answer(needs, known).await,
+            Self::Embedded(embedded) => embedded.answer(needs, known),
+            Self::Ldif(ldif) => ldif.answer(needs, known),
+        }
+    }
+
+    /// What names this directory for ever, whatever it is called on the command line.
+    pub(crate) async fn identity(&mut self) -> Result<String> {
+        Ok(match self {
+            Self::Live(live) => live.identity().await?,
+            Self::Embedded(embedded) => embedded.identity()?,
+            Self::Ldif(ldif) => ldif.shown.clone(),
+        })
+    }
+
+    /// What could not be read so far, told once.
+    pub(crate) fn take_defects(&mut self) -> Vec<String> {
+        let told = |defects: &mut Vec<Defect>| defects.drain(..).map(|defect| defect.to_string()).collect();
+        match self {
+            Self::Live(live) => told(&mut live.defects),
+            Self::Embedded(embedded) => told(&mut embedded.defects),
+            Self::Ldif(ldif) => std::mem::take(&mut ldif.defects),
+        }
+    }
+
+    /// Asks the resolver; `known` keeps what was read, for the next question.
+    pub(crate) async fn resolve(&mut self, request: &Request, known: &mut Known) -> Result<Resolved> {
+        for _ in 0..MOST_ROUNDS {
+            match resolve(known, request) {
+                Ok(resolved) => return Ok(resolved),
+                Err(needs) => self.answer(needs, known).await?,
+            }
+        }
+        bail!("the resolver asked for more after {MOST_ROUNDS} rounds");
+    }
+
+    /// The one object that is meant by an address or a name.
+    pub(crate) async fn find(&mut self, who: &Who, known: &mut Known) -> Result<Entry> {
+        use automend_core::view::{Answer, View};
+        let (need, shown) = match who {
+            Who::Address(address) => (Need::Address(address.clone()), address.to_string()),
+            Who::Dn(dn) => (Need::Entry(dn.clone()), dn.to_string()),
+            Who::LegacyDn(legacy) => (Need::LegacyDn(legacy.clone()), legacy.clone()),
+        };
+        self.answer(vec![need.clone()], known).await?;
+        match known.answer(&need) {
+            Some(Answer::Found(found)) => match found.as_slice() {
+                [one] => Ok(one.clone()),
+                [] => bail!("{shown}: no object has this address or name"),
+                several => {
+                    let names: Vec<&str> = several.iter().map(|entry| entry.dn.as_str()).collect();
+                    bail!("{shown} is not unique: {}; give the distinguished name", names.join(" and "))
+                }
+            },
+            Some(Answer::Unreadable(why)) => bail!("{shown}: {why}"),
+            None => bail!("{shown}: the directory gave no answer"),
+        }
+    }
+}
+
+/// Reads what a person typed for a user: an address, a legacy name or a distinguished name.
+pub(crate) fn who(text: &str) -> Result<Who> {
+    if text.starts_with('/') {
+        return Ok(Who::LegacyDn(text.to_owned()));
+    }
+    if text.contains('=') && !text.contains('@') || text.contains(",DC=") || text.contains(",dc=") {
+        return Ok(Who::Dn(Dn::parse(text)?));
+    }
+    match SmtpAddress::parse(text) {
+        Ok(address) => Ok(Who::Address(address)),
+        Err(_) => bail!("{text:?} is neither an address nor a distinguished name"),
+    }
+}
+
+/// Turns what a server or a file gave into a typed entry; a bad name is the only thing that loses it.
+pub(crate) fn typed(entry: &automend_ldap::Entry, defects: &mut Vec<Defect>) -> Option<Entry> {
+    let dn = match Dn::parse(&entry.dn) {
+        Ok(dn) => dn,
+        Err(error) => {
+            let what = error.to_string();
+            defects.push(Defect { dn: entry.dn.clone(), attribute: "dn".to_owned(), what });
+            return None;
+        }
+    };
+    let mut typed = Entry::bare(dn);
+    for attribute in &entry.attributes {
+        for value in &attribute.values {
+            typed.take(&attribute.name, value, defects);
+        }
+    }
+    Some(typed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_may_type_an_address_or_a_name() {
+        assert!(matches!(who("alice@contoso.com").unwrap(), Who::Address(_)));
+        assert!(matches!(who("CN=Alice,DC=contoso,DC=com").unwrap(), Who::Dn(_)));
+        assert!(matches!(who("CN=a@b,DC=contoso,DC=com").unwrap(), Who::Dn(_)));
+        assert!(matches!(who("/o=Contoso/cn=alice").unwrap(), Who::LegacyDn(_)));
+        assert!(who("alice").is_err());
+    }
+}

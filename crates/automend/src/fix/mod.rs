@@ -1,0 +1,393 @@
+//! `automend fix`: from stale links to a mended directory.
+//!
+//! plan, review, apply, wait for replication, verify, receipt; `undo` is the way back.
+
+pub(crate) mod export;
+pub(crate) mod plan_file;
+pub(crate) mod receipt;
+pub(crate) mod replication;
+pub(crate) mod undo;
+pub(crate) mod writer;
+
+use std::collections::HashSet;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use automend_core::dn::Dn;
+use automend_core::entry::Entry;
+use automend_core::plan::{Change, Selection, changes};
+use automend_core::policy::Policy;
+use automend_core::resolve::{LinkState, Request, Who};
+use automend_core::settings::Outcome;
+use automend_core::view::Known;
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::args;
+use crate::audit::{audit, report::plural};
+use crate::clock;
+use crate::config::Settings;
+use crate::directory::{Directory, replicas::replicas, who};
+use plan_file::{Plan, State};
+use receipt::{Begin, End, Header, Receipt};
+use replication::{Expected, Replica, ReplicaState};
+use writer::{Direction, Written};
+
+/// Runs the command.
+pub(crate) async fn run(args: &args::Fix, config: Option<&Path>) -> Result<ExitCode> {
+    let settings = Settings::read(&args.source, config)?;
+    let mut directory = Directory::open(&settings).await?;
+    let identity = directory.identity().await?;
+    let planned = match &args.plan {
+        Some(path) => from_file(&mut directory, path, &identity).await?,
+        None => from_audit(&mut directory, &settings, args).await?,
+    };
+    let links: usize = planned.iter().map(|change| change.delegates.len()).sum();
+    if let Some(form) = args.export {
+        export_to(&planned, &settings, form, args.output.as_deref())?;
+        return Ok(found(links));
+    }
+    review(&planned, &mut anstream::stdout())?;
+    if args.plan_only || links == 0 {
+        if let Some(path) = &args.output {
+            let plan = plan(&mut directory, &settings, &planned, identity).await?;
+            std::fs::write(path, plan.to_json()?).with_context(|| format!("writing {}", path.display()))?;
+            println!("Plan written to {0}; apply it with: automend fix --plan {0}", path.display());
+        }
+        return Ok(found(links));
+    }
+    if links > args.max_changes {
+        bail!(
+            "the plan removes {links} links, more than --max-changes {}; nothing was written",
+            args.max_changes
+        );
+    }
+    if let Directory::Ldif(ldif) = &directory {
+        bail!("{}: a file is only read; --export ldif or powershell writes the mend for other tools", ldif.shown);
+    }
+    if !args.writing.yes && !confirmed(&format!("Remove {} from {}?", plural(links as u64, "link"), plural(planned.len() as u64, "owner")))? {
+        println!("Nothing was written.");
+        return Ok(ExitCode::from(1));
+    }
+    let path = args.receipt.clone().unwrap_or_else(|| {
+        PathBuf::from(format!("automend-receipt-{}.ldif", clock::for_file_name(clock::now())))
+    });
+    let guard = match &directory {
+        Directory::Live(live) if writer::asserts(live) => "asserted in the same request (RFC 4528)",
+        Directory::Live(_) => "read again at once before each write; the server cannot assert it in the same request",
+        _ => "single writer",
+    };
+    let header = Header::new(clock::now().to_string(), settings.directory.shown(), identity, guard);
+    let mut receipt = Receipt::create(&path, header)?;
+    let applied = apply(&mut directory, &planned, &mut receipt, args.writing.rate).await;
+    println!("Receipt: {0}  (undo: automend undo {0})", receipt.path().display());
+    let applied = applied?;
+    let converged = replicated(&mut directory, &applied.removed, &args.writing, Direction::Remove).await?;
+    let healthy = verify(&mut directory, &applied.removed).await?;
+    Ok(if applied.left == 0 && converged && healthy { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+fn found(links: usize) -> ExitCode {
+    if links == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) }
+}
+
+async fn from_audit(directory: &mut Directory, settings: &Settings, args: &args::Fix) -> Result<Vec<Change>> {
+    let mut known = Known::default();
+    let mut selection = Selection::default();
+    for owner in &args.only {
+        selection.owners.push(named(directory, owner, &mut known).await?);
+    }
+    if let Some(user) = &args.delegate {
+        selection.delegates.push(named(directory, user, &mut known).await?);
+    }
+    // One owner is asked for by itself; anything else is a matter of the whole directory.
+    let report = match (selection.owners.as_slice(), selection.delegates.as_slice()) {
+        ([owner], _) => audit(directory, settings, None, Some(owner.as_str()), false).await?,
+        ([], [user]) => audit(directory, settings, Some(user.as_str()), None, false).await?,
+        _ => audit(directory, settings, None, None, false).await?,
+    };
+    for defect in &report.defects {
+        eprintln!("note: {defect}");
+    }
+    Ok(changes(&report.findings, &selection))
+}
+
+/// A name is taken as it is, so that a deleted object can be named, too; an address is looked up.
+async fn named(directory: &mut Directory, text: &str, known: &mut Known) -> Result<Dn> {
+    match who(text)? {
+        Who::Dn(dn) => Ok(dn),
+        other => Ok(directory.find(&other, known).await?.dn),
+    }
+}
+
+/// Takes a plan only if the directory is still what it was made from.
+async fn from_file(directory: &mut Directory, path: &Path, identity: &str) -> Result<Vec<Change>> {
+    let plan = Plan::read(path)?;
+    if plan.identity != identity {
+        bail!(
+            "{}: made for another directory ({}, {}); this one is {identity}",
+            path.display(),
+            plan.directory,
+            plan.identity
+        );
+    }
+    let mut planned = Vec::new();
+    let mut changed = Vec::new();
+    for (change, made_from) in plan.changes()? {
+        let now = writer::read_owner(directory, &change.owner, change.guid).await?;
+        let why = match &now {
+            None => Some("the owner is gone".to_owned()),
+            Some(entry) => writer::no_longer_stale(entry).or_else(|| {
+                let there = writer::present(entry, &change.delegates).len();
+                let same = made_from.as_ref().is_none_or(|state| *state == State::of(entry));
+                (there != change.delegates.len() || !same).then(|| "its links or attributes have changed".to_owned())
+            }),
+        };
+        match why {
+            Some(why) => changed.push(format!("{}: {why}", change.owner)),
+            None => planned.push(change),
+        }
+    }
+    if !changed.is_empty() {
+        bail!(
+            "the directory has changed since the plan was made ({}); nothing was written; make a new plan:\n  {}",
+            plan.made,
+            changed.join("\n  ")
+        );
+    }
+    Ok(planned)
+}
+
+async fn plan(
+    directory: &mut Directory,
+    settings: &Settings,
+    planned: &[Change],
+    identity: String,
+) -> Result<Plan> {
+    let mut states = Vec::new();
+    for change in planned {
+        let entry = match directory {
+            // A file does not change while it is read, and cannot be applied to.
+            Directory::Ldif(_) => None,
+            _ => writer::read_owner(directory, &change.owner, change.guid).await?,
+        };
+        states.push(entry.as_ref().map(State::of));
+    }
+    Ok(Plan::new(clock::now().to_string(), settings.directory.shown(), identity, planned, states))
+}
+
+fn export_to(planned: &[Change], settings: &Settings, form: args::Export, output: Option<&Path>) -> Result<()> {
+    let mut out: Box<dyn Write> = match output {
+        Some(path) => {
+            Box::new(std::fs::File::create(path).with_context(|| format!("creating {}", path.display()))?)
+        }
+        None => Box::new(std::io::stdout().lock()),
+    };
+    let (directory, at) = (settings.directory.shown(), clock::now());
+    match form {
+        args::Export::Ldif => export::ldif(planned, &directory, at, &mut out)?,
+        args::Export::Powershell => export::powershell(planned, &directory, at, &mut out)?,
+    }
+    Ok(out.flush()?)
+}
+
+/// Prints the plan for a person.
+pub(crate) fn review(planned: &[Change], out: &mut impl Write) -> Result<()> {
+    const MOST: usize = 10;
+    if planned.is_empty() {
+        writeln!(out, "No stale link: nothing to mend.")?;
+        return Ok(());
+    }
+    writeln!(out, "Plan: remove these values of msExchDelegateListLink, and nothing else")?;
+    for change in planned {
+        writeln!(out, "  {}  {}  ({}: {})", change.code, change.shown, change.owner, change.code.title())?;
+        for delegate in change.delegates.iter().take(MOST) {
+            writeln!(out, "         - {delegate}")?;
+        }
+        if change.delegates.len() > MOST {
+            writeln!(out, "         - … and {} more", change.delegates.len() - MOST)?;
+        }
+    }
+    Ok(())
+}
+
+/// Asks on the terminal.
+pub(crate) fn confirmed(question: &str) -> Result<bool> {
+    if !std::io::stdin().is_terminal() {
+        bail!("no terminal to ask on: {question} Answer with --yes; nothing was written");
+    }
+    print!("{question} [y/N] ");
+    std::io::stdout().flush()?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
+/// What an apply did.
+#[derive(Debug, Default)]
+pub(crate) struct Applied {
+    /// What was removed.
+    pub removed: Vec<Expected>,
+    /// Owners that were left as they were.
+    pub left: usize,
+}
+
+/// Applies the changes one owner after another; the receipt knows each before it happens.
+pub(crate) async fn apply(
+    directory: &mut Directory,
+    planned: &[Change],
+    receipt: &mut Receipt,
+    rate: Option<u32>,
+) -> Result<Applied> {
+    let progress = bar(planned.len(), "mending");
+    let mut applied = Applied::default();
+    let mut pace = rate.map(|rate| {
+        let mut pace = interval(Duration::from_secs(1) / rate.max(1));
+        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        pace
+    });
+    let mut stop = std::pin::pin!(tokio::signal::ctrl_c());
+    for (i, change) in planned.iter().enumerate() {
+        if let Some(pace) = &mut pace {
+            tokio::select! { _ = pace.tick() => {}, _ = &mut stop => return interrupted(i, planned.len()) }
+        } else if futures_util::poll!(&mut stop).is_ready() {
+            return interrupted(i, planned.len());
+        }
+        let (entry, values) = match still_applies(directory, change).await? {
+            Ok(fresh) => fresh,
+            Err(why) => {
+                applied.left += 1;
+                progress.suspend(|| println!("  left   {}: {why}", change.shown));
+                continue;
+            }
+        };
+        let n = i + 1;
+        receipt.begin(&Begin {
+            n,
+            owner: entry.dn.to_string(),
+            guid: entry.guid.map(|guid| guid.to_string()),
+            code: change.code.as_str().to_owned(),
+            delegates: values.iter().map(ToString::to_string).collect(),
+        })?;
+        let (outcome, why) = match writer::write(directory, &entry, &values, Direction::Remove).await? {
+            Written::Done => ("removed", None),
+            Written::Skipped(why) => ("skipped", Some(why)),
+            Written::Refused(why) => ("refused", Some(why)),
+        };
+        receipt.end(&End { n, outcome: outcome.to_owned(), why: why.clone() })?;
+        match why {
+            None => {
+                progress.suspend(|| println!("  mended {} ({})", change.shown, plural(values.len() as u64, "link")));
+                applied.removed.push(Expected { owner: entry.dn.clone(), guid: entry.guid, values });
+            }
+            Some(why) => {
+                applied.left += 1;
+                progress.suspend(|| println!("  left   {}: {why}", change.shown));
+            }
+        }
+        progress.inc(1);
+    }
+    progress.finish_and_clear();
+    Ok(applied)
+}
+
+fn interrupted<T>(done: usize, all: usize) -> Result<T> {
+    bail!("interrupted after {done} of {all} owners; the receipt has what was done, run the fix again for the rest");
+}
+
+/// Reads the owner again and says what still applies of the change, or why nothing does.
+async fn still_applies(directory: &mut Directory, change: &Change) -> Result<Result<(Entry, Vec<Dn>), String>> {
+    let Some(entry) = writer::read_owner(directory, &change.owner, change.guid).await? else {
+        return Ok(Err("the owner is gone, and its links with it".to_owned()));
+    };
+    if let Some(why) = writer::no_longer_stale(&entry) {
+        return Ok(Err(why));
+    }
+    let values = writer::present(&entry, &change.delegates);
+    if values.is_empty() {
+        return Ok(Err("somebody else has removed the link".to_owned()));
+    }
+    Ok(Ok((entry, values)))
+}
+
+/// Waits for every domain controller and prints a line for each; `true` when all agree.
+pub(crate) async fn replicated(
+    directory: &mut Directory,
+    written: &[Expected],
+    args: &args::Writing,
+    direction: Direction,
+) -> Result<bool> {
+    let Directory::Live(live) = directory else {
+        return Ok(true);
+    };
+    if written.is_empty() {
+        return Ok(true);
+    }
+    let replicas = replicas(live, &args.dc).await?;
+    let timeout = Duration::from_secs(args.replication_timeout);
+    let spinner = bar(0, "waiting for replication");
+    spinner.enable_steady_tick(Duration::from_millis(120));
+    let states =
+        replication::wait(&live.settings, replicas, live.root.active_directory, written, direction, timeout).await;
+    spinner.finish_and_clear();
+    for replica in &states {
+        println!("{}", line(replica, written.len()));
+    }
+    Ok(states.iter().all(|replica| replica.state == ReplicaState::Agrees))
+}
+
+fn line(replica: &Replica, owners: usize) -> String {
+    let after = replica.after.as_secs_f32();
+    match &replica.state {
+        ReplicaState::Agrees => format!("  agrees  {} after {after:.1} s", replica.url),
+        ReplicaState::Differs(left) => {
+            format!("  DIFFERS {} on {left} of {} after {after:.1} s", replica.url, plural(owners as u64, "owner"))
+        }
+        ReplicaState::Silent(why) => format!("  SILENT  {} after {after:.1} s: {why}", replica.url),
+    }
+}
+
+/// Asks the resolver for every user who was hurt; `true` when none has a stale link any more.
+async fn verify(directory: &mut Directory, removed: &[Expected]) -> Result<bool> {
+    let mut seen = HashSet::new();
+    let hurt: Vec<Dn> =
+        removed.iter().flat_map(|one| &one.values).filter(|dn| seen.insert(dn.hash64())).cloned().collect();
+    if hurt.is_empty() {
+        return Ok(true);
+    }
+    let progress = bar(hurt.len(), "verifying");
+    let (mut healthy, mut others, mut still) = (0u64, Vec::new(), Vec::new());
+    for dn in hurt {
+        let request = Request { who: Who::Dn(dn.clone()), policy: Policy::Faithful, follow: 0 };
+        let resolved = directory.resolve(&request, &mut Known::default()).await?;
+        let stale = resolved.links.iter().find(|link| matches!(link.state, LinkState::Stale(_)));
+        match (&resolved.outcome, stale) {
+            (_, Some(link)) => still.push(format!("{}: the link from {} is stale", dn.name(), link.owner.dn)),
+            (Outcome::Fault(fault), None) => others.push(format!("{}: {}", dn.name(), fault.cause)),
+            _ => healthy += 1,
+        }
+        progress.inc(1);
+    }
+    progress.finish_and_clear();
+    println!("  verified: Autodiscover answers {}", plural(healthy, "user"));
+    for line in &others {
+        println!("  note: another fault remains for {line}");
+    }
+    for line in &still {
+        println!("  STILL FAILS {line}");
+    }
+    Ok(still.is_empty())
+}
+
+fn bar(length: usize, what: &'static str) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let form = if length == 0 { "{spinner} {msg} {elapsed}" } else { "{msg} {bar:30} {pos}/{len}" };
+    ProgressBar::new(length as u64)
+        .with_style(ProgressStyle::with_template(form).unwrap_or_else(|_| ProgressStyle::default_bar()))
+        .with_message(what)
+}

@@ -1,0 +1,266 @@
+//! The receipt: what was changed, written before it happens, and the way back.
+//!
+//! A receipt is LDIF whose records put every removed value back, so that any tool can undo (`ldapmodify
+//! -c -f RECEIPT`). Comments around each record carry what `automend undo` needs: `# begin` is on disk
+//! before the write, `# end` after it. A record without its end may or may not have been written; undo
+//! looks at the directory to tell. So a kill at any moment loses nothing.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use automend_core::dn::Dn;
+use automend_core::names::{Guid, attribute};
+use automend_ldap::Modification;
+use automend_ldap::ldif::Writer;
+use serde::{Deserialize, Serialize};
+
+const HEADER: &str = "# automend receipt ";
+const BEGIN: &str = "# begin ";
+const END: &str = "# end ";
+const UNDONE: &str = "# undone ";
+const VERSION: u32 = 1;
+
+/// The first line of a receipt.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Header {
+    version: u32,
+    /// The program that wrote it.
+    pub tool: String,
+    /// When.
+    pub made: String,
+    /// The directory, as it was named.
+    pub directory: String,
+    /// What stays when the directory is named otherwise.
+    pub identity: String,
+    /// How a change was kept from falling on a mailbox that came back.
+    pub guard: String,
+}
+
+/// One owner's change.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(crate) struct Begin {
+    /// Counts from 1.
+    pub n: usize,
+    /// The owner's name at that time.
+    pub owner: String,
+    /// What names it for ever.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guid: Option<String>,
+    /// Why.
+    pub code: String,
+    /// The values that were to be removed.
+    pub delegates: Vec<String>,
+}
+
+/// What became of it.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(crate) struct End {
+    /// Which [`Begin`].
+    pub n: usize,
+    /// `removed`, `skipped` or `refused`.
+    pub outcome: String,
+    /// Why, unless it was removed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+/// A value put back.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(crate) struct Undone {
+    /// Which [`Begin`].
+    pub n: usize,
+    /// When.
+    pub at: String,
+    /// The values that are there again.
+    pub restored: Vec<String>,
+}
+
+/// A receipt that is being written.
+pub(crate) struct Receipt {
+    file: File,
+    path: PathBuf,
+}
+
+impl Receipt {
+    /// Begins a receipt; refuses to write over one.
+    pub(crate) fn create(path: &Path, header: Header) -> Result<Self> {
+        let file = OpenOptions::new().write(true).create_new(true).open(path).with_context(|| {
+            format!("creating the receipt {}; nothing was written to the directory", path.display())
+        })?;
+        let mut receipt = Self { file, path: path.to_path_buf() };
+        let header = serde_json::to_string(&Header { version: VERSION, ..header })?;
+        receipt.put(&format!(
+            "version: 1\n{HEADER}{header}\n# These records put back what was removed: automend undo {0}, or ldapmodify -c -f {0}\n\n",
+            path.display()
+        ))?;
+        // The name itself must survive, too.
+        if let Some(folder) = path.parent().map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder }) {
+            File::open(folder).and_then(|folder| folder.sync_all()).with_context(|| format!("flushing {}", folder.display()))?;
+        }
+        Ok(receipt)
+    }
+
+    /// Opens a receipt to note what is undone.
+    pub(crate) fn append(path: &Path) -> Result<Self> {
+        let file = OpenOptions::new().append(true).open(path).with_context(|| format!("opening {}", path.display()))?;
+        let mut receipt = Self { file, path: path.to_path_buf() };
+        // Whatever was cut off ends here.
+        receipt.put("\n")?;
+        Ok(receipt)
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Notes a change before it is made.
+    pub(crate) fn begin(&mut self, begin: &Begin) -> Result<()> {
+        let mut text = format!("{BEGIN}{}\n", serde_json::to_string(begin)?).into_bytes();
+        let restore = Modification::Add {
+            attribute: attribute::DELEGATE_LIST_LINK.to_owned(),
+            values: begin.delegates.iter().map(|dn| dn.as_bytes().to_vec()).collect(),
+        };
+        let mut record = Writer::new(Vec::new())?;
+        record.modify(&begin.owner, &[restore])?;
+        let record = record.into_inner();
+        text.extend(record.strip_prefix(b"version: 1\n".as_slice()).unwrap_or(&record));
+        text.extend(b"\n");
+        self.put_bytes(&text)
+    }
+
+    /// Notes what became of it.
+    pub(crate) fn end(&mut self, end: &End) -> Result<()> {
+        self.put(&format!("{END}{}\n\n", serde_json::to_string(end)?))
+    }
+
+    /// Notes values that were put back.
+    pub(crate) fn undone(&mut self, undone: &Undone) -> Result<()> {
+        self.put(&format!("{UNDONE}{}\n\n", serde_json::to_string(undone)?))
+    }
+
+    fn put(&mut self, text: &str) -> Result<()> {
+        self.put_bytes(text.as_bytes())
+    }
+
+    fn put_bytes(&mut self, bytes: &[u8]) -> Result<()> {
+        let written = self.file.write_all(bytes).and_then(|()| self.file.sync_data());
+        written.with_context(|| format!("writing the receipt {}", self.path.display()))
+    }
+}
+
+/// A receipt that was read.
+#[derive(Debug)]
+pub(crate) struct Read {
+    /// Its first line.
+    pub header: Header,
+    /// Its changes, with what became of them, if that was noted.
+    pub changes: Vec<(Begin, Option<End>)>,
+}
+
+/// Reads a receipt; a last line that was cut off never happened.
+pub(crate) fn read(path: &Path) -> Result<Read> {
+    let bytes = std::fs::read(path).with_context(|| format!("reading the receipt {}", path.display()))?;
+    // A kill may cut a character in two; its line is not whole then anyway.
+    let text = String::from_utf8_lossy(&bytes);
+    let mut header: Option<Header> = None;
+    let mut changes: Vec<(Begin, Option<End>)> = Vec::new();
+    for (i, line) in text.split_inclusive('\n').enumerate() {
+        let whole = line.ends_with('\n');
+        let at = || format!("{} line {}", path.display(), i + 1);
+        if let Some(json) = line.strip_prefix(HEADER) {
+            header = Some(serde_json::from_str(json).with_context(at)?);
+        } else if let Some(json) = line.strip_prefix(BEGIN) {
+            match serde_json::from_str(json) {
+                Ok(begin) => changes.push((begin, None)),
+                Err(_) if !whole => {}
+                Err(error) => return Err(error).with_context(at),
+            }
+        } else if let Some(json) = line.strip_prefix(END) {
+            match serde_json::from_str::<End>(json) {
+                Ok(end) => match changes.iter_mut().find(|(begin, _)| begin.n == end.n) {
+                    Some((_, slot)) => *slot = Some(end),
+                    None => bail!("{}: the end of a change that never began", at()),
+                },
+                Err(_) if !whole => {}
+                Err(error) => return Err(error).with_context(at),
+            }
+        }
+    }
+    let Some(header) = header else {
+        bail!("{}: no receipt of automend", path.display());
+    };
+    if header.version != VERSION {
+        bail!("{}: a receipt of version {}, this program reads {VERSION}", path.display(), header.version);
+    }
+    Ok(Read { header, changes })
+}
+
+impl Header {
+    /// A header of this version.
+    pub(crate) fn new(made: String, directory: String, identity: String, guard: &str) -> Self {
+        let tool = format!("automend {}", env!("CARGO_PKG_VERSION"));
+        Self { version: VERSION, tool, made, directory, identity, guard: guard.to_owned() }
+    }
+}
+
+impl Begin {
+    /// The owner's name.
+    pub(crate) fn dn(&self) -> Result<Dn> {
+        Dn::parse(&self.owner).with_context(|| format!("change {} of the receipt", self.n))
+    }
+
+    /// The owner's GUID.
+    pub(crate) fn object_guid(&self) -> Option<Guid> {
+        self.guid.as_deref().and_then(Guid::parse)
+    }
+
+    /// The removed values.
+    pub(crate) fn values(&self) -> Result<Vec<Dn>> {
+        self.delegates
+            .iter()
+            .map(|text| Dn::parse(text).with_context(|| format!("change {} of the receipt", self.n)))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn begin(n: usize) -> Begin {
+        Begin {
+            n,
+            owner: "CN=Jim,DC=c".to_owned(),
+            guid: None,
+            code: "AM101".to_owned(),
+            delegates: vec!["CN=Zoë,DC=c".to_owned(), "CN=Alice,DC=c".to_owned()],
+        }
+    }
+
+    #[test]
+    fn a_receipt_cut_off_anywhere_tells_all_that_was_begun() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("receipt.ldif");
+        let header = Header::new("now".to_owned(), "x".to_owned(), "id".to_owned(), "re-read");
+        let mut receipt = Receipt::create(&path, header.clone()).unwrap();
+        let head = std::fs::metadata(&path).unwrap().len();
+        receipt.begin(&begin(1)).unwrap();
+        let first = std::fs::metadata(&path).unwrap().len();
+        receipt.end(&End { n: 1, outcome: "removed".to_owned(), why: None }).unwrap();
+        receipt.begin(&begin(2)).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        assert!(Receipt::create(&path, header).is_err(), "wrote over a receipt");
+        for length in usize::try_from(head).unwrap()..=whole.len() {
+            let cut = folder.path().join("cut.ldif");
+            std::fs::write(&cut, &whole[..length]).unwrap();
+            let read = read(&cut).unwrap();
+            if length as u64 >= first {
+                assert_eq!(read.changes[0].0, begin(1));
+            }
+        }
+        assert_eq!(read(&path).unwrap().changes.len(), 2);
+    }
+}

@@ -1,0 +1,159 @@
+//! Waiting until every domain controller has what was written.
+//!
+//! Each controller is asked by itself, for the values themselves: update sequence numbers mean nothing
+//! across controllers ([MS-ADTS] 3.1.1.1.9), and another controller may bring a value back.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use automend_core::dn::Dn;
+use automend_core::entry::Entry;
+use automend_core::names::{Guid, attribute};
+use automend_ldap::Client;
+use futures_util::{StreamExt, stream};
+use tokio::time::Instant;
+
+use super::writer::{Direction, present};
+use crate::config::{Settings, Url};
+use crate::connect::connect;
+use crate::directory::typed;
+
+/// What was written to one owner.
+#[derive(Clone, Debug)]
+pub(crate) struct Expected {
+    /// The owner.
+    pub owner: Dn,
+    /// What names it for ever.
+    pub guid: Option<Guid>,
+    /// The values.
+    pub values: Vec<Dn>,
+}
+
+/// What one controller says.
+#[derive(Clone, Debug)]
+pub(crate) struct Replica {
+    /// The controller.
+    pub url: Url,
+    /// Its state when the wait was over.
+    pub state: ReplicaState,
+    /// How long it took.
+    pub after: Duration,
+}
+
+/// How far a controller is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum ReplicaState {
+    /// It shows what was written.
+    Agrees,
+    /// It still differs on this many owners.
+    Differs(usize),
+    /// It could not be asked.
+    Silent(String),
+}
+
+/// Between two looks at a controller.
+const PAUSE: Duration = Duration::from_millis(500);
+/// Questions under way at once on one connection.
+const PARALLEL: usize = 16;
+
+/// Waits for every controller at once, at most `timeout`.
+pub(crate) async fn wait(
+    settings: &Settings,
+    replicas: Vec<Url>,
+    active_directory: bool,
+    expected: &[Expected],
+    direction: Direction,
+    timeout: Duration,
+) -> Vec<Replica> {
+    let most = replicas.len().max(1);
+    stream::iter(replicas)
+        .map(|url| async move {
+            let begin = Instant::now();
+            let state = wait_for(settings, &url, active_directory, expected, direction, begin + timeout).await;
+            Replica { url, state, after: begin.elapsed() }
+        })
+        .buffered(most)
+        .collect()
+        .await
+}
+
+async fn wait_for(
+    settings: &Settings,
+    url: &Url,
+    active_directory: bool,
+    expected: &[Expected],
+    direction: Direction,
+    deadline: Instant,
+) -> ReplicaState {
+    let mut open: Vec<&Expected> = expected.iter().collect();
+    let mut client: Option<Client> = None;
+    let mut silent = None;
+    loop {
+        let look = async {
+            let connected = match client.take() {
+                Some(client) => client,
+                None => connect(&settings.at(url.clone()), url).await?,
+            };
+            let left = differing(&connected, active_directory, &open, direction).await?;
+            anyhow::Ok((connected, left))
+        };
+        match tokio::time::timeout_at(deadline, look).await {
+            Ok(Ok((_, left))) if left.is_empty() => return ReplicaState::Agrees,
+            Ok(Ok((connected, left))) => {
+                client = Some(connected);
+                silent = None;
+                open = left;
+            }
+            Ok(Err(error)) => silent = Some(format!("{error:#}")),
+            Err(_) => {
+                // Keep what was heard last; a controller that never spoke says so.
+                let never = || format!("{url}: no answer");
+                return match silent {
+                    Some(why) => ReplicaState::Silent(why),
+                    None if open.len() < expected.len() || client.is_some() => ReplicaState::Differs(open.len()),
+                    None => ReplicaState::Silent(never()),
+                };
+            }
+        }
+        if Instant::now() + PAUSE >= deadline {
+            return silent.map_or(ReplicaState::Differs(open.len()), ReplicaState::Silent);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// The owners on which a controller does not show what was written.
+async fn differing<'a>(
+    client: &Client,
+    active_directory: bool,
+    expected: &[&'a Expected],
+    direction: Direction,
+) -> Result<Vec<&'a Expected>> {
+    let answers: Vec<Result<Option<&Expected>>> = stream::iter(expected.iter().copied())
+        .map(|one| async move {
+            let name = match one.guid {
+                Some(guid) if active_directory => format!("<GUID={guid}>"),
+                _ => one.owner.to_string(),
+            };
+            let entry = client
+                .base(&name, &[attribute::DELEGATE_LIST_LINK])
+                .await
+                .with_context(|| format!("reading {}", one.owner))?;
+            let entry = entry.and_then(|entry| typed(&entry, &mut Vec::new()));
+            Ok((!agrees(entry.as_ref(), &one.values, direction)).then_some(one))
+        })
+        .buffered(PARALLEL)
+        .collect()
+        .await;
+    answers.into_iter().filter_map(Result::transpose).collect()
+}
+
+fn agrees(entry: Option<&Entry>, values: &[Dn], direction: Direction) -> bool {
+    match (entry, direction) {
+        // An owner that a controller does not know yet, or no longer, has no link.
+        (None, Direction::Remove) => true,
+        (None, Direction::Restore) => false,
+        (Some(entry), Direction::Remove) => present(entry, values).is_empty(),
+        (Some(entry), Direction::Restore) => present(entry, values).len() == values.len(),
+    }
+}

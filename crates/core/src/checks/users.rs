@@ -1,0 +1,203 @@
+//! The user's own objects: U-2 and U-4 to U-8. (U-1 and U-3 are outcomes, see [`crate::resolve`].)
+//!
+//! A user may fail without any stale link: two objects with one address, half a mailbox, an archive
+//! that is nowhere. Exchange answers 500 or 603 to all of these, too.
+
+use crate::dn::Dn;
+use crate::entry::{Class, Entry};
+use crate::finding::{Code, Evidence, Finding, Subject};
+use crate::names::attribute;
+use crate::owner::{self, Owner};
+use crate::recipient::{RecipientType, Residence};
+use crate::view::{Answer, Asking, Need, View};
+
+/// Attributes that [`alone`] looks at, for an audit of every user.
+pub const ATTRIBUTES: &[&str] = &[
+    attribute::OBJECT_CLASS,
+    attribute::OBJECT_GUID,
+    attribute::DISPLAY_NAME,
+    attribute::MAIL,
+    attribute::USER_PRINCIPAL_NAME,
+    attribute::PROXY_ADDRESSES,
+    attribute::LEGACY_EXCHANGE_DN,
+    attribute::MAILBOX_GUID,
+    attribute::HOME_MDB,
+    attribute::HOME_SERVER,
+    attribute::TARGET_ADDRESS,
+    attribute::RECIPIENT_TYPE,
+    attribute::REMOTE_RECIPIENT_TYPE,
+    attribute::MASTER_ACCOUNT_SID,
+    attribute::ARCHIVE_GUID,
+    attribute::ARCHIVE_DATABASE,
+    attribute::ARCHIVE_STATUS,
+    attribute::ARCHIVE_ADDRESS,
+    attribute::TEAM_MAILBOXES,
+    attribute::WHEN_CHANGED,
+];
+
+/// What one object shows by itself, without a look at any other: U-4 to U-7.
+pub fn alone(entry: &Entry) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if entry.dn.is_deleted_object() {
+        return findings;
+    }
+    let mut report = |code, evidence| {
+        findings.push(Finding {
+            code,
+            subject: Subject::of(entry),
+            delegates: Vec::new(),
+            evidence,
+        });
+    };
+    if !owner::is_remote(entry) {
+        let missing: Vec<_> = owner::missing(entry)
+            .into_iter()
+            .filter(|name| !entry.undecided.contains(name))
+            .collect();
+        let (guid, home) = (entry.mailbox_guid.is_some(), entry.home_mdb.is_some());
+        let half: Vec<_> = missing
+            .iter()
+            .copied()
+            .filter(|name| *name != attribute::LEGACY_EXCHANGE_DN)
+            .collect();
+        if (guid || home) && !half.is_empty() {
+            report(
+                Code::HalfMailbox,
+                Evidence {
+                    missing: half,
+                    ..Evidence::default()
+                },
+            );
+        }
+        if (guid || home) && missing.contains(&attribute::LEGACY_EXCHANGE_DN) {
+            report(
+                Code::LegacyDnTrouble,
+                Evidence {
+                    missing: vec![attribute::LEGACY_EXCHANGE_DN],
+                    ..Evidence::default()
+                },
+            );
+        }
+    }
+    let archive = &entry.archive;
+    if let Some(guid) = archive.guid
+        && archive.database.is_none()
+        && archive.address.is_none()
+        // An archive without a database of its own lives beside its mailbox.
+        && entry.home_mdb.is_none()
+    {
+        let evidence = Evidence {
+            missing: vec![attribute::ARCHIVE_DATABASE, attribute::ARCHIVE_ADDRESS],
+            ..Evidence::fact(attribute::ARCHIVE_GUID, guid)
+        };
+        report(Code::ArchiveDangling, evidence);
+    }
+    if let Some(evidence) = inconsistent_type(entry) {
+        report(Code::TypeInconsistent, evidence);
+    }
+    findings
+}
+
+fn inconsistent_type(entry: &Entry) -> Option<Evidence> {
+    let kind = entry.recipient_type?;
+    let mailbox = Owner::of(entry) == Owner::Mailbox;
+    let why = match kind.residence() {
+        Residence::Here
+            if entry.mailbox_guid.is_none()
+                && !entry.undecided.contains(&attribute::MAILBOX_GUID) =>
+        {
+            "a mailbox type without msExchMailboxGuid"
+        }
+        Residence::Nowhere if mailbox && entry.class == Class::User => {
+            "no mailbox type, but all of a mailbox"
+        }
+        Residence::Remote if entry.home_mdb.is_some() => "a remote type, but a database here",
+        _ if kind == RecipientType::LINKED_MAILBOX
+            && !entry.has_master_account
+            && !entry.undecided.contains(&attribute::MASTER_ACCOUNT_SID) =>
+        {
+            "a linked mailbox without msExchMasterAccountSid"
+        }
+        _ => return None,
+    };
+    Some(Evidence::fact(attribute::RECIPIENT_TYPE, kind).and("contradiction", why))
+}
+
+/// What only other objects can tell: shared addresses and legacy names, archives and site mailboxes.
+pub(crate) fn among_others<V: View>(entry: &Entry, view: &Asking<'_, V>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut report = |code, evidence| {
+        findings.push(Finding {
+            code,
+            subject: Subject::of(entry),
+            delegates: Vec::new(),
+            evidence,
+        });
+    };
+    let others = |answer: Option<&Answer>| -> Vec<Dn> {
+        match answer {
+            Some(Answer::Found(found)) => found
+                .iter()
+                .map(|other| other.dn.clone())
+                .filter(|dn| *dn != entry.dn)
+                .collect(),
+            _ => Vec::new(),
+        }
+    };
+    let mut addresses: Vec<_> = entry.addresses().collect();
+    addresses.sort();
+    addresses.dedup();
+    for address in addresses {
+        let shared = others(view.ask(Need::Address(address.clone())));
+        if !shared.is_empty() {
+            report(
+                Code::DuplicateAddress,
+                Evidence::fact("address", address).and("also", list(&shared)),
+            );
+        }
+    }
+    if let Some(legacy) = &entry.legacy_dn {
+        let shared = others(view.ask(Need::LegacyDn(legacy.clone())));
+        if !shared.is_empty() {
+            let evidence =
+                Evidence::fact(attribute::LEGACY_EXCHANGE_DN, legacy).and("also", list(&shared));
+            report(Code::LegacyDnTrouble, evidence);
+        }
+    }
+    if let Some(database) = entry
+        .archive
+        .database
+        .as_ref()
+        .filter(|_| entry.archive.guid.is_some())
+    {
+        let gone = database.is_deleted_object()
+            || matches!(view.ask(Need::Exists(database.clone())), Some(Answer::Found(found)) if found.is_empty());
+        if gone {
+            report(
+                Code::ArchiveDangling,
+                Evidence::fact(attribute::ARCHIVE_DATABASE, database),
+            );
+        }
+    }
+    for team in &entry.team_mailboxes {
+        let why = match view.ask(Need::Entry(team.clone())) {
+            Some(Answer::Found(found)) => match found.first().map(Owner::of) {
+                None => Some("no object has this name".to_owned()),
+                Some(Owner::Stale(why)) => Some(why.to_string()),
+                Some(_) => None,
+            },
+            _ => None,
+        };
+        if let Some(why) = why {
+            report(
+                Code::TeamMailboxDead,
+                Evidence::fact(attribute::TEAM_MAILBOXES, team).and("because", why),
+            );
+        }
+    }
+    findings
+}
+
+fn list(names: &[Dn]) -> String {
+    names.iter().map(Dn::as_str).collect::<Vec<_>>().join(" | ")
+}

@@ -1,0 +1,360 @@
+//! One directory object, as far as Autodiscover looks at it.
+//!
+//! Sources hand over attribute names and bytes; from here on everything is typed. A value that its
+//! syntax does not allow becomes a [`Defect`] and is left out, the rest of the object is read.
+//!
+//! Invariant: an attribute that could not be *read* is named in [`Entry::undecided`]; only one that is
+//! surely *absent* is simply not there. No verdict is ever built on the first kind.
+
+use crate::dn::Dn;
+use crate::names::{Guid, SmtpAddress, attribute};
+use crate::recipient::RecipientType;
+
+/// A directory object.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Entry {
+    /// Its name.
+    pub dn: Dn,
+    /// What stays when it is renamed or moved.
+    pub guid: Option<Guid>,
+    /// Its structural class, as far as it matters here.
+    pub class: Class,
+    /// `displayName`.
+    pub display_name: Option<String>,
+    /// `mail`.
+    pub mail: Option<String>,
+    /// `userPrincipalName`.
+    pub principal: Option<String>,
+    /// `sAMAccountName`.
+    pub account: Option<String>,
+    /// `proxyAddresses`, with their prefixes.
+    pub proxy_addresses: Vec<String>,
+    /// `legacyExchangeDN`; an empty value counts as none.
+    pub legacy_dn: Option<String>,
+    /// `msExchMailboxGuid`.
+    pub mailbox_guid: Option<Guid>,
+    /// `homeMDB`.
+    pub home_mdb: Option<Dn>,
+    /// `msExchHomeServerName`.
+    pub home_server: Option<String>,
+    /// `targetAddress`, with its prefix.
+    pub target_address: Option<String>,
+    /// `msExchRecipientTypeDetails`.
+    pub recipient_type: Option<RecipientType>,
+    /// `msExchRemoteRecipientType`.
+    pub remote_recipient_type: Option<i64>,
+    /// Whether `userAccountControl` says that nobody may log in.
+    pub account_disabled: bool,
+    /// `msExchHideFromAddressLists`.
+    pub hidden: bool,
+    /// Whether there is a `msExchMasterAccountSid`.
+    pub has_master_account: bool,
+    /// `msExchVersion`.
+    pub exchange_version: Option<i64>,
+    /// The archive, if one is named.
+    pub archive: Archive,
+    /// `msExchDelegateListLink`: the delegates.
+    pub forward_links: Vec<Dn>,
+    /// `msExchDelegateListBL`: the owners.
+    pub back_links: Vec<Dn>,
+    /// `msExchTeamMailboxShowInClientList`.
+    pub team_mailboxes: Vec<Dn>,
+    /// `whenChanged`, as the directory writes it.
+    pub changed: Option<String>,
+    /// `replPropertyMetaData`, where it was asked for.
+    pub replication_metadata: Option<Vec<u8>>,
+    /// Attributes whose absence could not be told from a missing permission.
+    pub undecided: Vec<&'static str>,
+}
+
+/// What an object is.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Class {
+    /// `user` or `inetOrgPerson`.
+    User,
+    /// `group`.
+    Group,
+    /// `contact`.
+    Contact,
+    /// Anything else, or not asked for.
+    #[default]
+    Other,
+}
+
+/// The attributes that name an archive.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Archive {
+    /// `msExchArchiveGUID`.
+    pub guid: Option<Guid>,
+    /// The first `msExchArchiveName`.
+    pub name: Option<String>,
+    /// `msExchArchiveDatabaseLink`.
+    pub database: Option<Dn>,
+    /// `msExchArchiveStatus`.
+    pub status: Option<i64>,
+    /// `msExchArchiveAddress`.
+    pub address: Option<String>,
+}
+
+/// A value that could not be used.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{dn}: {attribute}: {what}")]
+pub struct Defect {
+    /// The object.
+    pub dn: String,
+    /// The attribute.
+    pub attribute: String,
+    /// What is wrong with the value.
+    pub what: String,
+}
+
+/// Everything [`Entry`] can hold: what a look-up of one object asks for.
+pub const ATTRIBUTES: &[&str] = &[
+    attribute::OBJECT_CLASS,
+    attribute::OBJECT_GUID,
+    attribute::DISPLAY_NAME,
+    attribute::MAIL,
+    attribute::USER_PRINCIPAL_NAME,
+    attribute::SAM_ACCOUNT_NAME,
+    attribute::PROXY_ADDRESSES,
+    attribute::LEGACY_EXCHANGE_DN,
+    attribute::MAILBOX_GUID,
+    attribute::HOME_MDB,
+    attribute::HOME_SERVER,
+    attribute::TARGET_ADDRESS,
+    attribute::RECIPIENT_TYPE,
+    attribute::REMOTE_RECIPIENT_TYPE,
+    attribute::USER_ACCOUNT_CONTROL,
+    attribute::HIDDEN,
+    attribute::MASTER_ACCOUNT_SID,
+    attribute::EXCHANGE_VERSION,
+    attribute::ARCHIVE_GUID,
+    attribute::ARCHIVE_NAME,
+    attribute::ARCHIVE_DATABASE,
+    attribute::ARCHIVE_STATUS,
+    attribute::ARCHIVE_ADDRESS,
+    attribute::DELEGATE_LIST_LINK,
+    attribute::DELEGATE_LIST_BL,
+    attribute::TEAM_MAILBOXES,
+    attribute::WHEN_CHANGED,
+];
+
+impl Entry {
+    /// An object of which nothing but the name is known.
+    pub fn bare(dn: Dn) -> Self {
+        Self {
+            dn,
+            guid: None,
+            class: Class::Other,
+            display_name: None,
+            mail: None,
+            principal: None,
+            account: None,
+            proxy_addresses: Vec::new(),
+            legacy_dn: None,
+            mailbox_guid: None,
+            home_mdb: None,
+            home_server: None,
+            target_address: None,
+            recipient_type: None,
+            remote_recipient_type: None,
+            account_disabled: false,
+            hidden: false,
+            has_master_account: false,
+            exchange_version: None,
+            archive: Archive::default(),
+            forward_links: Vec::new(),
+            back_links: Vec::new(),
+            team_mailboxes: Vec::new(),
+            changed: None,
+            replication_metadata: None,
+            undecided: Vec::new(),
+        }
+    }
+
+    /// Takes one value of one attribute; names are compared without case, unknown ones are passed over.
+    ///
+    /// A value that its syntax does not allow is left out and told in `defects`.
+    pub fn take(&mut self, name: &str, value: &[u8], defects: &mut Vec<Defect>) {
+        let is = |known: &str| name.eq_ignore_ascii_case(known);
+        let text = || String::from_utf8_lossy(value).into_owned();
+        let mut refuse = |what: String| {
+            defects.push(Defect {
+                dn: self.dn.to_string(),
+                attribute: name.to_owned(),
+                what,
+            });
+        };
+        let mut dn = || match std::str::from_utf8(value) {
+            Err(_) => {
+                refuse("not UTF-8".to_owned());
+                None
+            }
+            Ok(text) => Dn::parse(text)
+                .map_err(|error| refuse(error.to_string()))
+                .ok(),
+        };
+        // The order follows how often each is seen in an audit.
+        if is(attribute::DELEGATE_LIST_LINK) {
+            self.forward_links.extend(dn());
+        } else if is(attribute::DELEGATE_LIST_BL) {
+            self.back_links.extend(dn());
+        } else if is(attribute::LEGACY_EXCHANGE_DN) {
+            self.legacy_dn = Some(text()).filter(|text| !text.trim().is_empty());
+        } else if is(attribute::HOME_MDB) {
+            self.home_mdb = dn();
+        } else if is(attribute::HOME_SERVER) {
+            self.home_server = Some(text()).filter(|text| !text.trim().is_empty());
+        } else if is(attribute::MAILBOX_GUID) {
+            self.mailbox_guid = guid(value, &mut refuse);
+        } else if is(attribute::OBJECT_GUID) {
+            self.guid = guid(value, &mut refuse);
+        } else if is(attribute::RECIPIENT_TYPE) {
+            self.recipient_type = integer(value, &mut refuse).map(RecipientType);
+        } else if is(attribute::OBJECT_CLASS) {
+            self.class = match value.to_ascii_lowercase().as_slice() {
+                b"user" | b"inetorgperson" => Class::User,
+                b"group" => Class::Group,
+                b"contact" => Class::Contact,
+                _ => self.class,
+            };
+        } else if is(attribute::PROXY_ADDRESSES) {
+            self.proxy_addresses.push(text());
+        } else if is(attribute::DISPLAY_NAME) {
+            self.display_name = Some(text());
+        } else if is(attribute::MAIL) {
+            self.mail = Some(text());
+        } else if is(attribute::USER_PRINCIPAL_NAME) {
+            self.principal = Some(text());
+        } else if is(attribute::SAM_ACCOUNT_NAME) {
+            self.account = Some(text());
+        } else if is(attribute::TARGET_ADDRESS) {
+            self.target_address = Some(text()).filter(|text| !text.trim().is_empty());
+        } else if is(attribute::REMOTE_RECIPIENT_TYPE) {
+            self.remote_recipient_type = integer(value, &mut refuse);
+        } else if is(attribute::USER_ACCOUNT_CONTROL) {
+            self.account_disabled =
+                integer(value, &mut refuse).is_some_and(|flags| flags & ACCOUNT_DISABLED != 0);
+        } else if is(attribute::HIDDEN) {
+            self.hidden = value.eq_ignore_ascii_case(b"TRUE");
+        } else if is(attribute::MASTER_ACCOUNT_SID) {
+            self.has_master_account = true;
+        } else if is(attribute::EXCHANGE_VERSION) {
+            self.exchange_version = integer(value, &mut refuse);
+        } else if is(attribute::ARCHIVE_GUID) {
+            self.archive.guid = guid(value, &mut refuse);
+        } else if is(attribute::ARCHIVE_NAME) {
+            self.archive.name.get_or_insert_with(text);
+        } else if is(attribute::ARCHIVE_DATABASE) {
+            self.archive.database = dn();
+        } else if is(attribute::ARCHIVE_STATUS) {
+            self.archive.status = integer(value, &mut refuse);
+        } else if is(attribute::ARCHIVE_ADDRESS) {
+            self.archive.address = Some(text());
+        } else if is(attribute::TEAM_MAILBOXES) {
+            self.team_mailboxes.extend(dn());
+        } else if is(attribute::WHEN_CHANGED) {
+            self.changed = Some(text());
+        } else if is(attribute::REPLICATION_METADATA) {
+            self.replication_metadata = Some(value.to_vec());
+        }
+    }
+
+    /// What to call this object in front of a person.
+    pub fn shown(&self) -> String {
+        self.display_name
+            .clone()
+            .filter(|name| !name.trim().is_empty())
+            .unwrap_or_else(|| self.dn.name())
+    }
+
+    /// The address Exchange shows: the proxy address with `SMTP:` in capitals, or else `mail`.
+    pub fn primary_address(&self) -> Option<SmtpAddress> {
+        let primary = self
+            .proxy_addresses
+            .iter()
+            .find_map(|address| address.strip_prefix("SMTP:"));
+        primary
+            .or(self.mail.as_deref())
+            .and_then(|text| SmtpAddress::parse(text).ok())
+    }
+
+    /// Every SMTP address by which Autodiscover finds this object.
+    pub fn addresses(&self) -> impl Iterator<Item = SmtpAddress> + '_ {
+        let proxies = self
+            .proxy_addresses
+            .iter()
+            .filter_map(|address| smtp(address));
+        let others = [&self.mail, &self.principal]
+            .into_iter()
+            .flatten()
+            .map(String::as_str);
+        proxies
+            .chain(others)
+            .filter_map(|text| SmtpAddress::parse(text).ok())
+    }
+
+    /// `targetAddress` without its prefix.
+    pub fn target(&self) -> Option<SmtpAddress> {
+        let target = self.target_address.as_deref()?;
+        SmtpAddress::parse(smtp(target).unwrap_or(target)).ok()
+    }
+}
+
+/// `ADS_UF_ACCOUNTDISABLE` ([MS-ADTS] 2.2.16).
+const ACCOUNT_DISABLED: i64 = 2;
+
+/// The address behind `SMTP:` or `smtp:`.
+fn smtp(proxy: &str) -> Option<&str> {
+    let (kind, address) = proxy.split_once(':')?;
+    kind.eq_ignore_ascii_case("smtp").then_some(address)
+}
+
+fn guid(value: &[u8], refuse: &mut impl FnMut(String)) -> Option<Guid> {
+    let guid = Guid::from_bytes(value);
+    if guid.is_none() {
+        refuse(format!("{} bytes are no GUID", value.len()));
+    }
+    guid
+}
+
+fn integer(value: &[u8], refuse: &mut impl FnMut(String)) -> Option<i64> {
+    let number = std::str::from_utf8(value)
+        .ok()
+        .and_then(|text| text.trim().parse().ok());
+    if number.is_none() {
+        refuse(format!("{:?} is no number", String::from_utf8_lossy(value)));
+    }
+    number
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bad_value_is_told_and_the_rest_is_read() {
+        let mut entry = Entry::bare(Dn::parse("CN=Jim,DC=c").unwrap());
+        let mut defects = Vec::new();
+        for (name, value) in [
+            ("MSEXCHMAILBOXGUID", b"short".as_slice()),
+            ("proxyAddresses", b"smtp:old@contoso.com"),
+            ("proxyaddresses", b"SMTP:Jim@Contoso.com"),
+            ("msExchDelegateListLink", b"no name"),
+            ("msExchDelegateListLink", b"CN=Alice,DC=c"),
+            ("userAccountControl", b"514"),
+            ("legacyExchangeDN", b" "),
+        ] {
+            entry.take(name, value, &mut defects);
+        }
+        assert_eq!(defects.len(), 2);
+        assert_eq!(
+            defects[0].to_string(),
+            "CN=Jim,DC=c: MSEXCHMAILBOXGUID: 5 bytes are no GUID"
+        );
+        assert_eq!(entry.forward_links.len(), 1);
+        assert_eq!(entry.primary_address().unwrap().as_str(), "jim@contoso.com");
+        assert!(entry.account_disabled);
+        assert_eq!(entry.legacy_dn, None);
+    }
+}

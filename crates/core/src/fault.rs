@@ -1,0 +1,76 @@
+//! Faults: answers that are an error *to Outlook*. A fault is a value, not a failure of ours.
+//!
+//! Codes: [MS-OXDSCLI] 2.2.4.1.1.3.2 leaves the list open; the messages are those that Exchange sends.
+
+use crate::dn::Dn;
+use crate::owner::Stale;
+
+/// An `<Error>` of the POX answer and what made it so.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Fault {
+    /// The `ErrorCode`.
+    pub code: FaultCode,
+    /// What lies behind it; Exchange never says.
+    pub cause: Cause,
+}
+
+/// An `ErrorCode`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum FaultCode {
+    /// 500: no such mailbox.
+    UnknownAddress,
+    /// 600: the request cannot be read.
+    InvalidRequest,
+    /// 603: an object that the answer needs cannot be found.
+    UserNotFound,
+}
+
+impl FaultCode {
+    /// The number on the wire.
+    pub fn number(self) -> u32 {
+        match self {
+            Self::UnknownAddress => 500,
+            Self::InvalidRequest => 600,
+            Self::UserNotFound => 603,
+        }
+    }
+
+    /// The `Message` that Exchange sends with it.
+    pub fn message(self) -> &'static str {
+        match self {
+            Self::UnknownAddress => "The email address can't be found.",
+            Self::InvalidRequest => "Invalid Request",
+            Self::UserNotFound => "The Active Directory user wasn't found.",
+        }
+    }
+}
+
+/// Why the answer is a fault.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Cause {
+    /// No object has the address.
+    #[error("no object has this address")]
+    UnknownAddress,
+    /// Several objects have the address.
+    #[error("{} objects have this address", .0.len())]
+    DuplicateAddress(Vec<Dn>),
+    /// The object is no mailbox and says of no other place.
+    #[error("{0} has no mailbox and no targetAddress")]
+    NoMailbox(Dn),
+    /// A mailbox that lacks what Autodiscover needs.
+    #[error("{user} is only half a mailbox: {}", .missing.join(", "))]
+    HalfMailbox {
+        /// The user.
+        user: Dn,
+        /// The attributes that lack.
+        missing: Vec<&'static str>,
+    },
+    /// One of the user's back links is stale.
+    #[error("the link from {owner} is stale: {why}")]
+    StaleLink {
+        /// The owner.
+        owner: Dn,
+        /// Why it is no mailbox.
+        why: Stale,
+    },
+}

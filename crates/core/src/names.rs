@@ -1,0 +1,230 @@
+//! Names that Exchange writes into a directory, each spelled once, and the addresses it knows people by.
+//!
+//! Attribute identifiers: [MS-ADA1] to [MS-ADA3] for the base schema; the `msExch` ones
+//! (arc 1.2.840.113556.1.4.7000.102) as the Exchange schema extension adds them.
+//!
+//! Invariant: no attribute name appears as a string anywhere else in this crate.
+
+use std::fmt;
+
+/// `lDAPDisplayName`s of the attributes that decide what Autodiscover answers.
+pub mod attribute {
+    /// Forward link on the owner, …102.51530: the delegates for whom this mailbox is opened.
+    pub const DELEGATE_LIST_LINK: &str = "msExchDelegateListLink";
+    /// Back link on the delegate, …102.51538: the owners. Derived by the directory, never written.
+    pub const DELEGATE_LIST_BL: &str = "msExchDelegateListBL";
+    /// 1.2.840.113556.1.4.655: what one mailbox is called inside Exchange.
+    pub const LEGACY_EXCHANGE_DN: &str = "legacyExchangeDN";
+    /// …102.11058: sixteen bytes that name the mailbox in its database.
+    pub const MAILBOX_GUID: &str = "msExchMailboxGuid";
+    /// 1.2.840.113556.1.2.244: the database, a link that vanishes with it.
+    pub const HOME_MDB: &str = "homeMDB";
+    /// …102.47: the server as a legacy name, a text that stays when the server goes.
+    pub const HOME_SERVER: &str = "msExchHomeServerName";
+    /// …102.50855: what kind of recipient this is, see [`crate::recipient`].
+    pub const RECIPIENT_TYPE: &str = "msExchRecipientTypeDetails";
+    /// …102.51611: flags of a mailbox that lives in the other half of a hybrid.
+    pub const REMOTE_RECIPIENT_TYPE: &str = "msExchRemoteRecipientType";
+    /// 1.2.840.113556.1.2.352: where mail for this recipient is sent on, `SMTP:user@host`.
+    pub const TARGET_ADDRESS: &str = "targetAddress";
+    /// 1.2.840.113556.1.2.210: every address, the primary one with `SMTP:` in capitals.
+    pub const PROXY_ADDRESSES: &str = "proxyAddresses";
+    /// 0.9.2342.19200300.100.1.3.
+    pub const MAIL: &str = "mail";
+    /// 1.2.840.113556.1.4.656.
+    pub const USER_PRINCIPAL_NAME: &str = "userPrincipalName";
+    /// 1.2.840.113556.1.4.221.
+    pub const SAM_ACCOUNT_NAME: &str = "sAMAccountName";
+    /// 1.2.840.113556.1.2.13.
+    pub const DISPLAY_NAME: &str = "displayName";
+    /// 2.5.4.0.
+    pub const OBJECT_CLASS: &str = "objectClass";
+    /// 1.2.840.113556.1.4.2.
+    pub const OBJECT_GUID: &str = "objectGUID";
+    /// 1.2.840.113556.1.4.8: bit 2 is a disabled account.
+    pub const USER_ACCOUNT_CONTROL: &str = "userAccountControl";
+    /// …102.73.
+    pub const HIDDEN: &str = "msExchHideFromAddressLists";
+    /// …102.81: whose account this mailbox belongs to, for linked and shared mailboxes.
+    pub const MASTER_ACCOUNT_SID: &str = "msExchMasterAccountSid";
+    /// …102.50853: the Exchange that wrote the object last.
+    pub const EXCHANGE_VERSION: &str = "msExchVersion";
+    /// …102.51443: sixteen bytes that name the archive.
+    pub const ARCHIVE_GUID: &str = "msExchArchiveGUID";
+    /// …102.51441.
+    pub const ARCHIVE_NAME: &str = "msExchArchiveName";
+    /// …102.51444: the archive's database.
+    pub const ARCHIVE_DATABASE: &str = "msExchArchiveDatabaseLink";
+    /// …102.51602: 1 when the archive is hosted elsewhere.
+    pub const ARCHIVE_STATUS: &str = "msExchArchiveStatus";
+    /// …102.51584: the domain that hosts the archive.
+    pub const ARCHIVE_ADDRESS: &str = "msExchArchiveAddress";
+    /// …102.51873: site mailboxes this user wants to see.
+    pub const TEAM_MAILBOXES: &str = "msExchTeamMailboxShowInClientList";
+    /// 1.2.840.113556.1.2.3: when the controller that was asked last saw a change.
+    pub const WHEN_CHANGED: &str = "whenChanged";
+    /// 1.2.840.113556.1.4.3: when and where each attribute was written, see [`crate::metadata`].
+    pub const REPLICATION_METADATA: &str = "replPropertyMetaData";
+}
+
+/// An SMTP address: one `@`, something on both sides, no blanks and no control characters.
+///
+/// Compared without case, as Exchange compares it.
+#[derive(Clone, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct SmtpAddress(Box<str>);
+
+/// A text that is no SMTP address.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{text:?} is not an SMTP address")]
+pub struct NoAddress {
+    /// The text.
+    pub text: String,
+}
+
+impl SmtpAddress {
+    /// Reads an address.
+    ///
+    /// # Errors
+    ///
+    /// [`NoAddress`] when the text is longer than 320 bytes (RFC 3696 3) or no address.
+    pub fn parse(text: &str) -> Result<Self, NoAddress> {
+        let trimmed = text.trim();
+        let sides = trimmed.rsplit_once('@');
+        let whole = sides.is_some_and(|(local, domain)| {
+            !local.is_empty() && !domain.is_empty() && !local.contains('@')
+        });
+        if !whole
+            || trimmed.len() > 320
+            || trimmed.chars().any(|c| c.is_control() || c.is_whitespace())
+        {
+            return Err(NoAddress {
+                text: text.to_owned(),
+            });
+        }
+        Ok(Self(trimmed.to_lowercase().into()))
+    }
+
+    /// The address in lower case.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What stands behind the `@`.
+    pub fn domain(&self) -> &str {
+        self.0.rsplit_once('@').map_or("", |(_, domain)| domain)
+    }
+}
+
+impl fmt::Display for SmtpAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for SmtpAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SmtpAddress({})", self.0)
+    }
+}
+
+/// A GUID as Active Directory stores it: the first three groups little-endian ([MS-DTYP] 2.3.4.2).
+#[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Guid(pub [u8; 16]);
+
+impl Guid {
+    /// Takes the sixteen bytes of an octet string; any other length is no GUID.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+
+    /// Reads the usual form, `6f9619ff-8b86-d011-b42d-00c04fc964ff`, with or without braces.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim().trim_start_matches('{').trim_end_matches('}');
+        let digits: Vec<u32> = text
+            .chars()
+            .filter(|c| *c != '-')
+            .map(|c| c.to_digit(16))
+            .collect::<Option<_>>()?;
+        if digits.len() != 32 {
+            return None;
+        }
+        let mut shown = [0u8; 16];
+        for (byte, pair) in shown.iter_mut().zip(digits.chunks_exact(2)) {
+            *byte = pair.iter().fold(0, |byte, digit| {
+                byte << 4 | u8::try_from(*digit).unwrap_or(0)
+            });
+        }
+        Some(Self(swap(shown)))
+    }
+}
+
+/// Turns between the order shown and the order stored; its own inverse.
+fn swap(bytes: [u8; 16]) -> [u8; 16] {
+    let mut swapped = bytes;
+    let (groups, _) = swapped.split_at_mut(8);
+    let (first, others) = groups.split_at_mut(4);
+    let (second, third) = others.split_at_mut(2);
+    first.reverse();
+    second.reverse();
+    third.reverse();
+    swapped
+}
+
+impl fmt::Display for Guid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, byte) in swap(self.0).iter().enumerate() {
+            if matches!(i, 4 | 6 | 8 | 10) {
+                f.write_str("-")?;
+            }
+            write!(f, "{byte:02x}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Guid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Guid({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guid_is_shown_as_windows_shows_it() {
+        let text = "6f9619ff-8b86-d011-b42d-00c04fc964ff";
+        let guid = Guid::parse(text).unwrap();
+        assert_eq!(guid.0[..4], [0xff, 0x19, 0x96, 0x6f]);
+        assert_eq!(guid.to_string(), text);
+        assert_eq!(
+            Guid::parse("{6F9619FF-8B86-D011-B42D-00C04FC964FF}"),
+            Some(guid)
+        );
+        assert_eq!(Guid::parse("6f9619ff"), None);
+    }
+
+    #[test]
+    fn an_address_is_compared_without_case() {
+        assert_eq!(
+            SmtpAddress::parse("Alice@Contoso.COM").unwrap(),
+            SmtpAddress::parse("alice@contoso.com").unwrap()
+        );
+        assert_eq!(
+            SmtpAddress::parse("o'brien@contoso.com").unwrap().domain(),
+            "contoso.com"
+        );
+        for text in [
+            "alice",
+            "@contoso.com",
+            "alice@",
+            "a@b@c",
+            "a b@c.d",
+            "a\0@b.c",
+            "",
+        ] {
+            assert!(SmtpAddress::parse(text).is_err(), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! Whether an owner is a mailbox, which is all that AutoMapping hangs on.
+//!
+//! An owner's `msExchDelegateListLink` names each delegate, and the directory derives the delegate's
+//! `msExchDelegateListBL` from it ([MS-ADTS] 3.1.1.1.6). Disabling the owner's mailbox removes its
+//! `legacyExchangeDN` and its server but leaves the link, so a delegate may keep back links to objects
+//! that are no longer mailboxes. Exchange then answers the *delegate* with error 603 and names nobody;
+//! this module names the owner.
+//!
+//! Invariant: a link is called stale only on attributes that are surely absent, see [`Entry::undecided`].
+
+use crate::entry::{Class, Entry};
+use crate::names::attribute;
+use crate::recipient::Residence;
+
+/// What an owner is to Autodiscover.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Owner {
+    /// A mailbox here: it has all of `legacyExchangeDN`, `msExchMailboxGuid` and a database or server.
+    Mailbox,
+    /// A mailbox in the other half of a hybrid; it needs no database here.
+    Remote,
+    /// No mailbox: every link of this owner is stale.
+    Stale(Stale),
+    /// These attributes decide, and could not be read.
+    Undecided(Vec<&'static str>),
+}
+
+/// Why an owner's links are stale.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, thiserror::Error)]
+pub enum Stale {
+    /// Nothing of a mailbox is left, as after `Disable-Mailbox`, or its GUID alone is gone.
+    #[error("its mailbox was disabled or disconnected: it has no msExchMailboxGuid")]
+    Disabled,
+    /// The object that Outlook would be told to open has no name inside Exchange.
+    #[error("it has no legacyExchangeDN")]
+    NoLegacyDn,
+    /// The object is a mail user, a contact or a group.
+    #[error("it is a recipient without a mailbox")]
+    NotAMailbox,
+    /// Neither `homeMDB` nor `msExchHomeServerName`.
+    #[error("it has no mailbox database and no server")]
+    NoServer,
+    /// No object has this name.
+    #[error("no object has this name")]
+    Gone,
+    /// The name is that of a deleted object, kept by the recycle bin.
+    #[error("it is a deleted object")]
+    Deleted,
+}
+
+impl Owner {
+    /// Looks at an owner that was found.
+    pub fn of(entry: &Entry) -> Self {
+        if entry.dn.is_deleted_object() {
+            return Self::Stale(Stale::Deleted);
+        }
+        if is_remote(entry) {
+            return Self::Remote;
+        }
+        let missing = missing(entry);
+        if missing.is_empty() {
+            return Self::Mailbox;
+        }
+        // Whether it is a remote mailbox hangs on its type, too, unless the type is there and says no.
+        let deciding = match entry.recipient_type {
+            Some(_) => [].as_slice(),
+            None => &[attribute::RECIPIENT_TYPE, attribute::REMOTE_RECIPIENT_TYPE],
+        };
+        let undecided: Vec<_> = missing
+            .iter()
+            .chain(deciding)
+            .copied()
+            .filter(|name| entry.undecided.contains(name))
+            .collect();
+        let sure = [
+            (
+                attribute::LEGACY_EXCHANGE_DN,
+                [attribute::LEGACY_EXCHANGE_DN].as_slice(),
+            ),
+            (attribute::MAILBOX_GUID, &[attribute::MAILBOX_GUID]),
+            (
+                attribute::HOME_MDB,
+                &[attribute::HOME_MDB, attribute::HOME_SERVER],
+            ),
+        ]
+        .iter()
+        .any(|(name, all)| {
+            missing.contains(name) && !all.iter().any(|name| undecided.contains(name))
+        });
+        let type_is_known = !deciding.iter().any(|name| undecided.contains(name));
+        if sure && type_is_known {
+            Self::Stale(Stale::of(entry, &missing))
+        } else {
+            Self::Undecided(undecided)
+        }
+    }
+}
+
+impl Stale {
+    fn of(entry: &Entry, missing: &[&'static str]) -> Self {
+        let no_mailbox = missing.contains(&attribute::MAILBOX_GUID);
+        let other_recipient = matches!(entry.class, Class::Group | Class::Contact)
+            || entry.target_address.is_some()
+            || entry
+                .recipient_type
+                .is_some_and(|kind| kind.residence() == Residence::Nowhere);
+        match () {
+            () if no_mailbox && other_recipient => Self::NotAMailbox,
+            () if no_mailbox => Self::Disabled,
+            () if missing.contains(&attribute::LEGACY_EXCHANGE_DN) => Self::NoLegacyDn,
+            () => Self::NoServer,
+        }
+    }
+}
+
+/// Whether the object is a mailbox in the other half of a hybrid.
+pub fn is_remote(entry: &Entry) -> bool {
+    match entry.recipient_type {
+        Some(kind) => kind.residence() == Residence::Remote,
+        None => entry.remote_recipient_type.is_some_and(|flags| flags != 0),
+    }
+}
+
+/// The attributes whose lack makes an owner no mailbox, as far as they lack.
+///
+/// `homeMDB` and `msExchHomeServerName` stand for one another and are listed only together.
+pub fn missing(entry: &Entry) -> Vec<&'static str> {
+    let mut missing = Vec::new();
+    if entry.legacy_dn.is_none() {
+        missing.push(attribute::LEGACY_EXCHANGE_DN);
+    }
+    if entry.mailbox_guid.is_none() {
+        missing.push(attribute::MAILBOX_GUID);
+    }
+    if entry.home_mdb.is_none() && entry.home_server.is_none() {
+        missing.extend([attribute::HOME_MDB, attribute::HOME_SERVER]);
+    }
+    missing
+}
+
+/// The short name in a `msExchHomeServerName`: `EX01` of `/o=Org/…/cn=Servers/cn=EX01`.
+pub fn server_name(legacy: &str) -> &str {
+    legacy.rsplit_once('=').map_or(legacy, |(_, name)| name)
+}
+
+/// The attributes that [`Owner::of`] decides on, besides the object's name.
+pub const DECIDING: &[&str] = &[
+    attribute::LEGACY_EXCHANGE_DN,
+    attribute::MAILBOX_GUID,
+    attribute::HOME_MDB,
+    attribute::HOME_SERVER,
+    attribute::RECIPIENT_TYPE,
+    attribute::REMOTE_RECIPIENT_TYPE,
+    attribute::TARGET_ADDRESS,
+    attribute::OBJECT_CLASS,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view::fixture::Fixture;
+
+    const GUID: &str = "msExchMailboxGuid: guid:6f9619ff-8b86-d011-b42d-00c04fc964ff";
+    const LEGACY: &str = "legacyExchangeDN: /o=C/cn=jim";
+    const HOME: &str = "homeMDB: CN=DB1,DC=c";
+
+    #[test]
+    fn what_an_owner_lacks_decides() {
+        check(&[GUID, LEGACY, HOME], Owner::Mailbox);
+        check(
+            &[GUID, LEGACY, "msExchHomeServerName: /o=C/cn=EX1"],
+            Owner::Mailbox,
+        );
+        check(
+            &[GUID, LEGACY, HOME, "userAccountControl: 514"],
+            Owner::Mailbox,
+        );
+        check(
+            &[GUID, LEGACY, HOME, "msExchHideFromAddressLists: TRUE"],
+            Owner::Mailbox,
+        );
+        check(&[], Owner::Stale(Stale::Disabled));
+        check(&[LEGACY, HOME], Owner::Stale(Stale::Disabled));
+        check(&[GUID, HOME], Owner::Stale(Stale::NoLegacyDn));
+        check(
+            &[GUID, "legacyExchangeDN: ", HOME],
+            Owner::Stale(Stale::NoLegacyDn),
+        );
+        check(&[GUID, LEGACY], Owner::Stale(Stale::NoServer));
+        check(
+            &[LEGACY, "targetAddress: SMTP:j@p.example"],
+            Owner::Stale(Stale::NotAMailbox),
+        );
+        check(
+            &["msExchRecipientTypeDetails: 128"],
+            Owner::Stale(Stale::NotAMailbox),
+        );
+        check(&["objectClass: group"], Owner::Stale(Stale::NotAMailbox));
+        check(&["msExchRecipientTypeDetails: 2147483648"], Owner::Remote);
+        check(&["msExchRemoteRecipientType: 4"], Owner::Remote);
+    }
+
+    #[test]
+    fn what_could_not_be_read_is_never_called_stale() {
+        let guid = attribute::MAILBOX_GUID;
+        check(
+            &[LEGACY, HOME, "undecided: msExchMailboxGuid"],
+            Owner::Undecided(vec![guid]),
+        );
+        // One sure lack is enough.
+        check(
+            &[HOME, "undecided: msExchMailboxGuid"],
+            Owner::Stale(Stale::Disabled),
+        );
+        check(
+            &[GUID, LEGACY, "undecided: homeMDB"],
+            Owner::Undecided(vec![attribute::HOME_MDB]),
+        );
+        check(
+            &[GUID, HOME, "undecided: msExchRecipientTypeDetails"],
+            Owner::Undecided(vec![attribute::RECIPIENT_TYPE]),
+        );
+    }
+
+    #[test]
+    fn a_deleted_object_is_no_mailbox_whatever_it_still_has() {
+        let dn = crate::dn::Dn::parse(r"CN=Jim\0ADEL:1,CN=Deleted Objects,DC=c").unwrap();
+        let entry = Entry {
+            legacy_dn: Some("/o=C".into()),
+            ..Entry::bare(dn)
+        };
+        assert_eq!(Owner::of(&entry), Owner::Stale(Stale::Deleted));
+    }
+
+    #[track_caller]
+    fn check(lines: &[&str], expected: impl Into<Owner>) {
+        let fixture = Fixture::parse(&format!("dn: CN=Jim,DC=c\n{}", lines.join("\n")));
+        assert_eq!(
+            Owner::of(&fixture.entries()[0]),
+            expected.into(),
+            "{lines:?}"
+        );
+    }
+}

@@ -1,0 +1,11 @@
+//! How an answer treats a stale link.
+
+/// A policy.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Policy {
+    /// As Exchange 2010 SP1 and later: one stale link, and the whole answer is error 603.
+    Faithful,
+    /// The stale link is left out and reported; the user is answered.
+    #[default]
+    Healthy,
+}

@@ -1,0 +1,474 @@
+//! The centre of automend: a user and a directory in, what Autodiscover answers out.
+//!
+//! Audit, show, fix and every later face ask this one function and so never disagree about what is stale.
+//! Exchange's behaviour under [`Policy::Faithful`]: every value of the user's `msExchDelegateListBL` is
+//! followed to its owner, and one that is no mailbox turns the whole answer into error 603.
+//!
+//! Invariant: the only input is a [`View`]. Nothing here does I/O, reads the clock, or logs; every back
+//! link yields exactly one [`Link`]; one unreadable owner never hides the others.
+
+use crate::checks::users;
+use crate::dn::Dn;
+use crate::entry::Entry;
+use crate::fault::{Cause, Fault, FaultCode};
+use crate::finding::{Code, Evidence, Finding, Subject};
+use crate::names::{SmtpAddress, attribute};
+use crate::owner::{self, Owner, Stale};
+use crate::policy::Policy;
+use crate::settings::{AlternativeKind, AlternativeMailbox, Locator, Outcome, Settings};
+use crate::view::{Answer, Asking, Need, View};
+use crate::{checks::links, settings};
+
+/// Whose answer is wanted.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Who {
+    /// The user with this address, as Outlook asks.
+    Address(SmtpAddress),
+    /// The object of this name.
+    Dn(Dn),
+    /// The user with this `legacyExchangeDN`.
+    LegacyDn(String),
+}
+
+/// A question to the resolver.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Request {
+    /// Whose answer.
+    pub who: Who,
+    /// How a stale link is treated.
+    pub policy: Policy,
+    /// How many steps owners are followed to *their* owners (AM-5); 0 asks about the user alone.
+    pub follow: u8,
+}
+
+/// What Autodiscover answers, and why.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Resolved {
+    /// The user, if there is exactly one.
+    pub user: Option<Entry>,
+    /// The answer.
+    pub outcome: Outcome,
+    /// Every back link of the user, in directory order.
+    pub links: Vec<Link>,
+    /// Everything wrong with the user and the user's links.
+    pub findings: Vec<Finding>,
+}
+
+/// One value of a delegate's `msExchDelegateListBL`, followed to its owner.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Link {
+    /// The owner.
+    pub owner: Subject,
+    /// What became of it.
+    pub state: LinkState,
+}
+
+/// What a link is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum LinkState {
+    /// The owner is a mailbox here; Outlook opens it.
+    Live,
+    /// The owner is a mailbox in the other half of a hybrid.
+    Remote,
+    /// The owner is no mailbox; only a write to the owner's forward link removes this value.
+    Stale(Stale),
+    /// The owner is a mailbox, but its own answer is an error: the names lead to what breaks it.
+    FailsItself(Vec<Dn>),
+    /// The directory would not tell.
+    Unreadable(String),
+}
+
+/// More owners than this are not followed for AM-5 in one request.
+const MOST_FOLLOWED: usize = 1000;
+
+/// Decides what Autodiscover answers.
+///
+/// # Errors
+///
+/// The questions that `view` has no answer to yet; call again when it has.
+pub fn resolve(view: &impl View, request: &Request) -> Result<Resolved, Vec<Need>> {
+    let asking = Asking::new(view);
+    let resolved = decide(&asking, request);
+    let open = asking.into_open();
+    if open.is_empty() {
+        Ok(resolved)
+    } else {
+        Err(open)
+    }
+}
+
+fn decide<V: View>(view: &Asking<'_, V>, request: &Request) -> Resolved {
+    let (need, shown) = match &request.who {
+        Who::Address(address) => (Need::Address(address.clone()), address.to_string()),
+        Who::Dn(dn) => (Need::Entry(dn.clone()), dn.to_string()),
+        Who::LegacyDn(legacy) => (Need::LegacyDn(legacy.clone()), legacy.clone()),
+    };
+    let found = match view.ask(need) {
+        Some(Answer::Found(found)) => found.as_slice(),
+        Some(Answer::Unreadable(_)) | None => &[],
+    };
+    let user = match found {
+        [user] => user,
+        [] => return nobody(&shown),
+        several => return ambiguous(&shown, several),
+    };
+    let mut findings = users::alone(user);
+    findings.extend(users::among_others(user, view));
+    let links: Vec<Link> = user
+        .back_links
+        .iter()
+        .map(|owner| follow(view, request, user, owner))
+        .collect();
+    let outcome = outcome(view, request, user, &links);
+    if let Outcome::Fault(Fault {
+        cause: Cause::NoMailbox(_),
+        ..
+    }) = outcome
+    {
+        findings.push(about(
+            user,
+            Code::MailUserWithoutTarget,
+            Evidence {
+                missing: vec![attribute::MAILBOX_GUID, attribute::TARGET_ADDRESS],
+                ..Evidence::default()
+            },
+        ));
+    }
+    findings.extend(
+        links
+            .iter()
+            .filter_map(|link| link_finding(view, user, link)),
+    );
+    if user.back_links.len() > usize::from(links::MANY_BACK_LINKS) {
+        findings.push(about(
+            user,
+            Code::TooManyBackLinks,
+            Evidence::fact("backLinks", user.back_links.len()),
+        ));
+    }
+    Resolved {
+        user: Some(user.clone()),
+        outcome,
+        links,
+        findings,
+    }
+}
+
+fn about(user: &Entry, code: Code, evidence: Evidence) -> Finding {
+    Finding {
+        code,
+        subject: Subject::of(user),
+        delegates: Vec::new(),
+        evidence,
+    }
+}
+
+fn nobody(shown: &str) -> Resolved {
+    Resolved {
+        user: None,
+        outcome: Outcome::Fault(Fault {
+            code: FaultCode::UnknownAddress,
+            cause: Cause::UnknownAddress,
+        }),
+        links: Vec::new(),
+        findings: vec![Finding {
+            code: Code::UnknownAddress,
+            subject: Subject {
+                shown: shown.to_owned(),
+                ..Subject::named(&Dn::root())
+            },
+            delegates: Vec::new(),
+            evidence: Evidence::fact("asked", shown),
+        }],
+    }
+}
+
+fn ambiguous(shown: &str, several: &[Entry]) -> Resolved {
+    let names: Vec<Dn> = several.iter().map(|entry| entry.dn.clone()).collect();
+    let findings = several
+        .iter()
+        .map(|entry| {
+            let others: Vec<&str> = names
+                .iter()
+                .filter(|dn| **dn != entry.dn)
+                .map(Dn::as_str)
+                .collect();
+            about(
+                entry,
+                Code::DuplicateAddress,
+                Evidence::fact("address", shown).and("also", others.join(" | ")),
+            )
+        })
+        .collect();
+    let cause = Cause::DuplicateAddress(names);
+    Resolved {
+        user: None,
+        outcome: Outcome::Fault(Fault {
+            code: FaultCode::UnknownAddress,
+            cause,
+        }),
+        links: Vec::new(),
+        findings,
+    }
+}
+
+/// Follows one back link to its owner.
+fn follow<V: View>(view: &Asking<'_, V>, request: &Request, user: &Entry, owner: &Dn) -> Link {
+    let no_mailbox = |why| Link {
+        owner: Subject::named(owner),
+        state: LinkState::Stale(why),
+    };
+    if owner.is_deleted_object() {
+        return no_mailbox(Stale::Deleted);
+    }
+    let entry = match view.ask(Need::Entry(owner.clone())) {
+        Some(Answer::Found(found)) => found.first(),
+        Some(Answer::Unreadable(why)) => {
+            return Link {
+                owner: Subject::named(owner),
+                state: LinkState::Unreadable(why.clone()),
+            };
+        }
+        // Not fetched yet: what is decided here is thrown away.
+        None => return no_mailbox(Stale::Gone),
+    };
+    let Some(entry) = entry else {
+        return no_mailbox(Stale::Gone);
+    };
+    let state = match Owner::of(entry) {
+        Owner::Stale(why) => LinkState::Stale(why),
+        Owner::Undecided(attributes) => {
+            LinkState::Unreadable(format!("{} may not be read", attributes.join(", ")))
+        }
+        Owner::Remote => LinkState::Remote,
+        Owner::Mailbox => match own_failure(view, user, entry, request.follow) {
+            Some(chain) => LinkState::FailsItself(chain),
+            None => LinkState::Live,
+        },
+    };
+    Link {
+        owner: Subject::of(entry),
+        state,
+    }
+}
+
+/// AM-5: whether an owner's own answer fails, and the way from it to the owner that breaks it.
+///
+/// Breadth first, so the shortest way is found; an object is looked at once, so a circle ends.
+fn own_failure<V: View>(
+    view: &Asking<'_, V>,
+    user: &Entry,
+    owner: &Entry,
+    depth: u8,
+) -> Option<Vec<Dn>> {
+    let mut seen = std::collections::HashSet::from([user.dn.clone(), owner.dn.clone()]);
+    let mut level: Vec<(Vec<Dn>, &Entry)> = vec![(Vec::new(), owner)];
+    for _ in 0..depth {
+        let mut next = Vec::new();
+        for (way, entry) in level {
+            for above in &entry.back_links {
+                if seen.len() >= MOST_FOLLOWED || !seen.insert(above.clone()) {
+                    continue;
+                }
+                let way: Vec<Dn> = way.iter().chain([above]).cloned().collect();
+                if above.is_deleted_object() {
+                    return Some(way);
+                }
+                match view.ask(Need::Entry(above.clone())) {
+                    Some(Answer::Found(found)) => match found.first() {
+                        Some(entry) if !matches!(Owner::of(entry), Owner::Stale(_)) => {
+                            next.push((way, entry));
+                        }
+                        _ => return Some(way),
+                    },
+                    Some(Answer::Unreadable(_)) | None => {}
+                }
+            }
+        }
+        level = next;
+    }
+    None
+}
+
+fn outcome<V: View>(
+    view: &Asking<'_, V>,
+    request: &Request,
+    user: &Entry,
+    links: &[Link],
+) -> Outcome {
+    let fault = |code, cause| Outcome::Fault(Fault { code, cause });
+    let owns = Owner::of(user);
+    let (Some(legacy_dn), Some(mailbox_guid), Owner::Mailbox) =
+        (&user.legacy_dn, user.mailbox_guid, &owns)
+    else {
+        if user.mailbox_guid.is_some() && owns != Owner::Remote || user.home_mdb.is_some() {
+            let cause = Cause::HalfMailbox {
+                user: user.dn.clone(),
+                missing: owner::missing(user),
+            };
+            return fault(FaultCode::UserNotFound, cause);
+        }
+        return match user.target() {
+            Some(target) => Outcome::Redirect(target),
+            None => fault(FaultCode::UnknownAddress, Cause::NoMailbox(user.dn.clone())),
+        };
+    };
+    if request.policy == Policy::Faithful {
+        let stale = links.iter().find_map(|link| match link.state {
+            LinkState::Stale(why) => Some(Cause::StaleLink {
+                owner: link.owner.dn.clone(),
+                why,
+            }),
+            _ => None,
+        });
+        if let Some(cause) = stale {
+            return fault(FaultCode::UserNotFound, cause);
+        }
+    }
+    let asked = match &request.who {
+        Who::Address(address) => Some(address.clone()),
+        Who::Dn(_) | Who::LegacyDn(_) => None,
+    };
+    let Some(address) = user
+        .primary_address()
+        .or(asked)
+        .or_else(|| user.addresses().next())
+    else {
+        return fault(FaultCode::UnknownAddress, Cause::UnknownAddress);
+    };
+    let mut alternatives: Vec<_> = links
+        .iter()
+        .filter_map(|link| delegate(view, link))
+        .collect();
+    alternatives.extend(archive(user, &address));
+    alternatives.extend(
+        user.team_mailboxes
+            .iter()
+            .filter_map(|team| team_mailbox(view, team)),
+    );
+    Outcome::Settings(Box::new(Settings {
+        display_name: user.shown(),
+        legacy_dn: legacy_dn.clone(),
+        address,
+        mailbox_guid,
+        alternatives,
+    }))
+}
+
+fn delegate<V: View>(view: &Asking<'_, V>, link: &Link) -> Option<AlternativeMailbox> {
+    match link.state {
+        LinkState::Live | LinkState::Remote | LinkState::FailsItself(_) => {}
+        LinkState::Stale(_) | LinkState::Unreadable(_) => return None,
+    }
+    offer(view, AlternativeKind::Delegate, &link.owner.dn)
+}
+
+fn team_mailbox<V: View>(view: &Asking<'_, V>, dn: &Dn) -> Option<AlternativeMailbox> {
+    offer(view, AlternativeKind::TeamMailbox, dn)
+}
+
+fn offer<V: View>(
+    view: &Asking<'_, V>,
+    kind: AlternativeKind,
+    dn: &Dn,
+) -> Option<AlternativeMailbox> {
+    let Some(Answer::Found(found)) = view.ask(Need::Entry(dn.clone())) else {
+        return None;
+    };
+    let entry = found
+        .first()
+        .filter(|entry| matches!(Owner::of(entry), Owner::Mailbox | Owner::Remote))?;
+    let primary = entry.primary_address();
+    let locator = match entry
+        .target()
+        .filter(|_| owner::is_remote(entry))
+        .or(primary.clone())
+    {
+        Some(address) => Locator::Address(address.to_string()),
+        None => Locator::LegacyDn {
+            legacy_dn: entry.legacy_dn.clone()?,
+            server: owner::server_name(entry.home_server.as_deref()?).to_owned(),
+        },
+    };
+    let owner_address = primary.filter(|_| matches!(locator, Locator::Address(_)));
+    Some(AlternativeMailbox {
+        kind,
+        display_name: entry.shown(),
+        locator,
+        owner_address,
+    })
+}
+
+/// The archive is asked for by its own address: `ExchangeGuid+GUID@domain`.
+fn archive(user: &Entry, address: &SmtpAddress) -> Option<AlternativeMailbox> {
+    let guid = user.archive.guid?;
+    if users::alone(user)
+        .iter()
+        .any(|finding| finding.code == Code::ArchiveDangling)
+    {
+        return None;
+    }
+    Some(AlternativeMailbox {
+        kind: AlternativeKind::Archive,
+        display_name: user.archive.name.clone().unwrap_or_else(|| user.shown()),
+        locator: settings::Locator::Address(format!("ExchangeGuid+{guid}@{}", address.domain())),
+        owner_address: Some(address.clone()),
+    })
+}
+
+fn link_finding<V: View>(view: &Asking<'_, V>, user: &Entry, link: &Link) -> Option<Finding> {
+    let entry = match view.ask(Need::Entry(link.owner.dn.clone())) {
+        _ if link.owner.dn.is_deleted_object() => None,
+        Some(Answer::Found(found)) => found.first(),
+        _ => None,
+    };
+    let (code, evidence) = match &link.state {
+        LinkState::Stale(why) => {
+            let evidence = entry.map_or_else(Evidence::default, |entry| {
+                links::stale_evidence(entry, *why)
+            });
+            (Code::of_stale(*why), evidence)
+        }
+        LinkState::FailsItself(chain) => {
+            let way: Vec<&str> = chain.iter().map(Dn::as_str).collect();
+            (
+                Code::OwnerFailsItself,
+                Evidence::fact("because", way.join(" <- ")),
+            )
+        }
+        LinkState::Unreadable(why) => (Code::OwnerUnreadable, Evidence::fact("unreadable", why)),
+        LinkState::Remote => {
+            let entry =
+                entry.filter(|entry| entry.target_address.is_none() && entry.mail.is_none())?;
+            let missing = vec![attribute::TARGET_ADDRESS, attribute::MAIL];
+            let code = Code::RemoteWithoutAddress;
+            return Some(Finding {
+                delegates: vec![user.dn.clone()],
+                ..about(
+                    entry,
+                    code,
+                    Evidence {
+                        missing,
+                        ..Evidence::default()
+                    },
+                )
+            });
+        }
+        LinkState::Live => {
+            // A database that is gone does not make a link stale, and a mailbox may open itself.
+            if let Some(evidence) = entry.and_then(|entry| links::dangling(entry, view)) {
+                (Code::OwnerDatabaseGone, evidence)
+            } else if link.owner.dn == user.dn {
+                (Code::SelfLink, Evidence::default())
+            } else {
+                return None;
+            }
+        }
+    };
+    Some(Finding {
+        code,
+        subject: link.owner.clone(),
+        delegates: vec![user.dn.clone()],
+        evidence,
+    })
+}
