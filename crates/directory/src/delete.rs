@@ -39,6 +39,9 @@ impl Work<'_> {
             Some(Name::Dn(dn)) if dn.as_str().is_empty() => 0,
             Some(parent) => self.find(parent)?,
         };
+        if self.is_unseen(parent)? {
+            return Err(Refusal::NoParent { dn: rdn }.into());
+        }
         let mut above = parent;
         while above != 0 {
             if above == id {

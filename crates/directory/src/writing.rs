@@ -225,6 +225,9 @@ impl<'t> Work<'t> {
             None => return Err(Refusal::NoParent { dn: dn.clone() }.into()),
         };
         self.vacant(&place, dn)?;
+        if self.is_unseen(place.parent)? {
+            return Err(Refusal::NoParent { dn: dn.clone() }.into());
+        }
         let mut draft = Draft::default();
         let naming = naming_value(dn.rdn());
         let refuse = |attribute: &str, why: fn(String, Dn) -> Refusal| {
@@ -590,6 +593,14 @@ impl<'t> Work<'t> {
             None => Err(Error::Damaged {
                 what: format!("object {id} is missing"),
             }),
+        }
+    }
+
+    /// Whether an object is a tombstone or their container; nothing is put below one by a request.
+    pub(crate) fn is_unseen(&self, id: u64) -> Result<bool, Error> {
+        match self.objects.get(id)? {
+            Some(bytes) => Ok(Head::decode(id, bytes.value())?.flags.unseen()),
+            None => Ok(false),
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! The child is this very test binary, told by its environment to write until it is killed.
 
+use std::fmt::Write as _;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
@@ -56,7 +57,7 @@ fn a_kill_at_any_moment_leaves_links_that_equal_their_inverse() {
         let directory = Directory::create(folder.path()).unwrap();
         let mut ldif = "dn: DC=contoso,DC=test\nobjectClass: domainDNS\n\n".to_owned();
         for number in 0..PEOPLE {
-            ldif.push_str(&format!("dn: {}\nobjectClass: user\n\n", person(number)));
+            write!(ldif, "dn: {}\nobjectClass: user\n\n", person(number)).unwrap();
         }
         automend_directory::import(
             &directory,

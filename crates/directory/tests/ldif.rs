@@ -4,6 +4,7 @@ use automend_core::dn::Dn;
 use automend_directory::{
     Directory, Error, Export, Import, Object, Report, Scope, Trouble, export, import,
 };
+use std::fmt::Write as _;
 
 const DOMAIN: &str = "dn: DC=contoso,DC=test\nobjectClass: domainDNS\n\n";
 
@@ -278,9 +279,11 @@ fn exported(directory: &Directory, how: Export) -> (String, u64) {
 fn only_a_thousand_notes_are_kept() {
     let mut ldif = DOMAIN.to_owned();
     for number in 0..1200 {
-        ldif.push_str(&format!(
+        write!(
+            ldif,
             "dn: CN={number},DC=contoso,DC=test\nmanager: CN=Gone,DC=c\n\n"
-        ));
+        )
+        .unwrap();
     }
     let (_folder, directory, report) = filled(&ldif);
     assert_eq!(

@@ -108,7 +108,7 @@ pub(super) fn entry(id: i64, dn: &str, attributes: &[(String, Vec<Vec<u8>>)]) ->
 /// A reference to another naming context.
 pub(super) fn reference(id: i64, url: &str) -> Vec<u8> {
     message(id, None, |writer| {
-        writer.constructed(0x73, |writer| writer.octets(url.as_bytes()))
+        writer.constructed(0x73, |writer| writer.octets(url.as_bytes()));
     })
 }
 

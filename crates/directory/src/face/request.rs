@@ -354,7 +354,7 @@ mod tests {
         assert_eq!(nested(8), Err(Malformed("a filter that is too deep")));
         let mut writer = Writer::default();
         writer.constructed(0xa1, |writer| {
-            (0..200).for_each(|_| writer.primitive(0x87, b"a"))
+            (0..200).for_each(|_| writer.primitive(0x87, b"a"));
         });
         assert_eq!(
             read_assertion(&writer.0, BOUNDS),

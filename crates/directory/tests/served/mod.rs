@@ -1,5 +1,6 @@
 //! A small forest behind a face on a loopback port, for as long as the value lives.
 
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 
 use automend_directory::face::{Access, Face, Limits};
@@ -28,14 +29,10 @@ pub(crate) fn forest(users: usize) -> String {
          dn: CN=SCP,CN=Configuration,{DOMAIN}\nobjectClass: serviceConnectionPoint\nkeywords: 77378F46-2C66-4aa9-A6A6-3E7A48B19596\n\n"
     );
     for number in 0..users {
-        ldif.push_str(&format!(
-            "dn: CN=u{number},OU=P,{DOMAIN}\nobjectClass: user\nmail: u{number}@contoso.test\nsAMAccountName: u{number}\n"
-        ));
+        write!(ldif, "dn: CN=u{number},OU=P,{DOMAIN}\nobjectClass: user\nmail: u{number}@contoso.test\nsAMAccountName: u{number}\n").unwrap();
         if number == 0 {
             for other in 1..users.saturating_sub(1) {
-                ldif.push_str(&format!(
-                    "msExchDelegateListLink: CN=u{other},OU=P,{DOMAIN}\n"
-                ));
+                writeln!(ldif, "msExchDelegateListLink: CN=u{other},OU=P,{DOMAIN}").unwrap();
             }
         }
         ldif.push('\n');
