@@ -18,7 +18,7 @@ use redb::ReadableTable;
 use crate::codec::Head;
 use crate::error::{Error, Refusal};
 use crate::modify::Modification;
-use crate::name::{Name, canonical_rdn, naming_value};
+use crate::name::{Name, canonical_rdn, check_length, naming_value};
 use crate::object::same_attribute;
 use crate::report::{MAX_NOTES, Note, Progress, Report, Trouble};
 use crate::schema::{self, Link, Syntax};
@@ -202,6 +202,7 @@ impl Run<'_> {
             // The root DSE, as a search of everything shows it: it describes the server.
             return Ok(());
         }
+        check_length(dn.as_str().len())?;
         let mut draft = Draft::default();
         let mut own = Own::default();
         let mut waiting: Vec<Waiting> = Vec::new();

@@ -71,7 +71,7 @@ pub use error::{Error, Refusal};
 pub use export::{Export, export};
 pub use import::{Import, import};
 pub use modify::{Modification, Operation};
-pub use name::{Name, guid_text};
+pub use name::{MAX_NAME_BYTES, Name, guid_text};
 pub use object::Object;
 pub use reading::{Counts, Reading};
 pub use report::{MAX_NOTES, Note, Progress, Report, Trouble};

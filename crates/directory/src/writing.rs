@@ -13,7 +13,7 @@ use redb::{ReadableTable, Table, WriteTransaction};
 use crate::codec::Record;
 use crate::error::{Error, Refusal};
 use crate::modify::Modification;
-use crate::name::{Name, canonical_rdn, naming_value};
+use crate::name::{Name, canonical_rdn, check_length, naming_value};
 use crate::object::same_attribute;
 use crate::reading::Counts;
 use crate::schema::{self, Attribute, Link};
@@ -215,6 +215,7 @@ impl<'t> Work<'t> {
     }
 
     fn add(&mut self, dn: &Dn, attributes: &[(String, Vec<Vec<u8>>)]) -> Result<u64, Error> {
+        check_length(dn.as_str().len())?;
         let place = match self.place(dn)? {
             Some(place) => place,
             None if self.may_make_parents(dn)? => self.make_place(dn)?,

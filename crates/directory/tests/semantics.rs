@@ -514,6 +514,12 @@ fn adds_answer_as_a_controller_does() {
             vec![class("user")],
             32,
         ),
+        (
+            "a name without end",
+            person(&"x".repeat(9000)),
+            vec![class("user")],
+            64,
+        ),
         ("no class", person("new"), vec![value("mail", "a")], 65),
         (
             "another's GUID",
