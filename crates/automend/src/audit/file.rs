@@ -187,11 +187,18 @@ impl Part {
         Ok(())
     }
 
-    fn judge_all(mut self, blocks: &Mutex<Receiver<Block>>, empties: &SyncSender<Block>) -> Result<Self> {
+    fn judge_all(
+        mut self,
+        blocks: &Mutex<Receiver<Block>>,
+        empties: &SyncSender<Block>,
+    ) -> Result<Self> {
         let audited: Vec<&str> = AUDITED.iter().map(|(name, _)| *name).collect();
         let selector = Selector::new(&audited);
         loop {
-            let next = blocks.lock().map_err(|_| anyhow!("another thread failed"))?.recv();
+            let next = blocks
+                .lock()
+                .map_err(|_| anyhow!("another thread failed"))?
+                .recv();
             let Ok(block) = next else { return Ok(self) };
             let mut lines = Vec::new();
             for record in block.records() {
@@ -273,7 +280,8 @@ impl Part {
         if matches!(Owner::of(&entry), Owner::Stale(_)) {
             self.suspects.push(entry);
         } else {
-            self.findings.extend(links::of_owner(&entry, &Places::default()));
+            self.findings
+                .extend(links::of_owner(&entry, &Places::default()));
         }
         Ok(())
     }
@@ -317,8 +325,12 @@ impl Part {
     fn is_plainly_a_mailbox(&mut self, lines: &[(usize, Line<'_>)]) -> bool {
         let (mut have, mut home) = (0, None);
         for (index, line) in lines {
-            let Some((name, role)) = AUDITED.get(*index) else { return false };
-            let Ok(value) = line.value() else { return false };
+            let Some((name, role)) = AUDITED.get(*index) else {
+                return false;
+            };
+            let Ok(value) = line.value() else {
+                return false;
+            };
             match (role, *name) {
                 (Role::Seen(_), attribute::MAILBOX_GUID) if value.len() != 16 => return false,
                 (Role::Seen(_), _) if value.trim_ascii().is_empty() => return false,
@@ -335,8 +347,12 @@ impl Part {
         let Some(home) = home.filter(|_| have == SEEN_LEGACY | SEEN_GUID | SEEN_HOME) else {
             return false;
         };
-        let Ok(text) = std::str::from_utf8(&home) else { return false };
-        let Ok(hash) = hash_text(text) else { return false };
+        let Ok(text) = std::str::from_utf8(&home) else {
+            return false;
+        };
+        let Ok(hash) = hash_text(text) else {
+            return false;
+        };
         if self.homes.insert(hash) {
             self.referenced.extend(Dn::parse(text).map(Need::Exists));
         }
@@ -354,7 +370,9 @@ impl Part {
         };
         let mut bad: Vec<Defect> = Vec::new();
         for (index, line) in lines {
-            let Some((name, role)) = AUDITED.get(*index) else { continue };
+            let Some((name, role)) = AUDITED.get(*index) else {
+                continue;
+            };
             // Bad names were told when they were counted.
             let counted = matches!(role, Role::Forward | Role::Back);
             match line.value() {
@@ -363,7 +381,10 @@ impl Part {
                 Err(defect) => self.defects.push(defect.to_string()),
             }
         }
-        self.defects.extend(bad.into_iter().map(|defect| format!("line {}: {defect}", record.line)));
+        self.defects.extend(
+            bad.into_iter()
+                .map(|defect| format!("line {}: {defect}", record.line)),
+        );
         Some(entry)
     }
 }

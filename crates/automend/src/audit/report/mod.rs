@@ -47,10 +47,15 @@ pub(crate) fn write(report: &Report, format: Format, output: Option<&Path>) -> R
             .with_context(|| format!("writing {}", path.display()))?;
         return Ok(());
     }
-    let stdout = anstream::stdout();
-    let colours = !matches!(stdout.current_choice(), anstream::ColorChoice::Never);
-    let mut out = BufWriter::new(stdout);
-    render(report, format, &mut out, colours)?;
+    if format == Format::Table {
+        let stdout = anstream::stdout();
+        let colours = !matches!(stdout.current_choice(), anstream::ColorChoice::Never);
+        let mut out = BufWriter::new(stdout);
+        render(report, format, &mut out, colours)?;
+        return out.flush().context("writing to standard output");
+    }
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    render(report, format, &mut out, false)?;
     out.flush().context("writing to standard output")
 }
 
