@@ -63,7 +63,7 @@ pub struct Entry {
     pub changed: Option<String>,
     /// `replPropertyMetaData`, where it was asked for.
     pub replication_metadata: Option<Vec<u8>>,
-    /// Attributes whose absence could not be told from a missing permission.
+    /// Attributes whose absence could not be told from a missing permission, or whose value is broken.
     pub undecided: Vec<&'static str>,
 }
 
@@ -177,6 +177,7 @@ impl Entry {
     /// A value that its syntax does not allow is left out and told in `defects`.
     pub fn take(&mut self, name: &str, value: &[u8], defects: &mut Vec<Defect>) {
         let is = |known: &str| name.eq_ignore_ascii_case(known);
+        let before = defects.len();
         let text = || String::from_utf8_lossy(value).into_owned();
         let mut refuse = |what: String| {
             defects.push(Defect {
@@ -202,7 +203,7 @@ impl Entry {
         } else if is(attribute::LEGACY_EXCHANGE_DN) {
             self.legacy_dn = Some(text()).filter(|text| !text.trim().is_empty());
         } else if is(attribute::HOME_MDB) {
-            self.home_mdb = dn();
+            self.home_mdb = dn().filter(|dn| *dn != Dn::root());
         } else if is(attribute::HOME_SERVER) {
             self.home_server = Some(text()).filter(|text| !text.trim().is_empty());
         } else if is(attribute::MAILBOX_GUID) {
@@ -257,6 +258,13 @@ impl Entry {
             self.changed = Some(text());
         } else if is(attribute::REPLICATION_METADATA) {
             self.replication_metadata = Some(value.to_vec());
+        }
+        // There is a value, only not one to read: nobody may conclude that the attribute is absent.
+        if defects.len() > before
+            && let Some(known) = ATTRIBUTES.iter().find(|known| is(known))
+            && !self.undecided.contains(known)
+        {
+            self.undecided.push(known);
         }
     }
 
@@ -356,5 +364,9 @@ mod tests {
         assert_eq!(entry.primary_address().unwrap().as_str(), "jim@contoso.com");
         assert!(entry.account_disabled);
         assert_eq!(entry.legacy_dn, None);
+        assert_eq!(
+            entry.undecided,
+            ["msExchMailboxGuid", "msExchDelegateListLink"]
+        );
     }
 }
