@@ -69,7 +69,7 @@ pub enum Cause {
     #[error("{0} has no address")]
     NoAddress(Dn),
     /// The object is no mailbox and says of no other place.
-    #[error("{0} has no mailbox and no targetAddress")]
+    #[error("{0} has no mailbox and no targetAddress that leads to one")]
     NoMailbox(Dn),
     /// A mailbox that lacks what Autodiscover needs.
     #[error("{user} is only half a mailbox: {}", .missing.join(", "))]

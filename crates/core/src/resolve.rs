@@ -7,6 +7,8 @@
 //! Invariant: the only input is a [`View`]. Nothing here does I/O, reads the clock, or logs; every back
 //! link yields exactly one [`Link`]; one unreadable owner never hides the others.
 
+use std::collections::HashSet;
+
 use crate::checks::users;
 use crate::dn::Dn;
 use crate::entry::{Class, Entry};
@@ -130,13 +132,9 @@ fn decide<V: View>(view: &Asking<'_, V>, request: &Request) -> Resolved {
     if let Outcome::Fault(fault) = &outcome {
         findings.extend(own_fault(user, &fault.cause));
     }
-    findings.extend(
-        links
-            .iter()
-            .filter_map(|link| link_finding(view, user, link)),
-    );
+    findings.extend(each_owner(&links).filter_map(|link| link_finding(view, user, link)));
     if user.class == Class::Group {
-        findings.extend(links.iter().map(|link| Finding {
+        findings.extend(each_owner(&links).map(|link| Finding {
             code: Code::GroupDelegate,
             subject: link.owner.clone(),
             delegates: vec![user.dn.clone()],
@@ -156,6 +154,12 @@ fn decide<V: View>(view: &Asking<'_, V>, request: &Request) -> Resolved {
         links,
         findings,
     }
+}
+
+/// The links, but only the first of each owner: a file may name one twice, in two spellings.
+fn each_owner(links: &[Link]) -> impl Iterator<Item = &Link> {
+    let mut seen = HashSet::new();
+    links.iter().filter(move |link| seen.insert(&link.owner.dn))
 }
 
 /// The finding for a fault that no check has told of.
@@ -333,7 +337,7 @@ fn own_failure<V: View>(
     owner: &Entry,
     depth: u8,
 ) -> Option<Vec<Dn>> {
-    let mut seen = std::collections::HashSet::from([user.dn.clone(), owner.dn.clone()]);
+    let mut seen = HashSet::from([user.dn.clone(), owner.dn.clone()]);
     let mut level: Vec<(Vec<Dn>, &Entry)> = vec![(Vec::new(), owner)];
     for _ in 0..depth {
         let mut next = Vec::new();
@@ -419,8 +423,7 @@ fn outcome<V: View>(
     else {
         return fault(FaultCode::UnknownAddress, Cause::NoAddress(user.dn.clone()));
     };
-    let mut alternatives: Vec<_> = links
-        .iter()
+    let mut alternatives: Vec<_> = each_owner(links)
         .filter_map(|link| delegate(view, link))
         .collect();
     if !archive_dangles {
