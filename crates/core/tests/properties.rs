@@ -4,6 +4,7 @@
 //! mailboxes for the user and for one another.
 
 use std::collections::HashSet;
+use std::fmt::Write;
 
 use automend_core::checks::links;
 use automend_core::dn::{Dn, escape};
@@ -276,7 +277,7 @@ fn respelled(dn: &Dn, dice: &mut impl Iterator<Item = u8>) -> Dn {
                     _ => {
                         let mut bytes = [0; 4];
                         for byte in letter.encode_utf8(&mut bytes).bytes() {
-                            out.push_str(&format!("\\{byte:02x}"));
+                            write!(out, "\\{byte:02x}").unwrap();
                         }
                     }
                 }
