@@ -319,7 +319,9 @@ fn smtp(proxy: &str) -> Option<&str> {
 }
 
 fn guid(value: &[u8], refuse: &mut impl FnMut(String)) -> Option<Guid> {
-    let guid = Guid::from_bytes(value);
+    // ldbsearch and PowerShell write a GUID as text; no text of one is sixteen bytes long.
+    let text = || Guid::parse(std::str::from_utf8(value).ok()?);
+    let guid = Guid::from_bytes(value).or_else(text);
     if guid.is_none() {
         refuse(format!("{} bytes are no GUID", value.len()));
     }
@@ -346,6 +348,7 @@ mod tests {
         let mut defects = Vec::new();
         for (name, value) in [
             ("MSEXCHMAILBOXGUID", b"short".as_slice()),
+            ("objectGUID", b"6f9619ff-8b86-d011-b42d-00c04fc964ff"),
             ("proxyAddresses", b"smtp:old@contoso.com"),
             ("proxyaddresses", b"SMTP:Jim@Contoso.com"),
             ("msExchDelegateListLink", b"no name"),
@@ -360,6 +363,7 @@ mod tests {
             defects[0].to_string(),
             "CN=Jim,DC=c: MSEXCHMAILBOXGUID: 5 bytes are no GUID"
         );
+        assert_eq!(entry.guid.unwrap().0[..4], [0xff, 0x19, 0x96, 0x6f]);
         assert_eq!(entry.forward_links.len(), 1);
         assert_eq!(entry.primary_address().unwrap().as_str(), "jim@contoso.com");
         assert!(entry.account_disabled);
