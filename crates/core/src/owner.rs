@@ -80,7 +80,7 @@ impl Stale {
     fn of(entry: &Entry, missing: &[&'static str]) -> Self {
         let no_mailbox = missing.contains(&attribute::MAILBOX_GUID);
         let other_recipient = matches!(entry.class, Class::Group | Class::Contact)
-            || entry.target_address.is_some()
+            || entry.target_address.is_some() && !is_mailbox_type(entry)
             || entry
                 .recipient_type
                 .is_some_and(|kind| kind.is_known() && kind.residence() == Residence::Nowhere);
@@ -114,10 +114,13 @@ const MIGRATED: i64 = 4;
 
 /// Whether the object is a recipient whose mail goes elsewhere, and has no mailbox here.
 pub fn is_mail_user(entry: &Entry) -> bool {
-    let here = entry
+    entry.target_address.is_some() && entry.home_mdb.is_none() && !is_mailbox_type(entry)
+}
+
+fn is_mailbox_type(entry: &Entry) -> bool {
+    entry
         .recipient_type
-        .is_some_and(|kind| kind.residence() == Residence::Here);
-    entry.target_address.is_some() && entry.home_mdb.is_none() && !here
+        .is_some_and(|kind| kind.residence() == Residence::Here)
 }
 
 /// The attributes that say whether the mailbox is in the other half, as far as they are open.
@@ -255,6 +258,16 @@ mod tests {
         check(
             &["msExchRecipientTypeDetails: 128", GUID, LEGACY],
             Owner::Stale(Stale::NotAMailbox),
+        );
+        // Mail that is sent on does not make a mailbox a mail user.
+        check(
+            &[
+                "msExchRecipientTypeDetails: 1",
+                "targetAddress: SMTP:j@p.example",
+                GUID,
+                LEGACY,
+            ],
+            Owner::Stale(Stale::NoServer),
         );
     }
 
