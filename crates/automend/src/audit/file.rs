@@ -23,7 +23,7 @@ use indicatif::ProgressBar;
 
 use super::engine::{Counts, Place, Places, busy_findings, group_findings, tally};
 use super::tally::Tally;
-use crate::directory::ldif::{Ldif, named};
+use crate::directory::ldif::{Ldif, Seen, named};
 
 /// Audits a whole file.
 pub(crate) fn audit(ldif: &mut Ldif, progress: &ProgressBar) -> Result<(Counts, Vec<Finding>)> {
@@ -35,12 +35,12 @@ pub(crate) fn audit(ldif: &mut Ldif, progress: &ProgressBar) -> Result<(Counts, 
         back_links_only(ldif, &mut total)?;
     }
     for entry in std::mem::take(&mut total.suspects) {
-        let entry = with_undecided(entry, total.seen);
+        let entry = total.seen.applied(entry);
         total
             .findings
             .extend(links::of_owner(&entry, &Places::default()));
     }
-    if let Some(unseen) = unseen(total.seen).filter(|_| total.counts.owners > 0) {
+    if let Some(unseen) = total.seen.lacking().filter(|_| total.counts.owners > 0) {
         ldif.tell(format!("no record has {unseen}: was it exported?"));
     }
     dangling_databases(ldif, &mut total)?;
@@ -66,7 +66,7 @@ struct Part {
     /// Hashes of the databases in `referenced`.
     homes: HashSet<u64>,
     /// Which deciding attributes any record has, as bits.
-    seen: u8,
+    seen: Seen,
     defects: Vec<String>,
 }
 
@@ -89,10 +89,6 @@ fn pair(owner: u64, delegate: u64) -> u64 {
     let mixed = owner.rotate_left(32) ^ delegate.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9)
 }
-
-const SEEN_LEGACY: u8 = 1;
-const SEEN_GUID: u8 = 2;
-const SEEN_HOME: u8 = 4;
 
 fn read(ldif: &Ldif, progress: &ProgressBar) -> Result<Part> {
     let (reader, size) = ldif.reader()?;
@@ -161,7 +157,7 @@ impl Part {
             places: Vec::new(),
             referenced: HashSet::new(),
             homes: HashSet::new(),
-            seen: 0,
+            seen: Seen::default(),
             defects: Vec::new(),
         }
     }
@@ -182,7 +178,7 @@ impl Part {
         self.groups.extend(other.groups);
         self.places.extend(other.places);
         self.referenced.extend(other.referenced);
-        self.seen |= other.seen;
+        self.seen.add(other.seen);
         self.defects.extend(other.defects);
         Ok(())
     }
@@ -229,7 +225,7 @@ impl Part {
             match AUDITED.get(*index).map(|(_, role)| role) {
                 Some(Role::Forward) => forward = true,
                 Some(Role::Back) => back = true,
-                Some(Role::Seen(bit)) => self.seen |= bit,
+                Some(Role::Seen(seen)) => self.seen.add(*seen),
                 Some(Role::Class) => group |= self.class(record, line),
                 Some(Role::Other) | None => {}
             }
@@ -323,7 +319,7 @@ impl Part {
     /// Whether an owner has all of a mailbox and nothing that could make it anything else; then it need
     /// not be looked at any closer. Notes where the mailbox is.
     fn is_plainly_a_mailbox(&mut self, lines: &[(usize, Line<'_>)]) -> bool {
-        let (mut have, mut home) = (0, None);
+        let (mut have, mut home) = (Seen::default(), None);
         for (index, line) in lines {
             let Some((name, role)) = AUDITED.get(*index) else {
                 return false;
@@ -332,19 +328,19 @@ impl Part {
                 return false;
             };
             match (role, *name) {
-                (Role::Seen(_), attribute::MAILBOX_GUID) if value.len() != 16 => return false,
-                (Role::Seen(_), _) if value.trim_ascii().is_empty() => return false,
-                (Role::Seen(bit), attribute::HOME_MDB) => {
-                    have |= bit;
-                    home = Some(value);
-                }
-                (Role::Seen(bit), _) => have |= bit,
+                (_, attribute::MAILBOX_GUID) if value.len() != 16 => return false,
                 (_, attribute::RECIPIENT_TYPE) if !PLAIN_TYPES.contains(&&*value) => return false,
                 (_, attribute::REMOTE_RECIPIENT_TYPE) => return false,
+                (Role::Seen(_), _) if value.trim_ascii().is_empty() => return false,
+                (Role::Seen(seen), attribute::HOME_MDB) => {
+                    have.add(*seen);
+                    home = Some(value);
+                }
+                (Role::Seen(seen), _) => have.add(*seen),
                 _ => {}
             }
         }
-        let Some(home) = home.filter(|_| have == SEEN_LEGACY | SEEN_GUID | SEEN_HOME) else {
+        let Some(home) = home.filter(|_| have.is_mailbox()) else {
             return false;
         };
         let Ok(text) = std::str::from_utf8(&home) else {
@@ -396,7 +392,7 @@ enum Role {
     Back,
     Class,
     /// Decides whether an owner is a mailbox; the bit tells that any record has it.
-    Seen(u8),
+    Seen(Seen),
     Other,
 }
 
@@ -404,12 +400,12 @@ const AUDITED: &[(&str, Role)] = &[
     (attribute::DELEGATE_LIST_LINK, Role::Forward),
     (attribute::DELEGATE_LIST_BL, Role::Back),
     (attribute::OBJECT_CLASS, Role::Class),
-    (attribute::LEGACY_EXCHANGE_DN, Role::Seen(SEEN_LEGACY)),
-    (attribute::MAILBOX_GUID, Role::Seen(SEEN_GUID)),
-    (attribute::HOME_MDB, Role::Seen(SEEN_HOME)),
-    (attribute::HOME_SERVER, Role::Seen(SEEN_HOME)),
-    (attribute::RECIPIENT_TYPE, Role::Other),
-    (attribute::REMOTE_RECIPIENT_TYPE, Role::Other),
+    (attribute::LEGACY_EXCHANGE_DN, Role::Seen(Seen::LEGACY)),
+    (attribute::MAILBOX_GUID, Role::Seen(Seen::GUID)),
+    (attribute::HOME_MDB, Role::Seen(Seen::HOME)),
+    (attribute::HOME_SERVER, Role::Seen(Seen::HOME)),
+    (attribute::RECIPIENT_TYPE, Role::Seen(Seen::TYPE)),
+    (attribute::REMOTE_RECIPIENT_TYPE, Role::Seen(Seen::TYPE)),
     (attribute::TARGET_ADDRESS, Role::Other),
     (attribute::MAIL, Role::Other),
     (attribute::DISPLAY_NAME, Role::Other),
@@ -432,30 +428,6 @@ fn check_change(record: &Record<'_>) -> Result<(), String> {
         Change::Content | Change::Add => Ok(()),
         _ => named(record).map(|_| ()),
     }
-}
-
-fn with_undecided(mut entry: Entry, seen: u8) -> Entry {
-    for (bit, names) in UNSEEN {
-        if seen & bit == 0 {
-            entry.undecided.extend(*names);
-        }
-    }
-    entry
-}
-
-const UNSEEN: &[(u8, &[&str])] = &[
-    (SEEN_LEGACY, &[attribute::LEGACY_EXCHANGE_DN]),
-    (SEEN_GUID, &[attribute::MAILBOX_GUID]),
-    (SEEN_HOME, &[attribute::HOME_MDB, attribute::HOME_SERVER]),
-];
-
-fn unseen(seen: u8) -> Option<String> {
-    let names: Vec<&str> = UNSEEN
-        .iter()
-        .filter(|(bit, _)| seen & bit == 0)
-        .flat_map(|(_, names)| names.iter().copied())
-        .collect();
-    (!names.is_empty()).then(|| names.join(", "))
 }
 
 /// Where an owner's mailbox is said to be.
@@ -590,7 +562,7 @@ fn judge_back_links(ldif: &mut Ldif, total: &mut Part, links: Vec<(Dn, Dn)>) -> 
         if let Some(entry) = entry {
             let entry = Entry {
                 forward_links: delegates,
-                ..with_undecided(entry.clone(), total.seen)
+                ..total.seen.applied(entry.clone())
             };
             total
                 .findings

@@ -153,7 +153,29 @@ impl Ldif {
         let mut matches: HashMap<Need, Vec<usize>> = HashMap::new();
         let mut places = Places::known();
         let mut defects = Vec::new();
+        let mut seen = Seen::default();
+        // An object that is not here is gone only if its container is here.
+        let parents: HashSet<u64> = needs
+            .iter()
+            .filter_map(|need| match need {
+                Need::Entry(dn) => dn.parent().map(|parent| parent.hash64()),
+                _ => None,
+            })
+            .collect();
+        let mut containers: HashSet<u64> = HashSet::new();
         self.scan(|record, dn| {
+            if parents.contains(&dn.hash64()) {
+                containers.insert(dn.hash64());
+            }
+            for (one, names) in Seen::NAMES {
+                if seen.0 & one.0 == 0
+                    && names
+                        .iter()
+                        .any(|name| record.values(name).next().is_some())
+                {
+                    seen.add(one);
+                }
+            }
             for class in record.values(attribute::OBJECT_CLASS).flatten() {
                 Place::of(&class, dn)
                     .into_iter()
@@ -185,7 +207,21 @@ impl Ldif {
                 places.answer(&need).cloned().unwrap_or(unknown)
             } else {
                 let hits = matches.get(&need).map_or([].as_slice(), Vec::as_slice);
-                Answer::Found(hits.iter().filter_map(|i| found.get(*i)).cloned().collect())
+                let here = |dn: &Dn| {
+                    dn.parent()
+                        .is_some_and(|parent| containers.contains(&parent.hash64()))
+                };
+                match &need {
+                    Need::Entry(dn) if hits.is_empty() && !dn.is_deleted_object() && !here(dn) => {
+                        Answer::Unreadable(
+                            "the file does not hold this part of the directory".to_owned(),
+                        )
+                    }
+                    _ => {
+                        let objects = hits.iter().filter_map(|i| found.get(*i)).cloned();
+                        Answer::Found(objects.map(|entry| seen.applied(entry)).collect())
+                    }
+                }
             };
             known.insert(need, answer);
         }
@@ -236,6 +272,74 @@ pub(crate) fn named(record: &Record<'_>) -> Result<Dn, String> {
     }
 }
 
+/// Which of the attributes that decide on owners any record of a file has, as bits.
+///
+/// One that no record has was surely not exported, so its absence says nothing.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Seen(u8);
+
+impl Seen {
+    /// `legacyExchangeDN`.
+    pub(crate) const LEGACY: Self = Self(1);
+    /// `msExchMailboxGuid`.
+    pub(crate) const GUID: Self = Self(2);
+    /// `homeMDB` or `msExchHomeServerName`.
+    pub(crate) const HOME: Self = Self(4);
+    /// `msExchRecipientTypeDetails` or `msExchRemoteRecipientType`.
+    pub(crate) const TYPE: Self = Self(8);
+
+    const NAMES: [(Self, &[&str]); 4] = [
+        (Self::LEGACY, &[attribute::LEGACY_EXCHANGE_DN]),
+        (Self::GUID, &[attribute::MAILBOX_GUID]),
+        (Self::HOME, &[attribute::HOME_MDB, attribute::HOME_SERVER]),
+        (
+            Self::TYPE,
+            &[attribute::RECIPIENT_TYPE, attribute::REMOTE_RECIPIENT_TYPE],
+        ),
+    ];
+
+    /// Adds what another has seen.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+
+    /// Whether all of a mailbox was seen.
+    pub(crate) fn is_mailbox(self) -> bool {
+        let all = Self::LEGACY.0 | Self::GUID.0 | Self::HOME.0;
+        self.0 & all == all
+    }
+
+    /// The names of what no record has and every mailbox needs.
+    pub(crate) fn lacking(self) -> Option<String> {
+        let lacking = Self::NAMES
+            .iter()
+            .filter(|(one, _)| *one != Self::TYPE && self.0 & one.0 == 0);
+        let names: Vec<&str> = lacking
+            .flat_map(|(_, names)| names.iter().copied())
+            .collect();
+        (!names.is_empty()).then(|| names.join(", "))
+    }
+
+    /// Marks what this file cannot tell of an object.
+    pub(crate) fn applied(self, mut entry: Entry) -> Entry {
+        for (one, names) in Self::NAMES {
+            // The type matters only for what may be a mailbox elsewhere: one that has a part of a
+            // mailbox, or sends its mail on.
+            let may_be_remote = entry.target_address.is_some() || entry.mailbox_guid.is_some();
+            if self.0 & one.0 == 0 && (one != Self::TYPE || may_be_remote) {
+                entry.undecided.extend(
+                    names
+                        .iter()
+                        .filter(|name| !entry.undecided.contains(name))
+                        .copied()
+                        .collect::<Vec<_>>(),
+                );
+            }
+        }
+        entry
+    }
+}
+
 /// Questions, in a form that a record is quickly held against.
 #[derive(Default)]
 struct Wanted {
@@ -265,6 +369,8 @@ impl Wanted {
 
     fn hits(&self, record: &Record<'_>, dn: &Dn) -> Vec<Need> {
         let mut hits = self.names.get(&dn.hash64()).cloned().unwrap_or_default();
+        // Two names might share a hash.
+        hits.retain(|need| !matches!(need, Need::Entry(wanted) if wanted != dn));
         if self.addresses.is_empty() && self.legacy.is_empty() {
             return hits;
         }

@@ -573,6 +573,11 @@ impl Live {
         let mut defects = Vec::new();
         let answer = match need {
             Need::Entry(dn) => match self.client.base(dn.as_str(), ATTRIBUTES).await {
+                // Active Directory keeps no link to what does not exist: it is there, but not for us.
+                Ok(None) if self.root.active_directory && !dn.is_deleted_object() => {
+                    let why = "this account may not see it, or it has not replicated here yet";
+                    Answer::Unreadable(why.to_owned())
+                }
                 Ok(found) => Answer::Found(
                     found
                         .iter()

@@ -35,7 +35,7 @@ use crate::directory::{Directory, replicas::replicas, who};
 use plan_file::{Plan, State};
 use receipt::{Begin, End, Header, Receipt};
 use replication::{Expected, Replica, ReplicaState};
-use writer::{Direction, Written};
+use writer::{Direction, VALUES_AT_ONCE, Written};
 
 /// Runs the command.
 pub(crate) async fn run(args: &args::Fix, config: Option<&Path>) -> Result<ExitCode> {
@@ -324,6 +324,7 @@ pub(crate) async fn apply(
 ) -> Result<Applied> {
     let progress = bar(planned.len(), "mending");
     let mut applied = Applied::default();
+    let mut n = 0;
     let mut pace = rate.map(|rate| {
         let mut pace = interval(Duration::from_secs(1) / rate.max(1));
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -344,44 +345,38 @@ pub(crate) async fn apply(
                 continue;
             }
         };
-        let n = i + 1;
-        receipt.begin(&Begin {
-            n,
-            owner: entry.dn.to_string(),
-            guid: entry.guid.map(|guid| guid.to_string()),
-            code: change.code.as_str().to_owned(),
-            delegates: values.iter().map(ToString::to_string).collect(),
-        })?;
-        let (outcome, why) =
-            match writer::write(directory, &entry, &values, Direction::Remove).await? {
+        for values in values.chunks(VALUES_AT_ONCE) {
+            n += 1;
+            receipt.begin(&Begin {
+                n,
+                owner: entry.dn.to_string(),
+                guid: entry.guid.map(|guid| guid.to_string()),
+                code: change.code.as_str().to_owned(),
+                delegates: values.iter().map(ToString::to_string).collect(),
+            })?;
+            let written = writer::write(directory, &entry, values, Direction::Remove).await?;
+            let (outcome, why) = match written {
                 Written::Done => ("removed", None),
                 Written::Skipped(why) => ("skipped", Some(why)),
                 Written::Refused(why) => ("refused", Some(why)),
             };
-        receipt.end(&End {
-            n,
-            outcome: outcome.to_owned(),
-            why: why.clone(),
-        })?;
-        match why {
-            None => {
-                progress.suspend(|| {
-                    println!(
-                        "  mended {} ({})",
-                        change.shown,
-                        plural(values.len() as u64, "link")
-                    )
-                });
-                applied.removed.push(Expected {
-                    owner: entry.dn.clone(),
-                    guid: entry.guid,
-                    values,
-                });
-            }
-            Some(why) => {
+            receipt.end(&End {
+                n,
+                outcome: outcome.to_owned(),
+                why: why.clone(),
+            })?;
+            if let Some(why) = why {
                 applied.left += 1;
                 progress.suspend(|| println!("  left   {}: {why}", change.shown));
+                break;
             }
+            let links = plural(values.len() as u64, "link");
+            progress.suspend(|| println!("  mended {} ({links})", change.shown));
+            applied.removed.push(Expected {
+                owner: entry.dn.clone(),
+                guid: entry.guid,
+                values: values.to_vec(),
+            });
         }
         progress.inc(1);
     }

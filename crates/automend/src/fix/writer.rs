@@ -14,14 +14,14 @@ use automend_core::names::{Guid, attribute};
 use automend_core::owner::{self, Owner};
 use automend_directory::{Modification as EmbeddedChange, Name, Operation as EmbeddedOperation};
 use automend_ldap::control::ASSERTION;
-use automend_ldap::{Control, Error, Filter, Modification, ResultCode};
+use automend_ldap::{Control, Error, Filter, Modification, ResultCode, Scope, Search};
 
 use crate::clock;
 use crate::directory::live::{Live, is_lost};
 use crate::directory::{Directory, embedded, typed};
 
 /// Values in one request; a few hundred names stay far below every server's message limit.
-const VALUES_AT_ONCE: usize = 500;
+pub(crate) const VALUES_AT_ONCE: usize = 500;
 /// How often a lost connection is made anew for one owner.
 const MOST_RETRIES: u32 = 3;
 
@@ -65,13 +65,10 @@ pub(crate) async fn read_owner(
             Ok(object.map(|object| embedded::entry(&object, &mut embedded.defects)))
         }
         Directory::Live(live) => {
-            let name = live_name(live, dn, guid);
             let mut tries = 0;
             loop {
-                match live.client.base(&name, ATTRIBUTES).await {
-                    Ok(entry) => {
-                        return Ok(entry.and_then(|entry| typed(&entry, &mut live.defects)));
-                    }
+                match live_owner(live, dn, guid).await {
+                    Ok(entry) => return Ok(entry),
                     Err(error) if is_lost(&error) && tries < MOST_RETRIES => {
                         tries += 1;
                         live.reconnect(tries).await?;
@@ -83,6 +80,27 @@ pub(crate) async fn read_owner(
             }
         }
     }
+}
+
+/// Reads an owner; a deleted one shows itself only to who asks for deleted objects.
+async fn live_owner(live: &mut Live, dn: &Dn, guid: Option<Guid>) -> Result<Option<Entry>, Error> {
+    let name = live_name(live, dn, guid);
+    let found = if dn.is_deleted_object() {
+        let any = Filter::present(attribute::OBJECT_CLASS);
+        let mut search = Search::new(&name, Scope::Base, any, ATTRIBUTES);
+        search.controls.push(Control::show_deleted());
+        match live.client.entries(&search, 1).await {
+            Ok(found) => found.into_iter().next(),
+            Err(Error::Refused {
+                code: ResultCode::NO_SUCH_OBJECT,
+                ..
+            }) => None,
+            Err(error) => return Err(error),
+        }
+    } else {
+        live.client.base(&name, ATTRIBUTES).await?
+    };
+    Ok(found.and_then(|entry| typed(&entry, &mut live.defects)))
 }
 
 /// What an owner is called in a request: by GUID where the directory knows that form.
@@ -173,63 +191,60 @@ async fn write_live(
         );
         controls.push(Control::assertion(&no_mailbox));
     }
-    for portion in values.chunks(VALUES_AT_ONCE) {
-        let bytes = portion
-            .iter()
-            .map(|dn| dn.as_str().as_bytes().to_vec())
-            .collect();
-        let link = attribute::DELEGATE_LIST_LINK.to_owned();
-        let change = match direction {
-            Direction::Remove => Modification::Delete {
-                attribute: link,
-                values: bytes,
-            },
-            Direction::Restore => Modification::Add {
-                attribute: link,
-                values: bytes,
-            },
-        };
-        let mut tries = 0;
-        loop {
-            match live
-                .client
-                .modify(&name, std::slice::from_ref(&change), &controls)
-                .await
-            {
-                Ok(()) => break,
-                Err(error) if is_lost(&error) && tries < MOST_RETRIES => {
-                    tries += 1;
-                    live.reconnect(tries).await?;
-                    // Nobody knows whether the write arrived; the directory does.
-                    if written_already(live, &name, portion, direction).await? {
-                        break;
-                    }
+    if entry.dn.is_deleted_object() {
+        controls.push(Control::show_deleted());
+    }
+    let bytes = values
+        .iter()
+        .map(|dn| dn.as_str().as_bytes().to_vec())
+        .collect();
+    let link = attribute::DELEGATE_LIST_LINK.to_owned();
+    let change = match direction {
+        Direction::Remove => Modification::Delete {
+            attribute: link,
+            values: bytes,
+        },
+        Direction::Restore => Modification::Add {
+            attribute: link,
+            values: bytes,
+        },
+    };
+    let mut tries = 0;
+    loop {
+        match live
+            .client
+            .modify(&name, std::slice::from_ref(&change), &controls)
+            .await
+        {
+            Ok(()) => return Ok(Written::Done),
+            Err(error) if is_lost(&error) && tries < MOST_RETRIES => {
+                tries += 1;
+                live.reconnect(tries).await?;
+                // Nobody knows whether the write arrived; the directory does.
+                if written_already(live, entry, values, direction).await? {
+                    return Ok(Written::Done);
                 }
-                Err(Error::Refused {
-                    code: ResultCode::ASSERTION_FAILED,
-                    ..
-                }) => {
-                    return Ok(Written::Skipped("the owner has a mailbox again".to_owned()));
-                }
-                Err(Error::Refused {
-                    code: ResultCode::NO_SUCH_ATTRIBUTE | ResultCode::ATTRIBUTE_OR_VALUE_EXISTS,
-                    ..
-                }) => {
-                    return Ok(Written::Skipped(
-                        "somebody else changed the link in between".to_owned(),
-                    ));
-                }
-                Err(error @ Error::Refused { .. }) => {
-                    return Ok(Written::Refused(error.to_string()));
-                }
-                Err(error) => {
-                    return Err(error)
-                        .with_context(|| format!("{}: writing {}", live.url, entry.dn));
-                }
+            }
+            Err(Error::Refused {
+                code: ResultCode::ASSERTION_FAILED,
+                ..
+            }) => {
+                return Ok(Written::Skipped("the owner has a mailbox again".to_owned()));
+            }
+            Err(Error::Refused {
+                code: ResultCode::NO_SUCH_ATTRIBUTE | ResultCode::ATTRIBUTE_OR_VALUE_EXISTS,
+                ..
+            }) => {
+                return Ok(Written::Skipped(
+                    "somebody else changed the link in between".to_owned(),
+                ));
+            }
+            Err(error @ Error::Refused { .. }) => return Ok(Written::Refused(error.to_string())),
+            Err(error) => {
+                return Err(error).with_context(|| format!("{}: writing {}", live.url, entry.dn));
             }
         }
     }
-    Ok(Written::Done)
 }
 
 /// Whether the server can be made to assert that an owner still is no mailbox.
@@ -239,15 +254,11 @@ pub(crate) fn asserts(live: &Live) -> bool {
 
 async fn written_already(
     live: &mut Live,
-    name: &str,
+    entry: &Entry,
     values: &[Dn],
     direction: Direction,
 ) -> Result<bool> {
-    let entry = live
-        .client
-        .base(name, &[attribute::DELEGATE_LIST_LINK])
-        .await?;
-    let entry = entry.and_then(|entry| typed(&entry, &mut live.defects));
+    let entry = live_owner(live, &entry.dn, entry.guid).await?;
     let there = entry.map_or(0, |entry| present(&entry, values).len());
     Ok(match direction {
         Direction::Remove => there == 0,
