@@ -219,7 +219,7 @@ impl Work<'_> {
         self.insert(&place, rdn, draft)
     }
 
-    /// Removes bare places that have nothing below them any more.
+    /// Removes bare places that have nothing below them any more and are the end of no link.
     fn prune(&mut self, from: u64) -> Result<(), Error> {
         let mut at = from;
         while at != 0 {
@@ -229,6 +229,11 @@ impl Work<'_> {
                 || self
                     .children
                     .range((at, none)..(at + 1, none))?
+                    .next()
+                    .is_some()
+                || self
+                    .back_links
+                    .range((at, 0, 0)..(at + 1, 0, 0))?
                     .next()
                     .is_some()
             {

@@ -1,7 +1,8 @@
 //! Filling a directory from LDIF: content records and changes, in one transaction.
 //!
 //! A link may name an object that comes later in the file, so links that lead nowhere yet wait in a
-//! spool file for a second pass. Back links in the file are not written, they are compared with what
+//! spool file for a second pass; what names an object that isn't in the file at all leads to a bare
+//! place, because the file may be a part of a directory, and is noted. Back links in the file are not written, they are compared with what
 //! the forward links gave. Parents that aren't in the file are made as bare places: they carry names,
 //! but no search finds them, and no export writes them.
 //!
@@ -431,6 +432,11 @@ impl Run<'_> {
                 Ok(delegate) => work.link(id, pair, delegate),
                 Err(Error::Refused(_)) => {
                     let value = String::from_utf8_lossy(&value).into_owned();
+                    // The file may be a part of a directory: the name is kept as a bare place, as a
+                    // controller keeps a phantom of an object in another domain.
+                    if let Some(place) = bare_place(work, &value)? {
+                        work.link(id, pair, place)?;
+                    }
                     note(line, Trouble::Dangling { attribute, value });
                     Ok(())
                 }
@@ -536,6 +542,22 @@ impl From<automend_ldap::Modification> for Modification {
             Step::Replace { attribute, values } => Self::replace(&attribute, values),
         }
     }
+}
+
+/// The bare place with this name, made if need be; `None` for what is no name, or a tombstone's.
+fn bare_place(work: &mut Work<'_>, name: &str) -> Result<Option<u64>, Error> {
+    let Ok(dn) = Dn::parse(name) else {
+        return Ok(None);
+    };
+    if dn.as_str().is_empty() || dn.is_deleted_object() || check_length(name.len()).is_err() {
+        return Ok(None);
+    }
+    let Ok(below) = Dn::parse(&format!("CN=x,{dn}")) else {
+        return Ok(None);
+    };
+    // Making the place of a child makes the place itself.
+    work.make_place(&below)?;
+    Ok(work.place(&dn)?.and_then(|place| place.id))
 }
 
 #[cfg(test)]

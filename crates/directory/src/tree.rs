@@ -133,7 +133,7 @@ impl Work<'_> {
         self.dn_text(lowest)
     }
 
-    /// The id that a link value names; tombstones can't be linked to.
+    /// The id that a link value names; tombstones can't be linked to, places known by name only can.
     pub(crate) fn reference(&mut self, attribute: &str, value: &[u8]) -> Result<u64, Error> {
         let missing = || Refusal::ReferenceNotFound {
             attribute: attribute.to_owned(),
@@ -141,12 +141,15 @@ impl Work<'_> {
         };
         let text = std::str::from_utf8(value).map_err(|_| missing())?;
         let name = Name::parse(text).map_err(|_| missing())?;
-        let id = match self.find(&name) {
-            Err(Error::Refused(_)) => return Err(missing().into()),
-            found => found?,
+        let id = match &name {
+            Name::Guid(guid) => self.guids.get(guid)?.map(|id| id.value()),
+            Name::Dn(dn) if dn.as_str().is_empty() => None,
+            Name::Dn(dn) => self.place(dn)?.and_then(|place| place.id),
         };
+        let id = id.ok_or_else(missing)?;
         let bytes = self.objects.get(id)?.ok_or_else(missing)?;
-        if Head::decode(id, bytes.value())?.flags.unseen() {
+        let flags = Head::decode(id, bytes.value())?.flags;
+        if flags.unseen() && !flags.bare() {
             return Err(missing().into());
         }
         Ok(id)

@@ -79,6 +79,13 @@ fn what_leads_nowhere_is_noted_and_nothing_else_is_lost() {
     let jim = object(&directory, "CN=Jim,DC=contoso,DC=test");
     assert_eq!(jim.text("mail"), Some("jim@contoso.test"));
     assert!(jim.values("msExchDelegateListBL").is_empty());
+    // The name is kept: it may be in a part of the directory that the file does not hold.
+    assert_eq!(
+        jim.text("msExchDelegateListLink"),
+        Some("CN=Gone,DC=contoso,DC=test")
+    );
+    let gone = Dn::parse("CN=Gone,DC=contoso,DC=test").unwrap();
+    assert!(directory.read().unwrap().object(&gone).unwrap().is_none());
 }
 
 #[test]
@@ -281,7 +288,7 @@ fn only_a_thousand_notes_are_kept() {
     for number in 0..1200 {
         write!(
             ldif,
-            "dn: CN={number},DC=contoso,DC=test\nmanager: CN=Gone,DC=c\n\n"
+            "dn: CN={number},DC=contoso,DC=test\nmanager: CN=Gone {number},DC=c\n\n"
         )
         .unwrap();
     }
