@@ -84,7 +84,8 @@ enum Password {
 struct File {
     directory: Option<String>,
     user: Option<String>,
-    password_file: Option<PathBuf>,
+    #[serde(rename = "password-file")]
+    password: Option<PathBuf>,
     ca: Option<PathBuf>,
     start_tls: Option<bool>,
     allow_plain: Option<bool>,
@@ -113,7 +114,7 @@ impl Settings {
         } else {
             &source.base
         };
-        let password = match source.password_file.clone().or(file.password_file) {
+        let password = match source.password_file.clone().or(file.password) {
             Some(path) => Password::File(path),
             None => environment("AUTOMEND_PASSWORD").map_or(Password::Prompt, |text| {
                 Password::Environment(SecretString::from(text))
@@ -242,7 +243,10 @@ impl Where {
         }
         let path = PathBuf::from(text);
         let name = text.to_ascii_lowercase();
-        if name.ends_with(".ldif") || name.ends_with(".ldif.gz") || name.ends_with(".ldf") {
+        if [".ldif", ".ldif.gz", ".ldf"]
+            .iter()
+            .any(|ending| name.ends_with(ending))
+        {
             return Ok(Self::Ldif(path));
         }
         if path.is_dir() {

@@ -30,16 +30,12 @@ const PAUSE: Duration = Duration::from_millis(700);
 
 /// Runs the command.
 pub(crate) async fn run(args: &args::Demo) -> Result<ExitCode> {
-    let (folder, _guard) = match &args.keep {
-        Some(folder) => {
-            std::fs::create_dir_all(folder)
-                .with_context(|| format!("making {}", folder.display()))?;
-            (folder.clone(), None)
-        }
-        None => {
-            let guard = tempfile::tempdir().context("making a temporary folder")?;
-            (guard.path().to_path_buf(), Some(guard))
-        }
+    let (folder, _guard) = if let Some(folder) = &args.keep {
+        std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+        (folder.clone(), None)
+    } else {
+        let guard = tempfile::tempdir().context("making a temporary folder")?;
+        (guard.path().to_path_buf(), Some(guard))
     };
     story(folder).await?;
     Ok(ExitCode::SUCCESS)

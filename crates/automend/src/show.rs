@@ -164,7 +164,7 @@ impl Shown {
                     out,
                     "  {:<10} {}  ({dn})",
                     opener(owner.as_ref(), entry.as_ref()),
-                    entry.as_ref().map_or_else(|| dn.name(), Entry::shown)
+                    entry.as_ref().map_or_else(|| dn.shown(), Entry::shown)
                 )?;
             }
             if let Some(Owner::Stale(why)) = owner.filter(|_| !self.opened_by.is_empty()) {
@@ -216,7 +216,7 @@ impl Shown {
             .opened_by
             .iter()
             .map(|(dn, entry)| {
-                let name = entry.as_ref().map_or_else(|| dn.name(), Entry::shown);
+                let name = entry.as_ref().map_or_else(|| dn.shown(), Entry::shown);
                 json!({ "dn": dn.as_str(), "name": name, "state": opener(owner.as_ref(), entry.as_ref()).to_lowercase() })
             })
             .collect();

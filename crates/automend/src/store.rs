@@ -43,21 +43,18 @@ pub(crate) fn run(command: &DirectoryCommand) -> Result<ExitCode> {
                 back_links: false,
                 without_tombstones: false,
             };
-            match output {
-                Some(path) => {
-                    let file = File::create(path)
-                        .with_context(|| format!("creating {}", path.display()))?;
-                    let mut out = BufWriter::new(file);
-                    let objects = export(&reading, &mut out, how)?;
-                    out.flush()
-                        .with_context(|| format!("writing {}", path.display()))?;
-                    eprintln!("{}: {}", path.display(), plural(objects, "object"));
-                }
-                None => {
-                    let mut out = BufWriter::new(std::io::stdout().lock());
-                    export(&reading, &mut out, how)?;
-                    out.flush()?;
-                }
+            if let Some(path) = output {
+                let file =
+                    File::create(path).with_context(|| format!("creating {}", path.display()))?;
+                let mut out = BufWriter::new(file);
+                let objects = export(&reading, &mut out, how)?;
+                out.flush()
+                    .with_context(|| format!("writing {}", path.display()))?;
+                eprintln!("{}: {}", path.display(), plural(objects, "object"));
+            } else {
+                let mut out = BufWriter::new(std::io::stdout().lock());
+                export(&reading, &mut out, how)?;
+                out.flush()?;
             }
             Ok(ExitCode::SUCCESS)
         }
@@ -93,7 +90,7 @@ pub(crate) fn import_file(file: &str, folder: &Path) -> Result<Report> {
         ..Import::default()
     };
     let report = import(&store, reader, how, |progress| {
-        bar.set_position(progress.bytes)
+        bar.set_position(progress.bytes);
     })
     .with_context(|| format!("importing {}; the directory is as it was", ldif.shown))?;
     bar.finish_and_clear();

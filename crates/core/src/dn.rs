@@ -127,6 +127,15 @@ impl Dn {
             .unwrap_or_default()
     }
 
+    /// What to call the object in front of a person: its name, of a deleted object what it was called.
+    pub fn shown(&self) -> String {
+        let mut name = self.name();
+        if let Some(end) = name.find("\nDEL:") {
+            name.truncate(end);
+        }
+        name
+    }
+
     /// Attribute types and unescaped values of the leading RDN, in the order they were read.
     pub fn rdn_parts(&self) -> Vec<(String, String)> {
         let mut parts = Vec::new();
@@ -740,6 +749,7 @@ mod tests {
                 .is_deleted_object()
         );
         assert!(!dn.is_deleted_object());
+        assert_eq!(Dn::parse(r"CN=Jim\0ADEL:5,DC=c").unwrap().shown(), "Jim");
     }
 
     #[test]

@@ -273,7 +273,7 @@ impl Entry {
         self.display_name
             .clone()
             .filter(|name| !name.trim().is_empty())
-            .unwrap_or_else(|| self.dn.name())
+            .unwrap_or_else(|| self.dn.shown())
     }
 
     /// The address Exchange shows: the proxy address with `SMTP:` in capitals, or else `mail`.

@@ -174,7 +174,7 @@ impl Owners for LinkAudit<'_> {
         for delegate in &entry.forward_links {
             self.tally.add(delegate.hash64(), || delegate.to_string())?;
         }
-        if self.counts.owners % 256 == 0 {
+        if self.counts.owners.is_multiple_of(256) {
             self.progress.set_position(self.counts.owners);
         }
         if matches!(Owner::of(&entry), Owner::Stale(_)) {
@@ -192,14 +192,21 @@ impl Owners for LinkAudit<'_> {
 
 /// One finding an owner for each group that is a delegate (AM-9).
 pub(crate) fn group_findings(groups: &[Entry]) -> Vec<Finding> {
-    let of = |group: &Entry, owner: &Dn| Finding {
+    let of = |group: &Entry| -> Vec<Finding> {
+        let owners = group.back_links.iter();
+        owners
+            .map(|owner| group_finding(owner, &group.dn))
+            .collect()
+    };
+    groups.iter().flat_map(of).collect()
+}
+
+/// A group is a delegate of this owner.
+pub(crate) fn group_finding(owner: &Dn, group: &Dn) -> Finding {
+    Finding {
         code: Code::GroupDelegate,
         subject: Subject::named(owner),
-        delegates: vec![group.dn.clone()],
-        evidence: Evidence::fact("group", &group.dn),
-    };
-    groups
-        .iter()
-        .flat_map(|group| group.back_links.iter().map(move |owner| of(group, owner)))
-        .collect()
+        delegates: vec![group.clone()],
+        evidence: Evidence::fact("group", group),
+    }
 }

@@ -21,16 +21,16 @@ use automend_core::view::{Answer, Known, Need, View};
 use automend_ldap::ldif::{Block, Blocks, Line, Record, Selector};
 use indicatif::ProgressBar;
 
-use super::engine::{Counts, Place, Places, busy_findings, group_findings, tally};
+use super::engine::{Counts, Place, Places, busy_findings, group_finding, tally};
 use super::tally::Tally;
 use crate::directory::ldif::{Ldif, Seen, named};
 
 /// Audits a whole file.
 pub(crate) fn audit(ldif: &mut Ldif, progress: &ProgressBar) -> Result<(Counts, Vec<Finding>)> {
     let mut total = read(ldif, progress)?;
-    std::mem::take(&mut total.defects)
-        .into_iter()
-        .for_each(|defect| ldif.tell(defect));
+    for defect in std::mem::take(&mut total.defects) {
+        ldif.tell(defect);
+    }
     if total.forward != total.back && total.back.links > 0 {
         back_links_only(ldif, &mut total)?;
     }
@@ -44,8 +44,11 @@ pub(crate) fn audit(ldif: &mut Ldif, progress: &ProgressBar) -> Result<(Counts, 
         ldif.tell(format!("no record has {unseen}: was it exported?"));
     }
     dangling_databases(ldif, &mut total)?;
-    total.findings.extend(group_findings(&total.groups));
-    let totals = total.tally.finish()?;
+    let totals = total.tally.finish_asking(&total.groups)?;
+    if !totals.met.is_empty() {
+        let found = group_delegates(ldif, &totals.met)?;
+        total.findings.extend(found);
+    }
     total.counts.delegates = totals.distinct;
     total.findings.extend(busy_findings(totals.often));
     Ok((total.counts, total.findings))
@@ -59,7 +62,8 @@ struct Part {
     tally: Tally,
     findings: Vec<Finding>,
     suspects: Vec<Entry>,
-    groups: Vec<Entry>,
+    /// Hashes of the names of groups.
+    groups: HashSet<u64>,
     /// Databases and servers that exist, and those that owners name.
     places: Vec<Place>,
     referenced: HashSet<Need>,
@@ -153,7 +157,7 @@ impl Part {
             tally,
             findings: Vec::new(),
             suspects: Vec::new(),
-            groups: Vec::new(),
+            groups: HashSet::new(),
             places: Vec::new(),
             referenced: HashSet::new(),
             homes: HashSet::new(),
@@ -230,7 +234,7 @@ impl Part {
                 Some(Role::Other) | None => {}
             }
         }
-        if !forward && !back {
+        if !forward && !back && !group {
             if let Err(defect) = check_change(record) {
                 self.defects.push(defect);
             }
@@ -244,21 +248,20 @@ impl Part {
             }
         };
         if back {
-            self.each(lines, &Role::Back, |part, owner, _| {
+            self.each(lines, Role::Back, |part, owner, _| {
                 part.back.add(owner, hash);
                 Ok(())
             })?;
         }
-        if group && back {
-            let group = self.entry(record, lines);
-            self.groups.extend(group);
+        if group {
+            self.groups.insert(hash);
         }
         if !forward {
             return Ok(());
         }
         self.counts.owners += 1;
         let mut own = false;
-        self.each(lines, &Role::Forward, |part, delegate, text| {
+        self.each(lines, Role::Forward, |part, delegate, text| {
             own |= delegate == hash;
             part.counts.links += 1;
             part.forward.add(hash, delegate);
@@ -286,11 +289,11 @@ impl Part {
     fn each(
         &mut self,
         lines: &[(usize, Line<'_>)],
-        role: &Role,
+        role: Role,
         mut take: impl FnMut(&mut Self, u64, &str) -> Result<()>,
     ) -> Result<()> {
         for (index, line) in lines {
-            if AUDITED.get(*index).is_none_or(|(_, other)| other != role) {
+            if AUDITED.get(*index).is_none_or(|(_, other)| *other != role) {
                 continue;
             }
             let named = line.text().map_err(|defect| defect.to_string());
@@ -428,6 +431,30 @@ fn check_change(record: &Record<'_>) -> Result<(), String> {
         Change::Content | Change::Add => Ok(()),
         _ => named(record).map(|_| ()),
     }
+}
+
+/// AM-9, in a pass of its own that is needed only when a group is a delegate.
+fn group_delegates(ldif: &mut Ldif, groups: &HashSet<u64>) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    let (reader, _) = ldif.reader()?;
+    let mut blocks = Blocks::new(reader);
+    while let Some(block) = blocks.next() {
+        let block = block.with_context(|| format!("reading {}", ldif.shown))?;
+        for record in block.records().flatten() {
+            let Ok(owner) = named(&record) else { continue };
+            for value in record.values(attribute::DELEGATE_LIST_LINK).flatten() {
+                let name = std::str::from_utf8(&value).ok();
+                let Some(delegate) = name.and_then(|text| Dn::parse(text).ok()) else {
+                    continue;
+                };
+                if groups.contains(&delegate.hash64()) {
+                    findings.push(group_finding(&owner, &delegate));
+                }
+            }
+        }
+        blocks.recycle(block);
+    }
+    Ok(findings)
 }
 
 /// Where an owner's mailbox is said to be.

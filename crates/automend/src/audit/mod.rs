@@ -214,7 +214,7 @@ fn print_search(directory: &Directory) -> Result<ExitCode> {
         bail!("--print-search: only a server is searched");
     };
     for base in live.bases().context("listing the searches")? {
-        let search = live.owner_search(&base, AUDITED);
+        let search = Live::owner_search(&base);
         println!(
             "{}\tsub\t{}\t{}",
             search.base,

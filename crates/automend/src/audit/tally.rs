@@ -5,7 +5,7 @@
 //! audits of ten million names). A count-min sketch, which never counts too little, tells when a name
 //! may have come often; only then is its text kept.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Seek, Write};
 use std::sync::Arc;
@@ -36,6 +36,8 @@ pub(crate) struct Totals {
     pub distinct: u64,
     /// The names that came more often than the threshold, and how often.
     pub often: Vec<(String, u64)>,
+    /// The hashes that were asked for and came.
+    pub met: HashSet<u64>,
 }
 
 impl Tally {
@@ -122,7 +124,12 @@ impl Tally {
     }
 
     /// Merges everything.
-    pub(crate) fn finish(mut self) -> Result<Totals> {
+    pub(crate) fn finish(self) -> Result<Totals> {
+        self.finish_asking(&HashSet::new())
+    }
+
+    /// Merges everything, and tells which of the hashes in `asked` came.
+    pub(crate) fn finish_asking(mut self, asked: &HashSet<u64>) -> Result<Totals> {
         self.portion.sort_unstable();
         let mut runs: Vec<Run> = Vec::new();
         for file in std::mem::take(&mut self.runs) {
@@ -141,6 +148,9 @@ impl Tally {
         let mut counts: HashMap<u64, u64> = HashMap::new();
         while let Some(next) = runs.iter().map(|run| run.head).min() {
             totals.distinct += 1;
+            if asked.contains(&next) {
+                totals.met.insert(next);
+            }
             let mut count = 0;
             let mut at = 0;
             while let Some(run) = runs.get_mut(at) {
@@ -218,9 +228,18 @@ mod tests {
             tally.finish().unwrap(),
             Totals {
                 distinct: 400_000,
-                often: vec![("7".to_owned(), 63)]
+                often: vec![("7".to_owned(), 63)],
+                ..Totals::default()
             }
         );
+    }
+
+    #[test]
+    fn what_is_asked_for_is_told_only_when_it_came() {
+        let mut tally = Tally::new(50, 10);
+        tally.add(3, String::new).unwrap();
+        let totals = tally.finish_asking(&HashSet::from([3, 4])).unwrap();
+        assert_eq!(totals.met, HashSet::from([3]));
     }
 
     #[test]
@@ -236,7 +255,8 @@ mod tests {
             tally.finish().unwrap(),
             Totals {
                 distinct: 1,
-                often: vec![("hot".to_owned(), 60)]
+                often: vec![("hot".to_owned(), 60)],
+                ..Totals::default()
             }
         );
     }

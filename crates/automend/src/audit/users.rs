@@ -162,7 +162,7 @@ impl<'a> UserAudit<'a> {
 impl Owners for UserAudit<'_> {
     fn owner(&mut self, entry: Entry) -> Result<()> {
         self.users += 1;
-        if self.users % 256 == 0 {
+        if self.users.is_multiple_of(256) {
             self.progress.set_position(self.users);
         }
         self.findings.extend(users::alone(&entry));

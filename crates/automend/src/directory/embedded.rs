@@ -68,9 +68,9 @@ impl Embedded {
             for object in reading.subtree(&context, automend_directory::Scope::Subtree)? {
                 let object = object?;
                 for class in object.values(attribute::OBJECT_CLASS) {
-                    Place::of(class, &object.dn)
-                        .into_iter()
-                        .for_each(|place| places.add(place));
+                    if let Some(place) = Place::of(class, &object.dn) {
+                        places.add(place);
+                    }
                 }
             }
         }

@@ -124,7 +124,9 @@ impl Ldif {
             }
             blocks.recycle(block);
         }
-        defects.into_iter().for_each(|defect| self.tell(defect));
+        for defect in defects {
+            self.tell(defect);
+        }
         Ok(())
     }
 
@@ -177,9 +179,9 @@ impl Ldif {
                 }
             }
             for class in record.values(attribute::OBJECT_CLASS).flatten() {
-                Place::of(&class, dn)
-                    .into_iter()
-                    .for_each(|place| places.add(place));
+                if let Some(place) = Place::of(&class, dn) {
+                    places.add(place);
+                }
             }
             let hits = wanted.hits(record, dn);
             if !hits.is_empty() {
@@ -197,7 +199,9 @@ impl Ldif {
                 }
             }
         })?;
-        defects.into_iter().for_each(|defect| self.tell(defect));
+        for defect in defects {
+            self.tell(defect);
+        }
         self.derive_back_links(&mut found)?;
         let (places, _) = places.or_nothing();
         for need in needs {

@@ -132,13 +132,9 @@ impl Live {
     }
 
     /// The search for owners below `base`.
-    pub(crate) fn owner_search(&self, base: &str, attributes: &[&str]) -> Search {
-        Search::new(
-            base,
-            Scope::Subtree,
-            Filter::present(attribute::DELEGATE_LIST_LINK),
-            attributes,
-        )
+    pub(crate) fn owner_search(base: &str) -> Search {
+        let filter = Filter::present(attribute::DELEGATE_LIST_LINK);
+        Search::new(base, Scope::Subtree, filter, AUDITED)
     }
 
     /// Hands every owner to `sink`, deleted ones too where the server keeps them.
@@ -462,8 +458,8 @@ impl Live {
                                 }
                             }
                             Ok(Some(Item::Reference(_))) => {}
-                            Ok(None) => break,
-                            Err(Error::Refused {
+                            Ok(None)
+                            | Err(Error::Refused {
                                 code: ResultCode::NO_SUCH_OBJECT,
                                 ..
                             }) => break,

@@ -486,10 +486,12 @@ async fn verify(directory: &mut Directory, removed: &[Expected]) -> Result<bool>
         match (&resolved.outcome, stale) {
             (_, Some(link)) => still.push(format!(
                 "{}: the link from {} is stale",
-                dn.name(),
+                dn.shown(),
                 link.owner.dn
             )),
-            (Outcome::Fault(fault), None) => others.push(format!("{}: {}", dn.name(), fault.cause)),
+            (Outcome::Fault(fault), None) => {
+                others.push(format!("{}: {}", dn.shown(), fault.cause))
+            }
             _ => healthy += 1,
         }
         progress.inc(1);

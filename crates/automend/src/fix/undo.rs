@@ -167,7 +167,7 @@ async fn restore(
         {
             Written::Done => done.added.push(value),
             Written::Skipped(why) | Written::Refused(why) => {
-                done.problems.push(format!("{value}: {why}"))
+                done.problems.push(format!("{value}: {why}"));
             }
         }
     }

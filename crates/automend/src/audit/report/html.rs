@@ -97,7 +97,7 @@ fn row(finding: &automend_core::finding::Finding) -> Row {
         delegates: finding
             .delegates
             .iter()
-            .map(|dn| (dn.name(), dn.to_string()))
+            .map(|dn| (dn.shown(), dn.to_string()))
             .collect(),
         mend: finding.code.mend(),
     }
@@ -128,7 +128,7 @@ fn picture(report: &Report) -> Option<Picture> {
             let place = match places.get(dn) {
                 Some(place) => *place,
                 None if delegates.len() < MOST_DRAWN_DELEGATES => {
-                    delegates.push(node(delegates.len(), dn.name(), dn));
+                    delegates.push(node(delegates.len(), dn.shown(), dn));
                     places.insert(dn, delegates.len() - 1);
                     delegates.len() - 1
                 }

@@ -54,7 +54,7 @@ impl<'a> From<&'a Dn> for ObjectJson<'a> {
         Self {
             dn: dn.as_str(),
             guid: None,
-            name: dn.name(),
+            name: dn.shown(),
         }
     }
 }

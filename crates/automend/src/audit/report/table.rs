@@ -1,6 +1,7 @@
 //! The report for reading on a terminal.
 
 use std::collections::HashSet;
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use automend_core::dn::Dn;
@@ -112,14 +113,13 @@ pub(crate) fn print_findings(
                     | "backLinks"
                     | "homeMDB"
             ) {
-                wrong.push_str(&format!("\n{name}: {value}"));
+                // Of a long name its first part is enough to read.
+                let value = Dn::parse(value).map_or(value.clone(), |dn| dn.shown());
+                let _ = write!(wrong, "\n{name}: {value}");
             }
         }
         if !finding.evidence.missing.is_empty() {
-            wrong.push_str(&format!(
-                "\nmissing: {}",
-                finding.evidence.missing.join(", ")
-            ));
+            let _ = write!(wrong, "\nmissing: {}", finding.evidence.missing.join(", "));
         }
         table.add_row([
             Cell::new(finding.code)
@@ -146,11 +146,11 @@ fn names(delegates: &[Dn]) -> String {
     let mut text = delegates
         .iter()
         .take(MOST_NAMES)
-        .map(Dn::name)
+        .map(Dn::shown)
         .collect::<Vec<_>>()
         .join("\n");
     if delegates.len() > MOST_NAMES {
-        text.push_str(&format!("\nand {} more", delegates.len() - MOST_NAMES));
+        let _ = write!(text, "\nand {} more", delegates.len() - MOST_NAMES);
     }
     text
 }
