@@ -490,7 +490,7 @@ async fn verify(directory: &mut Directory, removed: &[Expected]) -> Result<bool>
                 link.owner.dn
             )),
             (Outcome::Fault(fault), None) => {
-                others.push(format!("{}: {}", dn.shown(), fault.cause))
+                others.push(format!("{}: {}", dn.shown(), fault.cause));
             }
             _ => healthy += 1,
         }
