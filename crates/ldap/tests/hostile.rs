@@ -70,7 +70,7 @@ async fn bytes_that_are_no_message_are_told_apart() {
         ),
         (
             &[0x30, 5, 2],
-            "the server misbehaved: a connection that ends inside a message",
+            "connection: it ended inside a message",
         ),
         (
             &[0x30, 0],
