@@ -251,6 +251,7 @@ pub(crate) async fn apply(
         pace
     });
     let mut stop = std::pin::pin!(tokio::signal::ctrl_c());
+    let mut n = 0;
     for (i, change) in planned.iter().enumerate() {
         if let Some(pace) = &mut pace {
             tokio::select! { _ = pace.tick() => {}, _ = &mut stop => return interrupted(i, planned.len()) }
@@ -265,29 +266,37 @@ pub(crate) async fn apply(
                 continue;
             }
         };
-        let n = i + 1;
-        receipt.begin(&Begin {
-            n,
-            owner: entry.dn.to_string(),
-            guid: entry.guid.map(|guid| guid.to_string()),
-            code: change.code.as_str().to_owned(),
-            delegates: values.iter().map(ToString::to_string).collect(),
-        })?;
-        let (outcome, why) = match writer::write(directory, &entry, &values, Direction::Remove).await? {
-            Written::Done => ("removed", None),
-            Written::Skipped(why) => ("skipped", Some(why)),
-            Written::Refused(why) => ("refused", Some(why)),
-        };
-        receipt.end(&End { n, outcome: outcome.to_owned(), why: why.clone() })?;
-        match why {
-            None => {
-                progress.suspend(|| println!("  mended {} ({})", change.shown, plural(values.len() as u64, "link")));
-                applied.removed.push(Expected { owner: entry.dn.clone(), guid: entry.guid, values });
+        let mut removed = Vec::new();
+        let mut left = None;
+        // Each request is a change of its own in the receipt, as each may be refused by itself.
+        for values in values.chunks(writer::VALUES_AT_ONCE) {
+            n += 1;
+            receipt.begin(&Begin {
+                n,
+                owner: entry.dn.to_string(),
+                guid: entry.guid.map(|guid| guid.to_string()),
+                code: change.code.as_str().to_owned(),
+                delegates: values.iter().map(ToString::to_string).collect(),
+            })?;
+            let (outcome, why) = match writer::write(directory, &entry, values, Direction::Remove).await? {
+                Written::Done => ("removed", None),
+                Written::Skipped(why) => ("skipped", Some(why)),
+                Written::Refused(why) => ("refused", Some(why)),
+            };
+            receipt.end(&End { n, outcome: outcome.to_owned(), why: why.clone() })?;
+            match why {
+                None => removed.extend_from_slice(values),
+                Some(why) => left = Some(why),
             }
-            Some(why) => {
-                applied.left += 1;
-                progress.suspend(|| println!("  left   {}: {why}", change.shown));
-            }
+        }
+        if !removed.is_empty() {
+            let links = plural(removed.len() as u64, "link");
+            progress.suspend(|| println!("  mended {} ({links})", change.shown));
+            applied.removed.push(Expected { owner: entry.dn.clone(), guid: entry.guid, values: removed });
+        }
+        if let Some(why) = left {
+            applied.left += 1;
+            progress.suspend(|| println!("  left   {}: {why}", change.shown));
         }
         progress.inc(1);
     }
@@ -331,8 +340,15 @@ pub(crate) async fn replicated(
     let timeout = Duration::from_secs(args.replication_timeout);
     let spinner = bar(0, "waiting for replication");
     spinner.enable_steady_tick(Duration::from_millis(120));
-    let states =
-        replication::wait(&live.settings, replicas, live.root.active_directory, written, direction, timeout).await;
+    let wait = replication::wait(&live.settings, replicas, live.root.active_directory, written, direction, timeout);
+    // Whoever wrote with care for an interrupt has taken it from the system for good.
+    let states = tokio::select! {
+        states = wait => states,
+        _ = tokio::signal::ctrl_c() => {
+            spinner.finish_and_clear();
+            bail!("interrupted while waiting for replication; everything was written, and the receipt is complete");
+        }
+    };
     spinner.finish_and_clear();
     for replica in &states {
         println!("{}", line(replica, written.len()));

@@ -21,7 +21,7 @@ use crate::directory::live::{Live, is_lost};
 use crate::directory::{Directory, embedded, typed};
 
 /// Values in one request; a few hundred names stay far below every server's message limit.
-const VALUES_AT_ONCE: usize = 500;
+pub(crate) const VALUES_AT_ONCE: usize = 500;
 /// How often a lost connection is made anew for one owner.
 const MOST_RETRIES: u32 = 3;
 
@@ -62,7 +62,14 @@ pub(crate) async fn read_owner(directory: &mut Directory, dn: &Dn, guid: Option<
             let mut tries = 0;
             loop {
                 match live.client.base(&name, ATTRIBUTES).await {
-                    Ok(entry) => return Ok(entry.and_then(|entry| typed(&entry, &mut live.defects))),
+                    Ok(entry) => {
+                        let mut entry = entry.and_then(|entry| typed(&entry, &mut live.defects));
+                        if let Some(entry) = entry.as_mut().filter(|entry| matches!(Owner::of(entry), Owner::Stale(_))) {
+                            // What this account may not read is not gone.
+                            live.prove(std::slice::from_mut(entry)).await?;
+                        }
+                        return Ok(entry);
+                    }
                     Err(error) if is_lost(&error) && tries < MOST_RETRIES => {
                         tries += 1;
                         live.reconnect(tries).await?;
@@ -97,7 +104,7 @@ pub(crate) fn no_longer_stale(entry: &Entry) -> Option<String> {
     }
 }
 
-/// Takes away or puts back values of one owner, all or none.
+/// Takes away or puts back values of one owner: all or none of [`VALUES_AT_ONCE`], which is the most.
 pub(crate) async fn write(
     directory: &mut Directory,
     entry: &Entry,
@@ -135,8 +142,7 @@ async fn write_live(live: &mut Live, entry: &Entry, values: &[Dn], direction: Di
     let lacking = owner::missing(entry);
     let mut controls = Vec::new();
     if direction == Direction::Remove && asserts(live) && !lacking.is_empty() {
-        let no_mailbox = Filter::and(lacking.iter().map(|name| Filter::not(Filter::present(name))));
-        controls.push(Control::assertion(&no_mailbox));
+        controls.push(Control::assertion(&still_no_mailbox(entry, values, &lacking)));
     }
     for portion in values.chunks(VALUES_AT_ONCE) {
         let bytes = portion.iter().map(|dn| dn.as_str().as_bytes().to_vec()).collect();
@@ -171,6 +177,20 @@ async fn write_live(live: &mut Live, entry: &Entry, values: &[Dn], direction: Di
         }
     }
     Ok(Written::Done)
+}
+
+/// That the owner still lacks what it lacked, said so that it holds for every other object.
+///
+/// OpenLDAP's memberof overlay asserts it again of each delegate whose back link it takes away, and would
+/// leave the back link of a delegate who has a mailbox, which is what the mend is for.
+fn still_no_mailbox(entry: &Entry, values: &[Dn], lacking: &[&str]) -> Filter {
+    let no_mailbox = Filter::and(lacking.iter().map(|name| Filter::not(Filter::present(name))));
+    let owner = match (entry.guid, values.first()) {
+        (Some(guid), _) => Filter::equal(attribute::OBJECT_GUID, guid.0),
+        (None, Some(value)) => Filter::equal(attribute::DELEGATE_LIST_LINK, value.as_str()),
+        (None, None) => return no_mailbox,
+    };
+    Filter::or([Filter::not(owner), no_mailbox])
 }
 
 /// Whether the server can be made to assert that an owner still is no mailbox.
