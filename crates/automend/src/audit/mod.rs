@@ -156,7 +156,10 @@ async fn live_audit(
                 "no owner was found, and the schema cannot be read: may this account read msExchDelegateListLink?"
                     .to_owned(),
             ),
-            Some(true) => {}
+            Some(true) => notes.push(
+                "no AutoMapping link was found: there is none, or this account may not read msExchDelegateListLink"
+                    .to_owned(),
+            ),
         }
     }
     let (counts, mut findings) = audit.finish()?;

@@ -5,7 +5,8 @@
 //!
 //! Invariant: absence is proved. Servers leave out what may not be read, so before a link is called
 //! stale the server itself must say `(!(attribute=*))`, which it answers only for what may be read
-//! ([MS-ADTS] 3.1.1.3.1.3.1, RFC 4511 4.5.1.7); what it does not affirm is marked undecided.
+//! ([MS-ADTS] 3.1.1.3.1.3.1, RFC 4511 4.5.1.7); what it does not affirm is marked undecided. Samba
+//! affirms it of what it hides, too, so there the object's own permissions are looked at (`rights`).
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -21,6 +22,7 @@ use automend_ldap::control::{ATTRIBUTE_SCOPED_QUERY, SHOW_DELETED};
 use automend_ldap::{Client, Control, Error, Filter, Item, ResultCode, Scope, Search};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
+use super::rights::Rights;
 use super::typed;
 use crate::audit::engine::{Place, Places};
 use crate::config::{Settings, Url};
@@ -40,6 +42,8 @@ pub(crate) struct Live {
     pub defects: Vec<Defect>,
     /// Databases and servers, once somebody asked.
     places: Option<Places>,
+    /// What this account may read, once somebody asked.
+    rights: Option<Rights>,
 }
 
 /// What a server says of itself (RFC 4512 5.1, [MS-ADTS] 3.1.1.3.2).
@@ -59,6 +63,8 @@ pub(crate) struct RootDse {
     pub controls: HashSet<String>,
     /// Whether it behaves as Active Directory does.
     pub active_directory: bool,
+    /// Whether it says `(!(attribute=*))` of what it hides, as Samba does.
+    pub affirms_hidden: bool,
 }
 
 /// Whoever takes owners from a search.
@@ -71,6 +77,8 @@ pub(crate) trait Owners {
 
 /// `LDAP_CAP_ACTIVE_DIRECTORY_OID` ([MS-ADTS] 3.1.1.3.4.3.1).
 const ACTIVE_DIRECTORY: &str = "1.2.840.113556.1.4.800";
+/// Connections made anew for one question before it is given up.
+const MOST_RETRIES: u32 = 3;
 /// Connections made anew in one search before it is given up.
 const MOST_RECONNECTS: u32 = 10;
 /// Searches begun anew before they are given up.
@@ -97,11 +105,12 @@ impl Live {
             root,
             defects: Vec::new(),
             places: None,
+            rights: None,
         })
     }
 
     /// The GUID of the domain, or its name where it has none.
-    pub(crate) async fn identity(&self) -> Result<String> {
+    pub(crate) async fn identity(&mut self) -> Result<String> {
         let bases = self.bases()?;
         let head = self
             .root
@@ -109,11 +118,17 @@ impl Live {
             .clone()
             .or_else(|| bases.into_iter().next())
             .unwrap_or_default();
-        let found = self.client.base(&head, &[attribute::OBJECT_GUID]).await;
-        let guid = found
-            .ok()
-            .flatten()
-            .and_then(|entry| Guid::from_bytes(entry.values(attribute::OBJECT_GUID).next()?));
+        let found = self
+            .insist(
+                async |live| match live.client.base(&head, &[attribute::OBJECT_GUID]).await {
+                    Err(Error::Refused { code, .. }) if !is_lost_code(code) => Ok(None),
+                    Err(Error::Referral { .. }) => Ok(None),
+                    found => found.with_context(|| format!("{}: reading {head}", live.url)),
+                },
+            )
+            .await?;
+        let guid =
+            found.and_then(|entry| Guid::from_bytes(entry.values(attribute::OBJECT_GUID).next()?));
         Ok(guid.map_or_else(|| head.to_lowercase(), |guid| guid.to_string()))
     }
 
@@ -197,7 +212,7 @@ impl Live {
         sink: &mut impl Owners,
     ) -> Result<Option<Vec<String>>> {
         let mut references = Vec::new();
-        let mut reconnects = 0;
+        let (mut reconnects, mut unseen) = (0, 0);
         for base in bases {
             let mut search = Search::new(base, Scope::Subtree, filter.clone(), attributes);
             search.controls.extend_from_slice(controls);
@@ -224,13 +239,40 @@ impl Live {
                         ..
                     }) if self.settings.base.is_empty() => {
                         // The server names a context that this account cannot see.
+                        unseen += 1;
                         break;
                     }
                     Err(error) => return Err(self.explain(error, base)),
                 }
             }
         }
+        if unseen == bases.len() {
+            bail!(
+                "{}: this account may read nothing below {}",
+                self.url,
+                bases.join(" and ")
+            );
+        }
         Ok(Some(references))
+    }
+
+    /// Does `work`, and does it again on a new connection when the one it had was lost.
+    async fn insist<T>(&mut self, mut work: impl AsyncFnMut(&mut Self) -> Result<T>) -> Result<T> {
+        let mut attempts = 0;
+        loop {
+            match work(self).await {
+                Err(error)
+                    if attempts < MOST_RETRIES
+                        && error.downcast_ref::<Error>().is_some_and(is_lost) =>
+                {
+                    attempts += 1;
+                    self.reconnect(attempts)
+                        .await
+                        .with_context(|| format!("after: {error:#}"))?;
+                }
+                done => return done,
+            }
+        }
     }
 
     /// Makes the connection anew, after a pause that grows with `attempt`.
@@ -315,7 +357,11 @@ impl Live {
     }
 
     /// Mailbox databases and servers, as far as the configuration shows them.
-    pub(crate) async fn places(&self) -> Result<Places> {
+    pub(crate) async fn places(&mut self) -> Result<Places> {
+        self.insist(async |live| live.places_once().await).await
+    }
+
+    async fn places_once(&self) -> Result<Places> {
         let mut places = Places::known();
         let Some(configuration) = &self.root.configuration else {
             return Ok(places);
@@ -341,7 +387,10 @@ impl Live {
                 }
                 Ok(Some(Item::Reference(_))) => {}
                 Ok(None) => return Ok(places),
-                Err(Error::Refused { .. } | Error::Referral { .. }) => return Ok(Places::known()),
+                Err(Error::Refused { code, .. }) if !is_lost_code(code) => {
+                    return Ok(Places::known());
+                }
+                Err(Error::Referral { .. }) => return Ok(Places::known()),
                 Err(error) => return Err(self.explain(error, configuration)),
             }
         }
@@ -374,7 +423,12 @@ impl Live {
     }
 
     /// Whether the schema has the forward link; `None` when the schema cannot be read.
-    pub(crate) async fn has_exchange_schema(&self) -> Result<Option<bool>> {
+    pub(crate) async fn has_exchange_schema(&mut self) -> Result<Option<bool>> {
+        self.insist(async |live| live.has_exchange_schema_once().await)
+            .await
+    }
+
+    async fn has_exchange_schema_once(&self) -> Result<Option<bool>> {
         if let Some(schema) = &self.root.schema {
             let filter = Filter::equal("lDAPDisplayName", attribute::DELEGATE_LIST_LINK);
             let search = Search::new(schema, Scope::One, filter, &["lDAPDisplayName"]);
@@ -409,6 +463,19 @@ impl Live {
     ///
     /// Also reads when their mailboxes were removed, where the server tells.
     pub(crate) async fn prove(&mut self, entries: &mut [Entry]) -> Result<()> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        self.insist(async |live| {
+            if live.root.affirms_hidden && live.rights.is_none() {
+                live.rights = Some(Rights::read(&live.client, live.root.schema.as_deref()).await?);
+            }
+            live.prove_once(entries).await
+        })
+        .await
+    }
+
+    async fn prove_once(&self, entries: &mut [Entry]) -> Result<()> {
         // One filter covers the objects that lack the same attributes.
         let mut alike: std::collections::HashMap<Vec<&'static str>, Vec<usize>> =
             std::collections::HashMap::new();
@@ -438,11 +505,17 @@ impl Live {
                 );
                 let filter = Filter::and([named, affirmed.clone()]);
                 for base in self.bases()? {
-                    let wanted = [attribute::OBJECT_GUID, attribute::REPLICATION_METADATA];
-                    let mut pages = self.client.paged(
-                        Search::new(&base, Scope::Subtree, filter.clone(), &wanted),
-                        self.settings.page_size,
-                    );
+                    let wanted = [
+                        attribute::OBJECT_GUID,
+                        attribute::REPLICATION_METADATA,
+                        PERMISSIONS,
+                    ];
+                    let mut search =
+                        Search::new(&base, Scope::Subtree, filter.clone(), self.proof(&wanted));
+                    search
+                        .controls
+                        .extend(self.rights.is_some().then(Control::permissions_only));
+                    let mut pages = self.client.paged(search, self.settings.page_size);
                     loop {
                         match pages.next().await {
                             Ok(Some(Item::Entry(found))) => {
@@ -455,6 +528,7 @@ impl Live {
                                     left.remove(guid).and_then(|i| entries.get_mut(i))
                                 {
                                     entry.replication_metadata = metadata.map(<[u8]>::to_vec);
+                                    entry.undecided = self.hidden(&found, &lacking);
                                 }
                             }
                             Ok(Some(Item::Reference(_))) => {}
@@ -486,16 +560,46 @@ impl Live {
         Ok(())
     }
 
+    /// The attributes that a proof reads: permissions only where they are needed.
+    fn proof<'a>(&self, all: &'a [&'a str]) -> &'a [&'a str] {
+        match (&self.rights, all.split_last()) {
+            (None, Some((_, others))) => others,
+            _ => all,
+        }
+    }
+
+    /// Which of `lacking` a server that affirms what it hides may be hiding.
+    fn hidden(&self, found: &automend_ldap::Entry, lacking: &[&'static str]) -> Vec<&'static str> {
+        let Some(rights) = &self.rights else {
+            return Vec::new();
+        };
+        let permissions = found.values(PERMISSIONS).next();
+        lacking
+            .iter()
+            .copied()
+            .filter(|name| !rights.may_read(permissions, name))
+            .collect()
+    }
+
     async fn prove_one(&self, entry: &mut Entry, lacking: &[&'static str]) -> Result<()> {
         let affirms = |filter: Filter| {
-            let mut search = Search::new(entry.dn.as_str(), Scope::Base, filter, &["1.1"]);
+            let mut search = Search::new(
+                entry.dn.as_str(),
+                Scope::Base,
+                filter,
+                self.proof(&["1.1", PERMISSIONS]),
+            );
+            search
+                .controls
+                .extend(self.rights.is_some().then(Control::permissions_only));
             if entry.dn.is_deleted_object() {
                 search.controls.push(Control::show_deleted());
             }
             async move {
                 match self.client.entries(&search, 2).await {
-                    Ok(found) => Ok(!found.is_empty()),
-                    Err(Error::Refused { .. } | Error::Referral { .. }) => Ok(false),
+                    Ok(found) => Ok(found.into_iter().next()),
+                    Err(Error::Refused { code, .. }) if !is_lost_code(code) => Ok(None),
+                    Err(Error::Referral { .. }) => Ok(None),
                     Err(error) => Err(self.explain(error, &search.base)),
                 }
             }
@@ -505,13 +609,15 @@ impl Live {
                 .iter()
                 .map(|name| Filter::not(Filter::present(name))),
         );
-        if affirms(all).await? {
+        if let Some(found) = affirms(all).await? {
+            entry.undecided = self.hidden(&found, lacking);
             return Ok(());
         }
         let mut undecided = Vec::new();
         for name in lacking {
-            if !affirms(Filter::not(Filter::present(name))).await? {
-                undecided.push(*name);
+            match affirms(Filter::not(Filter::present(name))).await? {
+                Some(found) => undecided.extend(self.hidden(&found, &[name])),
+                None => undecided.push(*name),
             }
         }
         entry.undecided = undecided;
@@ -520,6 +626,11 @@ impl Live {
 
     /// Answers the resolver's questions, many at once.
     pub(crate) async fn answer(&mut self, needs: Vec<Need>, known: &mut Known) -> Result<()> {
+        self.insist(async |live| live.answer_once(needs.clone(), known).await)
+            .await
+    }
+
+    async fn answer_once(&mut self, needs: Vec<Need>, known: &mut Known) -> Result<()> {
         if self.places.is_none()
             && needs
                 .iter()
@@ -707,6 +818,7 @@ impl RootDse {
             "subschemaSubentry",
             "supportedControl",
             "supportedCapabilities",
+            "vendorName",
         ];
         let entry = client.base("", WANTED).await?.unwrap_or_default();
         let texts = |name: &str| -> Vec<String> {
@@ -742,6 +854,7 @@ impl RootDse {
             subschema: one("subschemaSubentry"),
             controls: texts("supportedControl").into_iter().collect(),
             active_directory,
+            affirms_hidden: one("vendorName").is_some_and(|name| name.starts_with("Samba")),
         })
     }
 }
@@ -772,14 +885,16 @@ pub(crate) fn is_lost(error: &Error) -> bool {
     matches!(
         error,
         Error::Closed { .. } | Error::Io { .. } | Error::TimedOut { .. }
-    ) || matches!(
-        error,
-        Error::Refused {
-            code: ResultCode::BUSY | ResultCode::UNAVAILABLE,
-            ..
-        }
-    )
+    ) || matches!(error, Error::Refused { code, .. } if is_lost_code(*code))
 }
+
+/// A refusal for now, not for good.
+fn is_lost_code(code: ResultCode) -> bool {
+    matches!(code, ResultCode::BUSY | ResultCode::UNAVAILABLE)
+}
+
+/// The attribute with an object's permissions.
+const PERMISSIONS: &str = "nTSecurityDescriptor";
 
 /// The attributes an audit asks for; `Live::prove` reads more of the few that look stale.
 pub(crate) const AUDITED: &[&str] = links::ATTRIBUTES;

@@ -7,6 +7,7 @@ pub(crate) mod embedded;
 pub(crate) mod ldif;
 pub(crate) mod live;
 pub(crate) mod replicas;
+mod rights;
 
 use anyhow::{Result, bail};
 use automend_core::dn::Dn;

@@ -35,7 +35,7 @@ use crate::directory::{Directory, replicas::replicas, who};
 use plan_file::{Plan, State};
 use receipt::{Begin, End, Header, Receipt};
 use replication::{Expected, Replica, ReplicaState};
-use writer::{Direction, VALUES_AT_ONCE, Written};
+use writer::{Direction, Written};
 
 /// Runs the command.
 pub(crate) async fn run(args: &args::Fix, config: Option<&Path>) -> Result<ExitCode> {
@@ -324,13 +324,13 @@ pub(crate) async fn apply(
 ) -> Result<Applied> {
     let progress = bar(planned.len(), "mending");
     let mut applied = Applied::default();
-    let mut n = 0;
     let mut pace = rate.map(|rate| {
         let mut pace = interval(Duration::from_secs(1) / rate.max(1));
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         pace
     });
     let mut stop = std::pin::pin!(tokio::signal::ctrl_c());
+    let mut n = 0;
     for (i, change) in planned.iter().enumerate() {
         if let Some(pace) = &mut pace {
             tokio::select! { _ = pace.tick() => {}, _ = &mut stop => return interrupted(i, planned.len()) }
@@ -345,7 +345,10 @@ pub(crate) async fn apply(
                 continue;
             }
         };
-        for values in values.chunks(VALUES_AT_ONCE) {
+        let mut removed = Vec::new();
+        let mut left = None;
+        // Each request is a change of its own in the receipt, as each may be refused by itself.
+        for values in values.chunks(writer::VALUES_AT_ONCE) {
             n += 1;
             receipt.begin(&Begin {
                 n,
@@ -354,29 +357,34 @@ pub(crate) async fn apply(
                 code: change.code.as_str().to_owned(),
                 delegates: values.iter().map(ToString::to_string).collect(),
             })?;
-            let written = writer::write(directory, &entry, values, Direction::Remove).await?;
-            let (outcome, why) = match written {
-                Written::Done => ("removed", None),
-                Written::Skipped(why) => ("skipped", Some(why)),
-                Written::Refused(why) => ("refused", Some(why)),
-            };
+            let (outcome, why) =
+                match writer::write(directory, &entry, values, Direction::Remove).await? {
+                    Written::Done => ("removed", None),
+                    Written::Skipped(why) => ("skipped", Some(why)),
+                    Written::Refused(why) => ("refused", Some(why)),
+                };
             receipt.end(&End {
                 n,
                 outcome: outcome.to_owned(),
                 why: why.clone(),
             })?;
-            if let Some(why) = why {
-                applied.left += 1;
-                progress.suspend(|| println!("  left   {}: {why}", change.shown));
-                break;
+            match why {
+                None => removed.extend_from_slice(values),
+                Some(why) => left = Some(why),
             }
-            let links = plural(values.len() as u64, "link");
+        }
+        if !removed.is_empty() {
+            let links = plural(removed.len() as u64, "link");
             progress.suspend(|| println!("  mended {} ({links})", change.shown));
             applied.removed.push(Expected {
                 owner: entry.dn.clone(),
                 guid: entry.guid,
-                values: values.to_vec(),
+                values: removed,
             });
+        }
+        if let Some(why) = left {
+            applied.left += 1;
+            progress.suspend(|| println!("  left   {}: {why}", change.shown));
         }
         progress.inc(1);
     }
@@ -425,15 +433,22 @@ pub(crate) async fn replicated(
     let timeout = Duration::from_secs(args.replication_timeout);
     let spinner = bar(0, "waiting for replication");
     spinner.enable_steady_tick(Duration::from_millis(120));
-    let states = replication::wait(
+    let wait = replication::wait(
         &live.settings,
         replicas,
         live.root.active_directory,
         written,
         direction,
         timeout,
-    )
-    .await;
+    );
+    // Whoever wrote with care for an interrupt has taken it from the system for good.
+    let states = tokio::select! {
+        states = wait => states,
+        _ = tokio::signal::ctrl_c() => {
+            spinner.finish_and_clear();
+            bail!("interrupted while waiting for replication; everything was written, and the receipt is complete");
+        }
+    };
     spinner.finish_and_clear();
     for replica in &states {
         println!("{}", line(replica, written.len()));

@@ -68,7 +68,15 @@ pub(crate) async fn read_owner(
             let mut tries = 0;
             loop {
                 match live_owner(live, dn, guid).await {
-                    Ok(entry) => return Ok(entry),
+                    Ok(mut entry) => {
+                        let suspect =
+                            |entry: &&mut Entry| matches!(Owner::of(entry), Owner::Stale(_));
+                        if let Some(entry) = entry.as_mut().filter(suspect) {
+                            // What this account may not read is not gone.
+                            live.prove(std::slice::from_mut(entry)).await?;
+                        }
+                        return Ok(entry);
+                    }
                     Err(error) if is_lost(&error) && tries < MOST_RETRIES => {
                         tries += 1;
                         live.reconnect(tries).await?;
@@ -131,7 +139,7 @@ pub(crate) fn no_longer_stale(entry: &Entry) -> Option<String> {
     }
 }
 
-/// Takes away or puts back values of one owner, all or none.
+/// Takes away or puts back values of one owner: all or none of [`VALUES_AT_ONCE`], which is the most.
 pub(crate) async fn write(
     directory: &mut Directory,
     entry: &Entry,
@@ -184,12 +192,9 @@ async fn write_live(
     let lacking = owner::missing(entry);
     let mut controls = Vec::new();
     if direction == Direction::Remove && asserts(live) && !lacking.is_empty() {
-        let no_mailbox = Filter::and(
-            lacking
-                .iter()
-                .map(|name| Filter::not(Filter::present(name))),
-        );
-        controls.push(Control::assertion(&no_mailbox));
+        controls.push(Control::assertion(&still_no_mailbox(
+            entry, values, &lacking,
+        )));
     }
     if entry.dn.is_deleted_object() {
         controls.push(Control::show_deleted());
@@ -245,6 +250,24 @@ async fn write_live(
             }
         }
     }
+}
+
+/// That the owner still lacks what it lacked, said so that it holds for every other object.
+///
+/// OpenLDAP's memberof overlay asserts it again of each delegate whose back link it takes away, and would
+/// leave the back link of a delegate who has a mailbox, which is what the mend is for.
+fn still_no_mailbox(entry: &Entry, values: &[Dn], lacking: &[&str]) -> Filter {
+    let no_mailbox = Filter::and(
+        lacking
+            .iter()
+            .map(|name| Filter::not(Filter::present(name))),
+    );
+    let owner = match (entry.guid, values.first()) {
+        (Some(guid), _) => Filter::equal(attribute::OBJECT_GUID, guid.0),
+        (None, Some(value)) => Filter::equal(attribute::DELEGATE_LIST_LINK, value.as_str()),
+        (None, None) => return no_mailbox,
+    };
+    Filter::or([Filter::not(owner), no_mailbox])
 }
 
 /// Whether the server can be made to assert that an owner still is no mailbox.

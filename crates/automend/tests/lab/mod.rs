@@ -9,6 +9,10 @@
 
 #![allow(dead_code, reason = "each test file uses a part of this")]
 
+pub(crate) mod program;
+pub(crate) mod proxy;
+pub(crate) mod slapd;
+
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -16,6 +20,8 @@ use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use program::{Links, encoded};
 
 /// A server of the laboratory, held by one test at a time.
 pub(crate) struct Lab {
@@ -114,6 +120,16 @@ impl<'lab> Bind<'lab> {
         }
     }
 
+    /// The same user at another server, or at the same in another way.
+    pub(crate) fn at(self, url: &'lab str) -> Self {
+        Self { url, ..self }
+    }
+
+    /// The same user, under another of its names.
+    pub(crate) fn named(self, user: &'lab str) -> Self {
+        Self { user, ..self }
+    }
+
     /// Runs one of OpenLDAP's tools with `input`.
     pub(crate) fn tool(&self, program: &str, args: &[&str], input: &str) -> Output {
         let mut command = match self.namespace {
@@ -201,6 +217,48 @@ impl<'lab> Bind<'lab> {
         );
         assert_eq!(self.modify(&ldif), 0, "adding {dn}");
         Added { bind: self, dn }
+    }
+}
+
+/// The links of a server as a test found them, which are there again when it ends, however it ends.
+pub(crate) struct Kept<'lab> {
+    bind: Bind<'lab>,
+    pub(crate) links: Links,
+}
+
+impl<'lab> Bind<'lab> {
+    /// Keeps the links of this server.
+    pub(crate) fn keep(self) -> Kept<'lab> {
+        Kept {
+            bind: self,
+            links: self.links(),
+        }
+    }
+}
+
+impl Kept<'_> {
+    /// Puts back what is missing and takes away what is new, with OpenLDAP's tools alone.
+    pub(crate) fn restore(&self) {
+        let now = self.bind.links();
+        let lost = self.links.difference(&now).map(|link| ("add", link));
+        let new = now.difference(&self.links).map(|link| ("delete", link));
+        let mut ldif = String::new();
+        for (what, (owner, delegate)) in lost.chain(new) {
+            ldif += &encoded("dn", owner.as_str());
+            ldif += &format!("changetype: modify\n{what}: msExchDelegateListLink\n");
+            ldif += &(encoded("msExchDelegateListLink", delegate.as_str()) + "-\n\n");
+        }
+        let restored = ldif.is_empty() || self.bind.modify(&ldif) == 0;
+        assert!(
+            restored || std::thread::panicking(),
+            "putting links back:\n{ldif}"
+        );
+    }
+}
+
+impl Drop for Kept<'_> {
+    fn drop(&mut self) {
+        self.restore();
     }
 }
 

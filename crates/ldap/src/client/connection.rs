@@ -371,9 +371,9 @@ async fn read_all<S: AsyncRead>(
             if buffer.is_empty() {
                 return Ok(None);
             }
-            return Err(Error::PeerMisbehaved {
-                what: "a connection that ends inside a message",
-            });
+            // A lost connection, not a rude peer: whoever asked may ask again.
+            let ended = "it ended inside a message";
+            return Err(std::io::Error::new(std::io::ErrorKind::UnexpectedEof, ended).into());
         }
     }
 }

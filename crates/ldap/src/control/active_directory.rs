@@ -13,6 +13,8 @@ pub const SHOW_DELETED: &str = "1.2.840.113556.1.4.417";
 pub const DOMAIN_SCOPE: &str = "1.2.840.113556.1.4.1339";
 /// `LDAP_SERVER_PERMISSIVE_MODIFY_OID` ([MS-ADTS] 3.1.1.3.4.1.8).
 pub const PERMISSIVE_MODIFY: &str = "1.2.840.113556.1.4.1413";
+/// `LDAP_SERVER_SD_FLAGS_OID` ([MS-ADTS] 3.1.1.3.4.1.11).
+pub const SECURITY_DESCRIPTOR_FLAGS: &str = "1.2.840.113556.1.4.801";
 
 impl Control {
     /// Makes a base search look at the objects that `attribute` of the base names, instead of the
@@ -32,6 +34,17 @@ impl Control {
     /// that does not know it only says more.
     pub fn domain_scope() -> Self {
         Self::new(DOMAIN_SCOPE, false, None)
+    }
+
+    /// Makes a security descriptor come without its audit rules, which an ordinary account may not
+    /// read, and but for which it would get none of it: only the list of permissions. Not critical.
+    pub fn permissions_only() -> Self {
+        // DACL_SECURITY_INFORMATION, 4.
+        Self::new(
+            SECURITY_DESCRIPTOR_FLAGS,
+            false,
+            Some(b"\x30\x03\x02\x01\x04".to_vec()),
+        )
     }
 
     /// Lets a modify succeed that adds what is there or deletes what is gone. Not critical.

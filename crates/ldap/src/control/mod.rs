@@ -10,7 +10,10 @@ mod paged;
 
 use crate::wire::{Malformed, Reader, Writer, tag};
 
-pub use active_directory::{ATTRIBUTE_SCOPED_QUERY, DOMAIN_SCOPE, PERMISSIVE_MODIFY, SHOW_DELETED};
+pub use active_directory::{
+    ATTRIBUTE_SCOPED_QUERY, DOMAIN_SCOPE, PERMISSIVE_MODIFY, SECURITY_DESCRIPTOR_FLAGS,
+    SHOW_DELETED,
+};
 pub use assertion::ASSERTION;
 pub use paged::PAGED_RESULTS;
 pub(crate) use paged::cookie;
