@@ -27,7 +27,8 @@ use crate::directory::{Directory, who};
 pub(crate) async fn run(args: &args::Show, config: Option<&std::path::Path>) -> Result<ExitCode> {
     let settings = Settings::read(&args.source, config)?;
     let mut directory = Directory::open(&settings).await?;
-    let shown = Shown::of(&mut directory, &who(&args.subject)?).await?;
+    let named = settings.directory.shown();
+    let shown = Shown::of(&mut directory, named, &who(&args.subject)?).await?;
     let mut out = anstream::stdout();
     match args.format {
         ShowFormat::Table => shown.print(&mut out)?,
@@ -62,6 +63,7 @@ pub(crate) fn stamp(at: Timestamp) -> Stamp {
 
 /// A user, seen from both sides.
 struct Shown {
+    directory: String,
     asked: String,
     faithful: Resolved,
     healthy: Resolved,
@@ -70,7 +72,7 @@ struct Shown {
 }
 
 impl Shown {
-    async fn of(directory: &mut Directory, who: &Who) -> Result<Self> {
+    async fn of(directory: &mut Directory, named: String, who: &Who) -> Result<Self> {
         let mut known = Known::default();
         let request = |policy| Request {
             who: who.clone(),
@@ -102,6 +104,7 @@ impl Shown {
             Who::LegacyDn(legacy) => legacy.clone(),
         };
         Ok(Self {
+            directory: named,
             asked,
             faithful,
             healthy,
@@ -186,7 +189,8 @@ impl Shown {
         {
             writeln!(
                 out,
-                "To mend: automend fix --only {:?}",
+                "To mend: automend fix --directory {} --only {:?}",
+                self.directory,
                 stale.owner.dn.as_str()
             )?;
         }

@@ -82,11 +82,16 @@ pub(crate) fn print_findings(
         )?;
     }
     writeln!(out)?;
+    let dated = findings.iter().any(|finding| since(finding).is_some());
     let mut table = Table::new();
     table
         .load_style(UTF8_HORIZONTAL_ONLY)
         .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_header(["Code", "Owner", "What is wrong", "Since", "Who is hurt"]);
+        .set_header(if dated {
+            vec!["Code", "Owner", "What is wrong", "Since", "Who is hurt"]
+        } else {
+            vec!["Code", "Owner", "What is wrong", "Who is hurt"]
+        });
     if table.width().is_none() {
         table.set_width(120);
     }
@@ -121,15 +126,16 @@ pub(crate) fn print_findings(
         if !finding.evidence.missing.is_empty() {
             let _ = write!(wrong, "\nmissing: {}", finding.evidence.missing.join(", "));
         }
-        table.add_row([
-            Cell::new(finding.code)
-                .fg(colour)
-                .add_attribute(Attribute::Bold),
-            Cell::new(format!("{}\n{}", finding.subject.shown, finding.subject.dn).trim()),
-            Cell::new(wrong),
-            Cell::new(since(finding).unwrap_or_default()),
-            Cell::new(names(&finding.delegates)),
-        ]);
+        let code = Cell::new(finding.code)
+            .fg(colour)
+            .add_attribute(Attribute::Bold);
+        let owner = format!("{}\n{}", finding.subject.shown, finding.subject.dn);
+        let mut row = vec![code, Cell::new(owner.trim()), Cell::new(wrong)];
+        if dated {
+            row.push(Cell::new(since(finding).unwrap_or_default()));
+        }
+        row.push(Cell::new(names(&finding.delegates)));
+        table.add_row(row);
     }
     writeln!(out, "{table}")?;
     if findings.len() > MOST_ROWS {
