@@ -27,6 +27,7 @@ struct Page<'a> {
     links: u64,
     delegates: u64,
     rows: Vec<Row>,
+    dated: bool,
     defects: &'a [String],
     picture: Option<Picture>,
 }
@@ -77,6 +78,10 @@ pub(super) fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
         links: report.counts.links,
         delegates: report.counts.delegates,
         rows: report.findings.iter().map(row).collect(),
+        dated: report
+            .findings
+            .iter()
+            .any(|finding| since(finding).is_some()),
         defects: &report.defects,
         picture: picture(report),
     };
