@@ -426,7 +426,9 @@ fn outcome<V: View>(
     let mut alternatives: Vec<_> = each_owner(links)
         .filter_map(|link| delegate(view, link))
         .collect();
-    if !archive_dangles {
+    // Before Exchange 2010 SP1 an archive had no database of its own but lived beside its mailbox.
+    let beside = user.archive.database.is_none() && user.home_mdb.is_some();
+    if !archive_dangles || beside {
         alternatives.extend(archive(user, &address));
     }
     alternatives.extend(

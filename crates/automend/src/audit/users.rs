@@ -16,6 +16,7 @@ use automend_core::view::{Answer, Known, Need, View};
 use automend_ldap::Filter;
 use indicatif::ProgressBar;
 
+use super::engine::Places;
 use super::tally::Tally;
 use crate::directory::Directory;
 use crate::directory::live::Owners;
@@ -29,7 +30,8 @@ pub(super) async fn audit(
     progress: &ProgressBar,
     findings: &mut Vec<Finding>,
 ) -> Result<()> {
-    let mut audit = UserAudit::new(progress);
+    let (places, _) = directory.places().await?.or_nothing();
+    let mut audit = UserAudit::new(progress, &places);
     match directory {
         Directory::Live(live) => {
             let filter = Filter::or([
@@ -73,6 +75,14 @@ pub(super) async fn audit(
                     .map(|entry| shared(entry, sharers, code, fact, &text)),
             );
         }
+    }
+    let teams = audit.teams.iter().flat_map(|entry| &entry.team_mailboxes);
+    let teams: HashSet<Need> = teams.cloned().map(Need::Entry).collect();
+    directory
+        .answer(teams.into_iter().collect(), &mut known)
+        .await?;
+    for entry in &audit.teams {
+        findings.extend(users::references(entry, &known));
     }
     own_failures(directory, &mut known, findings).await
 }
@@ -141,6 +151,9 @@ async fn own_failures(
 
 struct UserAudit<'a> {
     progress: &'a ProgressBar,
+    places: &'a Places,
+    /// Users who want to see site mailboxes, which are few.
+    teams: Vec<Entry>,
     users: u64,
     findings: Vec<Finding>,
     addresses: Tally,
@@ -148,9 +161,11 @@ struct UserAudit<'a> {
 }
 
 impl<'a> UserAudit<'a> {
-    fn new(progress: &'a ProgressBar) -> Self {
+    fn new(progress: &'a ProgressBar, places: &'a Places) -> Self {
         Self {
             progress,
+            places,
+            teams: Vec::new(),
             users: 0,
             findings: Vec::new(),
             addresses: Tally::new(1, SKETCH_BITS),
@@ -166,6 +181,7 @@ impl Owners for UserAudit<'_> {
             self.progress.set_position(self.users);
         }
         self.findings.extend(users::alone(&entry));
+        self.findings.extend(users::references(&entry, self.places));
         let mut own: Vec<SmtpAddress> = entry.addresses().collect();
         own.sort();
         own.dedup();
@@ -177,11 +193,14 @@ impl Owners for UserAudit<'_> {
             self.legacy
                 .add(hash(&legacy.to_lowercase()), || legacy.clone())?;
         }
+        if !entry.team_mailboxes.is_empty() {
+            self.teams.push(entry);
+        }
         Ok(())
     }
 
     fn restart(&mut self) {
-        *self = Self::new(self.progress);
+        *self = Self::new(self.progress, self.places);
     }
 }
 

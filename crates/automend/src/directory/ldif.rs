@@ -144,6 +144,19 @@ impl Ldif {
         failed
     }
 
+    /// Mailbox databases and servers in the file.
+    pub(crate) fn places(&mut self) -> Result<Places> {
+        let mut places = Places::known();
+        self.scan(|record, dn| {
+            for class in record.values(attribute::OBJECT_CLASS).flatten() {
+                if let Some(place) = Place::of(&class, dn) {
+                    places.add(place);
+                }
+            }
+        })?;
+        Ok(places)
+    }
+
     /// Answers the resolver's questions by reading the file twice: for the objects, then for the
     /// forward links that lead to them.
     pub(crate) fn answer(&mut self, needs: Vec<Need>, known: &mut Known) -> Result<()> {

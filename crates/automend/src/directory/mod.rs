@@ -16,6 +16,7 @@ use automend_core::names::SmtpAddress;
 use automend_core::resolve::{Request, Resolved, Who, resolve};
 use automend_core::view::{Known, Need};
 
+use crate::audit::engine::Places;
 use crate::config::{Settings, Where};
 
 /// An opened source.
@@ -65,6 +66,15 @@ impl Directory {
             Self::Embedded(embedded) => embedded.identity()?,
             Self::Ldif(ldif) => ldif.shown.clone(),
         })
+    }
+
+    /// Mailbox databases and servers, as far as the configuration shows them.
+    pub(crate) async fn places(&mut self) -> Result<Places> {
+        match self {
+            Self::Live(live) => live.places().await,
+            Self::Embedded(embedded) => embedded.places(),
+            Self::Ldif(ldif) => ldif.places(),
+        }
     }
 
     /// What could not be read so far, told once.

@@ -80,8 +80,6 @@ pub fn alone(entry: &Entry) -> Vec<Finding> {
     if let Some(guid) = archive.guid
         && archive.database.is_none()
         && !archive_is_elsewhere(entry)
-        // An archive without a database of its own lives beside its mailbox.
-        && entry.home_mdb.is_none()
         && ARCHIVE_PLACES
             .iter()
             .all(|name| !entry.undecided.contains(name))
@@ -179,6 +177,23 @@ pub(crate) fn among_others<V: View>(entry: &Entry, view: &Asking<'_, V>) -> Vec<
             report(Code::LegacyDnTrouble, evidence);
         }
     }
+    findings.extend(references(entry, view));
+    findings
+}
+
+/// What the user's own references lead to: a vanished archive database (U-6), dead site mailboxes (U-8).
+///
+/// Asks for [`Need::Exists`] and [`Need::Entry`]; what has no answer is not judged.
+pub fn references(entry: &Entry, view: &impl View) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut report = |code, evidence| {
+        findings.push(Finding {
+            code,
+            subject: Subject::of(entry),
+            delegates: Vec::new(),
+            evidence,
+        });
+    };
     if let Some(database) = entry
         .archive
         .database
@@ -186,7 +201,7 @@ pub(crate) fn among_others<V: View>(entry: &Entry, view: &Asking<'_, V>) -> Vec<
         .filter(|_| entry.archive.guid.is_some() && !archive_is_elsewhere(entry))
     {
         let gone = database.is_deleted_object()
-            || matches!(view.ask(Need::Exists(database.clone())), Some(Answer::Found(found)) if found.is_empty());
+            || matches!(view.answer(&Need::Exists(database.clone())), Some(Answer::Found(found)) if found.is_empty());
         if gone {
             report(
                 Code::ArchiveDangling,
@@ -195,7 +210,7 @@ pub(crate) fn among_others<V: View>(entry: &Entry, view: &Asking<'_, V>) -> Vec<
         }
     }
     for team in &entry.team_mailboxes {
-        let why = match view.ask(Need::Entry(team.clone())) {
+        let why = match view.answer(&Need::Entry(team.clone())) {
             Some(Answer::Found(found)) => match found.first().map(Owner::of) {
                 None => Some("no object has this name".to_owned()),
                 Some(Owner::Stale(why)) => Some(why.to_string()),
