@@ -69,6 +69,7 @@ pub(crate) async fn run(args: &args::Fix, config: Option<&Path>) -> Result<ExitC
     if let Directory::Ldif(ldif) = &directory {
         bail!("{}: a file is only read; --export ldif or powershell writes the mend for other tools", ldif.shown);
     }
+    writable(&directory)?;
     if !args.writing.yes && !confirmed(&format!("Remove {} from {}?", plural(links as u64, "link"), plural(planned.len() as u64, "owner")))? {
         println!("Nothing was written.");
         return Ok(ExitCode::from(1));
@@ -89,6 +90,17 @@ pub(crate) async fn run(args: &args::Fix, config: Option<&Path>) -> Result<ExitC
     let converged = replicated(&mut directory, &applied.removed, &args.writing, Direction::Remove).await?;
     let healthy = verify(&mut directory, &applied.removed).await?;
     Ok(if applied.left == 0 && converged && healthy { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// That the directory can be written where it was opened.
+pub(crate) fn writable(directory: &Directory) -> Result<()> {
+    match directory {
+        Directory::Live(live) if live.url.is_global_catalog() => bail!(
+            "{}: a global catalog is only read; to write, name a domain controller without the port, or with 389 or 636",
+            live.url
+        ),
+        _ => Ok(()),
+    }
 }
 
 fn found(links: usize) -> ExitCode {
