@@ -114,12 +114,18 @@ impl Dn {
     }
 
     /// The unescaped value of the leading RDN, what people call the object: `Stone, Jim`.
+    ///
+    /// A deleted object is called what it was called before.
     pub fn name(&self) -> String {
-        Avas::new(&self.0)
+        let mut name = Avas::new(&self.0)
             .flatten()
             .next()
             .map(|ava| String::from_utf8_lossy(&ava.value()).into_owned())
-            .unwrap_or_default()
+            .unwrap_or_default();
+        if let Some(end) = name.find("\nDEL:") {
+            name.truncate(end);
+        }
+        name
     }
 
     /// Attribute types and unescaped values of the leading RDN, in the order they were read.

@@ -61,7 +61,7 @@ pub(crate) async fn read_owner(directory: &mut Directory, dn: &Dn, guid: Option<
             let name = live_name(live, dn, guid);
             let mut tries = 0;
             loop {
-                match live.client.base(&name, ATTRIBUTES).await {
+                match live.client.base_with(&name, ATTRIBUTES, &live.showing(dn)).await {
                     Ok(entry) => {
                         let mut entry = entry.and_then(|entry| typed(&entry, &mut live.defects));
                         if let Some(entry) = entry.as_mut().filter(|entry| matches!(Owner::of(entry), Owner::Stale(_))) {
@@ -140,7 +140,8 @@ pub(crate) async fn write(
 async fn write_live(live: &mut Live, entry: &Entry, values: &[Dn], direction: Direction) -> Result<Written> {
     let name = live_name(live, &entry.dn, entry.guid);
     let lacking = owner::missing(entry);
-    let mut controls = Vec::new();
+    let showing = live.showing(&entry.dn);
+    let mut controls = showing.clone();
     if direction == Direction::Remove && asserts(live) && !lacking.is_empty() {
         controls.push(Control::assertion(&still_no_mailbox(entry, values, &lacking)));
     }
@@ -159,7 +160,7 @@ async fn write_live(live: &mut Live, entry: &Entry, values: &[Dn], direction: Di
                     tries += 1;
                     live.reconnect(tries).await?;
                     // Nobody knows whether the write arrived; the directory does.
-                    if written_already(live, &name, portion, direction).await? {
+                    if written_already(live, &name, &showing, portion, direction).await? {
                         break;
                     }
                 }
@@ -198,8 +199,14 @@ pub(crate) fn asserts(live: &Live) -> bool {
     live.root.controls.contains(ASSERTION)
 }
 
-async fn written_already(live: &mut Live, name: &str, values: &[Dn], direction: Direction) -> Result<bool> {
-    let entry = live.client.base(name, &[attribute::DELEGATE_LIST_LINK]).await?;
+async fn written_already(
+    live: &mut Live,
+    name: &str,
+    showing: &[Control],
+    values: &[Dn],
+    direction: Direction,
+) -> Result<bool> {
+    let entry = live.client.base_with(name, &[attribute::DELEGATE_LIST_LINK], showing).await?;
     let entry = entry.and_then(|entry| typed(&entry, &mut live.defects));
     let there = entry.map_or(0, |entry| present(&entry, values).len());
     Ok(match direction {

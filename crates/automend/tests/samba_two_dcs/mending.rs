@@ -1,7 +1,9 @@
 //! Mends that have to reach another controller, which may be cut off, and may know better.
 
+use std::process::{Command, Output};
+
 use crate::lab::program::{Desk, Ran, Receipt};
-use crate::lab::{Added, Bind, Lab, eventually};
+use crate::lab::{Added, Bind, Lab, eventually, run, script, succeeded};
 use crate::{Cut, LINK, SAMBA2, controllers, knows};
 
 #[test]
@@ -48,7 +50,7 @@ fn a_controller_that_is_cut_off_is_named_and_catches_up() {
 }
 
 #[test]
-fn a_controller_that_answers_and_does_not_catch_up_is_named_too() {
+fn the_controllers_named_by_hand_are_all_that_are_asked() {
     let lab = Lab::named(SAMBA2);
     let world = World::new(&lab);
     let at_home = world.dc2.inside(lab.var("LAB_DC2_NETNS"));
@@ -64,6 +66,19 @@ fn a_controller_that_answers_and_does_not_catch_up_is_named_too() {
     assert!(undone.contains("was there"), "{undone}");
     assert_eq!((world.links(dc1_there).len(), world.links(at_home).len()), (0, 1));
     drop(cut);
+    eventually("dc2 has caught up", || world.links(world.dc2).is_empty());
+}
+
+#[test]
+fn a_controller_that_answers_and_does_not_catch_up_is_named_too() {
+    let lab = Lab::named(SAMBA2);
+    let world = World::new(&lab);
+    let deaf = Deaf::now(&lab);
+    let said = world.fix(&["--replication-timeout", "3"]).ended(1);
+    assert!(said.contains(&format!("agrees  {} ", lab.var("LAB_DC1_LDAPS_URL"))), "{said}");
+    assert!(said.contains(&format!("DIFFERS {} on 1 of 1 owner ", lab.var("LAB_DC2_LDAPS_URL"))), "{said}");
+    assert_eq!((world.links(world.dc1).len(), world.links(world.dc2).len()), (0, 1));
+    drop(deaf);
     eventually("dc2 has caught up", || world.links(world.dc2).is_empty());
 }
 
@@ -97,6 +112,30 @@ fn a_controller_named_by_hand_that_is_none_is_told_of() {
     let said = world.fix(&["--dc", "dc9.contoso.test", "--replication-timeout", "1"]).ended(1);
     assert!(said.contains("SILENT  ldaps://dc9.contoso.test"), "{said}");
     assert_eq!(world.links(world.dc1).len(), 0);
+}
+
+/// As long as this lives, dc2 answers and takes no changes from dc1.
+struct Deaf<'lab>(&'lab Lab);
+
+impl<'lab> Deaf<'lab> {
+    fn now(lab: &'lab Lab) -> Self {
+        succeeded(&Self::switch(lab, '+'));
+        Self(lab)
+    }
+
+    fn switch(lab: &Lab, sign: char) -> Output {
+        let login = format!("{}%{}", lab.var("LAB_ADMIN"), lab.var("LAB_ADMIN_PASSWORD"));
+        let option = format!("--dsa-option={sign}DISABLE_INBOUND_REPL");
+        run(lab.command("samba-tool").args(["drs", "options", "dc2.contoso.test", &option, "-U", &login]), "")
+    }
+}
+
+impl Drop for Deaf<'_> {
+    fn drop(&mut self) {
+        let output = Self::switch(self.0, '-');
+        assert!(output.status.success() || std::thread::panicking(), "{output:?}");
+        succeeded(&run(Command::new(script("samba2-up.sh")).arg("sync"), ""));
+    }
 }
 
 /// An owner without a mailbox and its delegate, whom both controllers know.
