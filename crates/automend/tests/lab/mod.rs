@@ -271,7 +271,7 @@ impl Kept<'_> {
         let mut ldif = String::new();
         for (what, (owner, delegate)) in lost.chain(new) {
             ldif += &encoded("dn", owner.as_str());
-            ldif += &format!("changetype: modify\n{what}: msExchDelegateListLink\n");
+            ldif.extend(["changetype: modify\n", what, ": msExchDelegateListLink\n"]);
             ldif += &(encoded("msExchDelegateListLink", delegate.as_str()) + "-\n\n");
         }
         let restored = ldif.is_empty() || self.bind.modify(&ldif) == 0;

@@ -83,7 +83,7 @@ impl Drop for Slapd {
 pub(crate) fn owner(name: &str, delegates: &[&str]) -> String {
     let mut ldif = format!("dn: CN={name},DC=small,DC=test\nobjectClass: user\ncn: {name}\nsAMAccountName: {name}\n");
     for delegate in delegates {
-        ldif.push_str(&format!("msExchDelegateListLink: CN={delegate},DC=small,DC=test\n"));
+        ldif.extend(["msExchDelegateListLink: CN=", delegate, ",DC=small,DC=test\n"]);
     }
     ldif + "\n"
 }
