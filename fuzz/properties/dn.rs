@@ -5,7 +5,9 @@ use automend_core::dn::Dn;
 
 /// Panics when the property does not hold for these bytes.
 pub fn holds(bytes: &[u8]) {
-    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
     let Ok(name) = Dn::parse(text) else { return };
     let again = Dn::parse(&name.to_string()).expect("what was displayed");
     assert_eq!((again.key(), again.depth()), (name.key(), name.depth()));

@@ -154,7 +154,9 @@ fn text(xml: &mut Xml, name: &str, value: &str) -> io::Result<()> {
         .collect();
     start(xml, name)?;
     // Exchange leaves quotes in text as they are.
-    xml.write_event(Event::Text(BytesText::from_escaped(partial_escape(value.as_str()))))?;
+    xml.write_event(Event::Text(BytesText::from_escaped(partial_escape(
+        value.as_str(),
+    ))))?;
     end(xml, name)
 }
 

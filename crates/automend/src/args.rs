@@ -126,7 +126,12 @@ pub(crate) struct Audit {
 
     /// Only what hurts this user (address or DN), followed through every owner. On a file or an embedded
     /// directory, where nobody logs in, --user says the same
-    #[arg(long, visible_alias = "for", value_name = "ADDRESS|DN", conflicts_with = "owner")]
+    #[arg(
+        long,
+        visible_alias = "for",
+        value_name = "ADDRESS|DN",
+        conflicts_with = "owner"
+    )]
     pub delegate: Option<String>,
 
     /// Only the links of this owner (address or DN)

@@ -84,7 +84,8 @@ enum Password {
 struct File {
     directory: Option<String>,
     user: Option<String>,
-    password_file: Option<PathBuf>,
+    #[serde(rename = "password-file")]
+    password: Option<PathBuf>,
     ca: Option<PathBuf>,
     start_tls: Option<bool>,
     allow_plain: Option<bool>,
@@ -108,8 +109,12 @@ impl Settings {
                  or directory in {FILE_NAME}"
             );
         };
-        let base = if source.base.is_empty() { &file.base } else { &source.base };
-        let password = match source.password_file.clone().or(file.password_file) {
+        let base = if source.base.is_empty() {
+            &file.base
+        } else {
+            &source.base
+        };
+        let password = match source.password_file.clone().or(file.password) {
             Some(path) => Password::File(path),
             None => environment("AUTOMEND_PASSWORD").map_or(Password::Prompt, |text| {
                 Password::Environment(SecretString::from(text))
@@ -126,8 +131,15 @@ impl Settings {
                 .iter()
                 .map(|text| Dn::parse(text).with_context(|| format!("reading --base {text}")))
                 .collect::<Result<_>>()?,
-            page_size: source.page_size.or(file.page_size).unwrap_or(PAGE_SIZE).max(1),
-            timeout: source.timeout.or(file.timeout).map_or(TIMEOUT, Duration::from_secs),
+            page_size: source
+                .page_size
+                .or(file.page_size)
+                .unwrap_or(PAGE_SIZE)
+                .max(1),
+            timeout: source
+                .timeout
+                .or(file.timeout)
+                .map_or(TIMEOUT, Duration::from_secs),
         })
     }
 
@@ -148,7 +160,10 @@ impl Settings {
 
     /// The settings for another server of the same directory.
     pub(crate) fn at(&self, url: Url) -> Self {
-        Self { directory: Where::Server(url), ..self.clone() }
+        Self {
+            directory: Where::Server(url),
+            ..self.clone()
+        }
     }
 
     /// The password; asks for it on the terminal when nothing else tells it.
@@ -159,7 +174,10 @@ impl Settings {
                     .with_context(|| format!("reading the password file {}", path.display()))?;
                 let line = text.lines().next().unwrap_or_default();
                 if line.is_empty() {
-                    bail!("the first line of the password file {} is empty", path.display());
+                    bail!(
+                        "the first line of the password file {} is empty",
+                        path.display()
+                    );
                 }
                 Ok(SecretString::from(line.to_owned()))
             }
@@ -179,7 +197,10 @@ impl Settings {
         if self.user.is_none() {
             return Ok(self.clone());
         }
-        Ok(Self { password: Password::Environment(self.password()?), ..self.clone() })
+        Ok(Self {
+            password: Password::Environment(self.password()?),
+            ..self.clone()
+        })
     }
 }
 
@@ -189,15 +210,19 @@ impl File {
             let home = environment("XDG_CONFIG_HOME")
                 .map(PathBuf::from)
                 .or_else(|| environment("HOME").map(|home| Path::new(&home).join(".config")));
-            [Some(PathBuf::from(FILE_NAME)), home.map(|home| home.join("automend").join(FILE_NAME))]
-                .into_iter()
-                .flatten()
-                .find(|path| path.is_file())
+            [
+                Some(PathBuf::from(FILE_NAME)),
+                home.map(|home| home.join("automend").join(FILE_NAME)),
+            ]
+            .into_iter()
+            .flatten()
+            .find(|path| path.is_file())
         };
         let Some(path) = named.map(Path::to_path_buf).or_else(found) else {
             return Ok(Self::default());
         };
-        let text = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+        let text = std::fs::read_to_string(&path)
+            .with_context(|| format!("reading {}", path.display()))?;
         toml::from_str(&text).map_err(|error| anyhow!("{}: {error}", path.display()))
     }
 }
@@ -218,14 +243,19 @@ impl Where {
         }
         let path = PathBuf::from(text);
         let name = text.to_ascii_lowercase();
-        if name.ends_with(".ldif") || name.ends_with(".ldif.gz") || name.ends_with(".ldf") {
+        if [".ldif", ".ldif.gz", ".ldf"]
+            .iter()
+            .any(|ending| name.ends_with(ending))
+        {
             return Ok(Self::Ldif(path));
         }
         if path.is_dir() {
             return Ok(Self::Embedded(path));
         }
         if path.is_file() {
-            bail!("{text}: not a directory this program reads; an LDIF file ends with .ldif, .ldf or .ldif.gz");
+            bail!(
+                "{text}: not a directory this program reads; an LDIF file ends with .ldif, .ldf or .ldif.gz"
+            );
         }
         bail!("{text}: no such folder; a server is named by a URL such as ldaps://{text}");
     }
@@ -243,7 +273,9 @@ impl Where {
 impl Url {
     /// Reads `ldap://host[:port]`, `ldaps://host[:port]` or `ldapi://%2Fpath`.
     pub(crate) fn parse(text: &str) -> Result<Self> {
-        let (scheme, rest) = text.split_once("://").ok_or_else(|| anyhow!("{text}: no URL"))?;
+        let (scheme, rest) = text
+            .split_once("://")
+            .ok_or_else(|| anyhow!("{text}: no URL"))?;
         let scheme = match scheme.to_ascii_lowercase().as_str() {
             "ldap" => Scheme::Ldap,
             "ldaps" => Scheme::Ldaps,
@@ -256,7 +288,11 @@ impl Url {
             if path.is_empty() {
                 bail!("{text}: no path; write ldapi://%2Fvar%2Frun%2Fslapd%2Fldapi");
             }
-            return Ok(Self { scheme, host: path, port: 0 });
+            return Ok(Self {
+                scheme,
+                host: path,
+                port: 0,
+            });
         }
         let authority = rest.split(['/', '?']).next().unwrap_or_default();
         if rest.len() > authority.len() + 1 {
@@ -269,21 +305,31 @@ impl Url {
     pub(crate) fn at(scheme: Scheme, authority: &str) -> Result<Self> {
         let default = if scheme == Scheme::Ldaps { 636 } else { 389 };
         let (host, port) = if let Some(rest) = authority.strip_prefix('[') {
-            let (host, port) = rest.split_once(']').ok_or_else(|| anyhow!("no ] behind the address"))?;
+            let (host, port) = rest
+                .split_once(']')
+                .ok_or_else(|| anyhow!("no ] behind the address"))?;
             (host, port.strip_prefix(':'))
         } else if authority.matches(':').count() == 1 {
-            authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port)))
+            authority
+                .split_once(':')
+                .map_or((authority, None), |(host, port)| (host, Some(port)))
         } else {
             (authority, None)
         };
         let port = match port {
             None => default,
-            Some(port) => port.parse().with_context(|| format!("{port:?} is no port"))?,
+            Some(port) => port
+                .parse()
+                .with_context(|| format!("{port:?} is no port"))?,
         };
         if host.is_empty() || host.contains(['@', ' ']) {
             bail!("{authority:?} is no host");
         }
-        Ok(Self { scheme, host: host.to_owned(), port })
+        Ok(Self {
+            scheme,
+            host: host.to_owned(),
+            port,
+        })
     }
 
     /// Whether a global catalog listens there, which answers for the whole forest and takes no writes.
@@ -295,7 +341,10 @@ impl Url {
     pub(crate) fn is_loopback(&self) -> bool {
         self.scheme == Scheme::Ldapi
             || self.host.eq_ignore_ascii_case("localhost")
-            || self.host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+            || self
+                .host
+                .parse::<std::net::IpAddr>()
+                .is_ok_and(|address| address.is_loopback())
     }
 }
 
@@ -322,7 +371,9 @@ fn percent_decoded(text: &str) -> Result<String> {
             continue;
         }
         let pair: Vec<u8> = rest.by_ref().take(2).collect();
-        let digits = std::str::from_utf8(&pair).ok().filter(|pair| pair.len() == 2);
+        let digits = std::str::from_utf8(&pair)
+            .ok()
+            .filter(|pair| pair.len() == 2);
         let value = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
         bytes.push(value.ok_or_else(|| anyhow!("a % without two hexadecimal digits"))?);
     }
@@ -336,16 +387,37 @@ mod tests {
     #[test]
     fn urls_are_read_and_shown() {
         for (text, host, port, shown) in [
-            ("ldaps://dc1.contoso.com", "dc1.contoso.com", 636, "ldaps://dc1.contoso.com"),
+            (
+                "ldaps://dc1.contoso.com",
+                "dc1.contoso.com",
+                636,
+                "ldaps://dc1.contoso.com",
+            ),
             ("LDAP://dc1:3268/", "dc1", 3268, "ldap://dc1:3268"),
             ("ldap://[::1]:3890", "::1", 3890, "ldap://[::1]:3890"),
             ("ldaps://[::1]", "::1", 636, "ldaps://[::1]"),
-            ("ldapi://%2Frun%2Fldapi", "/run/ldapi", 0, "ldapi://%2Frun%2Fldapi"),
+            (
+                "ldapi://%2Frun%2Fldapi",
+                "/run/ldapi",
+                0,
+                "ldapi://%2Frun%2Fldapi",
+            ),
         ] {
             let url = Url::parse(text).unwrap();
-            assert_eq!((url.host.as_str(), url.port, url.to_string().as_str()), (host, port, shown));
+            assert_eq!(
+                (url.host.as_str(), url.port, url.to_string().as_str()),
+                (host, port, shown)
+            );
         }
-        for text in ["http://x", "ldap://", "ldap://a:b", "ldap://user@host", "ldap://h/DC=c", "ldapi://", "ldapi://%2"] {
+        for text in [
+            "http://x",
+            "ldap://",
+            "ldap://a:b",
+            "ldap://user@host",
+            "ldap://h/DC=c",
+            "ldapi://",
+            "ldapi://%2",
+        ] {
             assert!(Url::parse(text).is_err(), "{text}");
         }
     }
@@ -367,7 +439,10 @@ mod tests {
     #[test]
     fn a_file_is_told_from_a_server() {
         assert_eq!(Where::parse("-").unwrap(), Where::StandardInput);
-        assert_eq!(Where::parse("a/Export.LDIF.gz").unwrap(), Where::Ldif("a/Export.LDIF.gz".into()));
+        assert_eq!(
+            Where::parse("a/Export.LDIF.gz").unwrap(),
+            Where::Ldif("a/Export.LDIF.gz".into())
+        );
         let error = Where::parse("dc1.contoso.com").unwrap_err().to_string();
         assert!(error.contains("ldaps://dc1.contoso.com"), "{error}");
     }

@@ -30,12 +30,22 @@ pub(crate) async fn connect(settings: &Settings, url: &Url) -> Result<Client> {
         );
     }
     if plain && settings.user.is_some() && !url.is_loopback() {
-        bail!("{url}: refusing to send a password in clear text to another machine; use ldaps:// or --start-tls");
+        bail!(
+            "{url}: refusing to send a password in clear text to another machine; use ldaps:// or --start-tls"
+        );
     }
-    let limits = Limits { idle: settings.timeout, ..Limits::default() };
+    let limits = Limits {
+        idle: settings.timeout,
+        ..Limits::default()
+    };
     let client = tokio::time::timeout(CONNECT.min(settings.timeout), open(settings, url, limits))
         .await
-        .map_err(|_| anyhow!("{url}: no connection within {} s", CONNECT.min(settings.timeout).as_secs()))??;
+        .map_err(|_| {
+            anyhow!(
+                "{url}: no connection within {} s",
+                CONNECT.min(settings.timeout).as_secs()
+            )
+        })??;
     bind(settings, url, &client).await?;
     Ok(client)
 }
@@ -43,7 +53,10 @@ pub(crate) async fn connect(settings: &Settings, url: &Url) -> Result<Client> {
 async fn open(settings: &Settings, url: &Url, limits: Limits) -> Result<Client> {
     if url.scheme == Scheme::Ldapi {
         let stream = UnixStream::connect(&url.host).await;
-        return Ok(Client::new(stream.with_context(|| format!("{url}: cannot open the socket"))?, limits));
+        return Ok(Client::new(
+            stream.with_context(|| format!("{url}: cannot open the socket"))?,
+            limits,
+        ));
     }
     let mut stream = TcpStream::connect((url.host.as_str(), url.port))
         .await
@@ -53,12 +66,17 @@ async fn open(settings: &Settings, url: &Url, limits: Limits) -> Result<Client> 
         if !settings.start_tls {
             return Ok(Client::new(stream, limits));
         }
-        start_tls(&mut stream, limits).await.with_context(|| format!("{url}: StartTLS"))?;
+        start_tls(&mut stream, limits)
+            .await
+            .with_context(|| format!("{url}: StartTLS"))?;
     }
     let connector = TlsConnector::from(Arc::new(tls(settings)?));
     let name = ServerName::try_from(url.host.clone())
         .with_context(|| format!("{url}: {:?} cannot be the name in a certificate", url.host))?;
-    let stream = connector.connect(name, stream).await.map_err(|error| tls_error(url, error))?;
+    let stream = connector
+        .connect(name, stream)
+        .await
+        .map_err(|error| tls_error(url, error))?;
     Ok(Client::new(stream, limits))
 }
 
@@ -68,20 +86,25 @@ async fn bind(settings: &Settings, url: &Url, client: &Client) -> Result<()> {
             // The server knows who is at the other end; one that does not want to stays anonymous.
             match client.external_bind().await {
                 Ok(()) | Err(Error::Refused { .. }) => {}
-                Err(error) => return Err(error).with_context(|| format!("{url}: login by the local socket")),
+                Err(error) => {
+                    return Err(error).with_context(|| format!("{url}: login by the local socket"));
+                }
             }
         }
         return Ok(());
     };
     let password = settings.password()?;
-    client.simple_bind(user, password.expose_secret()).await.map_err(|error| {
-        let why = refusal(&error);
-        let error = anyhow::Error::new(error).context(format!("{url}: login as {user} failed"));
-        match why {
-            Some(why) => error.context(why),
-            None => error,
-        }
-    })
+    client
+        .simple_bind(user, password.expose_secret())
+        .await
+        .map_err(|error| {
+            let why = refusal(&error);
+            let error = anyhow::Error::new(error).context(format!("{url}: login as {user} failed"));
+            match why {
+                Some(why) => error.context(why),
+                None => error,
+            }
+        })
 }
 
 /// What a refused login means; Active Directory puts its reason behind `data` ([MS-ADTS] 5.1.1.1.1).
@@ -89,7 +112,8 @@ fn refusal(error: &Error) -> Option<&'static str> {
     let Error::Refused { code, message, .. } = error else {
         return None;
     };
-    if *code == ResultCode::STRONGER_AUTH_REQUIRED || *code == ResultCode::CONFIDENTIALITY_REQUIRED {
+    if *code == ResultCode::STRONGER_AUTH_REQUIRED || *code == ResultCode::CONFIDENTIALITY_REQUIRED
+    {
         return Some("the server wants an encrypted connection: use ldaps:// or --start-tls");
     }
     let reason = message.split("data ").nth(1)?.split([',', ' ']).next()?;
@@ -116,8 +140,11 @@ fn tls(settings: &Settings) -> Result<ClientConfig> {
         for certificate in CertificateDer::pem_file_iter(path)
             .map_err(|error| anyhow!("reading --ca {}: {error}", path.display()))?
         {
-            let certificate = certificate.map_err(|error| anyhow!("reading --ca {}: {error}", path.display()))?;
-            roots.add(certificate).with_context(|| format!("reading --ca {}", path.display()))?;
+            let certificate =
+                certificate.map_err(|error| anyhow!("reading --ca {}: {error}", path.display()))?;
+            roots
+                .add(certificate)
+                .with_context(|| format!("reading --ca {}", path.display()))?;
             added += 1;
         }
         if added == 0 {
@@ -136,7 +163,10 @@ fn tls(settings: &Settings) -> Result<ClientConfig> {
 }
 
 fn tls_error(url: &Url, error: std::io::Error) -> anyhow::Error {
-    let advice = match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+    let advice = match error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<rustls::Error>())
+    {
         Some(rustls::Error::InvalidCertificate(why)) => match why {
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
                 Some("the server's certificate has expired")
@@ -147,9 +177,9 @@ fn tls_error(url: &Url, error: std::io::Error) -> anyhow::Error {
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                 Some("the server's certificate is for another name; connect by a name that it has")
             }
-            CertificateError::UnknownIssuer => {
-                Some("nobody trusted has signed the server's certificate; give its authority with --ca FILE")
-            }
+            CertificateError::UnknownIssuer => Some(
+                "nobody trusted has signed the server's certificate; give its authority with --ca FILE",
+            ),
             _ => Some("the server's certificate cannot be trusted"),
         },
         _ => None,
@@ -169,8 +199,14 @@ mod tests {
     #[test]
     fn active_directory_says_why_a_login_failed() {
         for (message, expected) in [
-            ("80090308: LdapErr: DSID-0C09041C, comment: AcceptSecurityContext error, data 52e, v4563", "wrong user or password"),
-            ("80090308: LdapErr: DSID-0C09041C, comment: AcceptSecurityContext error, data 775, v4563", "the account is locked out"),
+            (
+                "80090308: LdapErr: DSID-0C09041C, comment: AcceptSecurityContext error, data 52e, v4563",
+                "wrong user or password",
+            ),
+            (
+                "80090308: LdapErr: DSID-0C09041C, comment: AcceptSecurityContext error, data 775, v4563",
+                "the account is locked out",
+            ),
         ] {
             let error = Error::Refused {
                 operation: Operation::Bind,

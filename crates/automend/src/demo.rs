@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anstyle::{AnsiColor, Style};
 use anyhow::{Context, Result, bail};
 use automend_core::finding::Finding;
 use automend_core::plan::{Selection, changes};
-use anstyle::{AnsiColor, Style};
 
 use crate::args;
 use crate::audit::{audit, report::print_findings};
@@ -30,15 +30,12 @@ const PAUSE: Duration = Duration::from_millis(700);
 
 /// Runs the command.
 pub(crate) async fn run(args: &args::Demo) -> Result<ExitCode> {
-    let (folder, _guard) = match &args.keep {
-        Some(folder) => {
-            std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
-            (folder.clone(), None)
-        }
-        None => {
-            let guard = tempfile::tempdir().context("making a temporary folder")?;
-            (guard.path().to_path_buf(), Some(guard))
-        }
+    let (folder, _guard) = if let Some(folder) = &args.keep {
+        std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+        (folder.clone(), None)
+    } else {
+        let guard = tempfile::tempdir().context("making a temporary folder")?;
+        (guard.path().to_path_buf(), Some(guard))
     };
     story(folder).await?;
     Ok(ExitCode::SUCCESS)
@@ -50,26 +47,52 @@ async fn story(folder: PathBuf) -> Result<()> {
 
     step("Contoso, a small company", "Jim has left. His mailbox was disabled, his account was kept, and nobody thought\nof Alice, who had full access to it. Since then her free/busy and automatic replies fail.").await?;
     let report = import_file(&source.display().to_string(), &store)?;
-    println!("{} objects, {} links in an embedded directory.", report.added, report.links);
+    println!(
+        "{} objects, {} links in an embedded directory.",
+        report.added, report.links
+    );
     let settings = Settings::of(Where::Embedded(store));
     let mut directory = Directory::open(&settings).await?;
 
-    step("1. Alice's Outlook asks Autodiscover", "This is the answer as Exchange gives it. It names nobody.").await?;
+    step(
+        "1. Alice's Outlook asks Autodiscover",
+        "This is the answer as Exchange gives it. It names nobody.",
+    )
+    .await?;
     let broken = exchange_answer(&mut directory, ALICE).await?;
     println!("{broken}");
 
-    step("2. automend audit", "One look at the owners' side of every link names the culprits and who is hurt.").await?;
+    step(
+        "2. automend audit",
+        "One look at the owners' side of every link names the culprits and who is hurt.",
+    )
+    .await?;
     let report = audit(&mut directory, &settings, None, None, false).await?;
-    let stale: Vec<Finding> =
-        report.findings.iter().filter(|finding| finding.code.is_stale_link()).cloned().collect();
+    let stale: Vec<Finding> = report
+        .findings
+        .iter()
+        .filter(|finding| finding.code.is_stale_link())
+        .cloned()
+        .collect();
     print_findings(&stale, &mut anstream::stdout(), false)?;
-    println!("({} findings in all; automend audit shows the others.)", report.findings.len());
+    println!(
+        "({} findings in all; automend audit shows the others.)",
+        report.findings.len()
+    );
 
-    step("3. automend fix: the plan", "Only values of the owners' forward link are removed, exactly those that were read.").await?;
+    step(
+        "3. automend fix: the plan",
+        "Only values of the owners' forward link are removed, exactly those that were read.",
+    )
+    .await?;
     let planned = changes(&report.findings, &Selection::default());
     review(&planned, &mut anstream::stdout())?;
 
-    step("4. automend fix: apply", "Each change is in the receipt before it is written.").await?;
+    step(
+        "4. automend fix: apply",
+        "Each change is in the receipt before it is written.",
+    )
+    .await?;
     let path = folder.join("receipt.ldif");
     let header = Header::new(
         clock::now().to_string(),
@@ -80,15 +103,31 @@ async fn story(folder: PathBuf) -> Result<()> {
     let mut receipt = Receipt::create(&path, header)?;
     apply(&mut directory, &planned, &mut receipt, None).await?;
 
-    step("5. Alice's Outlook asks again", "Her settings, and the mailboxes that she may really open.").await?;
+    step(
+        "5. Alice's Outlook asks again",
+        "Her settings, and the mailboxes that she may really open.",
+    )
+    .await?;
     let healthy = exchange_answer(&mut directory, ALICE).await?;
     println!("{healthy}");
 
-    step("6. automend undo", "A receipt is the way back: every link as it was.").await?;
-    let begun: Vec<Begin> = read(&path)?.changes.into_iter().map(|(begin, _)| begin).rev().collect();
+    step(
+        "6. automend undo",
+        "A receipt is the way back: every link as it was.",
+    )
+    .await?;
+    let begun: Vec<Begin> = read(&path)?
+        .changes
+        .into_iter()
+        .map(|(begin, _)| begin)
+        .rev()
+        .collect();
     undo(&mut directory, &begun, &mut Receipt::append(&path)?).await?;
     let again = exchange_answer(&mut directory, ALICE).await?;
-    if !broken.contains("<ErrorCode>603") || !healthy.contains("AlternativeMailbox") || !again.contains("<ErrorCode>603") {
+    if !broken.contains("<ErrorCode>603")
+        || !healthy.contains("AlternativeMailbox")
+        || !again.contains("<ErrorCode>603")
+    {
         bail!("the story went another way: this is a defect of automend");
     }
     println!("Alice gets error 603 again, as before the mend.");

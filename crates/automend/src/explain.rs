@@ -13,7 +13,12 @@ pub(crate) fn run(args: &args::Explain) -> Result<ExitCode> {
     let mut out = anstream::stdout();
     let Some(text) = &args.code else {
         for code in Code::ALL {
-            writeln!(out, "{code}  {:8} {}", code.severity().as_str(), code.title())?;
+            writeln!(
+                out,
+                "{code}  {:8} {}",
+                code.severity().as_str(),
+                code.title()
+            )?;
         }
         return Ok(ExitCode::SUCCESS);
     };
@@ -67,7 +72,10 @@ mod tests {
     fn every_page_is_about_its_code_and_tells_all_four_parts() {
         for code in Code::ALL {
             let page = page(*code);
-            assert!(page.starts_with(&format!("# {code}: {}\n", code.title())), "{code}");
+            assert!(
+                page.starts_with(&format!("# {code}: {}\n", code.title())),
+                "{code}"
+            );
             for part in ["## Symptom", "## Cause", "## Evidence", "## Mend"] {
                 assert!(page.contains(part), "{code} lacks {part}");
             }

@@ -54,11 +54,17 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
         Command::Directory(command) => store::run(command),
         Command::Demo(args) => waiting(demo::run(args)),
         Command::Completions { shell } => {
-            clap_complete::generate(*shell, &mut Arguments::command(), "automend", &mut std::io::stdout());
+            clap_complete::generate(
+                *shell,
+                &mut Arguments::command(),
+                "automend",
+                &mut std::io::stdout(),
+            );
             Ok(ExitCode::SUCCESS)
         }
         Command::Manual { folder } => {
-            std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+            std::fs::create_dir_all(folder)
+                .with_context(|| format!("making {}", folder.display()))?;
             clap_mangen::generate_to(Arguments::command(), folder)
                 .with_context(|| format!("writing the manual to {}", folder.display()))?;
             Ok(ExitCode::SUCCESS)

@@ -35,18 +35,29 @@ pub(crate) async fn run(args: &args::Show, config: Option<&std::path::Path>) -> 
             serde_json::to_writer_pretty(&mut out, &shown.to_json())?;
             writeln!(out)?;
         }
-        ShowFormat::Xml => writeln!(out, "{}", answer(&shown.faithful.outcome, &stamp(clock::now()))?)?,
+        ShowFormat::Xml => writeln!(
+            out,
+            "{}",
+            answer(&shown.faithful.outcome, &stamp(clock::now()))?
+        )?,
     }
     for defect in directory.take_defects() {
         eprintln!("note: {defect}");
     }
-    Ok(if shown.faithful.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    Ok(if shown.faithful.findings.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(1)
+    })
 }
 
 /// What Exchange writes into a fault: the time of day with seven digits.
 pub(crate) fn stamp(at: Timestamp) -> Stamp {
     let digits = at.subsec_nanosecond() / 100;
-    Stamp { time: format!("{}.{digits:07}", at.strftime("%H:%M:%S")), id: 2_422_600_485 }
+    Stamp {
+        time: format!("{}.{digits:07}", at.strftime("%H:%M:%S")),
+        id: 2_422_600_485,
+    }
 }
 
 /// A user, seen from both sides.
@@ -61,11 +72,25 @@ struct Shown {
 impl Shown {
     async fn of(directory: &mut Directory, who: &Who) -> Result<Self> {
         let mut known = Known::default();
-        let request = |policy| Request { who: who.clone(), policy, follow: FOLLOW };
-        let faithful = directory.resolve(&request(Policy::Faithful), &mut known).await?;
-        let healthy = directory.resolve(&request(Policy::Healthy), &mut known).await?;
-        let links = faithful.user.as_ref().map(|user| user.forward_links.clone()).unwrap_or_default();
-        directory.answer(links.iter().cloned().map(Need::Entry).collect(), &mut known).await?;
+        let request = |policy| Request {
+            who: who.clone(),
+            policy,
+            follow: FOLLOW,
+        };
+        let faithful = directory
+            .resolve(&request(Policy::Faithful), &mut known)
+            .await?;
+        let healthy = directory
+            .resolve(&request(Policy::Healthy), &mut known)
+            .await?;
+        let links = faithful
+            .user
+            .as_ref()
+            .map(|user| user.forward_links.clone())
+            .unwrap_or_default();
+        directory
+            .answer(links.iter().cloned().map(Need::Entry).collect(), &mut known)
+            .await?;
         let delegate = |dn: &automend_core::dn::Dn| match known.answer(&Need::Entry(dn.clone())) {
             Some(Answer::Found(found)) => found.first().cloned(),
             _ => None,
@@ -76,45 +101,94 @@ impl Shown {
             Who::Dn(dn) => dn.to_string(),
             Who::LegacyDn(legacy) => legacy.clone(),
         };
-        Ok(Self { asked, faithful, healthy, opened_by })
+        Ok(Self {
+            asked,
+            faithful,
+            healthy,
+            opened_by,
+        })
     }
 
     fn print(&self, out: &mut impl Write) -> Result<()> {
         match &self.faithful.user {
             Some(user) => {
-                let address = user.primary_address().map(|address| format!(" <{address}>")).unwrap_or_default();
+                let address = user
+                    .primary_address()
+                    .map(|address| format!(" <{address}>"))
+                    .unwrap_or_default();
                 writeln!(out, "{}{address}\n{}", user.shown(), user.dn)?;
             }
             None => writeln!(out, "{}", self.asked)?,
         }
-        writeln!(out, "\nAutodiscover, as Exchange answers it: {}", sentence(&self.faithful.outcome))?;
+        writeln!(
+            out,
+            "\nAutodiscover, as Exchange answers it: {}",
+            sentence(&self.faithful.outcome)
+        )?;
         if let Outcome::Fault(fault) = &self.faithful.outcome {
             writeln!(out, "  because {}", fault.cause)?;
         }
         if self.healthy.outcome != self.faithful.outcome {
-            writeln!(out, "With the stale links removed: {}", sentence(&self.healthy.outcome))?;
+            writeln!(
+                out,
+                "With the stale links removed: {}",
+                sentence(&self.healthy.outcome)
+            )?;
         }
         if self.faithful.user.is_some() {
-            writeln!(out, "\nOpened for this user: {}", plural(self.faithful.links.len() as u64, "mailbox").replace("mailboxs", "mailboxes"))?;
+            writeln!(
+                out,
+                "\nOpened for this user: {}",
+                plural(self.faithful.links.len() as u64, "mailbox")
+                    .replace("mailboxs", "mailboxes")
+            )?;
             for link in &self.faithful.links {
                 let (word, why) = state(link);
-                writeln!(out, "  {word:<10} {}  ({}){}", link.owner.shown, link.owner.dn, why.map(|why| format!("\n             {why}")).unwrap_or_default())?;
+                writeln!(
+                    out,
+                    "  {word:<10} {}  ({}){}",
+                    link.owner.shown,
+                    link.owner.dn,
+                    why.map(|why| format!("\n             {why}"))
+                        .unwrap_or_default()
+                )?;
             }
-            writeln!(out, "\nWho opens this mailbox: {}", plural(self.opened_by.len() as u64, "delegate"))?;
+            writeln!(
+                out,
+                "\nWho opens this mailbox: {}",
+                plural(self.opened_by.len() as u64, "delegate")
+            )?;
             let owner = self.faithful.user.as_ref().map(Owner::of);
             for (dn, entry) in &self.opened_by {
-                writeln!(out, "  {:<10} {}  ({dn})", opener(owner.as_ref(), entry.as_ref()), entry.as_ref().map_or_else(|| dn.name(), Entry::shown))?;
+                writeln!(
+                    out,
+                    "  {:<10} {}  ({dn})",
+                    opener(owner.as_ref(), entry.as_ref()),
+                    entry.as_ref().map_or_else(|| dn.shown(), Entry::shown)
+                )?;
             }
             if let Some(Owner::Stale(why)) = owner.filter(|_| !self.opened_by.is_empty()) {
-                writeln!(out, "  These links break Autodiscover for everybody above: {why}.")?;
+                writeln!(
+                    out,
+                    "  These links break Autodiscover for everybody above: {why}."
+                )?;
             }
         }
         if !self.faithful.findings.is_empty() {
             writeln!(out)?;
             print_findings(&self.faithful.findings, out, false)?;
         }
-        if let Some(stale) = self.faithful.links.iter().find(|link| matches!(link.state, LinkState::Stale(_))) {
-            writeln!(out, "To mend: automend fix --only {:?}", stale.owner.dn.as_str())?;
+        if let Some(stale) = self
+            .faithful
+            .links
+            .iter()
+            .find(|link| matches!(link.state, LinkState::Stale(_)))
+        {
+            writeln!(
+                out,
+                "To mend: automend fix --only {:?}",
+                stale.owner.dn.as_str()
+            )?;
         }
         Ok(())
     }
@@ -142,7 +216,7 @@ impl Shown {
             .opened_by
             .iter()
             .map(|(dn, entry)| {
-                let name = entry.as_ref().map_or_else(|| dn.name(), Entry::shown);
+                let name = entry.as_ref().map_or_else(|| dn.shown(), Entry::shown);
                 json!({ "dn": dn.as_str(), "name": name, "state": opener(owner.as_ref(), entry.as_ref()).to_lowercase() })
             })
             .collect();
@@ -166,7 +240,13 @@ fn state(link: &Link) -> (&'static str, Option<String>) {
         LinkState::Stale(why) => ("STALE", Some(format!("{}: {why}", Code::of_stale(*why)))),
         LinkState::FailsItself(chain) => {
             let way: Vec<String> = chain.iter().map(automend_core::dn::Dn::name).collect();
-            ("FAILING", Some(format!("its own Autodiscover fails because of {}", way.join(", then "))))
+            (
+                "FAILING",
+                Some(format!(
+                    "its own Autodiscover fails because of {}",
+                    way.join(", then ")
+                )),
+            )
         }
         LinkState::Unreadable(why) => ("UNREADABLE", Some(why.clone())),
     }
@@ -186,7 +266,10 @@ fn sentence(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Settings(settings) => {
             let alternatives = settings.alternatives.len() as u64;
-            format!("settings, with {}", plural(alternatives, "alternative mailbox").replace("mailboxs", "mailboxes"))
+            format!(
+                "settings, with {}",
+                plural(alternatives, "alternative mailbox").replace("mailboxs", "mailboxes")
+            )
         }
         Outcome::Redirect(address) => format!("redirect to {address}"),
         Outcome::Fault(fault) => format!("error {} {}", fault.code.number(), fault.code.message()),
@@ -215,7 +298,11 @@ fn outcome(outcome: &Outcome) -> Value {
 
 /// The answer that Exchange would give one user, as XML.
 pub(crate) async fn exchange_answer(directory: &mut Directory, address: &str) -> Result<String> {
-    let request = Request { who: who(address)?, policy: Policy::Faithful, follow: 0 };
+    let request = Request {
+        who: who(address)?,
+        policy: Policy::Faithful,
+        follow: 0,
+    };
     let resolved = directory.resolve(&request, &mut Known::default()).await?;
     answer(&resolved.outcome, &stamp(clock::now())).context("writing the answer")
 }

@@ -36,22 +36,25 @@ pub(crate) fn run(command: &DirectoryCommand) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         DirectoryCommand::Export { directory, output } => {
-            let store = Directory::open(directory).with_context(|| format!("opening {}", directory.display()))?;
+            let store = Directory::open(directory)
+                .with_context(|| format!("opening {}", directory.display()))?;
             let reading = store.read()?;
-            let how = Export { back_links: false, without_tombstones: false };
-            match output {
-                Some(path) => {
-                    let file = File::create(path).with_context(|| format!("creating {}", path.display()))?;
-                    let mut out = BufWriter::new(file);
-                    let objects = export(&reading, &mut out, how)?;
-                    out.flush().with_context(|| format!("writing {}", path.display()))?;
-                    eprintln!("{}: {}", path.display(), plural(objects, "object"));
-                }
-                None => {
-                    let mut out = BufWriter::new(std::io::stdout().lock());
-                    export(&reading, &mut out, how)?;
-                    out.flush()?;
-                }
+            let how = Export {
+                back_links: false,
+                without_tombstones: false,
+            };
+            if let Some(path) = output {
+                let file =
+                    File::create(path).with_context(|| format!("creating {}", path.display()))?;
+                let mut out = BufWriter::new(file);
+                let objects = export(&reading, &mut out, how)?;
+                out.flush()
+                    .with_context(|| format!("writing {}", path.display()))?;
+                eprintln!("{}: {}", path.display(), plural(objects, "object"));
+            } else {
+                let mut out = BufWriter::new(std::io::stdout().lock());
+                export(&reading, &mut out, how)?;
+                out.flush()?;
             }
             Ok(ExitCode::SUCCESS)
         }
@@ -60,19 +63,36 @@ pub(crate) fn run(command: &DirectoryCommand) -> Result<ExitCode> {
 
 /// Reads a file into the directory in `folder`, which is made when it is not there.
 pub(crate) fn import_file(file: &str, folder: &Path) -> Result<Report> {
-    let ldif = if file == "-" { Ldif::standard_input()? } else { Ldif::open(Path::new(file))? };
+    let ldif = if file == "-" {
+        Ldif::standard_input()?
+    } else {
+        Ldif::open(Path::new(file))?
+    };
     let (reader, size) = ldif.reader()?;
-    let store = if folder.join(FILE).exists() { Directory::open(folder) } else { Directory::create(folder) };
+    let store = if folder.join(FILE).exists() {
+        Directory::open(folder)
+    } else {
+        Directory::create(folder)
+    };
     let store = store.with_context(|| format!("opening {}", folder.display()))?;
-    let bar = if std::io::stderr().is_terminal() { ProgressBar::new(size) } else { ProgressBar::hidden() };
+    let bar = if std::io::stderr().is_terminal() {
+        ProgressBar::new(size)
+    } else {
+        ProgressBar::hidden()
+    };
     bar.set_style(
         ProgressStyle::with_template("importing {bar:30} {bytes}/{total_bytes} {eta}")
             .unwrap_or_else(|_| ProgressStyle::default_bar()),
     );
     let now = u64::try_from(clock::now().as_second()).unwrap_or(0);
-    let how = Import { now, ..Import::default() };
-    let report = import(&store, reader, how, |progress| bar.set_position(progress.bytes))
-        .with_context(|| format!("importing {}; the directory is as it was", ldif.shown))?;
+    let how = Import {
+        now,
+        ..Import::default()
+    };
+    let report = import(&store, reader, how, |progress| {
+        bar.set_position(progress.bytes);
+    })
+    .with_context(|| format!("importing {}; the directory is as it was", ldif.shown))?;
     bar.finish_and_clear();
     Ok(report)
 }

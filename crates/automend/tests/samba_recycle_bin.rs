@@ -20,30 +20,59 @@ fn the_links_of_a_deleted_owner_are_found_and_mended() {
     admin.reconnect_mailbox(&delegate.dn);
     admin.link(&owner.dn, &delegate.dn);
     admin.automend(&["audit"]).ended(0);
-    let name = owner.dn.split([',', '=']).nth(1).expect("a name").to_owned();
+    let name = owner
+        .dn
+        .split([',', '='])
+        .nth(1)
+        .expect("a name")
+        .to_owned();
     drop(owner);
 
-    let back_links = || admin.search(&delegate.dn, "base", "(objectClass=*)", &["msExchDelegateListBL"]);
-    eventually("the deleted owner is named", || back_links().contains("\\0ADEL:"));
+    let back_links = || {
+        admin.search(
+            &delegate.dn,
+            "base",
+            "(objectClass=*)",
+            &["msExchDelegateListBL"],
+        )
+    };
+    eventually("the deleted owner is named", || {
+        back_links().contains("\\0ADEL:")
+    });
     let json = admin.automend(&["audit", "--format", "json"]).ended(1);
     let report: serde_json::Value = serde_json::from_str(&json).expect("a report");
     let findings = report["findings"].as_array().expect("findings");
     assert_eq!(findings.len(), 1, "{json}");
     assert_eq!(findings[0]["code"], "AM114");
-    let deleted = findings[0]["owner"]["dn"].as_str().expect("a name").to_owned();
-    assert!(deleted.contains(&name) && deleted.contains("\\0ADEL:"), "{deleted}");
+    let deleted = findings[0]["owner"]["dn"]
+        .as_str()
+        .expect("a name")
+        .to_owned();
+    assert!(
+        deleted.contains(&name) && deleted.contains("\\0ADEL:"),
+        "{deleted}"
+    );
 
     // An account that may not look into the bin sees the back link all the same.
     let audit = lab.bind("LAB_LDAPS_URL", "LAB_AUDIT");
     let shown = audit.automend(&["show", &delegate.dn]).ended(1);
-    assert!(shown.contains("AM114") && shown.contains(&deleted), "{shown}");
+    assert!(
+        shown.contains("AM114") && shown.contains(&deleted),
+        "{shown}"
+    );
 
     let desk = Desk::new();
     let receipt = desk.arg("receipt.ldif");
-    let said = admin.automend(&["fix", "--yes", "--only", &deleted, "--receipt", &receipt]).ended(0);
+    let said = admin
+        .automend(&["fix", "--yes", "--only", &deleted, "--receipt", &receipt])
+        .ended(0);
     // The line feed in a deleted object's name breaks no line.
     assert!(said.contains(&format!("mended {name} (1 link)")), "{said}");
     assert_eq!(Receipt::read(&desk.file("receipt.ldif")).removed(), 1);
-    assert!(!back_links().contains("msExchDelegateListBL"), "{}", back_links());
+    assert!(
+        !back_links().contains("msExchDelegateListBL"),
+        "{}",
+        back_links()
+    );
     admin.automend(&["audit"]).ended(0);
 }

@@ -1,16 +1,16 @@
 //! Against OpenLDAP's slapd: `make test` starts it.
 
-mod lab;
 #[path = "slapd/kills.rs"]
 mod kills;
+mod lab;
 #[path = "slapd/races.rs"]
 mod races;
 #[path = "slapd/small.rs"]
 mod small;
 
+use lab::Lab;
 use lab::program::{Desk, Receipt, truth_counts};
 use lab::proxy::{Fate, Proxy, SEARCH};
-use lab::Lab;
 
 /// The variable that names the file of the server's variables.
 const SLAPD: &str = "AUTOMEND_LAB_SLAPD";
@@ -35,10 +35,15 @@ fn the_server_derives_back_links_and_refuses_to_be_told_one() {
 #[test]
 fn an_audit_finds_every_stale_link_and_nothing_else_on_every_way_in() {
     let lab = Lab::named(SLAPD);
-    for (url, how) in
-        [("LAB_URL", "--allow-plain"), ("LAB_URL", "--start-tls"), ("LAB_LDAPS_URL", "--deep"), ("LAB_LDAPI_URL", "--deep")]
-    {
-        let audit = lab.bind(url, "LAB_TOOL").automend(&[AUDIT, &[how]].concat());
+    for (url, how) in [
+        ("LAB_URL", "--allow-plain"),
+        ("LAB_URL", "--start-tls"),
+        ("LAB_LDAPS_URL", "--deep"),
+        ("LAB_LDAPI_URL", "--deep"),
+    ] {
+        let audit = lab
+            .bind(url, "LAB_TOOL")
+            .automend(&[AUDIT, &[how]].concat());
         lab.check_truth(&audit.ended(1));
     }
     // Nobody logs in: the local socket tells who is there, and what anybody may read is enough.
@@ -47,7 +52,9 @@ fn an_audit_finds_every_stale_link_and_nothing_else_on_every_way_in() {
     let anonymous = lab.automend(&[AUDIT, &["-d", lab.var("LAB_URL"), "--allow-plain"]].concat());
     lab.check_truth(&anonymous.ended(1));
     // Small pages are the same directory.
-    let paged = lab.bind("LAB_LDAPS_URL", "LAB_TOOL").automend(&[AUDIT, &["--page-size", "7"]].concat());
+    let paged = lab
+        .bind("LAB_LDAPS_URL", "LAB_TOOL")
+        .automend(&[AUDIT, &["--page-size", "7"]].concat());
     lab.check_truth(&paged.ended(1));
 }
 
@@ -57,7 +64,9 @@ fn clear_text_is_refused_unless_it_is_allowed() {
     let refused = lab.bind("LAB_URL", "LAB_TOOL").automend(AUDIT);
     refused.failed_with(&[lab.var("LAB_URL"), "refusing clear text"]);
     // The server would have answered.
-    lab.bind("LAB_URL", "LAB_TOOL").automend(&[AUDIT, &["--allow-plain"]].concat()).ended(1);
+    lab.bind("LAB_URL", "LAB_TOOL")
+        .automend(&[AUDIT, &["--allow-plain"]].concat())
+        .ended(1);
 }
 
 #[test]
@@ -65,25 +74,26 @@ fn an_audit_outlives_a_connection_that_is_lost_at_any_search() {
     let lab = Lab::named(SLAPD);
     // Pages of 100 of some 1,700 owners: the first searches ask what the server is, the last prove
     // what is absent. 0 bytes of an answer is a lost answer, 1 is half a header, 3,000 half a page.
-    for bytes in [0, 1, 3000] {
-        for unlucky in [2, 3, 4, 11, 20, 21, 22, 23] {
-            let (mut seen, mut lost) = (0, false);
-            let (tell, told) = std::sync::mpsc::channel();
-            let proxy = Proxy::start(lab.var("LAB_URL"), move |tag| {
-                seen += usize::from(tag == SEARCH);
-                if lost || seen < unlucky {
-                    return Fate::Forward;
-                }
-                lost = true;
-                tell.send(()).expect("the test waits");
-                Fate::LoseAnswer(bytes)
-            });
-            let audit = lab.bind("LAB_URL", "LAB_TOOL").at(&proxy.url).automend(
-                &[AUDIT, &["--allow-plain", "--page-size", "100"]].concat(),
-            );
-            told.try_recv().unwrap_or_else(|_| panic!("no search number {unlucky}"));
-            lab.check_truth(&audit.ended(1));
-        }
+    let searches = [2, 3, 4, 11, 20, 21, 22, 23];
+    for (unlucky, bytes) in searches.into_iter().zip([0, 1, 3000].into_iter().cycle()) {
+        let (mut seen, mut lost) = (0, false);
+        let (tell, told) = std::sync::mpsc::channel();
+        let proxy = Proxy::start(lab.var("LAB_URL"), move |tag| {
+            seen += usize::from(tag == SEARCH);
+            if lost || seen < unlucky {
+                return Fate::Forward;
+            }
+            lost = true;
+            tell.send(()).expect("the test waits");
+            Fate::LoseAnswer(bytes)
+        });
+        let audit = lab
+            .bind("LAB_URL", "LAB_TOOL")
+            .at(&proxy.url)
+            .automend(&[AUDIT, &["--allow-plain", "--page-size", "100"]].concat());
+        told.try_recv()
+            .unwrap_or_else(|_| panic!("no search number {unlucky}"));
+        lab.check_truth(&audit.ended(1));
     }
 }
 
@@ -97,14 +107,19 @@ fn a_fix_removes_every_stale_link_and_an_undo_puts_each_back() {
     assert_eq!(before.links.len(), all);
 
     let receipt = desk.arg("receipt.ldif");
-    tool.automend(&["fix", "--yes", "--receipt", &receipt]).ended(0);
+    tool.automend(&["fix", "--yes", "--receipt", &receipt])
+        .ended(0);
     let after = tool.links();
     assert!(after.is_subset(&before.links), "a link came from nowhere");
     assert_eq!(after.len(), all - stale);
     let read = Receipt::read(&desk.file("receipt.ldif"));
     assert_eq!(read.removed(), stale);
     assert!(read.guard.contains("RFC 4528"), "{}", read.guard);
-    assert!(tool.automend(&["fix", "--yes"]).ended(0).contains("nothing to mend"));
+    assert!(
+        tool.automend(&["fix", "--yes"])
+            .ended(0)
+            .contains("nothing to mend")
+    );
 
     tool.automend(&["undo", &receipt, "--yes"]).ended(0);
     assert_eq!(tool.links(), before.links);
@@ -122,7 +137,9 @@ fn a_plan_for_other_tools_removes_the_same_and_a_receipt_is_undone_by_them() {
     let before = tool.keep();
     let (stale, all) = truth_counts(&lab);
 
-    program.automend(&["fix", "--export", "ldif", "-o", &desk.arg("mend.ldif")]).ended(1);
+    program
+        .automend(&["fix", "--export", "ldif", "-o", &desk.arg("mend.ldif")])
+        .ended(1);
     assert_eq!(tool.links(), before.links, "an export wrote");
     let mend = std::fs::read_to_string(desk.file("mend.ldif")).expect("the export was written");
     assert_eq!(tool.modify(&mend), 0);
@@ -131,8 +148,11 @@ fn a_plan_for_other_tools_removes_the_same_and_a_receipt_is_undone_by_them() {
     before.restore();
     assert_eq!(tool.links(), before.links);
 
-    program.automend(&["fix", "--yes", "--receipt", &desk.arg("receipt.ldif")]).ended(0);
-    let receipt = std::fs::read_to_string(desk.file("receipt.ldif")).expect("the receipt was written");
+    program
+        .automend(&["fix", "--yes", "--receipt", &desk.arg("receipt.ldif")])
+        .ended(0);
+    let receipt =
+        std::fs::read_to_string(desk.file("receipt.ldif")).expect("the receipt was written");
     assert_eq!(tool.modify(&receipt), 0);
     assert_eq!(tool.links(), before.links);
 }
@@ -144,6 +164,7 @@ fn a_plan_that_is_too_large_is_refused_whole() {
     let before = tool.keep();
     let (stale, _) = truth_counts(&lab);
     let most = (stale - 1).to_string();
-    tool.automend(&["fix", "--yes", "--max-changes", &most]).failed_with(&["--max-changes", "nothing was written"]);
+    tool.automend(&["fix", "--yes", "--max-changes", &most])
+        .failed_with(&["--max-changes", "nothing was written"]);
     assert_eq!(tool.links(), before.links);
 }

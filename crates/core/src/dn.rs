@@ -11,7 +11,9 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt::{self, Write};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, Hash, Hasher};
+
+use foldhash::quality::FixedState;
 
 /// The longest name that is read, in bytes. Active Directory stops far below.
 pub const MAX_BYTES: usize = 64 * 1024;
@@ -71,6 +73,9 @@ impl Dn {
         if text.len() > MAX_BYTES {
             return Err(DnError::TooLong { found: text.len() });
         }
+        if plain_key(text, &mut [0; PLAIN]).is_some() {
+            return Ok(Self(text.into()));
+        }
         let mut end = 0;
         for ava in Avas::new(text) {
             end = ava?.value_end;
@@ -114,14 +119,17 @@ impl Dn {
     }
 
     /// The unescaped value of the leading RDN, what people call the object: `Stone, Jim`.
-    ///
-    /// A deleted object is called what it was called before.
     pub fn name(&self) -> String {
-        let mut name = Avas::new(&self.0)
+        Avas::new(&self.0)
             .flatten()
             .next()
             .map(|ava| String::from_utf8_lossy(&ava.value()).into_owned())
-            .unwrap_or_default();
+            .unwrap_or_default()
+    }
+
+    /// What to call the object in front of a person: its name, of a deleted object what it was called.
+    pub fn shown(&self) -> String {
+        let mut name = self.name();
         if let Some(end) = name.find("\nDEL:") {
             name.truncate(end);
         }
@@ -171,16 +179,22 @@ impl Dn {
 
     /// The normal form.
     pub fn key(&self) -> DnKey {
-        let mut key = Vec::with_capacity(self.0.len());
-        self.key_into(&mut key);
-        DnKey(key.into())
+        self.with_key(|key| DnKey(key.into()))
     }
 
     /// A hash of the normal form, the same for every spelling of a name within one process.
     pub fn hash64(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        self.hash(&mut hasher);
-        hasher.finish()
+        self.with_key(hash_key)
+    }
+
+    /// Hands out the normal form, which of most names needs no memory.
+    fn with_key<T>(&self, take: impl FnOnce(&[u8]) -> T) -> T {
+        if let Some(key) = plain_key(&self.0, &mut [0; PLAIN]) {
+            return take(key);
+        }
+        let mut key = Vec::with_capacity(self.0.len() + 1);
+        self.key_into(&mut key);
+        take(&key)
     }
 
     fn key_into(&self, out: &mut Vec<u8>) {
@@ -243,9 +257,7 @@ impl Ord for Dn {
 
 impl Hash for Dn {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let mut key = Vec::with_capacity(self.0.len());
-        self.key_into(&mut key);
-        key.hash(state);
+        self.with_key(|key| key.hash(state));
     }
 }
 
@@ -256,6 +268,107 @@ impl std::str::FromStr for Dn {
         Self::parse(text)
     }
 }
+
+/// What [`Dn::hash64`] gives for the name that `text` is, without making the name.
+///
+/// # Errors
+///
+/// As [`Dn::parse`].
+pub fn hash_text(text: &str) -> Result<u64, DnError> {
+    match plain_key(text, &mut [0; PLAIN]) {
+        Some(key) => Ok(hash_key(key)),
+        None => Dn::parse(text).map(|dn| dn.hash64()),
+    }
+}
+
+fn hash_key(key: &[u8]) -> u64 {
+    let mut hasher = FixedState::default().build_hasher();
+    hasher.write(key);
+    hasher.finish()
+}
+
+/// Longest plain name, in bytes.
+const PLAIN: usize = 320;
+
+/// The normal form of a plain name: ASCII, no escape, no OID, no odd space. Nearly every name is plain,
+/// and its normal form is its own lower-case text with the separators replaced.
+fn plain_key<'b>(text: &str, buffer: &'b mut [u8; PLAIN]) -> Option<&'b [u8]> {
+    let bytes = text.as_bytes();
+    if bytes.is_empty() {
+        return Some(&[]);
+    }
+    let key = buffer.get_mut(..=bytes.len())?;
+    let (copy, end) = key.split_at_mut(bytes.len());
+    copy.copy_from_slice(bytes);
+    copy.make_ascii_lowercase();
+    let (mut rdn, mut value) = (0, 0);
+    for (at, &byte) in bytes.iter().enumerate() {
+        match CLASSES
+            .get(usize::from(byte))
+            .copied()
+            .unwrap_or(Class::Odd)
+        {
+            Class::Value => {}
+            Class::Equals => {
+                let kind = bytes.get(rdn..at)?;
+                if value > rdn || kind.is_empty() || !kind.iter().all(u8::is_ascii_alphabetic) {
+                    return None;
+                }
+                value = at + 1;
+            }
+            Class::Comma => {
+                if value <= rdn || value == at {
+                    return None;
+                }
+                rdn = at + 1;
+                *copy.get_mut(at)? = RDN_END;
+            }
+            Class::Space => {
+                // None that would be dropped: beside a separator, beside another, at an end.
+                let drops = |other: Option<&u8>| matches!(other, None | Some(b' ' | b',' | b'='));
+                if drops(bytes.get(at.checked_sub(1)?)) || drops(bytes.get(at + 1)) {
+                    return None;
+                }
+            }
+            Class::Odd => return None,
+        }
+    }
+    if value <= rdn || value == bytes.len() {
+        return None;
+    }
+    end.fill(RDN_END);
+    Some(key)
+}
+
+/// What a byte is to [`plain_key`].
+#[derive(Clone, Copy)]
+enum Class {
+    Value,
+    Space,
+    Comma,
+    Equals,
+    Odd,
+}
+
+#[expect(
+    clippy::indexing_slicing,
+    reason = "a constant is computed by the compiler, which would see it panic"
+)]
+const CLASSES: [Class; 256] = {
+    let mut classes = [Class::Odd; 256];
+    let mut byte = b' ';
+    while byte <= b'~' {
+        classes[byte as usize] = match byte {
+            b' ' => Class::Space,
+            b',' => Class::Comma,
+            b'=' => Class::Equals,
+            b'\\' | b'"' | b'+' | b'#' => Class::Odd,
+            _ => Class::Value,
+        };
+        byte += 1;
+    }
+    classes
+};
 
 /// Writes one attribute value as RFC 4514 2.4 wants it, so that it may stand in a name.
 pub fn escape(value: &str) -> Cow<'_, str> {
@@ -636,6 +749,7 @@ mod tests {
                 .is_deleted_object()
         );
         assert!(!dn.is_deleted_object());
+        assert_eq!(Dn::parse(r"CN=Jim\0ADEL:5,DC=c").unwrap().shown(), "Jim");
     }
 
     #[test]
@@ -660,6 +774,18 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_short_way_gives_the_same_normal_form(text in "(CN|ou|2\\.5|o)?=[a-zA-Z .,=+\\\\#;\"é-]{0,12}(,(DC|ou)=[ a-z]{0,4}){0,2}") {
+            if let Ok(dn) = Dn::parse(&text) {
+                let mut long = Vec::new();
+                dn.key_into(&mut long);
+                prop_assert_eq!(dn.key(), DnKey(long.into()));
+                prop_assert_eq!(hash_text(&text), Ok(dn.hash64()));
+            } else {
+                prop_assert!(plain_key(&text, &mut [0; PLAIN]).is_none());
+            }
+        }
+
         #[test]
         fn an_escaped_value_comes_back(value in "[^\0]{1,20}") {
             prop_assume!(!value.trim_matches(' ').is_empty());

@@ -63,7 +63,7 @@ pub struct Entry {
     pub changed: Option<String>,
     /// `replPropertyMetaData`, where it was asked for.
     pub replication_metadata: Option<Vec<u8>>,
-    /// Attributes whose absence could not be told from a missing permission.
+    /// Attributes whose absence could not be told from a missing permission, or whose value is broken.
     pub undecided: Vec<&'static str>,
 }
 
@@ -177,6 +177,7 @@ impl Entry {
     /// A value that its syntax does not allow is left out and told in `defects`.
     pub fn take(&mut self, name: &str, value: &[u8], defects: &mut Vec<Defect>) {
         let is = |known: &str| name.eq_ignore_ascii_case(known);
+        let before = defects.len();
         let text = || String::from_utf8_lossy(value).into_owned();
         let mut refuse = |what: String| {
             defects.push(Defect {
@@ -202,7 +203,7 @@ impl Entry {
         } else if is(attribute::LEGACY_EXCHANGE_DN) {
             self.legacy_dn = Some(text()).filter(|text| !text.trim().is_empty());
         } else if is(attribute::HOME_MDB) {
-            self.home_mdb = dn();
+            self.home_mdb = dn().filter(|dn| *dn != Dn::root());
         } else if is(attribute::HOME_SERVER) {
             self.home_server = Some(text()).filter(|text| !text.trim().is_empty());
         } else if is(attribute::MAILBOX_GUID) {
@@ -258,6 +259,13 @@ impl Entry {
         } else if is(attribute::REPLICATION_METADATA) {
             self.replication_metadata = Some(value.to_vec());
         }
+        // There is a value, only not one to read: nobody may conclude that the attribute is absent.
+        if defects.len() > before
+            && let Some(known) = ATTRIBUTES.iter().find(|known| is(known))
+            && !self.undecided.contains(known)
+        {
+            self.undecided.push(known);
+        }
     }
 
     /// What to call this object in front of a person.
@@ -265,7 +273,7 @@ impl Entry {
         self.display_name
             .clone()
             .filter(|name| !name.trim().is_empty())
-            .unwrap_or_else(|| self.dn.name())
+            .unwrap_or_else(|| self.dn.shown())
     }
 
     /// The address Exchange shows: the proxy address with `SMTP:` in capitals, or else `mail`.
@@ -311,7 +319,9 @@ fn smtp(proxy: &str) -> Option<&str> {
 }
 
 fn guid(value: &[u8], refuse: &mut impl FnMut(String)) -> Option<Guid> {
-    let guid = Guid::from_bytes(value);
+    // ldbsearch and PowerShell write a GUID as text; no text of one is sixteen bytes long.
+    let text = || Guid::parse(std::str::from_utf8(value).ok()?);
+    let guid = Guid::from_bytes(value).or_else(text);
     if guid.is_none() {
         refuse(format!("{} bytes are no GUID", value.len()));
     }
@@ -338,6 +348,7 @@ mod tests {
         let mut defects = Vec::new();
         for (name, value) in [
             ("MSEXCHMAILBOXGUID", b"short".as_slice()),
+            ("objectGUID", b"6f9619ff-8b86-d011-b42d-00c04fc964ff"),
             ("proxyAddresses", b"smtp:old@contoso.com"),
             ("proxyaddresses", b"SMTP:Jim@Contoso.com"),
             ("msExchDelegateListLink", b"no name"),
@@ -352,9 +363,14 @@ mod tests {
             defects[0].to_string(),
             "CN=Jim,DC=c: MSEXCHMAILBOXGUID: 5 bytes are no GUID"
         );
+        assert_eq!(entry.guid.unwrap().0[..4], [0xff, 0x19, 0x96, 0x6f]);
         assert_eq!(entry.forward_links.len(), 1);
         assert_eq!(entry.primary_address().unwrap().as_str(), "jim@contoso.com");
         assert!(entry.account_disabled);
         assert_eq!(entry.legacy_dn, None);
+        assert_eq!(
+            entry.undecided,
+            ["msExchMailboxGuid", "msExchDelegateListLink"]
+        );
     }
 }

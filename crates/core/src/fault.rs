@@ -54,8 +54,22 @@ pub enum Cause {
     /// Several objects have the address.
     #[error("{} objects have this address", .0.len())]
     DuplicateAddress(Vec<Dn>),
+    /// Several objects have the legacy name.
+    #[error("{} objects have this legacyExchangeDN", .0.len())]
+    DuplicateLegacyDn(Vec<Dn>),
+    /// The directory would not tell enough of the user.
+    #[error("{user} cannot be judged: {why}")]
+    Unreadable {
+        /// The user, as far as it is known.
+        user: String,
+        /// What the directory would not tell.
+        why: String,
+    },
+    /// The user is a mailbox without an address.
+    #[error("{0} has no address")]
+    NoAddress(Dn),
     /// The object is no mailbox and says of no other place.
-    #[error("{0} has no mailbox and no targetAddress")]
+    #[error("{0} has no mailbox and no targetAddress that leads to one")]
     NoMailbox(Dn),
     /// A mailbox that lacks what Autodiscover needs.
     #[error("{user} is only half a mailbox: {}", .missing.join(", "))]

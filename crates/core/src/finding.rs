@@ -48,7 +48,7 @@ impl Subject {
         Self {
             dn: dn.clone(),
             guid: None,
-            shown: dn.name(),
+            shown: dn.shown(),
         }
     }
 }

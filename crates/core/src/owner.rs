@@ -61,51 +61,33 @@ impl Owner {
         if missing.is_empty() {
             return Self::Mailbox;
         }
-        // Whether it is a remote mailbox hangs on its type, too, unless the type is there and says no.
-        let deciding = match entry.recipient_type {
-            Some(_) => [].as_slice(),
-            None => &[attribute::RECIPIENT_TYPE, attribute::REMOTE_RECIPIENT_TYPE],
-        };
-        let undecided: Vec<_> = missing
-            .iter()
-            .chain(deciding)
-            .copied()
-            .filter(|name| entry.undecided.contains(name))
-            .collect();
-        let sure = [
-            (
-                attribute::LEGACY_EXCHANGE_DN,
-                [attribute::LEGACY_EXCHANGE_DN].as_slice(),
-            ),
-            (attribute::MAILBOX_GUID, &[attribute::MAILBOX_GUID]),
-            (
-                attribute::HOME_MDB,
-                &[attribute::HOME_MDB, attribute::HOME_SERVER],
-            ),
-        ]
-        .iter()
-        .any(|(name, all)| {
-            missing.contains(name) && !all.iter().any(|name| undecided.contains(name))
-        });
-        let type_is_known = !deciding.iter().any(|name| undecided.contains(name));
-        if sure && type_is_known {
-            Self::Stale(Stale::of(entry, &missing))
+        let sure = surely_missing(entry);
+        if sure.is_empty() {
+            let undecided = missing.iter().chain(kind_deciders(entry)).copied();
+            Self::Undecided(
+                undecided
+                    .filter(|name| entry.undecided.contains(name))
+                    .collect(),
+            )
         } else {
-            Self::Undecided(undecided)
+            Self::Stale(Stale::of(entry, &sure))
         }
     }
 }
 
 impl Stale {
+    /// Takes only what surely lacks, so that the reason is as sure as the verdict.
     fn of(entry: &Entry, missing: &[&'static str]) -> Self {
         let no_mailbox = missing.contains(&attribute::MAILBOX_GUID);
         let other_recipient = matches!(entry.class, Class::Group | Class::Contact)
-            || entry.target_address.is_some()
+            || entry.target_address.is_some() && !is_mailbox_type(entry)
             || entry
                 .recipient_type
-                .is_some_and(|kind| kind.residence() == Residence::Nowhere);
+                .is_some_and(|kind| kind.is_known() && kind.residence() == Residence::Nowhere);
+        // A mail user that was moved, or is to be moved, keeps the GUID of its mailbox elsewhere.
+        let nowhere = no_mailbox || missing.contains(&attribute::HOME_MDB);
         match () {
-            () if no_mailbox && other_recipient => Self::NotAMailbox,
+            () if nowhere && other_recipient => Self::NotAMailbox,
             () if no_mailbox => Self::Disabled,
             () if missing.contains(&attribute::LEGACY_EXCHANGE_DN) => Self::NoLegacyDn,
             () => Self::NoServer,
@@ -114,11 +96,59 @@ impl Stale {
 }
 
 /// Whether the object is a mailbox in the other half of a hybrid.
+///
+/// A type that is known says so; without one the flags do, unless the mailbox has a database here: a
+/// mailbox here may have its archive there.
 pub fn is_remote(entry: &Entry) -> bool {
-    match entry.recipient_type {
-        Some(kind) => kind.residence() == Residence::Remote,
-        None => entry.remote_recipient_type.is_some_and(|flags| flags != 0),
+    if let Some(kind) = entry.recipient_type.filter(|kind| kind.is_known()) {
+        return kind.residence() == Residence::Remote;
     }
+    let mailbox_there = |flags: i64| flags & (PROVISION_MAILBOX | MIGRATED) != 0;
+    entry.home_mdb.is_none() && entry.remote_recipient_type.is_some_and(mailbox_there)
+}
+
+/// Flag of `msExchRemoteRecipientType`: a mailbox is made, or was made, in the other half.
+const PROVISION_MAILBOX: i64 = 1;
+/// Flag of `msExchRemoteRecipientType`: the mailbox was moved to the other half.
+const MIGRATED: i64 = 4;
+
+/// Whether the object is a recipient whose mail goes elsewhere, and has no mailbox here.
+pub fn is_mail_user(entry: &Entry) -> bool {
+    entry.target_address.is_some() && entry.home_mdb.is_none() && !is_mailbox_type(entry)
+}
+
+fn is_mailbox_type(entry: &Entry) -> bool {
+    entry
+        .recipient_type
+        .is_some_and(|kind| kind.residence() == Residence::Here)
+}
+
+/// The attributes that say whether the mailbox is in the other half, as far as they are open.
+fn kind_deciders(entry: &Entry) -> &'static [&'static str] {
+    match entry.recipient_type {
+        Some(kind) if kind.is_known() => &[],
+        Some(_) => &[attribute::REMOTE_RECIPIENT_TYPE],
+        None => &[attribute::RECIPIENT_TYPE, attribute::REMOTE_RECIPIENT_TYPE],
+    }
+}
+
+/// Those of [`missing`] whose absence is sure; none while it is open whether the mailbox is remote.
+pub fn surely_missing(entry: &Entry) -> Vec<&'static str> {
+    let open = |names: &[&str]| names.iter().any(|name| entry.undecided.contains(name));
+    if open(kind_deciders(entry)) {
+        return Vec::new();
+    }
+    let homes = [attribute::HOME_MDB, attribute::HOME_SERVER];
+    let mut sure = missing(entry);
+    // Either of the two would do, so both must be known.
+    sure.retain(|name| {
+        !open(if homes.contains(name) {
+            &homes
+        } else {
+            std::slice::from_ref(name)
+        })
+    });
+    sure
 }
 
 /// The attributes whose lack makes an owner no mailbox, as far as they lack.
@@ -201,16 +231,57 @@ mod tests {
     }
 
     #[test]
+    fn a_type_that_nobody_knows_decides_nothing() {
+        let unknown = "msExchRecipientTypeDetails: 4611686018427387904";
+        check(&[unknown, GUID, LEGACY, HOME], Owner::Mailbox);
+        check(&[unknown, "msExchRemoteRecipientType: 4"], Owner::Remote);
+        check(&[unknown], Owner::Stale(Stale::Disabled));
+    }
+
+    #[test]
+    fn flags_of_an_archive_or_of_a_removal_make_no_remote_mailbox() {
+        let archive = "msExchRemoteRecipientType: 2";
+        check(&[archive, GUID, LEGACY, HOME], Owner::Mailbox);
+        check(&[archive], Owner::Stale(Stale::Disabled));
+        check(
+            &["msExchRemoteRecipientType: 8"],
+            Owner::Stale(Stale::Disabled),
+        );
+        check(
+            &["msExchRemoteRecipientType: 3", GUID, LEGACY, HOME],
+            Owner::Mailbox,
+        );
+    }
+
+    #[test]
+    fn a_mail_user_is_no_mailbox_even_with_the_guid_of_one() {
+        check(
+            &["msExchRecipientTypeDetails: 128", GUID, LEGACY],
+            Owner::Stale(Stale::NotAMailbox),
+        );
+        // Mail that is sent on does not make a mailbox a mail user.
+        check(
+            &[
+                "msExchRecipientTypeDetails: 1",
+                "targetAddress: SMTP:j@p.example",
+                GUID,
+                LEGACY,
+            ],
+            Owner::Stale(Stale::NoServer),
+        );
+    }
+
+    #[test]
     fn what_could_not_be_read_is_never_called_stale() {
         let guid = attribute::MAILBOX_GUID;
         check(
             &[LEGACY, HOME, "undecided: msExchMailboxGuid"],
             Owner::Undecided(vec![guid]),
         );
-        // One sure lack is enough.
+        // One sure lack is enough, and it alone is the reason.
         check(
             &[HOME, "undecided: msExchMailboxGuid"],
-            Owner::Stale(Stale::Disabled),
+            Owner::Stale(Stale::NoLegacyDn),
         );
         check(
             &[GUID, LEGACY, "undecided: homeMDB"],

@@ -79,6 +79,11 @@ impl RecipientType {
         self.row().map_or(Nowhere, |(_, _, residence)| *residence)
     }
 
+    /// Whether this program knows the type; of one that it does not know, nothing follows.
+    pub fn is_known(self) -> bool {
+        self.row().is_some()
+    }
+
     fn row(self) -> Option<&'static (i64, &'static str, Residence)> {
         TYPES.iter().find(|(value, _, _)| *value == self.0)
     }

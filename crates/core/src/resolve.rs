@@ -7,9 +7,11 @@
 //! Invariant: the only input is a [`View`]. Nothing here does I/O, reads the clock, or logs; every back
 //! link yields exactly one [`Link`]; one unreadable owner never hides the others.
 
+use std::collections::HashSet;
+
 use crate::checks::users;
 use crate::dn::Dn;
-use crate::entry::Entry;
+use crate::entry::{Class, Entry};
 use crate::fault::{Cause, Fault, FaultCode};
 use crate::finding::{Code, Evidence, Finding, Subject};
 use crate::names::{SmtpAddress, attribute};
@@ -105,12 +107,16 @@ fn decide<V: View>(view: &Asking<'_, V>, request: &Request) -> Resolved {
     };
     let found = match view.ask(need) {
         Some(Answer::Found(found)) => found.as_slice(),
-        Some(Answer::Unreadable(_)) | None => &[],
+        // Not that there is nobody: the directory would not tell.
+        Some(Answer::Unreadable(why)) => return unreadable(&request.who, &shown, why),
+        None => &[],
     };
     let user = match found {
+        // Exchange looks at no deleted objects.
+        [user] if user.dn.is_deleted_object() => return nobody(&shown),
         [user] => user,
         [] => return nobody(&shown),
-        several => return ambiguous(&shown, several),
+        several => return ambiguous(&request.who, &shown, several),
     };
     let mut findings = users::alone(user);
     findings.extend(users::among_others(user, view));
@@ -119,26 +125,22 @@ fn decide<V: View>(view: &Asking<'_, V>, request: &Request) -> Resolved {
         .iter()
         .map(|owner| follow(view, request, user, owner))
         .collect();
-    let outcome = outcome(view, request, user, &links);
-    if let Outcome::Fault(Fault {
-        cause: Cause::NoMailbox(_),
-        ..
-    }) = outcome
-    {
-        findings.push(about(
-            user,
-            Code::MailUserWithoutTarget,
-            Evidence {
-                missing: vec![attribute::MAILBOX_GUID, attribute::TARGET_ADDRESS],
-                ..Evidence::default()
-            },
-        ));
+    let archive_dangles = findings
+        .iter()
+        .any(|finding| finding.code == Code::ArchiveDangling);
+    let outcome = outcome(view, request, user, &links, archive_dangles);
+    if let Outcome::Fault(fault) = &outcome {
+        findings.extend(own_fault(user, &fault.cause));
     }
-    findings.extend(
-        links
-            .iter()
-            .filter_map(|link| link_finding(view, user, link)),
-    );
+    findings.extend(each_owner(&links).filter_map(|link| link_finding(view, user, link)));
+    if user.class == Class::Group {
+        findings.extend(each_owner(&links).map(|link| Finding {
+            code: Code::GroupDelegate,
+            subject: link.owner.clone(),
+            delegates: vec![user.dn.clone()],
+            evidence: Evidence::fact("group", &user.dn),
+        }));
+    }
     if user.back_links.len() > usize::from(links::MANY_BACK_LINKS) {
         findings.push(about(
             user,
@@ -152,6 +154,44 @@ fn decide<V: View>(view: &Asking<'_, V>, request: &Request) -> Resolved {
         links,
         findings,
     }
+}
+
+/// The links, but only the first of each owner: a file may name one twice, in two spellings.
+fn each_owner(links: &[Link]) -> impl Iterator<Item = &Link> {
+    let mut seen = HashSet::new();
+    links.iter().filter(move |link| seen.insert(&link.owner.dn))
+}
+
+/// The finding for a fault that no check has told of.
+fn own_fault(user: &Entry, cause: &Cause) -> Option<Finding> {
+    let lacking = |missing| Evidence {
+        missing,
+        ..Evidence::default()
+    };
+    let (code, evidence) = match cause {
+        // A group has no mailbox to lack; its links are told of instead.
+        Cause::NoMailbox(_) if user.class != Class::Group => {
+            let mut missing = Vec::new();
+            if user.mailbox_guid.is_none() {
+                missing.push(attribute::MAILBOX_GUID);
+            }
+            let evidence = match &user.target_address {
+                None => {
+                    missing.push(attribute::TARGET_ADDRESS);
+                    lacking(missing)
+                }
+                Some(text) => lacking(missing).and(attribute::TARGET_ADDRESS, text),
+            };
+            (Code::MailUserWithoutTarget, evidence)
+        }
+        Cause::NoAddress(_) => {
+            let missing = vec![attribute::PROXY_ADDRESSES, attribute::MAIL];
+            (Code::UnknownAddress, lacking(missing))
+        }
+        Cause::Unreadable { why, .. } => (Code::OwnerUnreadable, Evidence::fact("unreadable", why)),
+        _ => return None,
+    };
+    Some(about(user, code, evidence))
 }
 
 fn about(user: &Entry, code: Code, evidence: Evidence) -> Finding {
@@ -183,7 +223,38 @@ fn nobody(shown: &str) -> Resolved {
     }
 }
 
-fn ambiguous(shown: &str, several: &[Entry]) -> Resolved {
+fn unreadable(who: &Who, shown: &str, why: &str) -> Resolved {
+    let dn = match who {
+        Who::Dn(dn) => dn.clone(),
+        Who::Address(_) | Who::LegacyDn(_) => Dn::root(),
+    };
+    Resolved {
+        user: None,
+        outcome: Outcome::Fault(Fault {
+            code: FaultCode::UserNotFound,
+            cause: Cause::Unreadable {
+                user: shown.to_owned(),
+                why: why.to_owned(),
+            },
+        }),
+        links: Vec::new(),
+        findings: vec![Finding {
+            code: Code::OwnerUnreadable,
+            subject: Subject {
+                shown: shown.to_owned(),
+                ..Subject::named(&dn)
+            },
+            delegates: Vec::new(),
+            evidence: Evidence::fact("unreadable", why),
+        }],
+    }
+}
+
+fn ambiguous(who: &Who, shown: &str, several: &[Entry]) -> Resolved {
+    let (code, fact) = match who {
+        Who::LegacyDn(_) => (Code::LegacyDnTrouble, attribute::LEGACY_EXCHANGE_DN),
+        Who::Address(_) | Who::Dn(_) => (Code::DuplicateAddress, "address"),
+    };
     let names: Vec<Dn> = several.iter().map(|entry| entry.dn.clone()).collect();
     let findings = several
         .iter()
@@ -195,12 +266,15 @@ fn ambiguous(shown: &str, several: &[Entry]) -> Resolved {
                 .collect();
             about(
                 entry,
-                Code::DuplicateAddress,
-                Evidence::fact("address", shown).and("also", others.join(" | ")),
+                code,
+                Evidence::fact(fact, shown).and("also", others.join(" | ")),
             )
         })
         .collect();
-    let cause = Cause::DuplicateAddress(names);
+    let cause = match who {
+        Who::LegacyDn(_) => Cause::DuplicateLegacyDn(names),
+        Who::Address(_) | Who::Dn(_) => Cause::DuplicateAddress(names),
+    };
     Resolved {
         user: None,
         outcome: Outcome::Fault(Fault {
@@ -241,6 +315,8 @@ fn follow<V: View>(view: &Asking<'_, V>, request: &Request, user: &Entry, owner:
             LinkState::Unreadable(format!("{} may not be read", attributes.join(", ")))
         }
         Owner::Remote => LinkState::Remote,
+        // Whether the user fails is the question itself.
+        Owner::Mailbox if entry.dn == user.dn => LinkState::Live,
         Owner::Mailbox => match own_failure(view, user, entry, request.follow) {
             Some(chain) => LinkState::FailsItself(chain),
             None => LinkState::Live,
@@ -261,7 +337,7 @@ fn own_failure<V: View>(
     owner: &Entry,
     depth: u8,
 ) -> Option<Vec<Dn>> {
-    let mut seen = std::collections::HashSet::from([user.dn.clone(), owner.dn.clone()]);
+    let mut seen = HashSet::from([user.dn.clone(), owner.dn.clone()]);
     let mut level: Vec<(Vec<Dn>, &Entry)> = vec![(Vec::new(), owner)];
     for _ in 0..depth {
         let mut next = Vec::new();
@@ -295,22 +371,33 @@ fn outcome<V: View>(
     request: &Request,
     user: &Entry,
     links: &[Link],
+    archive_dangles: bool,
 ) -> Outcome {
     let fault = |code, cause| Outcome::Fault(Fault { code, cause });
     let owns = Owner::of(user);
     let (Some(legacy_dn), Some(mailbox_guid), Owner::Mailbox) =
         (&user.legacy_dn, user.mailbox_guid, &owns)
     else {
-        if user.mailbox_guid.is_some() && owns != Owner::Remote || user.home_mdb.is_some() {
-            let cause = Cause::HalfMailbox {
-                user: user.dn.clone(),
-                missing: owner::missing(user),
-            };
-            return fault(FaultCode::UserNotFound, cause);
-        }
-        return match user.target() {
-            Some(target) => Outcome::Redirect(target),
-            None => fault(FaultCode::UnknownAddress, Cause::NoMailbox(user.dn.clone())),
+        let half = user.mailbox_guid.is_some() || user.home_mdb.is_some();
+        return match (owns, user.target()) {
+            (Owner::Undecided(attributes), _) => {
+                let cause = Cause::Unreadable {
+                    user: user.dn.to_string(),
+                    why: format!("{} may not be read", attributes.join(", ")),
+                };
+                fault(FaultCode::UserNotFound, cause)
+            }
+            (Owner::Stale(_), target)
+                if half && (target.is_none() || !owner::is_mail_user(user)) =>
+            {
+                let cause = Cause::HalfMailbox {
+                    user: user.dn.clone(),
+                    missing: owner::surely_missing(user),
+                };
+                fault(FaultCode::UserNotFound, cause)
+            }
+            (_, Some(target)) => Outcome::Redirect(target),
+            (_, None) => fault(FaultCode::UnknownAddress, Cause::NoMailbox(user.dn.clone())),
         };
     };
     if request.policy == Policy::Faithful {
@@ -334,13 +421,14 @@ fn outcome<V: View>(
         .or(asked)
         .or_else(|| user.addresses().next())
     else {
-        return fault(FaultCode::UnknownAddress, Cause::UnknownAddress);
+        return fault(FaultCode::UnknownAddress, Cause::NoAddress(user.dn.clone()));
     };
-    let mut alternatives: Vec<_> = links
-        .iter()
+    let mut alternatives: Vec<_> = each_owner(links)
         .filter_map(|link| delegate(view, link))
         .collect();
-    alternatives.extend(archive(user, &address));
+    if !archive_dangles {
+        alternatives.extend(archive(user, &address));
+    }
     alternatives.extend(
         user.team_mailboxes
             .iter()
@@ -402,12 +490,6 @@ fn offer<V: View>(
 /// The archive is asked for by its own address: `ExchangeGuid+GUID@domain`.
 fn archive(user: &Entry, address: &SmtpAddress) -> Option<AlternativeMailbox> {
     let guid = user.archive.guid?;
-    if users::alone(user)
-        .iter()
-        .any(|finding| finding.code == Code::ArchiveDangling)
-    {
-        return None;
-    }
     Some(AlternativeMailbox {
         kind: AlternativeKind::Archive,
         display_name: user.archive.name.clone().unwrap_or_else(|| user.shown()),

@@ -29,7 +29,8 @@ pub enum Discrepancy {
         /// The delegate's id.
         delegate: u64,
     },
-    /// A link to or from an object that isn't there, is bare, or is deleted.
+    /// A link from an object that isn't there, is bare or is deleted, or to one that isn't there or is
+    /// deleted. A link to a bare place is right: the file it came from was a part of a directory.
     #[error(
         "link of pair {pair} from object {owner} to object {delegate} has an end that is no object"
     )]
@@ -204,7 +205,8 @@ impl Reading {
             if self.owners.get((pair, owner))?.is_none() {
                 found.push(Discrepancy::Owner { pair, owner });
             }
-            if !live(owner)? || !live(delegate)? {
+            let named = self.flags(delegate)?.is_some_and(|flags| !flags.deleted());
+            if !live(owner)? || !named {
                 found.push(Discrepancy::NoEnd {
                     pair,
                     owner,

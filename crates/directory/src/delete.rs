@@ -11,7 +11,7 @@ use redb::ReadableTable;
 
 use crate::codec::Head;
 use crate::error::{Error, Refusal};
-use crate::name::{Name, canonical_rdn, guid_text, naming_value, path};
+use crate::name::{Name, canonical_rdn, check_length, guid_text, naming_value, path};
 use crate::schema;
 use crate::writing::{Draft, Work};
 
@@ -39,6 +39,9 @@ impl Work<'_> {
             Some(Name::Dn(dn)) if dn.as_str().is_empty() => 0,
             Some(parent) => self.find(parent)?,
         };
+        if self.is_unseen(parent)? {
+            return Err(Refusal::NoParent { dn: rdn }.into());
+        }
         let mut above = parent;
         while above != 0 {
             if above == id {
@@ -51,6 +54,7 @@ impl Work<'_> {
             };
             above = Head::decode(above, bytes.value())?.parent;
         }
+        check_length(self.dn_text(parent)?.len() + rdn.as_str().len())?;
         let key = rdn_key(&rdn);
         let old_key = rdn_key(&Dn::parse(&record.rdn).map_err(|error| Error::Damaged {
             what: format!("the name of object {id}: {error}"),
@@ -215,7 +219,7 @@ impl Work<'_> {
         self.insert(&place, rdn, draft)
     }
 
-    /// Removes bare places that have nothing below them any more.
+    /// Removes bare places that have nothing below them any more and are the end of no link.
     fn prune(&mut self, from: u64) -> Result<(), Error> {
         let mut at = from;
         while at != 0 {
@@ -225,6 +229,11 @@ impl Work<'_> {
                 || self
                     .children
                     .range((at, none)..(at + 1, none))?
+                    .next()
+                    .is_some()
+                || self
+                    .back_links
+                    .range((at, 0, 0)..(at + 1, 0, 0))?
                     .next()
                     .is_some()
             {

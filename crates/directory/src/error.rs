@@ -256,6 +256,14 @@ pub enum Refusal {
         /// The tombstone.
         dn: Dn,
     },
+    /// A name that is longer than any real one, and too long to put others below it.
+    #[error("a name of {found} bytes is longer than {max}")]
+    NameTooLong {
+        /// The bound, in bytes.
+        max: usize,
+        /// The length of the whole name, in bytes.
+        found: usize,
+    },
     /// A text that is no distinguished name where one is needed.
     #[error("'{text}' is no distinguished name")]
     BadName {
@@ -289,6 +297,7 @@ impl Refusal {
             | Self::OldRdnKept
             | Self::BelowItself { .. }
             | Self::Deleted { .. } => 53,
+            Self::NameTooLong { .. } => 64,
             Self::NoClass { .. } => 65,
             Self::HasChildren { .. } => 66,
             Self::NamingAttribute { .. } => 67,

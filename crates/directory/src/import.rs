@@ -1,7 +1,8 @@
 //! Filling a directory from LDIF: content records and changes, in one transaction.
 //!
 //! A link may name an object that comes later in the file, so links that lead nowhere yet wait in a
-//! spool file for a second pass. Back links in the file are not written, they are compared with what
+//! spool file for a second pass; what names an object that isn't in the file at all leads to a bare
+//! place, because the file may be a part of a directory, and is noted. Back links in the file are not written, they are compared with what
 //! the forward links gave. Parents that aren't in the file are made as bare places: they carry names,
 //! but no search finds them, and no export writes them.
 //!
@@ -18,16 +19,14 @@ use redb::ReadableTable;
 use crate::codec::Head;
 use crate::error::{Error, Refusal};
 use crate::modify::Modification;
-use crate::name::{Name, canonical_rdn, naming_value};
+use crate::name::{Name, canonical_rdn, check_length, naming_value};
 use crate::object::same_attribute;
+use crate::report::{MAX_NOTES, Note, Progress, Report, Trouble};
 use crate::schema::{self, Link, Syntax};
 use crate::spool::{Spool, Waiting};
 use crate::store::Directory;
 use crate::time;
 use crate::writing::{Draft, Work, has_twins};
-
-/// How many notes a report lists; the others are only counted.
-pub const MAX_NOTES: usize = 1000;
 
 /// How an import is done.
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,101 +36,6 @@ pub struct Import {
     /// Passes over records that are refused or can't be read, and notes them, instead of giving up
     /// the whole import.
     pub keep_going: bool,
-}
-
-/// How far an import is.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Progress {
-    /// Bytes of the file that have been read.
-    pub bytes: u64,
-    /// Records of the file that have been dealt with.
-    pub records: u64,
-}
-
-/// What an import did.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Report {
-    /// Records read.
-    pub records: u64,
-    /// Objects added.
-    pub added: u64,
-    /// Objects modified, renamed or deleted.
-    pub changed: u64,
-    /// Links set by content records.
-    pub links: u64,
-    /// Bare places made for parents that aren't in the file.
-    pub bare: u64,
-    /// Notes of every kind; [`Report::notes`] holds the first [`MAX_NOTES`].
-    pub noted: u64,
-    /// What was odd, by line.
-    pub notes: Vec<Note>,
-}
-
-/// Something odd in the file.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Note {
-    /// The number of the line, counted from 1.
-    pub line: u64,
-    /// What it is.
-    pub trouble: Trouble,
-}
-
-/// What can be odd in a file without ending its import.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Trouble {
-    /// A forward link to an object that is nowhere; a controller would refuse it with code 19.
-    #[error("{attribute} names '{value}', which does not exist")]
-    Dangling {
-        /// The forward link.
-        attribute: &'static str,
-        /// The value.
-        value: String,
-    },
-    /// A back link whose owner isn't there, or has no such forward link.
-    #[error("{attribute}: back link to '{value}' has no forward link")]
-    NoForwardLink {
-        /// The back link.
-        attribute: &'static str,
-        /// The owner it names.
-        value: String,
-    },
-    /// A ranged value list whose end isn't in the file.
-    #[error("the values of {attribute} were cut off by the server that wrote them")]
-    CutOff {
-        /// The attribute.
-        attribute: String,
-    },
-    /// More than one value where the schema allows one; all are kept.
-    #[error("{attribute} has more than one value")]
-    SingleValued {
-        /// The attribute.
-        attribute: String,
-    },
-    /// A value that is there twice; one is kept.
-    #[error("{attribute} has a value twice")]
-    Twice {
-        /// The attribute.
-        attribute: String,
-    },
-    /// A value that the directory keeps itself and could not read.
-    #[error("{attribute} has a value that is none")]
-    BadValue {
-        /// The attribute.
-        attribute: String,
-    },
-    /// A line that could not be read.
-    #[error("{what}")]
-    Unreadable {
-        /// What the reader says.
-        what: &'static str,
-    },
-    /// A record that was refused and passed over.
-    #[error("passed over: {why}")]
-    PassedOver {
-        /// The refusal.
-        why: Refusal,
-    },
 }
 
 /// Reads LDIF into a directory, all of it or nothing; tells `progress` after every block of about 1 MiB.
@@ -299,6 +203,7 @@ impl Run<'_> {
             // The root DSE, as a search of everything shows it: it describes the server.
             return Ok(());
         }
+        check_length(dn.as_str().len())?;
         let mut draft = Draft::default();
         let mut own = Own::default();
         let mut waiting: Vec<Waiting> = Vec::new();
@@ -527,6 +432,11 @@ impl Run<'_> {
                 Ok(delegate) => work.link(id, pair, delegate),
                 Err(Error::Refused(_)) => {
                     let value = String::from_utf8_lossy(&value).into_owned();
+                    // The file may be a part of a directory: the name is kept as a bare place, as a
+                    // controller keeps a phantom of an object in another domain.
+                    if let Some(place) = bare_place(work, &value)? {
+                        work.link(id, pair, place)?;
+                    }
                     note(line, Trouble::Dangling { attribute, value });
                     Ok(())
                 }
@@ -632,6 +542,22 @@ impl From<automend_ldap::Modification> for Modification {
             Step::Replace { attribute, values } => Self::replace(&attribute, values),
         }
     }
+}
+
+/// The bare place with this name, made if need be; `None` for what is no name, or a tombstone's.
+fn bare_place(work: &mut Work<'_>, name: &str) -> Result<Option<u64>, Error> {
+    let Ok(dn) = Dn::parse(name) else {
+        return Ok(None);
+    };
+    if dn.as_str().is_empty() || dn.is_deleted_object() || check_length(name.len()).is_err() {
+        return Ok(None);
+    }
+    let Ok(below) = Dn::parse(&format!("CN=x,{dn}")) else {
+        return Ok(None);
+    };
+    // Making the place of a child makes the place itself.
+    work.make_place(&below)?;
+    Ok(work.place(&dn)?.and_then(|place| place.id))
 }
 
 #[cfg(test)]

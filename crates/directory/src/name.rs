@@ -8,6 +8,19 @@ use automend_core::dn::{Dn, DnKey, escape};
 
 use crate::error::Refusal;
 
+/// The longest name that is given to an object, in bytes. Readers take eight times as much, because
+/// moving a parent makes the names below it longer.
+pub const MAX_NAME_BYTES: usize = 8 * 1024;
+
+/// Refuses a name of more than [`MAX_NAME_BYTES`].
+pub(crate) fn check_length(found: usize) -> Result<(), Refusal> {
+    let max = MAX_NAME_BYTES;
+    if found > max {
+        return Err(Refusal::NameTooLong { max, found });
+    }
+    Ok(())
+}
+
 /// What a request may call an object.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Name {

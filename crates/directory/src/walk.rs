@@ -36,6 +36,8 @@ pub(crate) struct Ids {
     levels: Vec<redb::Range<'static, (u64, &'static [u8]), u64>>,
     /// Whether tombstones and their containers are among them.
     unseen: bool,
+    /// Heads of other naming contexts: the walk passes them over with all that is below.
+    stops: Vec<u64>,
 }
 
 /// The owners of a forward link, in the order they were made. Made by [`Reading::owners`].
@@ -209,12 +211,19 @@ impl Ids {
             scope,
             levels: Vec::new(),
             unseen,
+            stops: Vec::new(),
         };
         match scope {
             Scope::One => ids.enter(reading, base)?,
             Scope::Base | Scope::Subtree => ids.base = Some(base),
         }
         Ok(ids)
+    }
+
+    /// The walk without these objects and what is below them.
+    pub(crate) fn without(mut self, stops: Vec<u64>) -> Self {
+        self.stops = stops;
+        self
     }
 
     fn enter(&mut self, reading: &Reading, parent: u64) -> Result<(), Error> {
@@ -243,6 +252,9 @@ impl Ids {
                     continue;
                 };
                 let id = child?.1.value();
+                if self.stops.contains(&id) {
+                    continue;
+                }
                 if self.scope == Scope::Subtree {
                     self.enter(reading, id)?;
                 }

@@ -475,6 +475,16 @@ fn a_deleted_object_leaves_a_tombstone_and_no_links() {
     let dead = Name::from(before.guid);
     let add = Modification::add("description", ["x"]);
     assert_eq!(code(&directory, |w| w.modify(&dead, &[add])).0, 53);
+    let below = dn("CN=x,CN=Deleted Objects,DC=contoso,DC=test");
+    assert_eq!(
+        code(&directory, |w| w.add(&below, &[class("user")]).map(drop)).0,
+        32
+    );
+    let bin = Name::from(below.parent().unwrap());
+    let moved = code(&directory, |w| {
+        w.rename(&person("del2").into(), "CN=x", true, Some(&bin))
+    });
+    assert_eq!(moved.0, 32);
     let link = Modification::add(LINK, [dead.to_string()]);
     assert_eq!(
         code(&directory, |w| w.modify(&person("owner3").into(), &[link])).0,
@@ -503,6 +513,12 @@ fn adds_answer_as_a_controller_does() {
             dn("CN=a,OU=Gone,DC=contoso,DC=test"),
             vec![class("user")],
             32,
+        ),
+        (
+            "a name without end",
+            person(&"x".repeat(9000)),
+            vec![class("user")],
+            64,
         ),
         ("no class", person("new"), vec![value("mail", "a")], 65),
         (
@@ -621,6 +637,27 @@ fn a_file_that_cannot_be_used_says_why() {
         Directory::open(folder.path()),
         Err(Error::Damaged { .. })
     ));
+}
+
+#[test]
+fn a_damaged_file_is_an_error() {
+    let (folder, directory) = forest();
+    drop(directory);
+    let path = folder.path().join(automend_directory::FILE);
+    let whole = std::fs::read(&path).unwrap();
+    for keep in [0, 1, 64, 4096, whole.len() / 2] {
+        std::fs::write(&path, &whole[..keep]).unwrap();
+        assert!(Directory::open(folder.path()).is_err(), "cut at {keep}");
+    }
+    for at in [0, 8, 64, 200, 320] {
+        let mut bytes = whole.clone();
+        bytes[at..at + 16].fill(0xa5);
+        std::fs::write(&path, &bytes).unwrap();
+        // Some bytes of the header are spare, so it may also open.
+        if let Ok(directory) = Directory::open(folder.path()) {
+            drop(directory.read().and_then(|reading| reading.check()));
+        }
+    }
 }
 
 #[test]

@@ -57,7 +57,11 @@ impl Places {
 
     /// What is there to be told: without a single database nothing is called gone.
     pub(crate) fn or_nothing(self) -> (Self, bool) {
-        if self.databases.is_empty() { (Self::default(), false) } else { (self, true) }
+        if self.databases.is_empty() {
+            (Self::default(), false)
+        } else {
+            (self, true)
+        }
     }
 }
 
@@ -75,7 +79,9 @@ impl Place {
         if class.eq_ignore_ascii_case(Self::DATABASE.as_bytes()) {
             return Some(Self::Database(dn.clone()));
         }
-        class.eq_ignore_ascii_case(Self::SERVER.as_bytes()).then(|| Self::Server(dn.clone()))
+        class
+            .eq_ignore_ascii_case(Self::SERVER.as_bytes())
+            .then(|| Self::Server(dn.clone()))
     }
 
     /// Class of mailbox databases.
@@ -89,10 +95,16 @@ impl View for Places {
         let there = match need {
             Need::Exists(dn) => self.databases.contains(dn),
             // Servers may be kept from this account while databases are not.
-            Need::Server(name) if !self.servers.is_empty() => self.servers.contains(&name.to_lowercase()),
+            Need::Server(name) if !self.servers.is_empty() => {
+                self.servers.contains(&name.to_lowercase())
+            }
             _ => return None,
         };
-        if there { self.there.as_ref() } else { self.gone.as_ref() }
+        if there {
+            self.there.as_ref()
+        } else {
+            self.gone.as_ref()
+        }
     }
 }
 
@@ -162,7 +174,7 @@ impl Owners for LinkAudit<'_> {
         for delegate in &entry.forward_links {
             self.tally.add(delegate.hash64(), || delegate.to_string())?;
         }
-        if self.counts.owners % 256 == 0 {
+        if self.counts.owners.is_multiple_of(256) {
             self.progress.set_position(self.counts.owners);
         }
         if matches!(Owner::of(&entry), Owner::Stale(_)) {
@@ -180,11 +192,21 @@ impl Owners for LinkAudit<'_> {
 
 /// One finding an owner for each group that is a delegate (AM-9).
 pub(crate) fn group_findings(groups: &[Entry]) -> Vec<Finding> {
-    let of = |group: &Entry, owner: &Dn| Finding {
+    let of = |group: &Entry| -> Vec<Finding> {
+        let owners = group.back_links.iter();
+        owners
+            .map(|owner| group_finding(owner, &group.dn))
+            .collect()
+    };
+    groups.iter().flat_map(of).collect()
+}
+
+/// A group is a delegate of this owner.
+pub(crate) fn group_finding(owner: &Dn, group: &Dn) -> Finding {
+    Finding {
         code: Code::GroupDelegate,
         subject: Subject::named(owner),
-        delegates: vec![group.dn.clone()],
-        evidence: Evidence::fact("group", &group.dn),
-    };
-    groups.iter().flat_map(|group| group.back_links.iter().map(move |owner| of(group, owner))).collect()
+        delegates: vec![group.clone()],
+        evidence: Evidence::fact("group", group),
+    }
 }

@@ -12,36 +12,43 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use anyhow::{Context, Result, anyhow};
 use automend_core::checks::links;
-use automend_core::dn::Dn;
-use automend_core::entry::{Class, Defect, Entry};
+use automend_core::dn::{Dn, hash_text};
+use automend_core::entry::{Defect, Entry};
 use automend_core::finding::{Code, Evidence, Finding, Subject};
 use automend_core::names::attribute;
 use automend_core::owner::{Owner, Stale, server_name};
 use automend_core::view::{Answer, Known, Need, View};
-use automend_ldap::ldif::{Block, Blocks, Line, Record};
+use automend_ldap::ldif::{Block, Blocks, Line, Record, Selector};
 use indicatif::ProgressBar;
 
-use super::engine::{Counts, Place, Places, busy_findings, group_findings, tally};
+use super::engine::{Counts, Place, Places, busy_findings, group_finding, tally};
 use super::tally::Tally;
-use crate::directory::ldif::{Ldif, named};
+use crate::directory::ldif::{Ldif, Seen, named};
 
 /// Audits a whole file.
 pub(crate) fn audit(ldif: &mut Ldif, progress: &ProgressBar) -> Result<(Counts, Vec<Finding>)> {
     let mut total = read(ldif, progress)?;
-    std::mem::take(&mut total.defects).into_iter().for_each(|defect| ldif.tell(defect));
+    for defect in std::mem::take(&mut total.defects) {
+        ldif.tell(defect);
+    }
     if total.forward != total.back && total.back.links > 0 {
         back_links_only(ldif, &mut total)?;
     }
     for entry in std::mem::take(&mut total.suspects) {
-        let entry = with_undecided(entry, total.seen);
-        total.findings.extend(links::of_owner(&entry, &Places::default()));
+        let entry = total.seen.applied(entry);
+        total
+            .findings
+            .extend(links::of_owner(&entry, &Places::default()));
     }
-    if let Some(unseen) = unseen(total.seen).filter(|_| total.counts.owners > 0) {
+    if let Some(unseen) = total.seen.lacking().filter(|_| total.counts.owners > 0) {
         ldif.tell(format!("no record has {unseen}: was it exported?"));
     }
     dangling_databases(ldif, &mut total)?;
-    total.findings.extend(group_findings(&total.groups));
-    let totals = total.tally.finish()?;
+    let totals = total.tally.finish_asking(&total.groups)?;
+    if !totals.met.is_empty() {
+        let found = group_delegates(ldif, &totals.met)?;
+        total.findings.extend(found);
+    }
     total.counts.delegates = totals.distinct;
     total.findings.extend(busy_findings(totals.often));
     Ok((total.counts, total.findings))
@@ -55,12 +62,15 @@ struct Part {
     tally: Tally,
     findings: Vec<Finding>,
     suspects: Vec<Entry>,
-    groups: Vec<Entry>,
+    /// Hashes of the names of groups.
+    groups: HashSet<u64>,
     /// Databases and servers that exist, and those that owners name.
     places: Vec<Place>,
     referenced: HashSet<Need>,
+    /// Hashes of the databases in `referenced`.
+    homes: HashSet<u64>,
     /// Which deciding attributes any record has, as bits.
-    seen: u8,
+    seen: Seen,
     defects: Vec<String>,
 }
 
@@ -84,14 +94,12 @@ fn pair(owner: u64, delegate: u64) -> u64 {
     (mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9)
 }
 
-const SEEN_LEGACY: u8 = 1;
-const SEEN_GUID: u8 = 2;
-const SEEN_HOME: u8 = 4;
-
 fn read(ldif: &Ldif, progress: &ProgressBar) -> Result<Part> {
     let (reader, size) = ldif.reader()?;
     progress.set_length(size);
-    let workers = std::thread::available_parallelism().map_or(2, usize::from).min(8);
+    let workers = std::thread::available_parallelism()
+        .map_or(2, usize::from)
+        .min(8);
     let tally = tally();
     let (send_block, blocks) = sync_channel::<Block>(workers);
     let (send_empty, empties) = sync_channel::<Block>(2 * workers + 2);
@@ -99,7 +107,8 @@ fn read(ldif: &Ldif, progress: &ProgressBar) -> Result<Part> {
     let parts = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..workers)
             .map(|_| {
-                let (part, blocks, empties) = (Part::new(tally.fork()), &blocks, send_empty.clone());
+                let (part, blocks, empties) =
+                    (Part::new(tally.fork()), &blocks, send_empty.clone());
                 scope.spawn(move || part.judge_all(blocks, &empties))
             })
             .collect();
@@ -148,10 +157,11 @@ impl Part {
             tally,
             findings: Vec::new(),
             suspects: Vec::new(),
-            groups: Vec::new(),
+            groups: HashSet::new(),
             places: Vec::new(),
             referenced: HashSet::new(),
-            seen: 0,
+            homes: HashSet::new(),
+            seen: Seen::default(),
             defects: Vec::new(),
         }
     }
@@ -159,7 +169,10 @@ impl Part {
     fn merge(&mut self, other: Self) -> Result<()> {
         self.counts.owners += other.counts.owners;
         self.counts.links += other.counts.links;
-        for (mine, its) in [(&mut self.forward, other.forward), (&mut self.back, other.back)] {
+        for (mine, its) in [
+            (&mut self.forward, other.forward),
+            (&mut self.back, other.back),
+        ] {
             mine.links += its.links;
             mine.hashes = mine.hashes.wrapping_add(its.hashes);
         }
@@ -169,127 +182,246 @@ impl Part {
         self.groups.extend(other.groups);
         self.places.extend(other.places);
         self.referenced.extend(other.referenced);
-        self.seen |= other.seen;
+        self.seen.add(other.seen);
         self.defects.extend(other.defects);
         Ok(())
     }
 
-    fn judge_all(mut self, blocks: &Mutex<Receiver<Block>>, empties: &SyncSender<Block>) -> Result<Self> {
+    fn judge_all(
+        mut self,
+        blocks: &Mutex<Receiver<Block>>,
+        empties: &SyncSender<Block>,
+    ) -> Result<Self> {
+        let audited: Vec<&str> = AUDITED.iter().map(|(name, _)| *name).collect();
+        let selector = Selector::new(&audited);
         loop {
-            let next = blocks.lock().map_err(|_| anyhow!("another thread failed"))?.recv();
+            let next = blocks
+                .lock()
+                .map_err(|_| anyhow!("another thread failed"))?
+                .recv();
             let Ok(block) = next else { return Ok(self) };
+            let mut lines = Vec::new();
             for record in block.records() {
                 match record {
-                    Ok(record) => self.judge(&record)?,
+                    Ok(record) => {
+                        lines.clear();
+                        for line in record.select(&selector) {
+                            match line {
+                                Ok(line) => lines.push(line),
+                                Err(defect) => self.defects.push(defect.to_string()),
+                            }
+                        }
+                        self.judge(&record, &lines)?;
+                    }
                     Err(defect) => self.defects.push(defect.to_string()),
                 }
             }
+            drop(lines);
             // Only memory to use again: when nobody wants it, it is freed.
             let _ = empties.try_send(block);
         }
     }
 
-    fn judge(&mut self, record: &Record<'_>) -> Result<()> {
-        let mut lines: Vec<(&'static str, Line<'_>)> = Vec::new();
-        let (mut forward, mut back, mut class) = (false, false, Class::Other);
-        for line in record.lines() {
-            let line = match line {
-                Ok(line) => line,
-                Err(defect) => {
-                    self.defects.push(defect.to_string());
-                    continue;
-                }
-            };
-            let Some(name) = audited(line.name()) else { continue };
-            match name {
-                attribute::DELEGATE_LIST_LINK => forward = true,
-                attribute::DELEGATE_LIST_BL => back = true,
-                attribute::LEGACY_EXCHANGE_DN => self.seen |= SEEN_LEGACY,
-                attribute::MAILBOX_GUID => self.seen |= SEEN_GUID,
-                attribute::HOME_MDB | attribute::HOME_SERVER => self.seen |= SEEN_HOME,
-                attribute::OBJECT_CLASS => match line.value() {
-                    Ok(value) if value.eq_ignore_ascii_case(b"group") => class = Class::Group,
-                    Ok(value) if value.len() >= Place::DATABASE.len() => {
-                        if let Ok(dn) = Dn::parse(&record.dn) {
-                            self.places.extend(Place::of(&value, &dn));
-                        }
-                    }
-                    _ => {}
-                },
-                _ => {}
+    /// Looks at one object: at its links, and at what decides whether it is a mailbox.
+    fn judge(&mut self, record: &Record<'_>, lines: &[(usize, Line<'_>)]) -> Result<()> {
+        let (mut forward, mut back, mut group) = (false, false, false);
+        for (index, line) in lines {
+            match AUDITED.get(*index).map(|(_, role)| role) {
+                Some(Role::Forward) => forward = true,
+                Some(Role::Back) => back = true,
+                Some(Role::Seen(seen)) => self.seen.add(*seen),
+                Some(Role::Class) => group |= self.class(record, line),
+                Some(Role::Other) | None => {}
             }
-            lines.push((name, line));
         }
-        if !forward && !back {
+        if !forward && !back && !group {
             if let Err(defect) = check_change(record) {
                 self.defects.push(defect);
             }
             return Ok(());
         }
-        let dn = match named(record) {
-            Ok(dn) => dn,
+        let hash = match check_change(record).and_then(|()| hash(&record.dn, record.line)) {
+            Ok(hash) => hash,
             Err(defect) => {
                 self.defects.push(defect);
                 return Ok(());
             }
         };
-        let mut entry = Entry::bare(dn);
-        let mut bad: Vec<Defect> = Vec::new();
-        for (name, line) in &lines {
-            if *name == attribute::DELEGATE_LIST_BL && class != Class::Group {
-                // Only its hash is wanted, and there may be many.
-                self.back_link(&entry.dn, line);
-                continue;
-            }
-            match line.value() {
-                Ok(value) => entry.take(name, &value, &mut bad),
-                Err(defect) => self.defects.push(defect.to_string()),
-            }
+        if back {
+            self.each(lines, Role::Back, |part, owner, _| {
+                part.back.add(owner, hash);
+                Ok(())
+            })?;
         }
-        self.defects.extend(bad.into_iter().map(|defect| format!("line {}: {defect}", record.line)));
-        if class == Class::Group && back {
-            for owner in &entry.back_links {
-                self.back.add(owner.hash64(), entry.dn.hash64());
-            }
-            self.groups.push(entry.clone());
+        if group {
+            self.groups.insert(hash);
         }
-        if forward {
-            self.owner(entry)?;
+        if !forward {
+            return Ok(());
         }
-        Ok(())
-    }
-
-    fn back_link(&mut self, delegate: &Dn, line: &Line<'_>) {
-        match line.text() {
-            Ok(text) => match Dn::parse(&text) {
-                Ok(owner) => self.back.add(owner.hash64(), delegate.hash64()),
-                Err(error) => self.defects.push(format!("line {}: {error}", line.number())),
-            },
-            Err(defect) => self.defects.push(defect.to_string()),
-        }
-    }
-
-    fn owner(&mut self, entry: Entry) -> Result<()> {
         self.counts.owners += 1;
-        self.counts.links += entry.forward_links.len() as u64;
-        let owner = entry.dn.hash64();
-        for delegate in &entry.forward_links {
-            let hash = delegate.hash64();
-            self.forward.add(owner, hash);
-            self.tally.add(hash, || delegate.to_string())?;
+        let mut own = false;
+        self.each(lines, Role::Forward, |part, delegate, text| {
+            own |= delegate == hash;
+            part.counts.links += 1;
+            part.forward.add(hash, delegate);
+            part.tally.add(delegate, || text.to_owned())
+        })?;
+        if !own && self.is_plainly_a_mailbox(lines) {
+            return Ok(());
         }
-        if let Some(home) = home(&entry)
-            && !self.referenced.contains(&home)
-        {
+        let Some(entry) = self.entry(record, lines) else {
+            return Ok(());
+        };
+        if let Some(home) = home(&entry) {
             self.referenced.insert(home);
         }
         if matches!(Owner::of(&entry), Owner::Stale(_)) {
             self.suspects.push(entry);
         } else {
-            self.findings.extend(links::of_owner(&entry, &Places::default()));
+            self.findings
+                .extend(links::of_owner(&entry, &Places::default()));
         }
         Ok(())
     }
+
+    /// Hands the hash and the text of every name in a link attribute to `take`.
+    fn each(
+        &mut self,
+        lines: &[(usize, Line<'_>)],
+        role: Role,
+        mut take: impl FnMut(&mut Self, u64, &str) -> Result<()>,
+    ) -> Result<()> {
+        for (index, line) in lines {
+            if AUDITED.get(*index).is_none_or(|(_, other)| *other != role) {
+                continue;
+            }
+            let named = line.text().map_err(|defect| defect.to_string());
+            match named.and_then(|text| Ok((hash(&text, line.number())?, text))) {
+                Ok((hash, text)) => take(self, hash, &text)?,
+                Err(defect) => self.defects.push(defect),
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes databases and servers; `true` for a group.
+    fn class(&mut self, record: &Record<'_>, line: &Line<'_>) -> bool {
+        match line.value() {
+            Ok(value) if value.len() >= Place::DATABASE.len() => {
+                if let Ok(dn) = Dn::parse(&record.dn) {
+                    self.places.extend(Place::of(&value, &dn));
+                }
+                false
+            }
+            Ok(value) => value.eq_ignore_ascii_case(b"group"),
+            Err(_) => false,
+        }
+    }
+
+    /// Whether an owner has all of a mailbox and nothing that could make it anything else; then it need
+    /// not be looked at any closer. Notes where the mailbox is.
+    fn is_plainly_a_mailbox(&mut self, lines: &[(usize, Line<'_>)]) -> bool {
+        let (mut have, mut home) = (Seen::default(), None);
+        for (index, line) in lines {
+            let Some((name, role)) = AUDITED.get(*index) else {
+                return false;
+            };
+            let Ok(value) = line.value() else {
+                return false;
+            };
+            match (role, *name) {
+                (_, attribute::MAILBOX_GUID) if value.len() != 16 => return false,
+                (_, attribute::RECIPIENT_TYPE) if !PLAIN_TYPES.contains(&&*value) => return false,
+                (_, attribute::REMOTE_RECIPIENT_TYPE) => return false,
+                (Role::Seen(_), _) if value.trim_ascii().is_empty() => return false,
+                (Role::Seen(seen), attribute::HOME_MDB) => {
+                    have.add(*seen);
+                    home = Some(value);
+                }
+                (Role::Seen(seen), _) => have.add(*seen),
+                _ => {}
+            }
+        }
+        let Some(home) = home.filter(|_| have.is_mailbox()) else {
+            return false;
+        };
+        let Ok(text) = std::str::from_utf8(&home) else {
+            return false;
+        };
+        let Ok(hash) = hash_text(text) else {
+            return false;
+        };
+        if self.homes.insert(hash) {
+            self.referenced.extend(Dn::parse(text).map(Need::Exists));
+        }
+        true
+    }
+
+    /// The object as the checks see it.
+    fn entry(&mut self, record: &Record<'_>, lines: &[(usize, Line<'_>)]) -> Option<Entry> {
+        let mut entry = match named(record) {
+            Ok(dn) => Entry::bare(dn),
+            Err(defect) => {
+                self.defects.push(defect);
+                return None;
+            }
+        };
+        let mut bad: Vec<Defect> = Vec::new();
+        for (index, line) in lines {
+            let Some((name, role)) = AUDITED.get(*index) else {
+                continue;
+            };
+            // Bad names were told when they were counted.
+            let counted = matches!(role, Role::Forward | Role::Back);
+            match line.value() {
+                Ok(value) if counted => entry.take(name, &value, &mut Vec::new()),
+                Ok(value) => entry.take(name, &value, &mut bad),
+                Err(defect) => self.defects.push(defect.to_string()),
+            }
+        }
+        self.defects.extend(
+            bad.into_iter()
+                .map(|defect| format!("line {}: {defect}", record.line)),
+        );
+        Some(entry)
+    }
+}
+
+/// What an audited attribute is for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Role {
+    Forward,
+    Back,
+    Class,
+    /// Decides whether an owner is a mailbox; the bit tells that any record has it.
+    Seen(Seen),
+    Other,
+}
+
+const AUDITED: &[(&str, Role)] = &[
+    (attribute::DELEGATE_LIST_LINK, Role::Forward),
+    (attribute::DELEGATE_LIST_BL, Role::Back),
+    (attribute::OBJECT_CLASS, Role::Class),
+    (attribute::LEGACY_EXCHANGE_DN, Role::Seen(Seen::LEGACY)),
+    (attribute::MAILBOX_GUID, Role::Seen(Seen::GUID)),
+    (attribute::HOME_MDB, Role::Seen(Seen::HOME)),
+    (attribute::HOME_SERVER, Role::Seen(Seen::HOME)),
+    (attribute::RECIPIENT_TYPE, Role::Seen(Seen::TYPE)),
+    (attribute::REMOTE_RECIPIENT_TYPE, Role::Seen(Seen::TYPE)),
+    (attribute::TARGET_ADDRESS, Role::Other),
+    (attribute::MAIL, Role::Other),
+    (attribute::DISPLAY_NAME, Role::Other),
+    (attribute::OBJECT_GUID, Role::Other),
+    (attribute::WHEN_CHANGED, Role::Other),
+];
+
+/// Values of `msExchRecipientTypeDetails` that are surely mailboxes here: user, linked, shared, room,
+/// equipment. Any other is looked at in full.
+const PLAIN_TYPES: [&[u8]; 5] = [b"1", b"2", b"4", b"16", b"32"];
+
+fn hash(text: &str, line: u64) -> Result<u64, String> {
+    hash_text(text).map_err(|error| format!("line {line}: {error}"))
 }
 
 /// Tells a change record that an audit cannot use; objects without links are otherwise passed over.
@@ -301,49 +433,38 @@ fn check_change(record: &Record<'_>) -> Result<(), String> {
     }
 }
 
-/// The audited attribute of this name, told apart by length first.
-fn audited(name: &[u8]) -> Option<&'static str> {
-    let candidates: &[&'static str] = match name.len() {
-        4 => &[attribute::MAIL],
-        7 => &[attribute::HOME_MDB],
-        10 => &[attribute::OBJECT_GUID],
-        11 => &[attribute::OBJECT_CLASS, attribute::DISPLAY_NAME, attribute::WHEN_CHANGED],
-        13 => &[attribute::TARGET_ADDRESS],
-        16 => &[attribute::LEGACY_EXCHANGE_DN],
-        17 => &[attribute::MAILBOX_GUID],
-        20 => &[attribute::DELEGATE_LIST_BL, attribute::HOME_SERVER],
-        22 => &[attribute::DELEGATE_LIST_LINK],
-        25 => &[attribute::REMOTE_RECIPIENT_TYPE],
-        26 => &[attribute::RECIPIENT_TYPE],
-        _ => return None,
-    };
-    candidates.iter().find(|known| name.eq_ignore_ascii_case(known.as_bytes())).copied()
-}
-
-fn with_undecided(mut entry: Entry, seen: u8) -> Entry {
-    for (bit, names) in UNSEEN {
-        if seen & bit == 0 {
-            entry.undecided.extend(*names);
+/// AM-9, in a pass of its own that is needed only when a group is a delegate.
+fn group_delegates(ldif: &mut Ldif, groups: &HashSet<u64>) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    let (reader, _) = ldif.reader()?;
+    let mut blocks = Blocks::new(reader);
+    while let Some(block) = blocks.next() {
+        let block = block.with_context(|| format!("reading {}", ldif.shown))?;
+        for record in block.records().flatten() {
+            let Ok(owner) = named(&record) else { continue };
+            for value in record.values(attribute::DELEGATE_LIST_LINK).flatten() {
+                let name = std::str::from_utf8(&value).ok();
+                let Some(delegate) = name.and_then(|text| Dn::parse(text).ok()) else {
+                    continue;
+                };
+                if groups.contains(&delegate.hash64()) {
+                    findings.push(group_finding(&owner, &delegate));
+                }
+            }
         }
+        blocks.recycle(block);
     }
-    entry
-}
-
-const UNSEEN: &[(u8, &[&str])] = &[
-    (SEEN_LEGACY, &[attribute::LEGACY_EXCHANGE_DN]),
-    (SEEN_GUID, &[attribute::MAILBOX_GUID]),
-    (SEEN_HOME, &[attribute::HOME_MDB, attribute::HOME_SERVER]),
-];
-
-fn unseen(seen: u8) -> Option<String> {
-    let names: Vec<&str> =
-        UNSEEN.iter().filter(|(bit, _)| seen & bit == 0).flat_map(|(_, names)| names.iter().copied()).collect();
-    (!names.is_empty()).then(|| names.join(", "))
+    Ok(findings)
 }
 
 /// Where an owner's mailbox is said to be.
 fn home(entry: &Entry) -> Option<Need> {
-    let server = || entry.home_server.as_deref().map(|server| Need::Server(server_name(server).to_owned()));
+    let server = || {
+        entry
+            .home_server
+            .as_deref()
+            .map(|server| Need::Server(server_name(server).to_owned()))
+    };
     entry.home_mdb.clone().map(Need::Exists).or_else(server)
 }
 
@@ -354,11 +475,15 @@ fn dangling_databases(ldif: &mut Ldif, total: &mut Part) -> Result<()> {
     let (places, known) = places.or_nothing();
     if !known {
         if !total.referenced.is_empty() {
-            ldif.tell("the file holds no mailbox databases: whether they exist (AM104) was not checked".to_owned());
+            ldif.tell(
+                "the file holds no mailbox databases: whether they exist (AM104) was not checked"
+                    .to_owned(),
+            );
         }
         return Ok(());
     }
-    let gone = |need: &Need| matches!(places.answer(need), Some(Answer::Found(found)) if found.is_empty());
+    let gone =
+        |need: &Need| matches!(places.answer(need), Some(Answer::Found(found)) if found.is_empty());
     if !total.referenced.iter().any(gone) {
         return Ok(());
     }
@@ -367,7 +492,11 @@ fn dangling_databases(ldif: &mut Ldif, total: &mut Part) -> Result<()> {
     while let Some(block) = blocks.next() {
         let block = block.with_context(|| format!("reading {}", ldif.shown))?;
         for record in block.records().flatten() {
-            if record.values(attribute::DELEGATE_LIST_LINK).next().is_none() {
+            if record
+                .values(attribute::DELEGATE_LIST_LINK)
+                .next()
+                .is_none()
+            {
                 continue;
             }
             // Whatever is wrong with its values was told in the first pass.
@@ -375,7 +504,11 @@ fn dangling_databases(ldif: &mut Ldif, total: &mut Part) -> Result<()> {
                 && home(&entry).is_some_and(|home| gone(&home))
             {
                 let findings = links::of_owner(&entry, &places);
-                total.findings.extend(findings.into_iter().filter(|f| f.code == Code::OwnerDatabaseGone));
+                total.findings.extend(
+                    findings
+                        .into_iter()
+                        .filter(|f| f.code == Code::OwnerDatabaseGone),
+                );
             }
         }
         blocks.recycle(block);
@@ -397,7 +530,9 @@ fn back_links_only(ldif: &mut Ldif, total: &mut Part) -> Result<()> {
                 let Ok(dn) = named(&record) else { continue };
                 let values = |name| {
                     record.values(name).flatten().filter_map(|value| {
-                        std::str::from_utf8(&value).ok().and_then(|text| Dn::parse(text).ok())
+                        std::str::from_utf8(&value)
+                            .ok()
+                            .and_then(|text| Dn::parse(text).ok())
                     })
                 };
                 if second {
@@ -423,7 +558,9 @@ fn judge_back_links(ldif: &mut Ldif, total: &mut Part, links: Vec<(Dn, Dn)>) -> 
     let mut index: HashMap<Dn, usize> = HashMap::new();
     for (owner, delegate) in links {
         total.counts.links += 1;
-        total.tally.add(delegate.hash64(), || delegate.to_string())?;
+        total
+            .tally
+            .add(delegate.hash64(), || delegate.to_string())?;
         let at = *index.entry(owner.clone()).or_insert_with(|| {
             of.push((owner, Vec::new()));
             of.len() - 1
@@ -434,8 +571,11 @@ fn judge_back_links(ldif: &mut Ldif, total: &mut Part, links: Vec<(Dn, Dn)>) -> 
     }
     let mut known = Known::default();
     let parents = of.iter().filter_map(|(owner, _)| owner.parent());
-    let needs: HashSet<Need> =
-        of.iter().map(|(owner, _)| Need::Entry(owner.clone())).chain(parents.map(Need::Entry)).collect();
+    let needs: HashSet<Need> = of
+        .iter()
+        .map(|(owner, _)| Need::Entry(owner.clone()))
+        .chain(parents.map(Need::Entry))
+        .collect();
     ldif.answer(needs.into_iter().collect(), &mut known)?;
     let found = |dn: &Dn| match known.answer(&Need::Entry(dn.clone())) {
         Some(Answer::Found(found)) => found.first(),
@@ -447,20 +587,41 @@ fn judge_back_links(ldif: &mut Ldif, total: &mut Part, links: Vec<(Dn, Dn)>) -> 
             total.counts.owners += 1;
         }
         if let Some(entry) = entry {
-            let entry = Entry { forward_links: delegates, ..with_undecided(entry.clone(), total.seen) };
-            total.findings.extend(links::of_owner(&entry, &Places::default()));
+            let entry = Entry {
+                forward_links: delegates,
+                ..total.seen.applied(entry.clone())
+            };
+            total
+                .findings
+                .extend(links::of_owner(&entry, &Places::default()));
             continue;
         }
         // A file that holds the container holds what is in it; any other may be a part of the directory.
-        let complete = owner.parent().is_some_and(|parent| found(&parent).is_some());
+        let complete = owner
+            .parent()
+            .is_some_and(|parent| found(&parent).is_some());
         let (code, evidence) = if owner.is_deleted_object() {
             (Code::of_stale(Stale::Deleted), Evidence::default())
         } else if complete {
-            (Code::of_stale(Stale::Gone), Evidence::fact("container", "is in the file, the owner is not"))
+            (
+                Code::of_stale(Stale::Gone),
+                Evidence::fact("container", "is in the file, the owner is not"),
+            )
         } else {
-            (Code::OwnerUnreadable, Evidence::fact("unreadable", "the file does not hold this part of the directory"))
+            (
+                Code::OwnerUnreadable,
+                Evidence::fact(
+                    "unreadable",
+                    "the file does not hold this part of the directory",
+                ),
+            )
         };
-        total.findings.push(Finding { code, subject: Subject::named(&owner), delegates, evidence });
+        total.findings.push(Finding {
+            code,
+            subject: Subject::named(&owner),
+            delegates,
+            evidence,
+        });
     }
     Ok(())
 }

@@ -26,7 +26,8 @@ use crate::directory::{Directory, who};
 use engine::{Counts, LinkAudit, group_findings};
 use report::Report;
 
-const NO_PLACES: &str = "no mailbox database can be seen: whether they exist (AM104) was not checked";
+const NO_PLACES: &str =
+    "no mailbox database can be seen: whether they exist (AM104) was not checked";
 
 /// How far owners are followed for one user (AM-5).
 pub(crate) const FOLLOW: u8 = 3;
@@ -35,7 +36,8 @@ pub(crate) const FOLLOW: u8 = 3;
 pub(crate) async fn run(args: &args::Audit, config: Option<&std::path::Path>) -> Result<ExitCode> {
     let mut settings = Settings::read(&args.source, config)?;
     let mut delegate = args.delegate.clone();
-    if !matches!(settings.directory, Where::Server(_)) && delegate.is_none() && args.owner.is_none() {
+    if !matches!(settings.directory, Where::Server(_)) && delegate.is_none() && args.owner.is_none()
+    {
         // Nobody logs in to a file, so --user names whom to look at.
         delegate.clone_from(&args.source.user);
     }
@@ -49,9 +51,20 @@ pub(crate) async fn run(args: &args::Audit, config: Option<&std::path::Path>) ->
     if args.print_search {
         return print_search(&directory);
     }
-    let report = audit(&mut directory, &settings, delegate.as_deref(), args.owner.as_deref(), args.deep).await?;
+    let report = audit(
+        &mut directory,
+        &settings,
+        delegate.as_deref(),
+        args.owner.as_deref(),
+        args.deep,
+    )
+    .await?;
     report::write(&report, args.format, args.output.as_deref())?;
-    Ok(if report.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    Ok(if report.findings.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(1)
+    })
 }
 
 /// Audits the whole directory, or what concerns one user or one owner.
@@ -72,11 +85,21 @@ pub(crate) async fn audit(
     progress.finish_and_clear();
     let (counts, mut findings) = audited?;
     findings.sort_by(|a, b| {
-        b.code.severity().cmp(&a.code.severity()).then(a.code.cmp(&b.code)).then_with(|| a.subject.dn.cmp(&b.subject.dn))
+        b.code
+            .severity()
+            .cmp(&a.code.severity())
+            .then(a.code.cmp(&b.code))
+            .then_with(|| a.subject.dn.cmp(&b.subject.dn))
     });
     let mut defects = directory.take_defects();
     defects.append(&mut notes);
-    Ok(Report { directory: settings.directory.shown(), at: clock::now(), counts, findings, defects })
+    Ok(Report {
+        directory: settings.directory.shown(),
+        at: clock::now(),
+        counts,
+        findings,
+        defects,
+    })
 }
 
 async fn everything(
@@ -117,7 +140,11 @@ async fn live_audit(
     }
     let mut audit = LinkAudit::new(&places, progress);
     let references = live.owners(AUDITED, &mut audit).await?;
-    notes.extend(references.into_iter().map(|url| format!("not followed: {url}; audit that server, too")));
+    notes.extend(
+        references
+            .into_iter()
+            .map(|url| format!("not followed: {url}; audit that server, too")),
+    );
     live.prove(&mut audit.suspects).await?;
     if audit.counts.owners == 0 {
         match live.has_exchange_schema().await? {
@@ -143,11 +170,19 @@ async fn live_audit(
 }
 
 async fn one_user(directory: &mut Directory, user: &str) -> Result<(Counts, Vec<Finding>)> {
-    let request = Request { who: who(user)?, policy: Policy::Faithful, follow: FOLLOW };
+    let request = Request {
+        who: who(user)?,
+        policy: Policy::Faithful,
+        follow: FOLLOW,
+    };
     let mut known = Known::default();
     let resolved = directory.resolve(&request, &mut known).await?;
     let links = resolved.links.len() as u64;
-    let counts = Counts { owners: links, links, delegates: u64::from(links > 0) };
+    let counts = Counts {
+        owners: links,
+        links,
+        delegates: u64::from(links > 0),
+    };
     Ok((counts, resolved.findings))
 }
 
@@ -155,11 +190,25 @@ async fn one_owner(directory: &mut Directory, owner: &str) -> Result<(Counts, Ve
     let mut known = Known::default();
     let entry = directory.find(&who(owner)?, &mut known).await?;
     let mut needs: Vec<Need> = entry.home_mdb.iter().cloned().map(Need::Exists).collect();
-    needs.extend(entry.home_server.iter().map(|server| Need::Server(server_name(server).to_owned())));
+    needs.extend(
+        entry
+            .home_server
+            .iter()
+            .map(|server| Need::Server(server_name(server).to_owned())),
+    );
     directory.answer(needs, &mut known).await?;
     let links = entry.forward_links.len() as u64;
-    let delegates = entry.forward_links.iter().map(Dn::hash64).collect::<std::collections::HashSet<_>>().len();
-    let counts = Counts { owners: u64::from(links > 0), links, delegates: delegates as u64 };
+    let delegates = entry
+        .forward_links
+        .iter()
+        .map(Dn::hash64)
+        .collect::<std::collections::HashSet<_>>()
+        .len();
+    let counts = Counts {
+        owners: u64::from(links > 0),
+        links,
+        delegates: delegates as u64,
+    };
     Ok((counts, links::of_owner(&entry, &known)))
 }
 
@@ -168,8 +217,13 @@ fn print_search(directory: &Directory) -> Result<ExitCode> {
         bail!("--print-search: only a server is searched");
     };
     for base in live.bases().context("listing the searches")? {
-        let search = live.owner_search(&base, AUDITED);
-        println!("{}\tsub\t{}\t{}", search.base, search.filter, search.attributes.join(" "));
+        let search = Live::owner_search(&base);
+        println!(
+            "{}\tsub\t{}\t{}",
+            search.base,
+            search.filter,
+            search.attributes.join(" ")
+        );
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -181,11 +235,17 @@ fn progress(source: &Where) -> ProgressBar {
         return ProgressBar::hidden();
     }
     let (bar, form) = match source {
-        Where::Ldif(_) | Where::StandardInput => {
-            (ProgressBar::new(0), "reading {bar:30} {bytes}/{total_bytes} {bytes_per_sec}")
-        }
-        Where::Server(_) | Where::Embedded(_) => (ProgressBar::new_spinner(), "{spinner} {pos} owners, {per_sec}"),
+        Where::Ldif(_) | Where::StandardInput => (
+            ProgressBar::new(0),
+            "reading {bar:30} {bytes}/{total_bytes} {bytes_per_sec}",
+        ),
+        Where::Server(_) | Where::Embedded(_) => (
+            ProgressBar::new_spinner(),
+            "{spinner} {pos} owners, {per_sec}",
+        ),
     };
-    bar.set_style(ProgressStyle::with_template(form).unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.set_style(
+        ProgressStyle::with_template(form).unwrap_or_else(|_| ProgressStyle::default_bar()),
+    );
     bar
 }

@@ -5,11 +5,11 @@
 //! audits of ten million names). A count-min sketch, which never counts too little, tells when a name
 //! may have come often; only then is its text kept.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
+use std::io::{BufReader, BufWriter, Read, Seek, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::io::{BufReader, BufWriter, Read, Seek, Write};
 
 use anyhow::{Context, Result};
 
@@ -36,17 +36,28 @@ pub(crate) struct Totals {
     pub distinct: u64,
     /// The names that came more often than the threshold, and how often.
     pub often: Vec<(String, u64)>,
+    /// The hashes that were asked for and came.
+    pub met: HashSet<u64>,
 }
 
 impl Tally {
     /// A tally that tells names that come more than `threshold` times (at most [`FULL`]), with
     /// 2^`bits` counters of two bytes.
     pub(crate) fn new(threshold: u16, bits: u32) -> Self {
-        Self::with_sketch(u64::from(threshold.min(FULL)), (0..1 << bits).map(|_| AtomicU16::new(0)).collect())
+        Self::with_sketch(
+            u64::from(threshold.min(FULL)),
+            (0..1 << bits).map(|_| AtomicU16::new(0)).collect(),
+        )
     }
 
     fn with_sketch(threshold: u64, sketch: Arc<[AtomicU16]>) -> Self {
-        Self { threshold, portion: Vec::new(), runs: Vec::new(), sketch, often: HashMap::new() }
+        Self {
+            threshold,
+            portion: Vec::new(),
+            runs: Vec::new(),
+            sketch,
+            often: HashMap::new(),
+        }
     }
 
     /// A tally for another thread, which sees what all of them count; to be [merged](Self::merge).
@@ -85,7 +96,11 @@ impl Tally {
             if let Some(counter) = self.sketch.get(at) {
                 // A full counter stands still; threads that race leave it far from wrapping around.
                 let full = counter.load(Ordering::Relaxed) >= FULL;
-                least = least.min(if full { FULL } else { counter.fetch_add(1, Ordering::Relaxed) + 1 });
+                least = least.min(if full {
+                    FULL
+                } else {
+                    counter.fetch_add(1, Ordering::Relaxed) + 1
+                });
             }
         }
         u64::from(least)
@@ -109,18 +124,33 @@ impl Tally {
     }
 
     /// Merges everything.
-    pub(crate) fn finish(mut self) -> Result<Totals> {
+    pub(crate) fn finish(self) -> Result<Totals> {
+        self.finish_asking(&HashSet::new())
+    }
+
+    /// Merges everything, and tells which of the hashes in `asked` came.
+    pub(crate) fn finish_asking(mut self, asked: &HashSet<u64>) -> Result<Totals> {
         self.portion.sort_unstable();
         let mut runs: Vec<Run> = Vec::new();
         for file in std::mem::take(&mut self.runs) {
-            runs.extend(Run::open(Box::new(BufReader::with_capacity(1 << 15, file)))?);
+            runs.extend(Run::open(Box::new(BufReader::with_capacity(
+                1 << 15,
+                file,
+            )))?);
         }
-        let held: Vec<u8> = self.portion.iter().flat_map(|hash| hash.to_le_bytes()).collect();
+        let held: Vec<u8> = self
+            .portion
+            .iter()
+            .flat_map(|hash| hash.to_le_bytes())
+            .collect();
         runs.extend(Run::open(Box::new(std::io::Cursor::new(held)))?);
         let mut totals = Totals::default();
         let mut counts: HashMap<u64, u64> = HashMap::new();
         while let Some(next) = runs.iter().map(|run| run.head).min() {
             totals.distinct += 1;
+            if asked.contains(&next) {
+                totals.met.insert(next);
+            }
             let mut count = 0;
             let mut at = 0;
             while let Some(run) = runs.get_mut(at) {
@@ -144,7 +174,9 @@ impl Tally {
             .into_iter()
             .filter_map(|(hash, name)| Some((name, *counts.get(&hash)?)))
             .collect();
-        totals.often.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        totals
+            .often
+            .sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         Ok(totals)
     }
 }
@@ -192,7 +224,22 @@ mod tests {
             tally.add(spread(7), || "7".to_owned()).unwrap();
         }
         assert!(tally.runs.len() >= 2);
-        assert_eq!(tally.finish().unwrap(), Totals { distinct: 400_000, often: vec![("7".to_owned(), 63)] });
+        assert_eq!(
+            tally.finish().unwrap(),
+            Totals {
+                distinct: 400_000,
+                often: vec![("7".to_owned(), 63)],
+                ..Totals::default()
+            }
+        );
+    }
+
+    #[test]
+    fn what_is_asked_for_is_told_only_when_it_came() {
+        let mut tally = Tally::new(50, 10);
+        tally.add(3, String::new).unwrap();
+        let totals = tally.finish_asking(&HashSet::from([3, 4])).unwrap();
+        assert_eq!(totals.met, HashSet::from([3]));
     }
 
     #[test]
@@ -204,7 +251,14 @@ mod tests {
             other.add(1 << 40, || "hot".to_owned()).unwrap();
         }
         tally.merge(other).unwrap();
-        assert_eq!(tally.finish().unwrap(), Totals { distinct: 1, often: vec![("hot".to_owned(), 60)] });
+        assert_eq!(
+            tally.finish().unwrap(),
+            Totals {
+                distinct: 1,
+                often: vec![("hot".to_owned(), 60)],
+                ..Totals::default()
+            }
+        );
     }
 
     #[test]

@@ -44,26 +44,45 @@ pub(super) async fn audit(
     }
     findings.append(&mut audit.findings);
     let mut known = Known::default();
-    let repeated = audit.addresses.finish()?.often.into_iter().filter_map(|(text, _)| {
-        SmtpAddress::parse(&text).ok().map(|address| (text, Need::Address(address), Code::DuplicateAddress))
-    });
+    let repeated = audit
+        .addresses
+        .finish()?
+        .often
+        .into_iter()
+        .filter_map(|(text, _)| {
+            SmtpAddress::parse(&text)
+                .ok()
+                .map(|address| (text, Need::Address(address), Code::DuplicateAddress))
+        });
     let legacy = audit.legacy.finish()?.often.into_iter();
-    let legacy = legacy.map(|(text, _)| (text.clone(), Need::LegacyDn(text), Code::LegacyDnTrouble));
+    let legacy =
+        legacy.map(|(text, _)| (text.clone(), Need::LegacyDn(text), Code::LegacyDnTrouble));
     for (text, need, code) in repeated.chain(legacy) {
         directory.answer(vec![need.clone()], &mut known).await?;
         if let Some(Answer::Found(sharers)) = known.answer(&need)
             && sharers.len() > 1
         {
-            let fact = if code == Code::DuplicateAddress { "address" } else { attribute::LEGACY_EXCHANGE_DN };
-            findings.extend(sharers.iter().map(|entry| shared(entry, sharers, code, fact, &text)));
+            let fact = if code == Code::DuplicateAddress {
+                "address"
+            } else {
+                attribute::LEGACY_EXCHANGE_DN
+            };
+            findings.extend(
+                sharers
+                    .iter()
+                    .map(|entry| shared(entry, sharers, code, fact, &text)),
+            );
         }
     }
     own_failures(directory, &mut known, findings).await
 }
 
 fn shared(entry: &Entry, sharers: &[Entry], code: Code, fact: &'static str, text: &str) -> Finding {
-    let others: Vec<&str> =
-        sharers.iter().filter(|other| other.dn != entry.dn).map(|other| other.dn.as_str()).collect();
+    let others: Vec<&str> = sharers
+        .iter()
+        .filter(|other| other.dn != entry.dn)
+        .map(|other| other.dn.as_str())
+        .collect();
     Finding {
         code,
         subject: Subject::of(entry),
@@ -73,10 +92,17 @@ fn shared(entry: &Entry, sharers: &[Entry], code: Code, fact: &'static str, text
 }
 
 /// Owners who are delegates of a stale link themselves: their own answer is error 603.
-async fn own_failures(directory: &mut Directory, known: &mut Known, findings: &mut Vec<Finding>) -> Result<()> {
+async fn own_failures(
+    directory: &mut Directory,
+    known: &mut Known,
+    findings: &mut Vec<Finding>,
+) -> Result<()> {
     let mut hurt: Vec<(Dn, Dn)> = Vec::new();
     let mut seen = HashSet::new();
-    for finding in findings.iter().filter(|finding| finding.code.is_stale_link()) {
+    for finding in findings
+        .iter()
+        .filter(|finding| finding.code.is_stale_link())
+    {
         for delegate in &finding.delegates {
             if seen.insert(delegate.hash64()) {
                 hurt.push((delegate.clone(), finding.subject.dn.clone()));
@@ -84,9 +110,19 @@ async fn own_failures(directory: &mut Directory, known: &mut Known, findings: &m
         }
     }
     for portion in hurt.chunks(1000) {
-        directory.answer(portion.iter().map(|(dn, _)| Need::Entry(dn.clone())).collect(), known).await?;
+        directory
+            .answer(
+                portion
+                    .iter()
+                    .map(|(dn, _)| Need::Entry(dn.clone()))
+                    .collect(),
+                known,
+            )
+            .await?;
         for (dn, because) in portion {
-            let Some(Answer::Found(found)) = known.answer(&Need::Entry(dn.clone())) else { continue };
+            let Some(Answer::Found(found)) = known.answer(&Need::Entry(dn.clone())) else {
+                continue;
+            };
             for entry in found.iter().filter(|entry| !entry.forward_links.is_empty()) {
                 if Owner::of(entry) == Owner::Mailbox {
                     findings.push(Finding {
@@ -126,7 +162,7 @@ impl<'a> UserAudit<'a> {
 impl Owners for UserAudit<'_> {
     fn owner(&mut self, entry: Entry) -> Result<()> {
         self.users += 1;
-        if self.users % 256 == 0 {
+        if self.users.is_multiple_of(256) {
             self.progress.set_position(self.users);
         }
         self.findings.extend(users::alone(&entry));
@@ -134,10 +170,12 @@ impl Owners for UserAudit<'_> {
         own.sort();
         own.dedup();
         for address in own {
-            self.addresses.add(hash(address.as_str()), || address.to_string())?;
+            self.addresses
+                .add(hash(address.as_str()), || address.to_string())?;
         }
         if let Some(legacy) = &entry.legacy_dn {
-            self.legacy.add(hash(&legacy.to_lowercase()), || legacy.clone())?;
+            self.legacy
+                .add(hash(&legacy.to_lowercase()), || legacy.clone())?;
         }
         Ok(())
     }

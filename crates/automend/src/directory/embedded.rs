@@ -26,8 +26,13 @@ impl Embedded {
     /// Opens the directory in a folder.
     pub(crate) fn open(folder: &Path) -> Result<Self> {
         let shown = folder.display().to_string();
-        let directory = Directory::open(folder).with_context(|| format!("opening the directory in {shown}"))?;
-        Ok(Self { directory, shown, defects: Vec::new() })
+        let directory =
+            Directory::open(folder).with_context(|| format!("opening the directory in {shown}"))?;
+        Ok(Self {
+            directory,
+            shown,
+            defects: Vec::new(),
+        })
     }
 
     /// Hands every owner to `sink`.
@@ -63,7 +68,9 @@ impl Embedded {
             for object in reading.subtree(&context, automend_directory::Scope::Subtree)? {
                 let object = object?;
                 for class in object.values(attribute::OBJECT_CLASS) {
-                    Place::of(class, &object.dn).into_iter().for_each(|place| places.add(place));
+                    if let Some(place) = Place::of(class, &object.dn) {
+                        places.add(place);
+                    }
                 }
             }
         }
@@ -80,7 +87,9 @@ impl Embedded {
                 if !seen.insert(delegate.hash64()) {
                     continue;
                 }
-                let Some(object) = reading.object(&delegate)? else { continue };
+                let Some(object) = reading.object(&delegate)? else {
+                    continue;
+                };
                 let object = entry(&object, &mut self.defects);
                 if object.class == Class::Group {
                     groups.push(object);
@@ -102,13 +111,18 @@ impl Embedded {
 
     /// A snapshot.
     pub(crate) fn reading(&self) -> Result<Reading> {
-        self.directory.read().with_context(|| format!("reading {}", self.shown))
+        self.directory
+            .read()
+            .with_context(|| format!("reading {}", self.shown))
     }
 
     /// Answers the resolver's questions.
     pub(crate) fn answer(&mut self, needs: Vec<Need>, known: &mut Known) -> Result<()> {
         let reading = self.reading()?;
-        let places = if needs.iter().any(|need| matches!(need, Need::Exists(_) | Need::Server(_))) {
+        let places = if needs
+            .iter()
+            .any(|need| matches!(need, Need::Exists(_) | Need::Server(_)))
+        {
             self.places()?.or_nothing().0
         } else {
             Places::default()
@@ -136,14 +150,19 @@ impl Embedded {
                     }
                 }
                 Need::LegacyDn(legacy) => {
-                    for object in reading.by_value(attribute::LEGACY_EXCHANGE_DN, legacy.as_bytes())? {
+                    for object in
+                        reading.by_value(attribute::LEGACY_EXCHANGE_DN, legacy.as_bytes())?
+                    {
                         found.push(object?);
                     }
                 }
             }
             found.sort_by_key(|object| object.id);
             found.dedup_by_key(|object| object.id);
-            let found = found.iter().map(|object| entry(object, &mut self.defects)).collect();
+            let found = found
+                .iter()
+                .map(|object| entry(object, &mut self.defects))
+                .collect();
             known.insert(need, Answer::Found(found));
         }
         Ok(())

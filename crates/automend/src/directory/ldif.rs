@@ -39,24 +39,35 @@ impl Ldif {
     /// Takes a file; that it can be opened is seen at once.
     pub(crate) fn open(path: &Path) -> Result<Self> {
         File::open(path).with_context(|| format!("opening {}", path.display()))?;
-        Ok(Self::of(path.display().to_string(), Source::Path(path.to_path_buf())))
+        Ok(Self::of(
+            path.display().to_string(),
+            Source::Path(path.to_path_buf()),
+        ))
     }
 
     /// Puts standard input into a temporary file.
     pub(crate) fn standard_input() -> Result<Self> {
-        let mut file = tempfile::tempfile().context("making a temporary file for standard input")?;
+        let mut file =
+            tempfile::tempfile().context("making a temporary file for standard input")?;
         std::io::copy(&mut std::io::stdin().lock(), &mut file).context("reading standard input")?;
         Ok(Self::of("standard input".to_owned(), Source::Spooled(file)))
     }
 
     fn of(shown: String, source: Source) -> Self {
-        Self { shown, source, defects: Vec::new(), told: HashSet::new() }
+        Self {
+            shown,
+            source,
+            defects: Vec::new(),
+            told: HashSet::new(),
+        }
     }
 
     /// The text of the file, unpacked, from its start; and its size on disk for a progress bar.
     pub(crate) fn reader(&self) -> Result<(Box<dyn Read + Send>, u64)> {
         let mut file = match &self.source {
-            Source::Path(path) => File::open(path).with_context(|| format!("opening {}", self.shown))?,
+            Source::Path(path) => {
+                File::open(path).with_context(|| format!("opening {}", self.shown))?
+            }
             Source::Spooled(file) => file.try_clone().context("reading standard input again")?,
         };
         file.rewind().or_else(|error| match error.kind() {
@@ -67,14 +78,23 @@ impl Ldif {
         let size = file.metadata().map_or(0, |metadata| metadata.len());
         let mut magic = [0; 2];
         let packed = match &self.source {
-            Source::Path(path) => path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz")),
+            Source::Path(path) => path
+                .extension()
+                .is_some_and(|extension| extension.eq_ignore_ascii_case("gz")),
             Source::Spooled(_) => {
                 let read = file.read(&mut magic)?;
                 file.rewind()?;
                 magic.get(..read) == Some(&[0x1f, 0x8b])
             }
         };
-        Ok((if packed { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) }, size))
+        Ok((
+            if packed {
+                Box::new(MultiGzDecoder::new(file))
+            } else {
+                Box::new(file)
+            },
+            size,
+        ))
     }
 
     /// Notes what could not be read.
@@ -92,17 +112,21 @@ impl Ldif {
         while let Some(block) = blocks.next() {
             let block = block.with_context(|| format!("reading {}", self.shown))?;
             for record in block.records() {
-                match record.map_err(|defect| defect.to_string()).and_then(|record| {
-                    let dn = named(&record)?;
-                    Ok((record, dn))
-                }) {
+                match record
+                    .map_err(|defect| defect.to_string())
+                    .and_then(|record| {
+                        let dn = named(&record)?;
+                        Ok((record, dn))
+                    }) {
                     Ok((record, dn)) => look(&record, &dn),
                     Err(defect) => defects.push(defect),
                 }
             }
             blocks.recycle(block);
         }
-        defects.into_iter().for_each(|defect| self.tell(defect));
+        for defect in defects {
+            self.tell(defect);
+        }
         Ok(())
     }
 
@@ -131,9 +155,33 @@ impl Ldif {
         let mut matches: HashMap<Need, Vec<usize>> = HashMap::new();
         let mut places = Places::known();
         let mut defects = Vec::new();
+        let mut seen = Seen::default();
+        // An object that is not here is gone only if its container is here.
+        let parents: HashSet<u64> = needs
+            .iter()
+            .filter_map(|need| match need {
+                Need::Entry(dn) => dn.parent().map(|parent| parent.hash64()),
+                _ => None,
+            })
+            .collect();
+        let mut containers: HashSet<u64> = HashSet::new();
         self.scan(|record, dn| {
+            if parents.contains(&dn.hash64()) {
+                containers.insert(dn.hash64());
+            }
+            for (one, names) in Seen::NAMES {
+                if seen.0 & one.0 == 0
+                    && names
+                        .iter()
+                        .any(|name| record.values(name).next().is_some())
+                {
+                    seen.add(one);
+                }
+            }
             for class in record.values(attribute::OBJECT_CLASS).flatten() {
-                Place::of(&class, dn).into_iter().for_each(|place| places.add(place));
+                if let Some(place) = Place::of(&class, dn) {
+                    places.add(place);
+                }
             }
             let hits = wanted.hits(record, dn);
             if !hits.is_empty() {
@@ -141,22 +189,43 @@ impl Ldif {
                 defects.extend(broken.iter().map(ToString::to_string));
                 let mut bad_values: Vec<Defect> = Vec::new();
                 found.extend(super::typed(&entry, &mut bad_values));
-                defects.extend(bad_values.iter().map(|defect| format!("line {}: {defect}", record.line)));
+                defects.extend(
+                    bad_values
+                        .iter()
+                        .map(|defect| format!("line {}: {defect}", record.line)),
+                );
                 for need in hits {
                     matches.entry(need).or_default().push(found.len() - 1);
                 }
             }
         })?;
-        defects.into_iter().for_each(|defect| self.tell(defect));
+        for defect in defects {
+            self.tell(defect);
+        }
         self.derive_back_links(&mut found)?;
         let (places, _) = places.or_nothing();
         for need in needs {
             let answer = if matches!(need, Need::Exists(_) | Need::Server(_)) {
-                let unknown = Answer::Unreadable("the file does not hold the configuration".to_owned());
+                let unknown =
+                    Answer::Unreadable("the file does not hold the configuration".to_owned());
                 places.answer(&need).cloned().unwrap_or(unknown)
             } else {
                 let hits = matches.get(&need).map_or([].as_slice(), Vec::as_slice);
-                Answer::Found(hits.iter().filter_map(|i| found.get(*i)).cloned().collect())
+                let here = |dn: &Dn| {
+                    dn.parent()
+                        .is_some_and(|parent| containers.contains(&parent.hash64()))
+                };
+                match &need {
+                    Need::Entry(dn) if hits.is_empty() && !dn.is_deleted_object() && !here(dn) => {
+                        Answer::Unreadable(
+                            "the file does not hold this part of the directory".to_owned(),
+                        )
+                    }
+                    _ => {
+                        let objects = hits.iter().filter_map(|i| found.get(*i)).cloned();
+                        Answer::Found(objects.map(|entry| seen.applied(entry)).collect())
+                    }
+                }
             };
             known.insert(need, answer);
         }
@@ -175,7 +244,10 @@ impl Ldif {
         }
         self.scan(|record, owner| {
             for value in record.values(attribute::DELEGATE_LIST_LINK).flatten() {
-                let Some(delegate) = std::str::from_utf8(&value).ok().and_then(|text| Dn::parse(text).ok()) else {
+                let Some(delegate) = std::str::from_utf8(&value)
+                    .ok()
+                    .and_then(|text| Dn::parse(text).ok())
+                else {
                     continue;
                 };
                 for i in at.get(&delegate.hash64()).into_iter().flatten() {
@@ -194,11 +266,81 @@ impl Ldif {
 pub(crate) fn named(record: &Record<'_>) -> Result<Dn, String> {
     let at = |what: String| format!("line {}: {what}", record.line);
     match record.change {
-        Change::Content | Change::Add => Dn::parse(&record.dn).map_err(|error| at(error.to_string())),
+        Change::Content | Change::Add => {
+            Dn::parse(&record.dn).map_err(|error| at(error.to_string()))
+        }
         _ => Err(at(format!(
             "a change to {}, not an object; import the file into an embedded directory to apply it",
             record.dn
         ))),
+    }
+}
+
+/// Which of the attributes that decide on owners any record of a file has, as bits.
+///
+/// One that no record has was surely not exported, so its absence says nothing.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Seen(u8);
+
+impl Seen {
+    /// `legacyExchangeDN`.
+    pub(crate) const LEGACY: Self = Self(1);
+    /// `msExchMailboxGuid`.
+    pub(crate) const GUID: Self = Self(2);
+    /// `homeMDB` or `msExchHomeServerName`.
+    pub(crate) const HOME: Self = Self(4);
+    /// `msExchRecipientTypeDetails` or `msExchRemoteRecipientType`.
+    pub(crate) const TYPE: Self = Self(8);
+
+    const NAMES: [(Self, &[&str]); 4] = [
+        (Self::LEGACY, &[attribute::LEGACY_EXCHANGE_DN]),
+        (Self::GUID, &[attribute::MAILBOX_GUID]),
+        (Self::HOME, &[attribute::HOME_MDB, attribute::HOME_SERVER]),
+        (
+            Self::TYPE,
+            &[attribute::RECIPIENT_TYPE, attribute::REMOTE_RECIPIENT_TYPE],
+        ),
+    ];
+
+    /// Adds what another has seen.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+
+    /// Whether all of a mailbox was seen.
+    pub(crate) fn is_mailbox(self) -> bool {
+        let all = Self::LEGACY.0 | Self::GUID.0 | Self::HOME.0;
+        self.0 & all == all
+    }
+
+    /// The names of what no record has and every mailbox needs.
+    pub(crate) fn lacking(self) -> Option<String> {
+        let lacking = Self::NAMES
+            .iter()
+            .filter(|(one, _)| *one != Self::TYPE && self.0 & one.0 == 0);
+        let names: Vec<&str> = lacking
+            .flat_map(|(_, names)| names.iter().copied())
+            .collect();
+        (!names.is_empty()).then(|| names.join(", "))
+    }
+
+    /// Marks what this file cannot tell of an object.
+    pub(crate) fn applied(self, mut entry: Entry) -> Entry {
+        for (one, names) in Self::NAMES {
+            // The type matters only for what may be a mailbox elsewhere: one that has a part of a
+            // mailbox, or sends its mail on.
+            let may_be_remote = entry.target_address.is_some() || entry.mailbox_guid.is_some();
+            if self.0 & one.0 == 0 && (one != Self::TYPE || may_be_remote) {
+                entry.undecided.extend(
+                    names
+                        .iter()
+                        .filter(|name| !entry.undecided.contains(name))
+                        .copied()
+                        .collect::<Vec<_>>(),
+                );
+            }
+        }
+        entry
     }
 }
 
@@ -215,7 +357,10 @@ impl Wanted {
         match need {
             Need::Exists(_) | Need::Server(_) => {}
             Need::Entry(dn) => {
-                self.names.entry(dn.hash64()).or_default().push(need.clone());
+                self.names
+                    .entry(dn.hash64())
+                    .or_default()
+                    .push(need.clone());
             }
             Need::Address(address) => {
                 self.addresses.insert(address.clone(), need.clone());
@@ -228,6 +373,8 @@ impl Wanted {
 
     fn hits(&self, record: &Record<'_>, dn: &Dn) -> Vec<Need> {
         let mut hits = self.names.get(&dn.hash64()).cloned().unwrap_or_default();
+        // Two names might share a hash.
+        hits.retain(|need| !matches!(need, Need::Entry(wanted) if wanted != dn));
         if self.addresses.is_empty() && self.legacy.is_empty() {
             return hits;
         }
@@ -236,7 +383,11 @@ impl Wanted {
             hits.extend(new);
         };
         for line in record.lines().flatten() {
-            let address = [attribute::PROXY_ADDRESSES, attribute::MAIL, attribute::USER_PRINCIPAL_NAME];
+            let address = [
+                attribute::PROXY_ADDRESSES,
+                attribute::MAIL,
+                attribute::USER_PRINCIPAL_NAME,
+            ];
             if address.iter().any(|name| line.is(name)) {
                 let Ok(text) = line.text() else { continue };
                 let text = match text.split_once(':') {

@@ -95,22 +95,40 @@ impl Live {
     pub(crate) async fn open(settings: &Settings, url: &Url) -> Result<Self> {
         let settings = settings.with_known_password()?;
         let client = connect(&settings, url).await?;
-        let root = RootDse::read(&client).await.with_context(|| format!("{url}: reading its root DSE"))?;
-        Ok(Self { url: url.clone(), settings, client, root, defects: Vec::new(), places: None, rights: None })
+        let root = RootDse::read(&client)
+            .await
+            .with_context(|| format!("{url}: reading its root DSE"))?;
+        Ok(Self {
+            url: url.clone(),
+            settings,
+            client,
+            root,
+            defects: Vec::new(),
+            places: None,
+            rights: None,
+        })
     }
 
     /// The GUID of the domain, or its name where it has none.
     pub(crate) async fn identity(&mut self) -> Result<String> {
         let bases = self.bases()?;
-        let head = self.root.default.clone().or_else(|| bases.into_iter().next()).unwrap_or_default();
+        let head = self
+            .root
+            .default
+            .clone()
+            .or_else(|| bases.into_iter().next())
+            .unwrap_or_default();
         let found = self
-            .insist(async |live| match live.client.base(&head, &[attribute::OBJECT_GUID]).await {
-                Err(Error::Refused { code, .. }) if !is_lost_code(code) => Ok(None),
-                Err(Error::Referral { .. }) => Ok(None),
-                found => found.with_context(|| format!("{}: reading {head}", live.url)),
-            })
+            .insist(
+                async |live| match live.client.base(&head, &[attribute::OBJECT_GUID]).await {
+                    Err(Error::Refused { code, .. }) if !is_lost_code(code) => Ok(None),
+                    Err(Error::Referral { .. }) => Ok(None),
+                    found => found.with_context(|| format!("{}: reading {head}", live.url)),
+                },
+            )
             .await?;
-        let guid = found.and_then(|entry| Guid::from_bytes(entry.values(attribute::OBJECT_GUID).next()?));
+        let guid =
+            found.and_then(|entry| Guid::from_bytes(entry.values(attribute::OBJECT_GUID).next()?));
         Ok(guid.map_or_else(|| head.to_lowercase(), |guid| guid.to_string()))
     }
 
@@ -120,21 +138,34 @@ impl Live {
             return Ok(self.settings.base.iter().map(ToString::to_string).collect());
         }
         if self.root.contexts.is_empty() {
-            bail!("{}: the server names no naming context; give --base", self.url);
+            bail!(
+                "{}: the server names no naming context; give --base",
+                self.url
+            );
         }
         Ok(self.root.contexts.clone())
     }
 
     /// The search for owners below `base`.
-    pub(crate) fn owner_search(&self, base: &str, attributes: &[&str]) -> Search {
-        Search::new(base, Scope::Subtree, Filter::present(attribute::DELEGATE_LIST_LINK), attributes)
+    pub(crate) fn owner_search(base: &str) -> Search {
+        let filter = Filter::present(attribute::DELEGATE_LIST_LINK);
+        Search::new(base, Scope::Subtree, filter, AUDITED)
     }
 
     /// Hands every owner to `sink`, deleted ones too where the server keeps them.
-    pub(crate) async fn owners(&mut self, attributes: &[&str], sink: &mut impl Owners) -> Result<Vec<String>> {
-        let deleted = self.root.controls.contains(SHOW_DELETED).then(Control::show_deleted);
+    pub(crate) async fn owners(
+        &mut self,
+        attributes: &[&str],
+        sink: &mut impl Owners,
+    ) -> Result<Vec<String>> {
+        let deleted = self
+            .root
+            .controls
+            .contains(SHOW_DELETED)
+            .then(Control::show_deleted);
         let filter = Filter::present(attribute::DELEGATE_LIST_LINK);
-        self.stream_with(&filter, attributes, deleted.into_iter().collect(), sink).await
+        self.stream_with(&filter, attributes, deleted.into_iter().collect(), sink)
+            .await
     }
 
     /// Hands every entry that `filter` selects to `sink`; returns the references that lead out of what
@@ -157,12 +188,18 @@ impl Live {
     ) -> Result<Vec<String>> {
         let bases = self.bases()?;
         for _ in 0..=MOST_RESTARTS {
-            match self.stream_once(&bases, filter, attributes, &controls, sink).await? {
+            match self
+                .stream_once(&bases, filter, attributes, &controls, sink)
+                .await?
+            {
                 Some(references) => return Ok(self.foreign(&bases, references)),
                 None => sink.restart(),
             }
         }
-        bail!("{}: the search was lost {MOST_RESTARTS} times; try again when the server is at rest", self.url);
+        bail!(
+            "{}: the search was lost {MOST_RESTARTS} times; try again when the server is at rest",
+            self.url
+        );
     }
 
     /// `None` when the server forgot where the search was.
@@ -191,11 +228,16 @@ impl Live {
                     Ok(None) => break,
                     Err(error) if is_lost(&error) && reconnects < MOST_RECONNECTS => {
                         reconnects += 1;
-                        self.reconnect(reconnects).await.with_context(|| format!("after: {error}"))?;
+                        self.reconnect(reconnects)
+                            .await
+                            .with_context(|| format!("after: {error}"))?;
                         pages.resume_with(self.client.clone());
                     }
                     Err(Error::CookieRefused { .. }) => return Ok(None),
-                    Err(Error::Refused { code: ResultCode::NO_SUCH_OBJECT, .. }) if self.settings.base.is_empty() => {
+                    Err(Error::Refused {
+                        code: ResultCode::NO_SUCH_OBJECT,
+                        ..
+                    }) if self.settings.base.is_empty() => {
                         // The server names a context that this account cannot see.
                         unseen += 1;
                         break;
@@ -205,7 +247,11 @@ impl Live {
             }
         }
         if unseen == bases.len() {
-            bail!("{}: this account may read nothing below {}", self.url, bases.join(" and "));
+            bail!(
+                "{}: this account may read nothing below {}",
+                self.url,
+                bases.join(" and ")
+            );
         }
         Ok(Some(references))
     }
@@ -221,9 +267,14 @@ impl Live {
         let mut attempts = 0;
         loop {
             match work(self).await {
-                Err(error) if attempts < MOST_RETRIES && error.downcast_ref::<Error>().is_some_and(is_lost) => {
+                Err(error)
+                    if attempts < MOST_RETRIES
+                        && error.downcast_ref::<Error>().is_some_and(is_lost) =>
+                {
                     attempts += 1;
-                    self.reconnect(attempts).await.with_context(|| format!("after: {error:#}"))?;
+                    self.reconnect(attempts)
+                        .await
+                        .with_context(|| format!("after: {error:#}"))?;
                 }
                 done => return done,
             }
@@ -233,7 +284,8 @@ impl Live {
     /// Makes the connection anew, after a pause that grows with `attempt`.
     pub(crate) async fn reconnect(&mut self, attempt: u32) -> Result<()> {
         // 0.1, 0.2, 0.4 s and so on, at most 10 s.
-        let wait = Duration::from_millis(100 << attempt.saturating_sub(1).min(7)).min(Duration::from_secs(10));
+        let wait = Duration::from_millis(100 << attempt.saturating_sub(1).min(7))
+            .min(Duration::from_secs(10));
         tokio::time::sleep(wait).await;
         let mut tries = 0;
         loop {
@@ -242,7 +294,9 @@ impl Live {
                     self.client = client;
                     return Ok(());
                 }
-                Err(error) if tries >= 3 => return Err(error.context(format!("{}: the connection was lost", self.url))),
+                Err(error) if tries >= 3 => {
+                    return Err(error.context(format!("{}: the connection was lost", self.url)));
+                }
                 Err(_) => {
                     tries += 1;
                     tokio::time::sleep(wait.max(Duration::from_secs(1))).await;
@@ -253,18 +307,25 @@ impl Live {
 
     fn explain(&self, error: Error, base: &str) -> anyhow::Error {
         let advice = match &error {
-            Error::Incomplete { code: ResultCode::SIZE_LIMIT_EXCEEDED, .. } => {
-                Some("the server's size limit cut the search short; raise it for this account, or use a smaller --base")
-            }
-            Error::Incomplete { code: ResultCode::TIME_LIMIT_EXCEEDED, .. } => {
-                Some("the server's time limit cut the search short; raise it for this account, or use a smaller --base")
-            }
-            Error::Incomplete { .. } => {
-                Some("an administrative limit of the server cut the search short; index msExchDelegateListLink")
-            }
-            Error::Refused { code: ResultCode::OPERATIONS_ERROR, .. } if self.settings.user.is_none() => {
-                Some("the server wants a login: give --user")
-            }
+            Error::Incomplete {
+                code: ResultCode::SIZE_LIMIT_EXCEEDED,
+                ..
+            } => Some(
+                "the server's size limit cut the search short; raise it for this account, or use a smaller --base",
+            ),
+            Error::Incomplete {
+                code: ResultCode::TIME_LIMIT_EXCEEDED,
+                ..
+            } => Some(
+                "the server's time limit cut the search short; raise it for this account, or use a smaller --base",
+            ),
+            Error::Incomplete { .. } => Some(
+                "an administrative limit of the server cut the search short; index msExchDelegateListLink",
+            ),
+            Error::Refused {
+                code: ResultCode::OPERATIONS_ERROR,
+                ..
+            } if self.settings.user.is_none() => Some("the server wants a login: give --user"),
             _ => None,
         };
         let error = anyhow::Error::new(error).context(format!("{}: searching {base:?}", self.url));
@@ -276,18 +337,27 @@ impl Live {
 
     /// References to what was not searched, each once.
     fn foreign(&self, bases: &[String], mut references: Vec<String>) -> Vec<String> {
-        let searched: Vec<Dn> = bases.iter().filter_map(|base| Dn::parse(base).ok()).collect();
+        let searched: Vec<Dn> = bases
+            .iter()
+            .filter_map(|base| Dn::parse(base).ok())
+            .collect();
         references.sort();
         references.dedup();
         references.retain(|url| {
-            let name = url.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map(|(_, name)| name);
+            let name = url
+                .split_once("://")
+                .and_then(|(_, rest)| rest.split_once('/'))
+                .map(|(_, name)| name);
             let name = name.map(|name| name.split('?').next().unwrap_or(name).replace("%20", " "));
-            !name.and_then(|name| Dn::parse(&name).ok()).is_some_and(|name| {
-                searched.contains(&name)
-                    || self.settings.base.is_empty() && self.root.contexts.iter().any(|context| {
-                        Dn::parse(context).is_ok_and(|context| context == name)
-                    })
-            })
+            !name
+                .and_then(|name| Dn::parse(&name).ok())
+                .is_some_and(|name| {
+                    searched.contains(&name)
+                        || self.settings.base.is_empty()
+                            && self.root.contexts.iter().any(|context| {
+                                Dn::parse(context).is_ok_and(|context| context == name)
+                            })
+                })
         });
         references
     }
@@ -304,19 +374,28 @@ impl Live {
         };
         let class = |name| Filter::equal(attribute::OBJECT_CLASS, name);
         let filter = Filter::or([class(Place::DATABASE), class(Place::SERVER)]);
-        let search = Search::new(configuration, Scope::Subtree, filter, &[attribute::OBJECT_CLASS]);
+        let search = Search::new(
+            configuration,
+            Scope::Subtree,
+            filter,
+            &[attribute::OBJECT_CLASS],
+        );
         let mut pages = self.client.paged(search, self.settings.page_size);
         loop {
             match pages.next().await {
                 Ok(Some(Item::Entry(entry))) => {
                     if let Ok(dn) = Dn::parse(&entry.dn) {
                         let classes = entry.values(attribute::OBJECT_CLASS);
-                        classes.filter_map(|class| Place::of(class, &dn)).for_each(|place| places.add(place));
+                        classes
+                            .filter_map(|class| Place::of(class, &dn))
+                            .for_each(|place| places.add(place));
                     }
                 }
                 Ok(Some(Item::Reference(_))) => {}
                 Ok(None) => return Ok(places),
-                Err(Error::Refused { code, .. }) if !is_lost_code(code) => return Ok(Places::known()),
+                Err(Error::Refused { code, .. }) if !is_lost_code(code) => {
+                    return Ok(Places::known());
+                }
                 Err(Error::Referral { .. }) => return Ok(Places::known()),
                 Err(error) => return Err(self.explain(error, configuration)),
             }
@@ -339,7 +418,11 @@ impl Live {
             Filter::equal(attribute::OBJECT_CLASS, "group"),
             Filter::present(attribute::DELEGATE_LIST_BL),
         ]);
-        let attributes = [attribute::OBJECT_CLASS, attribute::OBJECT_GUID, attribute::DELEGATE_LIST_BL];
+        let attributes = [
+            attribute::OBJECT_CLASS,
+            attribute::OBJECT_GUID,
+            attribute::DELEGATE_LIST_BL,
+        ];
         let mut groups = Groups(Vec::new());
         self.stream(&filter, &attributes, &mut groups).await?;
         Ok(groups.0)
@@ -347,7 +430,8 @@ impl Live {
 
     /// Whether the schema has the forward link; `None` when the schema cannot be read.
     pub(crate) async fn has_exchange_schema(&mut self) -> Result<Option<bool>> {
-        self.insist(async |live| live.has_exchange_schema_once().await).await
+        self.insist(async |live| live.has_exchange_schema_once().await)
+            .await
     }
 
     async fn has_exchange_schema_once(&self) -> Result<Option<bool>> {
@@ -374,7 +458,9 @@ impl Live {
         let named = format!("'{}'", attribute::DELEGATE_LIST_LINK).to_ascii_lowercase();
         Ok(found.first().map(|entry| {
             entry.values("attributeTypes").any(|definition| {
-                String::from_utf8_lossy(definition).to_ascii_lowercase().contains(&named)
+                String::from_utf8_lossy(definition)
+                    .to_ascii_lowercase()
+                    .contains(&named)
             })
         }))
     }
@@ -397,7 +483,8 @@ impl Live {
 
     async fn prove_once(&self, entries: &mut [Entry]) -> Result<()> {
         // One filter covers the objects that lack the same attributes.
-        let mut alike: std::collections::HashMap<Vec<&'static str>, Vec<usize>> = std::collections::HashMap::new();
+        let mut alike: std::collections::HashMap<Vec<&'static str>, Vec<usize>> =
+            std::collections::HashMap::new();
         for (i, entry) in entries.iter().enumerate() {
             alike.entry(absent(entry)).or_default().push(i);
         }
@@ -405,32 +492,57 @@ impl Live {
             if lacking.is_empty() {
                 continue;
             }
-            let affirmed = Filter::and(lacking.iter().map(|name| Filter::not(Filter::present(name))));
-            let (by_guid, by_name): (Vec<usize>, Vec<usize>) =
-                members.into_iter().partition(|i| entries.get(*i).is_some_and(|entry| entry.guid.is_some()));
+            let affirmed = Filter::and(
+                lacking
+                    .iter()
+                    .map(|name| Filter::not(Filter::present(name))),
+            );
+            let (by_guid, by_name): (Vec<usize>, Vec<usize>) = members
+                .into_iter()
+                .partition(|i| entries.get(*i).is_some_and(|entry| entry.guid.is_some()));
             for batch in by_guid.chunks(NAMED_AT_ONCE) {
-                let mut left: std::collections::HashMap<_, _> =
-                    batch.iter().filter_map(|i| Some((entries.get(*i)?.guid?.0.to_vec(), *i))).collect();
-                let named = Filter::or(left.keys().map(|guid| Filter::equal(attribute::OBJECT_GUID, guid)));
+                let mut left: std::collections::HashMap<_, _> = batch
+                    .iter()
+                    .filter_map(|i| Some((entries.get(*i)?.guid?.0.to_vec(), *i)))
+                    .collect();
+                let named = Filter::or(
+                    left.keys()
+                        .map(|guid| Filter::equal(attribute::OBJECT_GUID, guid)),
+                );
                 let filter = Filter::and([named, affirmed.clone()]);
                 for base in self.bases()? {
-                    let wanted = [attribute::OBJECT_GUID, attribute::REPLICATION_METADATA, PERMISSIONS];
-                    let mut search = Search::new(&base, Scope::Subtree, filter.clone(), self.proof(&wanted));
-                    search.controls.extend(self.rights.is_some().then(Control::permissions_only));
+                    let wanted = [
+                        attribute::OBJECT_GUID,
+                        attribute::REPLICATION_METADATA,
+                        PERMISSIONS,
+                    ];
+                    let mut search =
+                        Search::new(&base, Scope::Subtree, filter.clone(), self.proof(&wanted));
+                    search
+                        .controls
+                        .extend(self.rights.is_some().then(Control::permissions_only));
                     let mut pages = self.client.paged(search, self.settings.page_size);
                     loop {
                         match pages.next().await {
                             Ok(Some(Item::Entry(found))) => {
-                                let guid = found.values(attribute::OBJECT_GUID).next().unwrap_or_default();
+                                let guid = found
+                                    .values(attribute::OBJECT_GUID)
+                                    .next()
+                                    .unwrap_or_default();
                                 let metadata = found.values(attribute::REPLICATION_METADATA).next();
-                                if let Some(entry) = left.remove(guid).and_then(|i| entries.get_mut(i)) {
+                                if let Some(entry) =
+                                    left.remove(guid).and_then(|i| entries.get_mut(i))
+                                {
                                     entry.replication_metadata = metadata.map(<[u8]>::to_vec);
                                     entry.undecided = self.hidden(&found, &lacking);
                                 }
                             }
                             Ok(Some(Item::Reference(_))) => {}
-                            Ok(None) => break,
-                            Err(Error::Refused { code: ResultCode::NO_SUCH_OBJECT, .. }) => break,
+                            Ok(None)
+                            | Err(Error::Refused {
+                                code: ResultCode::NO_SUCH_OBJECT,
+                                ..
+                            }) => break,
                             Err(error) => return Err(self.explain(error, &base)),
                         }
                     }
@@ -468,13 +580,24 @@ impl Live {
             return Vec::new();
         };
         let permissions = found.values(PERMISSIONS).next();
-        lacking.iter().copied().filter(|name| !rights.may_read(permissions, name)).collect()
+        lacking
+            .iter()
+            .copied()
+            .filter(|name| !rights.may_read(permissions, name))
+            .collect()
     }
 
     async fn prove_one(&self, entry: &mut Entry, lacking: &[&'static str]) -> Result<()> {
         let affirms = |filter: Filter| {
-            let mut search = Search::new(entry.dn.as_str(), Scope::Base, filter, self.proof(&["1.1", PERMISSIONS]));
-            search.controls.extend(self.rights.is_some().then(Control::permissions_only));
+            let mut search = Search::new(
+                entry.dn.as_str(),
+                Scope::Base,
+                filter,
+                self.proof(&["1.1", PERMISSIONS]),
+            );
+            search
+                .controls
+                .extend(self.rights.is_some().then(Control::permissions_only));
             search.controls.extend(self.showing(&entry.dn));
             async move {
                 match self.client.entries(&search, 2).await {
@@ -485,7 +608,11 @@ impl Live {
                 }
             }
         };
-        let all = Filter::and(lacking.iter().map(|name| Filter::not(Filter::present(name))));
+        let all = Filter::and(
+            lacking
+                .iter()
+                .map(|name| Filter::not(Filter::present(name))),
+        );
         if let Some(found) = affirms(all).await? {
             entry.undecided = self.hidden(&found, lacking);
             return Ok(());
@@ -503,11 +630,16 @@ impl Live {
 
     /// Answers the resolver's questions, many at once.
     pub(crate) async fn answer(&mut self, needs: Vec<Need>, known: &mut Known) -> Result<()> {
-        self.insist(async |live| live.answer_once(needs.clone(), known).await).await
+        self.insist(async |live| live.answer_once(needs.clone(), known).await)
+            .await
     }
 
     async fn answer_once(&mut self, needs: Vec<Need>, known: &mut Known) -> Result<()> {
-        if self.places.is_none() && needs.iter().any(|need| matches!(need, Need::Exists(_) | Need::Server(_))) {
+        if self.places.is_none()
+            && needs
+                .iter()
+                .any(|need| matches!(need, Need::Exists(_) | Need::Server(_)))
+        {
             self.places = Some(self.places().await?.or_nothing().0);
         }
         let live = &*self;
@@ -551,17 +683,39 @@ impl Live {
     async fn one(&self, need: &Need) -> Result<(Answer, Vec<Defect>)> {
         let mut defects = Vec::new();
         let answer = match need {
-            Need::Entry(dn) => match self.client.base_with(dn.as_str(), ATTRIBUTES, &self.showing(dn)).await {
-                Ok(found) => Answer::Found(found.iter().filter_map(|entry| typed(entry, &mut defects)).collect()),
+            Need::Entry(dn) => match self
+                .client
+                .base_with(dn.as_str(), ATTRIBUTES, &self.showing(dn))
+                .await
+            {
+                // Active Directory keeps no link to what does not exist: it is there, but not for us.
+                Ok(None) if self.root.active_directory && !dn.is_deleted_object() => {
+                    let why = "this account may not see it, or it has not replicated here yet";
+                    Answer::Unreadable(why.to_owned())
+                }
+                Ok(found) => Answer::Found(
+                    found
+                        .iter()
+                        .filter_map(|entry| typed(entry, &mut defects))
+                        .collect(),
+                ),
                 Err(error) => self.unreadable(error, dn.as_str())?,
             },
             Need::Exists(_) | Need::Server(_) => {
                 let unknown = Answer::Unreadable("the configuration cannot be read".to_owned());
-                self.places.as_ref().and_then(|places| places.answer(need)).cloned().unwrap_or(unknown)
+                self.places
+                    .as_ref()
+                    .and_then(|places| places.answer(need))
+                    .cloned()
+                    .unwrap_or(unknown)
             }
             Need::Address(address) => self.several(&by_address(address), &mut defects).await?,
             Need::LegacyDn(legacy) => {
-                self.several(&Filter::equal(attribute::LEGACY_EXCHANGE_DN, legacy), &mut defects).await?
+                self.several(
+                    &Filter::equal(attribute::LEGACY_EXCHANGE_DN, legacy),
+                    &mut defects,
+                )
+                .await?
             }
         };
         Ok((answer, defects))
@@ -580,9 +734,10 @@ impl Live {
                     Ok(Some(Item::Entry(entry))) => all.extend(typed(&entry, defects)),
                     Ok(Some(Item::Reference(_))) => {}
                     Ok(None) => break,
-                    Err(Error::Refused { code: ResultCode::NO_SUCH_OBJECT, .. })
-                        if self.settings.base.is_empty() =>
-                    {
+                    Err(Error::Refused {
+                        code: ResultCode::NO_SUCH_OBJECT,
+                        ..
+                    }) if self.settings.base.is_empty() => {
                         break;
                     }
                     Err(error) => return Err(self.explain(error, &base)),
@@ -603,17 +758,32 @@ impl Live {
         if !self.root.controls.contains(ATTRIBUTE_SCOPED_QUERY) {
             return Ok(());
         }
-        let mut search =
-            Search::new(delegate.dn.as_str(), Scope::Base, Filter::present(attribute::OBJECT_CLASS), ATTRIBUTES);
-        search.controls.push(Control::attribute_scoped_query(attribute::DELEGATE_LIST_BL));
-        let found = match self.client.entries(&search, delegate.back_links.len() + 1).await {
+        let mut search = Search::new(
+            delegate.dn.as_str(),
+            Scope::Base,
+            Filter::present(attribute::OBJECT_CLASS),
+            ATTRIBUTES,
+        );
+        search
+            .controls
+            .push(Control::attribute_scoped_query(attribute::DELEGATE_LIST_BL));
+        let found = match self
+            .client
+            .entries(&search, delegate.back_links.len() + 1)
+            .await
+        {
             Ok(found) => found,
             // It is only a short cut.
-            Err(Error::Refused { .. } | Error::Limit { .. } | Error::Incomplete { .. }) => return Ok(()),
+            Err(Error::Refused { .. } | Error::Limit { .. } | Error::Incomplete { .. }) => {
+                return Ok(());
+            }
             Err(error) => return Err(self.explain(error, delegate.dn.as_str())),
         };
         for entry in found {
-            let ranged = entry.attributes.iter().any(|attribute| attribute.options.iter().any(|o| o.starts_with("range=")));
+            let ranged = entry
+                .attributes
+                .iter()
+                .any(|attribute| attribute.options.iter().any(|o| o.starts_with("range=")));
             let Some(entry) = typed(&entry, &mut self.defects).filter(|_| !ranged) else {
                 continue;
             };
@@ -627,13 +797,20 @@ impl Live {
     /// What a refusal to read one object means; anything else is an error.
     fn unreadable(&self, error: Error, dn: &str) -> Result<Answer> {
         match error {
-            Error::Refused { code: ResultCode::INSUFFICIENT_ACCESS_RIGHTS, .. } => {
-                Ok(Answer::Unreadable("this account may not read it".to_owned()))
-            }
-            Error::Referral { urls, .. } => {
-                Ok(Answer::Unreadable(format!("another server holds it: {}", urls.join(", "))))
-            }
-            Error::Refused { code: ResultCode::INVALID_DN_SYNTAX, .. } => Ok(Answer::Found(Vec::new())),
+            Error::Refused {
+                code: ResultCode::INSUFFICIENT_ACCESS_RIGHTS,
+                ..
+            } => Ok(Answer::Unreadable(
+                "this account may not read it".to_owned(),
+            )),
+            Error::Referral { urls, .. } => Ok(Answer::Unreadable(format!(
+                "another server holds it: {}",
+                urls.join(", ")
+            ))),
+            Error::Refused {
+                code: ResultCode::INVALID_DN_SYNTAX,
+                ..
+            } => Ok(Answer::Found(Vec::new())),
             error => Err(self.explain(error, dn)),
         }
     }
@@ -653,16 +830,28 @@ impl RootDse {
         ];
         let entry = client.base("", WANTED).await?.unwrap_or_default();
         let texts = |name: &str| -> Vec<String> {
-            entry.values(name).map(|value| String::from_utf8_lossy(value).into_owned()).collect()
+            entry
+                .values(name)
+                .map(|value| String::from_utf8_lossy(value).into_owned())
+                .collect()
         };
         let one = |name: &str| texts(name).into_iter().next();
         let mut contexts = texts("namingContexts");
         // A subtree search covers what lies inside, unless the server keeps it apart, as AD does.
-        let active_directory = texts("supportedCapabilities").iter().any(|oid| oid == ACTIVE_DIRECTORY);
+        let active_directory = texts("supportedCapabilities")
+            .iter()
+            .any(|oid| oid == ACTIVE_DIRECTORY);
         if !active_directory {
-            let names: Vec<Dn> = contexts.iter().filter_map(|text| Dn::parse(text).ok()).collect();
+            let names: Vec<Dn> = contexts
+                .iter()
+                .filter_map(|text| Dn::parse(text).ok())
+                .collect();
             contexts.retain(|text| {
-                Dn::parse(text).is_ok_and(|dn| !names.iter().any(|other| *other != dn && dn.is_within(other)))
+                Dn::parse(text).is_ok_and(|dn| {
+                    !names
+                        .iter()
+                        .any(|other| *other != dn && dn.is_within(other))
+                })
             });
         }
         Ok(Self {
@@ -701,8 +890,10 @@ fn by_address(address: &SmtpAddress) -> Filter {
 
 /// Whether another connection may go on where this one ended.
 pub(crate) fn is_lost(error: &Error) -> bool {
-    matches!(error, Error::Closed { .. } | Error::Io { .. } | Error::TimedOut { .. })
-        || matches!(error, Error::Refused { code, .. } if is_lost_code(*code))
+    matches!(
+        error,
+        Error::Closed { .. } | Error::Io { .. } | Error::TimedOut { .. }
+    ) || matches!(error, Error::Refused { code, .. } if is_lost_code(*code))
 }
 
 /// A refusal for now, not for good.

@@ -36,7 +36,10 @@ impl Directory {
     pub(crate) async fn open(settings: &Settings) -> Result<Self> {
         let needs_no_login = !matches!(settings.directory, Where::Server(_));
         if needs_no_login && settings.start_tls {
-            bail!("{}: --start-tls is for ldap:// servers", settings.directory.shown());
+            bail!(
+                "{}: --start-tls is for ldap:// servers",
+                settings.directory.shown()
+            );
         }
         Ok(match &settings.directory {
             Where::Server(url) => Self::Live(Box::new(live::Live::open(settings, url).await?)),
@@ -66,7 +69,9 @@ impl Directory {
 
     /// What could not be read so far, told once.
     pub(crate) fn take_defects(&mut self) -> Vec<String> {
-        let told = |defects: &mut Vec<Defect>| defects.drain(..).map(|defect| defect.to_string()).collect();
+        let told = |defects: &mut Vec<Defect>| {
+            defects.drain(..).map(|defect| defect.to_string()).collect()
+        };
         match self {
             Self::Live(live) => told(&mut live.defects),
             Self::Embedded(embedded) => told(&mut embedded.defects),
@@ -75,7 +80,11 @@ impl Directory {
     }
 
     /// Asks the resolver; `known` keeps what was read, for the next question.
-    pub(crate) async fn resolve(&mut self, request: &Request, known: &mut Known) -> Result<Resolved> {
+    pub(crate) async fn resolve(
+        &mut self,
+        request: &Request,
+        known: &mut Known,
+    ) -> Result<Resolved> {
         for _ in 0..MOST_ROUNDS {
             match resolve(known, request) {
                 Ok(resolved) => return Ok(resolved),
@@ -100,7 +109,10 @@ impl Directory {
                 [] => bail!("{shown}: no object has this address or name"),
                 several => {
                     let names: Vec<&str> = several.iter().map(|entry| entry.dn.as_str()).collect();
-                    bail!("{shown} is not unique: {}; give the distinguished name", names.join(" and "))
+                    bail!(
+                        "{shown} is not unique: {}; give the distinguished name",
+                        names.join(" and ")
+                    )
                 }
             },
             Some(Answer::Unreadable(why)) => bail!("{shown}: {why}"),
@@ -129,7 +141,11 @@ pub(crate) fn typed(entry: &automend_ldap::Entry, defects: &mut Vec<Defect>) -> 
         Ok(dn) => dn,
         Err(error) => {
             let what = error.to_string();
-            defects.push(Defect { dn: entry.dn.clone(), attribute: "dn".to_owned(), what });
+            defects.push(Defect {
+                dn: entry.dn.clone(),
+                attribute: "dn".to_owned(),
+                what,
+            });
             return None;
         }
     };
@@ -149,9 +165,18 @@ mod tests {
     #[test]
     fn people_may_type_an_address_or_a_name() {
         assert!(matches!(who("alice@contoso.com").unwrap(), Who::Address(_)));
-        assert!(matches!(who("CN=Alice,DC=contoso,DC=com").unwrap(), Who::Dn(_)));
-        assert!(matches!(who("CN=a@b,DC=contoso,DC=com").unwrap(), Who::Dn(_)));
-        assert!(matches!(who("/o=Contoso/cn=alice").unwrap(), Who::LegacyDn(_)));
+        assert!(matches!(
+            who("CN=Alice,DC=contoso,DC=com").unwrap(),
+            Who::Dn(_)
+        ));
+        assert!(matches!(
+            who("CN=a@b,DC=contoso,DC=com").unwrap(),
+            Who::Dn(_)
+        ));
+        assert!(matches!(
+            who("/o=Contoso/cn=alice").unwrap(),
+            Who::LegacyDn(_)
+        ));
         assert!(who("alice").is_err());
     }
 }

@@ -19,11 +19,21 @@ pub(crate) async fn replicas(live: &Live, named: &[String]) -> Result<Vec<Url>> 
     if !named.is_empty() {
         return named
             .iter()
-            .map(|text| if text.contains("://") { Url::parse(text) } else { at_host(live, text) })
+            .map(|text| {
+                if text.contains("://") {
+                    Url::parse(text)
+                } else {
+                    at_host(live, text)
+                }
+            })
             .map(|url| url.context("reading --dc"))
             .collect();
     }
-    let listed = if live.root.active_directory { listed(live).await? } else { Vec::new() };
+    let listed = if live.root.active_directory {
+        listed(live).await?
+    } else {
+        Vec::new()
+    };
     if listed.is_empty() {
         return Ok(vec![live.url.clone()]);
     }
@@ -32,7 +42,11 @@ pub(crate) async fn replicas(live: &Live, named: &[String]) -> Result<Vec<Url>> 
 
 /// The same way to connect, at another host.
 fn at_host(live: &Live, text: &str) -> Result<Url> {
-    let scheme = if live.url.scheme == Scheme::Ldapi { Scheme::Ldaps } else { live.url.scheme };
+    let scheme = if live.url.scheme == Scheme::Ldapi {
+        Scheme::Ldaps
+    } else {
+        live.url.scheme
+    };
     let mut url = Url::at(scheme, text)?;
     // A global catalog cannot be asked for everything, and is never what was written to.
     if !text.contains(':') && live.url.scheme == scheme && !live.url.is_global_catalog() {
@@ -59,14 +73,21 @@ async fn listed(live: &Live) -> Result<Vec<Url>> {
     };
     let mut replicas = Vec::new();
     for controller in found {
-        let masters = controller.values("msDS-HasMasterNCs").chain(controller.values("hasMasterNCs"));
+        let masters = controller
+            .values("msDS-HasMasterNCs")
+            .chain(controller.values("hasMasterNCs"));
         let holds = masters
             .filter_map(|name| Dn::parse(&String::from_utf8_lossy(name)).ok())
             .any(|name| name == domain);
         let server = Dn::parse(&controller.dn).ok().and_then(|dn| dn.parent());
-        let Some(server) = server.filter(|_| holds) else { continue };
+        let Some(server) = server.filter(|_| holds) else {
+            continue;
+        };
         let entry = live.client.base(server.as_str(), &["dNSHostName"]).await?;
-        if let Some(host) = entry.as_ref().and_then(|entry| entry.first_text("dNSHostName")) {
+        if let Some(host) = entry
+            .as_ref()
+            .and_then(|entry| entry.first_text("dNSHostName"))
+        {
             replicas.push(at_host(live, host)?);
         }
     }

@@ -33,20 +33,36 @@ const DACL_PRESENT: u16 = 0x0004;
 impl Rights {
     /// Asks the server who is logged in, and reads the schema.
     pub(super) async fn read(client: &Client, schema: Option<&str>) -> Result<Self> {
-        let root = client.base("", &["tokenGroups"]).await.context("reading who is logged in")?.unwrap_or_default();
+        let root = client
+            .base("", &["tokenGroups"])
+            .await
+            .context("reading who is logged in")?
+            .unwrap_or_default();
         let token = root.values("tokenGroups").map(<[u8]>::to_vec).collect();
         let Some(schema) = schema else {
-            return Ok(Self { token, names: HashMap::new() });
+            return Ok(Self {
+                token,
+                names: HashMap::new(),
+            });
         };
-        let filter = Filter::or(owner::DECIDING.iter().map(|name| Filter::equal("lDAPDisplayName", *name)));
+        let filter = Filter::or(
+            owner::DECIDING
+                .iter()
+                .map(|name| Filter::equal("lDAPDisplayName", *name)),
+        );
         let wanted = ["lDAPDisplayName", "schemaIDGUID", "attributeSecurityGUID"];
         let search = Search::new(schema, Scope::One, filter, &wanted);
-        let found = client.entries(&search, owner::DECIDING.len()).await.context("reading the schema")?;
+        let found = client
+            .entries(&search, owner::DECIDING.len())
+            .await
+            .context("reading the schema")?;
         let names = found
             .iter()
             .filter_map(|entry| {
                 let name = entry.first_text("lDAPDisplayName")?.to_ascii_lowercase();
-                let guids = entry.values("schemaIDGUID").chain(entry.values("attributeSecurityGUID"));
+                let guids = entry
+                    .values("schemaIDGUID")
+                    .chain(entry.values("attributeSecurityGUID"));
                 Some((name, guids.map(<[u8]>::to_vec).collect()))
             })
             .collect();
@@ -159,7 +175,10 @@ mod tests {
 
     fn rights() -> Rights {
         let names = HashMap::from([("homemdb".to_owned(), vec![NAME.to_vec(), SET.to_vec()])]);
-        Rights { token: HashSet::from([ME.to_vec()]), names }
+        Rights {
+            token: HashSet::from([ME.to_vec()]),
+            names,
+        }
     }
 
     #[test]
@@ -173,18 +192,49 @@ mod tests {
             (vec![ace(5, 0, 0x10, Some(SET), ME)], true),
             (vec![ace(5, 0, 0x10, Some([9; 16]), ME)], false),
             (vec![ace(5, 0, 0x10, None, ME)], true),
-            (vec![ace(6, 0, 0x10, Some(NAME), ME), ace(0, 0, 0x10, None, ME)], false),
-            (vec![ace(6, 0, 0x10, Some([9; 16]), ME), ace(0, 0, 0x10, None, ME)], true),
-            (vec![ace(6, 0, 0x10, Some(NAME), OTHER), ace(0, 0, 0x10, None, ME)], true),
-            (vec![ace(1, 0, 0x10, None, ME), ace(0, 0, 0x10, None, ME)], false),
+            (
+                vec![ace(6, 0, 0x10, Some(NAME), ME), ace(0, 0, 0x10, None, ME)],
+                false,
+            ),
+            (
+                vec![
+                    ace(6, 0, 0x10, Some([9; 16]), ME),
+                    ace(0, 0, 0x10, None, ME),
+                ],
+                true,
+            ),
+            (
+                vec![
+                    ace(6, 0, 0x10, Some(NAME), OTHER),
+                    ace(0, 0, 0x10, None, ME),
+                ],
+                true,
+            ),
+            (
+                vec![ace(1, 0, 0x10, None, ME), ace(0, 0, 0x10, None, ME)],
+                false,
+            ),
         ] {
-            assert_eq!(rights().may_read(Some(&descriptor(&aces)), "homeMDB"), expected, "{aces:?}");
+            assert_eq!(
+                rights().may_read(Some(&descriptor(&aces)), "homeMDB"),
+                expected,
+                "{aces:?}"
+            );
         }
         let all = descriptor(&[ace(0, 0, 0x10, None, ME)]);
-        assert!(!rights().may_read(None, "homeMDB"), "permissions that are not shown");
-        assert!(!rights().may_read(Some(&all), "legacyExchangeDN"), "an attribute the schema does not show");
+        assert!(
+            !rights().may_read(None, "homeMDB"),
+            "permissions that are not shown"
+        );
+        assert!(
+            !rights().may_read(Some(&all), "legacyExchangeDN"),
+            "an attribute the schema does not show"
+        );
         for length in 0..all.len() {
-            assert!(!rights().may_read(all.get(..length), "homeMDB"), "cut off at {length}");
+            assert!(
+                !rights().may_read(all.get(..length), "homeMDB"),
+                "cut off at {length}"
+            );
         }
     }
 }

@@ -13,7 +13,12 @@ use jiff::Timestamp;
 use crate::clock;
 
 /// Change records.
-pub(crate) fn ldif(changes: &[Change], directory: &str, at: Timestamp, out: &mut impl Write) -> io::Result<()> {
+pub(crate) fn ldif(
+    changes: &[Change],
+    directory: &str,
+    at: Timestamp,
+    out: &mut impl Write,
+) -> io::Result<()> {
     let mut writer = Writer::new(out)?;
     writer.comment(&format!(
         "automend: {} owners with stale links in {directory}, {}",
@@ -21,10 +26,19 @@ pub(crate) fn ldif(changes: &[Change], directory: &str, at: Timestamp, out: &mut
         clock::for_people(at)
     ))?;
     for change in changes {
-        writer.comment(&format!("{} {}: {}", change.code, change.shown, change.code.title()))?;
+        writer.comment(&format!(
+            "{} {}: {}",
+            change.code,
+            change.shown,
+            change.code.title()
+        ))?;
         let delete = Modification::Delete {
             attribute: attribute::DELEGATE_LIST_LINK.to_owned(),
-            values: change.delegates.iter().map(|dn| dn.as_str().as_bytes().to_vec()).collect(),
+            values: change
+                .delegates
+                .iter()
+                .map(|dn| dn.as_str().as_bytes().to_vec())
+                .collect(),
         };
         writer.modify(change.owner.as_str(), &[delete], &[])?;
     }
@@ -38,14 +52,34 @@ pub(crate) fn powershell(
     at: Timestamp,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    writeln!(out, "# automend: {} owners with stale links in {directory}, {}", changes.len(), clock::for_people(at))?;
-    writeln!(out, "# Removes exactly these values; -WhatIf shows without doing.")?;
+    writeln!(
+        out,
+        "# automend: {} owners with stale links in {directory}, {}",
+        changes.len(),
+        clock::for_people(at)
+    )?;
+    writeln!(
+        out,
+        "# Removes exactly these values; -WhatIf shows without doing."
+    )?;
     writeln!(out, "[CmdletBinding(SupportsShouldProcess)] param()")?;
     writeln!(out, "Import-Module ActiveDirectory -ErrorAction Stop")?;
     for change in changes {
-        writeln!(out, "\n# {} {}: {}", change.code, one_line(&change.shown), change.code.title())?;
-        let identity = change.guid.map_or_else(|| change.owner.to_string(), |guid| guid.to_string());
-        let values: Vec<String> = change.delegates.iter().map(|dn| quoted(dn.as_str())).collect();
+        writeln!(
+            out,
+            "\n# {} {}: {}",
+            change.code,
+            one_line(&change.shown),
+            change.code.title()
+        )?;
+        let identity = change
+            .guid
+            .map_or_else(|| change.owner.to_string(), |guid| guid.to_string());
+        let values: Vec<String> = change
+            .delegates
+            .iter()
+            .map(|dn| quoted(dn.as_str()))
+            .collect();
         writeln!(
             out,
             "Set-ADObject -Identity {} -Remove @{{ {} = @({}) }}",
@@ -72,7 +106,15 @@ fn quoted(text: &str) -> String {
 
 /// A comment ends with its line, so a name must not.
 fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') { ' ' } else { c }).collect()
+    text.chars()
+        .map(|c| {
+            if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') {
+                ' '
+            } else {
+                c
+            }
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -87,7 +129,10 @@ mod tests {
             guid: None,
             shown: "O'Brien\nRemove-Item".to_owned(),
             code: Code::OwnerDisabled,
-            delegates: vec![Dn::parse("CN=Zoë,DC=c").unwrap(), Dn::parse(r"CN=a\, b,DC=c").unwrap()],
+            delegates: vec![
+                Dn::parse("CN=Zoë,DC=c").unwrap(),
+                Dn::parse(r"CN=a\, b,DC=c").unwrap(),
+            ],
         }
     }
 
@@ -107,7 +152,12 @@ mod tests {
         let mut out = Vec::new();
         ldif(&[change()], "x", Timestamp::UNIX_EPOCH, &mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
-        assert!(text.contains("changetype: modify\ndelete: msExchDelegateListLink\nmsExchDelegateListLink:: "), "{text}");
+        assert!(
+            text.contains(
+                "changetype: modify\ndelete: msExchDelegateListLink\nmsExchDelegateListLink:: "
+            ),
+            "{text}"
+        );
         assert!(!text.lines().any(|line| line.starts_with("Remove-Item")));
     }
 }

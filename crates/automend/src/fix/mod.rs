@@ -55,8 +55,12 @@ pub(crate) async fn run(args: &args::Fix, config: Option<&Path>) -> Result<ExitC
     if args.plan_only || links == 0 {
         if let Some(path) = &args.output {
             let plan = plan(&mut directory, &settings, &planned, identity).await?;
-            std::fs::write(path, plan.to_json()?).with_context(|| format!("writing {}", path.display()))?;
-            println!("Plan written to {0}; apply it with: automend fix --plan {0}", path.display());
+            std::fs::write(path, plan.to_json()?)
+                .with_context(|| format!("writing {}", path.display()))?;
+            println!(
+                "Plan written to {0}; apply it with: automend fix --plan {0}",
+                path.display()
+            );
         }
         return Ok(found(links));
     }
@@ -67,29 +71,61 @@ pub(crate) async fn run(args: &args::Fix, config: Option<&Path>) -> Result<ExitC
         );
     }
     if let Directory::Ldif(ldif) = &directory {
-        bail!("{}: a file is only read; --export ldif or powershell writes the mend for other tools", ldif.shown);
+        bail!(
+            "{}: a file is only read; --export ldif or powershell writes the mend for other tools",
+            ldif.shown
+        );
     }
     writable(&directory)?;
-    if !args.writing.yes && !confirmed(&format!("Remove {} from {}?", plural(links as u64, "link"), plural(planned.len() as u64, "owner")))? {
+    if !args.writing.yes
+        && !confirmed(&format!(
+            "Remove {} from {}?",
+            plural(links as u64, "link"),
+            plural(planned.len() as u64, "owner")
+        ))?
+    {
         println!("Nothing was written.");
         return Ok(ExitCode::from(1));
     }
     let path = args.receipt.clone().unwrap_or_else(|| {
-        PathBuf::from(format!("automend-receipt-{}.ldif", clock::for_file_name(clock::now())))
+        PathBuf::from(format!(
+            "automend-receipt-{}.ldif",
+            clock::for_file_name(clock::now())
+        ))
     });
     let guard = match &directory {
         Directory::Live(live) if writer::asserts(live) => "asserted in the same request (RFC 4528)",
-        Directory::Live(_) => "read again at once before each write; the server cannot assert it in the same request",
+        Directory::Live(_) => {
+            "read again at once before each write; the server cannot assert it in the same request"
+        }
         _ => "single writer",
     };
-    let header = Header::new(clock::now().to_string(), settings.directory.shown(), identity, guard);
+    let header = Header::new(
+        clock::now().to_string(),
+        settings.directory.shown(),
+        identity,
+        guard,
+    );
     let mut receipt = Receipt::create(&path, header)?;
     let applied = apply(&mut directory, &planned, &mut receipt, args.writing.rate).await;
-    println!("Receipt: {0}  (undo: automend undo {0})", receipt.path().display());
+    println!(
+        "Receipt: {0}  (undo: automend undo {0})",
+        receipt.path().display()
+    );
     let applied = applied?;
-    let converged = replicated(&mut directory, &applied.removed, &args.writing, Direction::Remove).await?;
+    let converged = replicated(
+        &mut directory,
+        &applied.removed,
+        &args.writing,
+        Direction::Remove,
+    )
+    .await?;
     let healthy = verify(&mut directory, &applied.removed).await?;
-    Ok(if applied.left == 0 && converged && healthy { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    Ok(if applied.left == 0 && converged && healthy {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(1)
+    })
 }
 
 /// That the directory can be written where it was opened.
@@ -104,17 +140,29 @@ pub(crate) fn writable(directory: &Directory) -> Result<()> {
 }
 
 fn found(links: usize) -> ExitCode {
-    if links == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) }
+    if links == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(1)
+    }
 }
 
-async fn from_audit(directory: &mut Directory, settings: &Settings, args: &args::Fix) -> Result<Vec<Change>> {
+async fn from_audit(
+    directory: &mut Directory,
+    settings: &Settings,
+    args: &args::Fix,
+) -> Result<Vec<Change>> {
     let mut known = Known::default();
     let mut selection = Selection::default();
     for owner in &args.only {
-        selection.owners.push(named(directory, owner, &mut known).await?);
+        selection
+            .owners
+            .push(named(directory, owner, &mut known).await?);
     }
     if let Some(user) = &args.delegate {
-        selection.delegates.push(named(directory, user, &mut known).await?);
+        selection
+            .delegates
+            .push(named(directory, user, &mut known).await?);
     }
     // One owner is asked for by itself; anything else is a matter of the whole directory.
     let report = match (selection.owners.as_slice(), selection.delegates.as_slice()) {
@@ -155,8 +203,11 @@ async fn from_file(directory: &mut Directory, path: &Path, identity: &str) -> Re
             None => Some("the owner is gone".to_owned()),
             Some(entry) => writer::no_longer_stale(entry).or_else(|| {
                 let there = writer::present(entry, &change.delegates).len();
-                let same = made_from.as_ref().is_none_or(|state| *state == State::of(entry));
-                (there != change.delegates.len() || !same).then(|| "its links or attributes have changed".to_owned())
+                let same = made_from
+                    .as_ref()
+                    .is_none_or(|state| *state == State::of(entry));
+                (there != change.delegates.len() || !same)
+                    .then(|| "its links or attributes have changed".to_owned())
             }),
         };
         match why {
@@ -189,14 +240,25 @@ async fn plan(
         };
         states.push(entry.as_ref().map(State::of));
     }
-    Ok(Plan::new(clock::now().to_string(), settings.directory.shown(), identity, planned, states))
+    Ok(Plan::new(
+        clock::now().to_string(),
+        settings.directory.shown(),
+        identity,
+        planned,
+        states,
+    ))
 }
 
-fn export_to(planned: &[Change], settings: &Settings, form: args::Export, output: Option<&Path>) -> Result<()> {
+fn export_to(
+    planned: &[Change],
+    settings: &Settings,
+    form: args::Export,
+    output: Option<&Path>,
+) -> Result<()> {
     let mut out: Box<dyn Write> = match output {
-        Some(path) => {
-            Box::new(std::fs::File::create(path).with_context(|| format!("creating {}", path.display()))?)
-        }
+        Some(path) => Box::new(
+            std::fs::File::create(path).with_context(|| format!("creating {}", path.display()))?,
+        ),
         None => Box::new(std::io::stdout().lock()),
     };
     let (directory, at) = (settings.directory.shown(), clock::now());
@@ -214,14 +276,28 @@ pub(crate) fn review(planned: &[Change], out: &mut impl Write) -> Result<()> {
         writeln!(out, "No stale link: nothing to mend.")?;
         return Ok(());
     }
-    writeln!(out, "Plan: remove these values of msExchDelegateListLink, and nothing else")?;
+    writeln!(
+        out,
+        "Plan: remove these values of msExchDelegateListLink, and nothing else"
+    )?;
     for change in planned {
-        writeln!(out, "  {}  {}  ({}: {})", change.code, change.shown, change.owner, change.code.title())?;
+        writeln!(
+            out,
+            "  {}  {}  ({}: {})",
+            change.code,
+            change.shown,
+            change.owner,
+            change.code.title()
+        )?;
         for delegate in change.delegates.iter().take(MOST) {
             writeln!(out, "         - {delegate}")?;
         }
         if change.delegates.len() > MOST {
-            writeln!(out, "         - … and {} more", change.delegates.len() - MOST)?;
+            writeln!(
+                out,
+                "         - … and {} more",
+                change.delegates.len() - MOST
+            )?;
         }
     }
     Ok(())
@@ -236,7 +312,10 @@ pub(crate) fn confirmed(question: &str) -> Result<bool> {
     std::io::stdout().flush()?;
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer)?;
-    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+    Ok(matches!(
+        answer.trim().to_ascii_lowercase().as_str(),
+        "y" | "yes"
+    ))
 }
 
 /// What an apply did.
@@ -290,12 +369,17 @@ pub(crate) async fn apply(
                 code: change.code.as_str().to_owned(),
                 delegates: values.iter().map(ToString::to_string).collect(),
             })?;
-            let (outcome, why) = match writer::write(directory, &entry, values, Direction::Remove).await? {
-                Written::Done => ("removed", None),
-                Written::Skipped(why) => ("skipped", Some(why)),
-                Written::Refused(why) => ("refused", Some(why)),
-            };
-            receipt.end(&End { n, outcome: outcome.to_owned(), why: why.clone() })?;
+            let (outcome, why) =
+                match writer::write(directory, &entry, values, Direction::Remove).await? {
+                    Written::Done => ("removed", None),
+                    Written::Skipped(why) => ("skipped", Some(why)),
+                    Written::Refused(why) => ("refused", Some(why)),
+                };
+            receipt.end(&End {
+                n,
+                outcome: outcome.to_owned(),
+                why: why.clone(),
+            })?;
             match why {
                 None => removed.extend_from_slice(values),
                 Some(why) => left = Some(why),
@@ -304,7 +388,11 @@ pub(crate) async fn apply(
         if !removed.is_empty() {
             let links = plural(removed.len() as u64, "link");
             progress.suspend(|| println!("  mended {} ({links})", change.shown));
-            applied.removed.push(Expected { owner: entry.dn.clone(), guid: entry.guid, values: removed });
+            applied.removed.push(Expected {
+                owner: entry.dn.clone(),
+                guid: entry.guid,
+                values: removed,
+            });
         }
         if let Some(why) = left {
             applied.left += 1;
@@ -317,11 +405,16 @@ pub(crate) async fn apply(
 }
 
 fn interrupted<T>(done: usize, all: usize) -> Result<T> {
-    bail!("interrupted after {done} of {all} owners; the receipt has what was done, run the fix again for the rest");
+    bail!(
+        "interrupted after {done} of {all} owners; the receipt has what was done, run the fix again for the rest"
+    );
 }
 
 /// Reads the owner again and says what still applies of the change, or why nothing does.
-async fn still_applies(directory: &mut Directory, change: &Change) -> Result<Result<(Entry, Vec<Dn>), String>> {
+async fn still_applies(
+    directory: &mut Directory,
+    change: &Change,
+) -> Result<Result<(Entry, Vec<Dn>), String>> {
     let Some(entry) = writer::read_owner(directory, &change.owner, change.guid).await? else {
         return Ok(Err("the owner is gone, and its links with it".to_owned()));
     };
@@ -352,7 +445,14 @@ pub(crate) async fn replicated(
     let timeout = Duration::from_secs(args.replication_timeout);
     let spinner = bar(0, "waiting for replication");
     spinner.enable_steady_tick(Duration::from_millis(120));
-    let wait = replication::wait(&live.settings, replicas, live.root.active_directory, written, direction, timeout);
+    let wait = replication::wait(
+        &live.settings,
+        replicas,
+        live.root.active_directory,
+        written,
+        direction,
+        timeout,
+    );
     // Whoever wrote with care for an interrupt has taken it from the system for good.
     let states = tokio::select! {
         states = wait => states,
@@ -365,7 +465,9 @@ pub(crate) async fn replicated(
     for replica in &states {
         println!("{}", line(replica, written.len()));
     }
-    Ok(states.iter().all(|replica| replica.state == ReplicaState::Agrees))
+    Ok(states
+        .iter()
+        .all(|replica| replica.state == ReplicaState::Agrees))
 }
 
 fn line(replica: &Replica, owners: usize) -> String {
@@ -373,7 +475,11 @@ fn line(replica: &Replica, owners: usize) -> String {
     match &replica.state {
         ReplicaState::Agrees => format!("  agrees  {} after {after:.1} s", replica.url),
         ReplicaState::Differs(left) => {
-            format!("  DIFFERS {} on {left} of {} after {after:.1} s", replica.url, plural(owners as u64, "owner"))
+            format!(
+                "  DIFFERS {} on {left} of {} after {after:.1} s",
+                replica.url,
+                plural(owners as u64, "owner")
+            )
         }
         ReplicaState::Silent(why) => format!("  SILENT  {} after {after:.1} s: {why}", replica.url),
     }
@@ -382,26 +488,46 @@ fn line(replica: &Replica, owners: usize) -> String {
 /// Asks the resolver for every user who was hurt; `true` when none has a stale link any more.
 async fn verify(directory: &mut Directory, removed: &[Expected]) -> Result<bool> {
     let mut seen = HashSet::new();
-    let hurt: Vec<Dn> =
-        removed.iter().flat_map(|one| &one.values).filter(|dn| seen.insert(dn.hash64())).cloned().collect();
+    let hurt: Vec<Dn> = removed
+        .iter()
+        .flat_map(|one| &one.values)
+        .filter(|dn| seen.insert(dn.hash64()))
+        .cloned()
+        .collect();
     if hurt.is_empty() {
         return Ok(true);
     }
     let progress = bar(hurt.len(), "verifying");
     let (mut healthy, mut others, mut still) = (0u64, Vec::new(), Vec::new());
     for dn in hurt {
-        let request = Request { who: Who::Dn(dn.clone()), policy: Policy::Faithful, follow: 0 };
+        let request = Request {
+            who: Who::Dn(dn.clone()),
+            policy: Policy::Faithful,
+            follow: 0,
+        };
         let resolved = directory.resolve(&request, &mut Known::default()).await?;
-        let stale = resolved.links.iter().find(|link| matches!(link.state, LinkState::Stale(_)));
+        let stale = resolved
+            .links
+            .iter()
+            .find(|link| matches!(link.state, LinkState::Stale(_)));
         match (&resolved.outcome, stale) {
-            (_, Some(link)) => still.push(format!("{}: the link from {} is stale", dn.name(), link.owner.dn)),
-            (Outcome::Fault(fault), None) => others.push(format!("{}: {}", dn.name(), fault.cause)),
+            (_, Some(link)) => still.push(format!(
+                "{}: the link from {} is stale",
+                dn.shown(),
+                link.owner.dn
+            )),
+            (Outcome::Fault(fault), None) => {
+                others.push(format!("{}: {}", dn.shown(), fault.cause));
+            }
             _ => healthy += 1,
         }
         progress.inc(1);
     }
     progress.finish_and_clear();
-    println!("  verified: Autodiscover answers {}", plural(healthy, "user"));
+    println!(
+        "  verified: Autodiscover answers {}",
+        plural(healthy, "user")
+    );
     for line in &others {
         println!("  note: another fault remains for {line}");
     }
@@ -415,8 +541,14 @@ fn bar(length: usize, what: &'static str) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let form = if length == 0 { "{spinner} {msg} {elapsed}" } else { "{msg} {bar:30} {pos}/{len}" };
+    let form = if length == 0 {
+        "{spinner} {msg} {elapsed}"
+    } else {
+        "{msg} {bar:30} {pos}/{len}"
+    };
     ProgressBar::new(length as u64)
-        .with_style(ProgressStyle::with_template(form).unwrap_or_else(|_| ProgressStyle::default_bar()))
+        .with_style(
+            ProgressStyle::with_template(form).unwrap_or_else(|_| ProgressStyle::default_bar()),
+        )
         .with_message(what)
 }

@@ -61,7 +61,10 @@ impl State {
     pub(crate) fn of(entry: &Entry) -> Self {
         Self {
             forward_links: entry.forward_links.len(),
-            missing: owner::missing(entry).into_iter().map(str::to_owned).collect(),
+            missing: owner::missing(entry)
+                .into_iter()
+                .map(str::to_owned)
+                .collect(),
         }
     }
 }
@@ -89,15 +92,28 @@ impl Plan {
             })
             .collect();
         let tool = format!("automend {}", env!("CARGO_PKG_VERSION"));
-        Self { version: VERSION, tool, made, directory, identity, changes }
+        Self {
+            version: VERSION,
+            tool,
+            made,
+            directory,
+            identity,
+            changes,
+        }
     }
 
     /// Reads a plan.
     pub(crate) fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| format!("reading the plan {}", path.display()))?;
-        let plan: Self = serde_json::from_str(&text).with_context(|| format!("reading the plan {}", path.display()))?;
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("reading the plan {}", path.display()))?;
+        let plan: Self = serde_json::from_str(&text)
+            .with_context(|| format!("reading the plan {}", path.display()))?;
         if plan.version != VERSION {
-            bail!("{}: a plan of version {}, this program reads {VERSION}", path.display(), plan.version);
+            bail!(
+                "{}: a plan of version {}, this program reads {VERSION}",
+                path.display(),
+                plan.version
+            );
         }
         Ok(plan)
     }
@@ -114,7 +130,8 @@ impl Plan {
             .map(|planned| {
                 let at = || format!("the plan's change of {}", planned.owner);
                 let dn = |text: &str| Dn::parse(text).with_context(at);
-                let Some(code) = Code::parse(&planned.code).filter(|code| code.is_stale_link()) else {
+                let Some(code) = Code::parse(&planned.code).filter(|code| code.is_stale_link())
+                else {
                     bail!("{}: {} is no code of a stale link", at(), planned.code);
                 };
                 let change = Change {
@@ -122,7 +139,11 @@ impl Plan {
                     guid: planned.guid.as_deref().and_then(Guid::parse),
                     shown: planned.name.clone(),
                     code,
-                    delegates: planned.remove.iter().map(|text| dn(text)).collect::<Result<_>>()?,
+                    delegates: planned
+                        .remove
+                        .iter()
+                        .map(|text| dn(text))
+                        .collect::<Result<_>>()?,
                 };
                 Ok((change, planned.made_from.clone()))
             })

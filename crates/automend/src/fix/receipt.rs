@@ -86,26 +86,53 @@ pub(crate) struct Receipt {
 impl Receipt {
     /// Begins a receipt; refuses to write over one.
     pub(crate) fn create(path: &Path, header: Header) -> Result<Self> {
-        let file = OpenOptions::new().write(true).create_new(true).open(path).with_context(|| {
-            format!("creating the receipt {}; nothing was written to the directory", path.display())
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(path)
+            .with_context(|| {
+                format!(
+                    "creating the receipt {}; nothing was written to the directory",
+                    path.display()
+                )
+            })?;
+        let mut receipt = Self {
+            file,
+            path: path.to_path_buf(),
+        };
+        let header = serde_json::to_string(&Header {
+            version: VERSION,
+            ..header
         })?;
-        let mut receipt = Self { file, path: path.to_path_buf() };
-        let header = serde_json::to_string(&Header { version: VERSION, ..header })?;
         receipt.put(&format!(
             "version: 1\n{HEADER}{header}\n# These records put back what was removed: automend undo {0}, or ldapmodify -c -f {0}\n\n",
             path.display()
         ))?;
         // The name itself must survive, too.
-        if let Some(folder) = path.parent().map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder }) {
-            File::open(folder).and_then(|folder| folder.sync_all()).with_context(|| format!("flushing {}", folder.display()))?;
+        if let Some(folder) = path.parent().map(|folder| {
+            if folder.as_os_str().is_empty() {
+                Path::new(".")
+            } else {
+                folder
+            }
+        }) {
+            File::open(folder)
+                .and_then(|folder| folder.sync_all())
+                .with_context(|| format!("flushing {}", folder.display()))?;
         }
         Ok(receipt)
     }
 
     /// Opens a receipt to note what is undone.
     pub(crate) fn append(path: &Path) -> Result<Self> {
-        let file = OpenOptions::new().append(true).open(path).with_context(|| format!("opening {}", path.display()))?;
-        let mut receipt = Self { file, path: path.to_path_buf() };
+        let file = OpenOptions::new()
+            .append(true)
+            .open(path)
+            .with_context(|| format!("opening {}", path.display()))?;
+        let mut receipt = Self {
+            file,
+            path: path.to_path_buf(),
+        };
         // Whatever was cut off ends here.
         receipt.put("\n")?;
         Ok(receipt)
@@ -121,12 +148,20 @@ impl Receipt {
         let mut text = format!("{BEGIN}{}\n", serde_json::to_string(begin)?).into_bytes();
         let restore = Modification::Add {
             attribute: attribute::DELEGATE_LIST_LINK.to_owned(),
-            values: begin.delegates.iter().map(|dn| dn.as_bytes().to_vec()).collect(),
+            values: begin
+                .delegates
+                .iter()
+                .map(|dn| dn.as_bytes().to_vec())
+                .collect(),
         };
         let mut record = Writer::new(Vec::new())?;
         record.modify(&begin.owner, &[restore], &[])?;
         let record = record.into_inner();
-        text.extend(record.strip_prefix(b"version: 1\n".as_slice()).unwrap_or(&record));
+        text.extend(
+            record
+                .strip_prefix(b"version: 1\n".as_slice())
+                .unwrap_or(&record),
+        );
         text.extend(b"\n");
         self.put_bytes(&text)
     }
@@ -146,7 +181,10 @@ impl Receipt {
     }
 
     fn put_bytes(&mut self, bytes: &[u8]) -> Result<()> {
-        let written = self.file.write_all(bytes).and_then(|()| self.file.sync_data());
+        let written = self
+            .file
+            .write_all(bytes)
+            .and_then(|()| self.file.sync_data());
         written.with_context(|| format!("writing the receipt {}", self.path.display()))
     }
 }
@@ -162,7 +200,8 @@ pub(crate) struct Read {
 
 /// Reads a receipt; a last line that was cut off never happened.
 pub(crate) fn read(path: &Path) -> Result<Read> {
-    let bytes = std::fs::read(path).with_context(|| format!("reading the receipt {}", path.display()))?;
+    let bytes =
+        std::fs::read(path).with_context(|| format!("reading the receipt {}", path.display()))?;
     // A kill may cut a character in two; its line is not whole then anyway.
     let text = String::from_utf8_lossy(&bytes);
     let mut header: Option<Header> = None;
@@ -193,7 +232,11 @@ pub(crate) fn read(path: &Path) -> Result<Read> {
         bail!("{}: no receipt of automend", path.display());
     };
     if header.version != VERSION {
-        bail!("{}: a receipt of version {}, this program reads {VERSION}", path.display(), header.version);
+        bail!(
+            "{}: a receipt of version {}, this program reads {VERSION}",
+            path.display(),
+            header.version
+        );
     }
     Ok(Read { header, changes })
 }
@@ -202,7 +245,14 @@ impl Header {
     /// A header of this version.
     pub(crate) fn new(made: String, directory: String, identity: String, guard: &str) -> Self {
         let tool = format!("automend {}", env!("CARGO_PKG_VERSION"));
-        Self { version: VERSION, tool, made, directory, identity, guard: guard.to_owned() }
+        Self {
+            version: VERSION,
+            tool,
+            made,
+            directory,
+            identity,
+            guard: guard.to_owned(),
+        }
     }
 }
 
@@ -221,7 +271,9 @@ impl Begin {
     pub(crate) fn values(&self) -> Result<Vec<Dn>> {
         self.delegates
             .iter()
-            .map(|text| Dn::parse(text).with_context(|| format!("change {} of the receipt", self.n)))
+            .map(|text| {
+                Dn::parse(text).with_context(|| format!("change {} of the receipt", self.n))
+            })
             .collect()
     }
 }
@@ -249,10 +301,19 @@ mod tests {
         let head = std::fs::metadata(&path).unwrap().len();
         receipt.begin(&begin(1)).unwrap();
         let first = std::fs::metadata(&path).unwrap().len();
-        receipt.end(&End { n: 1, outcome: "removed".to_owned(), why: None }).unwrap();
+        receipt
+            .end(&End {
+                n: 1,
+                outcome: "removed".to_owned(),
+                why: None,
+            })
+            .unwrap();
         receipt.begin(&begin(2)).unwrap();
         let whole = std::fs::read(&path).unwrap();
-        assert!(Receipt::create(&path, header).is_err(), "wrote over a receipt");
+        assert!(
+            Receipt::create(&path, header).is_err(),
+            "wrote over a receipt"
+        );
         for length in usize::try_from(head).unwrap()..=whole.len() {
             let cut = folder.path().join("cut.ldif");
             std::fs::write(&cut, &whole[..length]).unwrap();

@@ -69,8 +69,20 @@ pub(crate) async fn wait(
     stream::iter(replicas)
         .map(|url| async move {
             let begin = Instant::now();
-            let state = wait_for(settings, &url, active_directory, expected, direction, begin + timeout).await;
-            Replica { url, state, after: begin.elapsed() }
+            let state = wait_for(
+                settings,
+                &url,
+                active_directory,
+                expected,
+                direction,
+                begin + timeout,
+            )
+            .await;
+            Replica {
+                url,
+                state,
+                after: begin.elapsed(),
+            }
         })
         .buffered(most)
         .collect()
@@ -110,7 +122,9 @@ async fn wait_for(
                 let never = || format!("{url}: no answer");
                 return match silent {
                     Some(why) => ReplicaState::Silent(why),
-                    None if open.len() < expected.len() || client.is_some() => ReplicaState::Differs(open.len()),
+                    None if open.len() < expected.len() || client.is_some() => {
+                        ReplicaState::Differs(open.len())
+                    }
                     None => ReplicaState::Silent(never()),
                 };
             }
@@ -135,8 +149,10 @@ async fn differing<'a>(
                 Some(guid) if active_directory => format!("<GUID={guid}>"),
                 _ => one.owner.to_string(),
             };
-            let showing: Vec<Control> =
-                (active_directory && one.owner.is_deleted_object()).then(Control::show_deleted).into_iter().collect();
+            let showing: Vec<Control> = (active_directory && one.owner.is_deleted_object())
+                .then(Control::show_deleted)
+                .into_iter()
+                .collect();
             let entry = client
                 .base_with(&name, &[attribute::DELEGATE_LIST_LINK], &showing)
                 .await

@@ -46,10 +46,17 @@ pub(crate) async fn run(args: &args::Undo, config: Option<&Path>) -> Result<Exit
     }
     println!("Put back what was removed on {}:", read.header.made);
     for begin in &begun {
-        println!("  {} ({})", begin.owner, plural(begin.delegates.len() as u64, "link"));
+        println!(
+            "  {} ({})",
+            begin.owner,
+            plural(begin.delegates.len() as u64, "link")
+        );
     }
-    let question =
-        format!("Restore {} on {}?", plural(links as u64, "link"), plural(begun.len() as u64, "owner"));
+    let question = format!(
+        "Restore {} on {}?",
+        plural(links as u64, "link"),
+        plural(begun.len() as u64, "owner")
+    );
     if !args.writing.yes && !confirmed(&question)? {
         println!("Nothing was written.");
         return Ok(ExitCode::from(1));
@@ -57,8 +64,18 @@ pub(crate) async fn run(args: &args::Undo, config: Option<&Path>) -> Result<Exit
     writable(&directory)?;
     let mut receipt = Receipt::append(&args.receipt)?;
     let undone = undo(&mut directory, &begun, &mut receipt).await?;
-    let converged = replicated(&mut directory, &undone.restored, &args.writing, Direction::Restore).await?;
-    Ok(if undone.left == 0 && converged { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    let converged = replicated(
+        &mut directory,
+        &undone.restored,
+        &args.writing,
+        Direction::Restore,
+    )
+    .await?;
+    Ok(if undone.left == 0 && converged {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(1)
+    })
 }
 
 /// What an undo did.
@@ -95,8 +112,16 @@ pub(crate) async fn undo(
             at: clock::now().to_string(),
             restored: done.added.iter().map(ToString::to_string).collect(),
         })?;
-        println!("  restored {} ({})", begin.owner, plural(done.added.len() as u64, "link"));
-        restored.restored.push(Expected { owner: dn, guid, values: done.added });
+        println!(
+            "  restored {} ({})",
+            begin.owner,
+            plural(done.added.len() as u64, "link")
+        );
+        restored.restored.push(Expected {
+            owner: dn,
+            guid,
+            values: done.added,
+        });
     }
     Ok(restored)
 }
@@ -107,14 +132,23 @@ struct Done {
     problems: Vec<String>,
 }
 
-async fn restore(directory: &mut Directory, dn: &Dn, guid: Option<Guid>, values: &[Dn]) -> Result<Done> {
+async fn restore(
+    directory: &mut Directory,
+    dn: &Dn,
+    guid: Option<Guid>,
+    values: &[Dn],
+) -> Result<Done> {
     let mut done = Done::default();
     let Some(entry) = writer::read_owner(directory, dn, guid).await? else {
         done.problems.push("the owner no longer exists".to_owned());
         return Ok(done);
     };
     let there = writer::present(&entry, values);
-    let absent: Vec<Dn> = values.iter().filter(|value| !there.contains(value)).cloned().collect();
+    let absent: Vec<Dn> = values
+        .iter()
+        .filter(|value| !there.contains(value))
+        .cloned()
+        .collect();
     if absent.is_empty() {
         return Ok(done);
     }
@@ -124,9 +158,18 @@ async fn restore(directory: &mut Directory, dn: &Dn, guid: Option<Guid>, values:
     }
     // One that cannot be put back, say because the delegate is gone, must not keep the others away.
     for value in absent {
-        match writer::write(directory, &entry, std::slice::from_ref(&value), Direction::Restore).await? {
+        match writer::write(
+            directory,
+            &entry,
+            std::slice::from_ref(&value),
+            Direction::Restore,
+        )
+        .await?
+        {
             Written::Done => done.added.push(value),
-            Written::Skipped(why) | Written::Refused(why) => done.problems.push(format!("{value}: {why}")),
+            Written::Skipped(why) | Written::Refused(why) => {
+                done.problems.push(format!("{value}: {why}"));
+            }
         }
     }
     Ok(done)

@@ -46,9 +46,16 @@ pub(crate) enum Written {
 }
 
 /// Reads an owner anew, by GUID where it has one, so that a rename does not matter.
-pub(crate) async fn read_owner(directory: &mut Directory, dn: &Dn, guid: Option<Guid>) -> Result<Option<Entry>> {
+pub(crate) async fn read_owner(
+    directory: &mut Directory,
+    dn: &Dn,
+    guid: Option<Guid>,
+) -> Result<Option<Entry>> {
     match directory {
-        Directory::Ldif(ldif) => bail!("{}: a file is only read; --export writes the mend for other tools", ldif.shown),
+        Directory::Ldif(ldif) => bail!(
+            "{}: a file is only read; --export writes the mend for other tools",
+            ldif.shown
+        ),
         Directory::Embedded(embedded) => {
             let reading = embedded.reading()?;
             let object = match guid {
@@ -58,13 +65,13 @@ pub(crate) async fn read_owner(directory: &mut Directory, dn: &Dn, guid: Option<
             Ok(object.map(|object| embedded::entry(&object, &mut embedded.defects)))
         }
         Directory::Live(live) => {
-            let name = live_name(live, dn, guid);
             let mut tries = 0;
             loop {
-                match live.client.base_with(&name, ATTRIBUTES, &live.showing(dn)).await {
-                    Ok(entry) => {
-                        let mut entry = entry.and_then(|entry| typed(&entry, &mut live.defects));
-                        if let Some(entry) = entry.as_mut().filter(|entry| matches!(Owner::of(entry), Owner::Stale(_))) {
+                match live_owner(live, dn, guid).await {
+                    Ok(mut entry) => {
+                        let suspect =
+                            |entry: &&mut Entry| matches!(Owner::of(entry), Owner::Stale(_));
+                        if let Some(entry) = entry.as_mut().filter(suspect) {
                             // What this account may not read is not gone.
                             live.prove(std::slice::from_mut(entry)).await?;
                         }
@@ -74,11 +81,23 @@ pub(crate) async fn read_owner(directory: &mut Directory, dn: &Dn, guid: Option<
                         tries += 1;
                         live.reconnect(tries).await?;
                     }
-                    Err(error) => return Err(error).with_context(|| format!("{}: reading {dn}", live.url)),
+                    Err(error) => {
+                        return Err(error).with_context(|| format!("{}: reading {dn}", live.url));
+                    }
                 }
             }
         }
     }
+}
+
+/// Reads an owner; a deleted one shows itself only to who asks for deleted objects.
+async fn live_owner(live: &mut Live, dn: &Dn, guid: Option<Guid>) -> Result<Option<Entry>, Error> {
+    let name = live_name(live, dn, guid);
+    let found = live
+        .client
+        .base_with(&name, ATTRIBUTES, &live.showing(dn))
+        .await?;
+    Ok(found.and_then(|entry| typed(&entry, &mut live.defects)))
 }
 
 /// What an owner is called in a request: by GUID where the directory knows that form.
@@ -92,7 +111,12 @@ fn live_name(live: &Live, dn: &Dn, guid: Option<Guid>) -> String {
 /// The values of `delegates` that the owner has now, in the directory's own spelling.
 pub(crate) fn present(entry: &Entry, delegates: &[Dn]) -> Vec<Dn> {
     let wanted: std::collections::HashSet<&Dn> = delegates.iter().collect();
-    entry.forward_links.iter().filter(|link| wanted.contains(link)).cloned().collect()
+    entry
+        .forward_links
+        .iter()
+        .filter(|link| wanted.contains(link))
+        .cloned()
+        .collect()
 }
 
 /// Why an owner that was to be mended is left alone, if it is.
@@ -114,22 +138,32 @@ pub(crate) async fn write(
     match directory {
         Directory::Ldif(ldif) => bail!("{}: a file is only read", ldif.shown),
         Directory::Embedded(embedded) => {
-            let bytes = values.iter().map(|dn| dn.as_str().as_bytes().to_vec()).collect();
+            let bytes = values
+                .iter()
+                .map(|dn| dn.as_str().as_bytes().to_vec())
+                .collect();
             let operation = match direction {
                 Direction::Remove => EmbeddedOperation::Delete,
                 Direction::Restore => EmbeddedOperation::Add,
             };
-            let change =
-                EmbeddedChange { operation, attribute: attribute::DELEGATE_LIST_LINK.to_owned(), values: bytes };
+            let change = EmbeddedChange {
+                operation,
+                attribute: attribute::DELEGATE_LIST_LINK.to_owned(),
+                values: bytes,
+            };
             let now = u64::try_from(clock::now().as_second()).unwrap_or(0);
             let mut writing = embedded.directory.write(now)?;
-            let name = entry.guid.map_or_else(|| Name::from(&entry.dn), |guid| Name::from(guid.0));
+            let name = entry
+                .guid
+                .map_or_else(|| Name::from(&entry.dn), |guid| Name::from(guid.0));
             match writing.modify(&name, &[change]) {
                 Ok(()) => {
                     writing.commit()?;
                     Ok(Written::Done)
                 }
-                Err(automend_directory::Error::Refused(refusal)) => Ok(Written::Refused(refusal.to_string())),
+                Err(automend_directory::Error::Refused(refusal)) => {
+                    Ok(Written::Refused(refusal.to_string()))
+                }
                 Err(error) => Err(error).with_context(|| format!("writing {}", entry.dn)),
             }
         }
@@ -137,47 +171,72 @@ pub(crate) async fn write(
     }
 }
 
-async fn write_live(live: &mut Live, entry: &Entry, values: &[Dn], direction: Direction) -> Result<Written> {
+async fn write_live(
+    live: &mut Live,
+    entry: &Entry,
+    values: &[Dn],
+    direction: Direction,
+) -> Result<Written> {
     let name = live_name(live, &entry.dn, entry.guid);
     let lacking = owner::missing(entry);
-    let showing = live.showing(&entry.dn);
-    let mut controls = showing.clone();
+    let mut controls = Vec::new();
     if direction == Direction::Remove && asserts(live) && !lacking.is_empty() {
-        controls.push(Control::assertion(&still_no_mailbox(entry, values, &lacking)));
+        controls.push(Control::assertion(&still_no_mailbox(
+            entry, values, &lacking,
+        )));
     }
-    for portion in values.chunks(VALUES_AT_ONCE) {
-        let bytes = portion.iter().map(|dn| dn.as_str().as_bytes().to_vec()).collect();
-        let link = attribute::DELEGATE_LIST_LINK.to_owned();
-        let change = match direction {
-            Direction::Remove => Modification::Delete { attribute: link, values: bytes },
-            Direction::Restore => Modification::Add { attribute: link, values: bytes },
-        };
-        let mut tries = 0;
-        loop {
-            match live.client.modify(&name, std::slice::from_ref(&change), &controls).await {
-                Ok(()) => break,
-                Err(error) if is_lost(&error) && tries < MOST_RETRIES => {
-                    tries += 1;
-                    live.reconnect(tries).await?;
-                    // Nobody knows whether the write arrived; the directory does.
-                    if written_already(live, &name, &showing, portion, direction).await? {
-                        break;
-                    }
+    controls.extend(live.showing(&entry.dn));
+    let bytes = values
+        .iter()
+        .map(|dn| dn.as_str().as_bytes().to_vec())
+        .collect();
+    let link = attribute::DELEGATE_LIST_LINK.to_owned();
+    let change = match direction {
+        Direction::Remove => Modification::Delete {
+            attribute: link,
+            values: bytes,
+        },
+        Direction::Restore => Modification::Add {
+            attribute: link,
+            values: bytes,
+        },
+    };
+    let mut tries = 0;
+    loop {
+        match live
+            .client
+            .modify(&name, std::slice::from_ref(&change), &controls)
+            .await
+        {
+            Ok(()) => return Ok(Written::Done),
+            Err(error) if is_lost(&error) && tries < MOST_RETRIES => {
+                tries += 1;
+                live.reconnect(tries).await?;
+                // Nobody knows whether the write arrived; the directory does.
+                if written_already(live, entry, values, direction).await? {
+                    return Ok(Written::Done);
                 }
-                Err(Error::Refused { code: ResultCode::ASSERTION_FAILED, .. }) => {
-                    return Ok(Written::Skipped("the owner has a mailbox again".to_owned()));
-                }
-                Err(Error::Refused {
-                    code: ResultCode::NO_SUCH_ATTRIBUTE | ResultCode::ATTRIBUTE_OR_VALUE_EXISTS, ..
-                }) => {
-                    return Ok(Written::Skipped("somebody else changed the link in between".to_owned()));
-                }
-                Err(error @ Error::Refused { .. }) => return Ok(Written::Refused(error.to_string())),
-                Err(error) => return Err(error).with_context(|| format!("{}: writing {}", live.url, entry.dn)),
+            }
+            Err(Error::Refused {
+                code: ResultCode::ASSERTION_FAILED,
+                ..
+            }) => {
+                return Ok(Written::Skipped("the owner has a mailbox again".to_owned()));
+            }
+            Err(Error::Refused {
+                code: ResultCode::NO_SUCH_ATTRIBUTE | ResultCode::ATTRIBUTE_OR_VALUE_EXISTS,
+                ..
+            }) => {
+                return Ok(Written::Skipped(
+                    "somebody else changed the link in between".to_owned(),
+                ));
+            }
+            Err(error @ Error::Refused { .. }) => return Ok(Written::Refused(error.to_string())),
+            Err(error) => {
+                return Err(error).with_context(|| format!("{}: writing {}", live.url, entry.dn));
             }
         }
     }
-    Ok(Written::Done)
 }
 
 /// That the owner still lacks what it lacked, said so that it holds for every other object.
@@ -185,7 +244,11 @@ async fn write_live(live: &mut Live, entry: &Entry, values: &[Dn], direction: Di
 /// OpenLDAP's memberof overlay asserts it again of each delegate whose back link it takes away, and would
 /// leave the back link of a delegate who has a mailbox, which is what the mend is for.
 fn still_no_mailbox(entry: &Entry, values: &[Dn], lacking: &[&str]) -> Filter {
-    let no_mailbox = Filter::and(lacking.iter().map(|name| Filter::not(Filter::present(name))));
+    let no_mailbox = Filter::and(
+        lacking
+            .iter()
+            .map(|name| Filter::not(Filter::present(name))),
+    );
     let owner = match (entry.guid, values.first()) {
         (Some(guid), _) => Filter::equal(attribute::OBJECT_GUID, guid.0),
         (None, Some(value)) => Filter::equal(attribute::DELEGATE_LIST_LINK, value.as_str()),
@@ -201,13 +264,11 @@ pub(crate) fn asserts(live: &Live) -> bool {
 
 async fn written_already(
     live: &mut Live,
-    name: &str,
-    showing: &[Control],
+    entry: &Entry,
     values: &[Dn],
     direction: Direction,
 ) -> Result<bool> {
-    let entry = live.client.base_with(name, &[attribute::DELEGATE_LIST_LINK], showing).await?;
-    let entry = entry.and_then(|entry| typed(&entry, &mut live.defects));
+    let entry = live_owner(live, &entry.dn, entry.guid).await?;
     let there = entry.map_or(0, |entry| present(&entry, values).len());
     Ok(match direction {
         Direction::Remove => there == 0,

@@ -222,8 +222,12 @@ impl<'lab> Bind<'lab> {
 
     fn add(self, name: &str, parent: &str) -> Added<'lab> {
         let dn = format!("CN={name},{parent}");
-        let account: String = name.chars().filter(|c| c.is_ascii_alphanumeric() || "-.".contains(*c)).collect();
-        let mut ldif = encoded("dn", &dn) + &format!("changetype: add\nobjectClass: user\nsAMAccountName: {account}\n");
+        let account: String = name
+            .chars()
+            .filter(|c| c.is_ascii_alphanumeric() || "-.".contains(*c))
+            .collect();
+        let mut ldif = encoded("dn", &dn)
+            + &format!("changetype: add\nobjectClass: user\nsAMAccountName: {account}\n");
         if !name.contains('\\') {
             // slapd wants it said, Samba takes it from the name.
             ldif += &encoded("cn", name);
@@ -258,7 +262,10 @@ pub(crate) struct Kept<'lab> {
 impl<'lab> Bind<'lab> {
     /// Keeps the links of this server.
     pub(crate) fn keep(self) -> Kept<'lab> {
-        Kept { bind: self, links: self.links() }
+        Kept {
+            bind: self,
+            links: self.links(),
+        }
     }
 }
 
@@ -275,7 +282,10 @@ impl Kept<'_> {
             ldif += &(encoded("msExchDelegateListLink", delegate.as_str()) + "-\n\n");
         }
         let restored = ldif.is_empty() || self.bind.modify(&ldif) == 0;
-        assert!(restored || std::thread::panicking(), "putting links back:\n{ldif}");
+        assert!(
+            restored || std::thread::panicking(),
+            "putting links back:\n{ldif}"
+        );
     }
 }
 

@@ -26,7 +26,11 @@ pub(crate) struct Ran {
 impl Ran {
     fn of(output: &Output) -> Self {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("automend writes UTF-8");
-        Self { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
+        Self {
+            code: output.status.code(),
+            out: text(&output.stdout),
+            err: text(&output.stderr),
+        }
     }
 
     /// Its standard output, if it ended with `code`.
@@ -63,7 +67,10 @@ impl Desk {
 
     /// The path of a file in it, as an argument.
     pub(crate) fn arg(&self, name: &str) -> String {
-        self.file(name).to_str().expect("its path is UTF-8").to_owned()
+        self.file(name)
+            .to_str()
+            .expect("its path is UTF-8")
+            .to_owned()
     }
 }
 
@@ -76,7 +83,10 @@ impl Lab {
     /// Compares an audit in JSON with what seed.py meant.
     #[track_caller]
     pub(crate) fn check_truth(&self, audit: &str) {
-        succeeded(&run(Command::new(script("check_truth.py")).arg(self.var("LAB_TRUTH")), audit));
+        succeeded(&run(
+            Command::new(script("check_truth.py")).arg(self.var("LAB_TRUTH")),
+            audit,
+        ));
     }
 }
 
@@ -88,7 +98,14 @@ impl Bind<'_> {
             None => self.lab.command(PROGRAM),
         };
         program.args(command);
-        program.args(["-d", self.url, "-u", self.user, "--password-file", self.password_file]);
+        program.args([
+            "-d",
+            self.url,
+            "-u",
+            self.user,
+            "--password-file",
+            self.password_file,
+        ]);
         program.args(["--ca", self.lab.var("LAB_CA")]);
         program
     }
@@ -100,7 +117,11 @@ impl Bind<'_> {
 
     /// Every link below the domain: owner and delegate.
     pub(crate) fn links(&self) -> Links {
-        self.links_below(self.lab.var("LAB_BASE"), "sub", "(msExchDelegateListLink=*)")
+        self.links_below(
+            self.lab.var("LAB_BASE"),
+            "sub",
+            "(msExchDelegateListLink=*)",
+        )
     }
 
     /// The delegates of one owner.
@@ -117,7 +138,10 @@ impl Bind<'_> {
             if let Some(value) = line.strip_prefix("dn:") {
                 owner = Some(name(value));
             } else if let Some(value) = line.strip_prefix("msExchDelegateListLink:") {
-                links.insert((owner.clone().expect("a record begins with its name"), name(value)));
+                links.insert((
+                    owner.clone().expect("a record begins with its name"),
+                    name(value),
+                ));
             }
         }
         links
@@ -151,7 +175,9 @@ pub(crate) type Links = HashSet<(Dn, Dn)>;
 fn name(value: &str) -> Dn {
     let text = match value.strip_prefix(':') {
         Some(encoded) => {
-            let bytes = STANDARD.decode(encoded.trim_start()).expect("a server writes base64");
+            let bytes = STANDARD
+                .decode(encoded.trim_start())
+                .expect("a server writes base64");
             String::from_utf8(bytes).expect("a name is UTF-8")
         }
         None => value.trim_start().to_owned(),
@@ -180,21 +206,38 @@ impl Receipt {
             let json = line.strip_prefix(word)?;
             Some(serde_json::from_str(json).unwrap_or_else(|error| panic!("{line}: {error}")))
         };
-        let mut receipt = Self { guard: String::new(), changes: Vec::new() };
+        let mut receipt = Self {
+            guard: String::new(),
+            changes: Vec::new(),
+        };
         let mut numbers = Vec::new();
         for line in text.lines() {
             if let Some(header) = json(line, "# automend receipt ") {
-                header["guard"].as_str().expect("a guard").clone_into(&mut receipt.guard);
+                header["guard"]
+                    .as_str()
+                    .expect("a guard")
+                    .clone_into(&mut receipt.guard);
             }
             if let Some(begin) = json(line, "# begin ") {
                 let values = begin["delegates"].as_array().expect("delegates");
-                let values = values.iter().map(|value| value.as_str().expect("a name").to_owned()).collect();
+                let values = values
+                    .iter()
+                    .map(|value| value.as_str().expect("a name").to_owned())
+                    .collect();
                 numbers.push(begin["n"].clone());
-                receipt.changes.push((begin["owner"].as_str().expect("an owner").to_owned(), values, None));
+                receipt.changes.push((
+                    begin["owner"].as_str().expect("an owner").to_owned(),
+                    values,
+                    None,
+                ));
             }
             if let Some(end) = json(line, "# end ") {
-                let at = numbers.iter().position(|n| *n == end["n"]).expect("the change has begun");
-                receipt.changes[at].2 = Some(end["outcome"].as_str().expect("an outcome").to_owned());
+                let at = numbers
+                    .iter()
+                    .position(|n| *n == end["n"])
+                    .expect("the change has begun");
+                receipt.changes[at].2 =
+                    Some(end["outcome"].as_str().expect("an outcome").to_owned());
             }
         }
         receipt
@@ -202,7 +245,11 @@ impl Receipt {
 
     /// How many values were removed.
     pub(crate) fn removed(&self) -> usize {
-        self.changes.iter().filter(|(_, _, end)| end.as_deref() == Some("removed")).map(|(_, values, _)| values.len()).sum()
+        self.changes
+            .iter()
+            .filter(|(_, _, end)| end.as_deref() == Some("removed"))
+            .map(|(_, values, _)| values.len())
+            .sum()
     }
 }
 
@@ -210,6 +257,8 @@ impl Receipt {
 pub(crate) fn truth_counts(lab: &Lab) -> (usize, usize) {
     let text = std::fs::read_to_string(lab.var("LAB_TRUTH")).expect("the truth is there");
     let truth: serde_json::Value = serde_json::from_str(&text).expect("the truth is JSON");
-    let count = |name: &str| usize::try_from(truth["counts"][name].as_u64().expect("a count")).expect("it fits");
+    let count = |name: &str| {
+        usize::try_from(truth["counts"][name].as_u64().expect("a count")).expect("it fits")
+    };
     (count("staleLinks"), count("links"))
 }

@@ -35,7 +35,10 @@ pub(crate) struct Proxy {
 impl Proxy {
     /// Passes on to `upstream`, an `ldap://` URL; asks `hook` what becomes of a request with this tag.
     pub(crate) fn start(upstream: &str, hook: impl FnMut(u8) -> Fate + Send + 'static) -> Self {
-        let upstream = upstream.strip_prefix("ldap://").expect("an ldap:// URL").to_owned();
+        let upstream = upstream
+            .strip_prefix("ldap://")
+            .expect("an ldap:// URL")
+            .to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").expect("the loopback has a free port");
         let url = format!("ldap://{}", listener.local_addr().expect("it is bound"));
         let hook: Arc<Mutex<Box<Hook>>> = Arc::new(Mutex::new(Box::new(hook)));
@@ -45,7 +48,10 @@ impl Proxy {
                 let Ok(client) = client else { return };
                 let server = TcpStream::connect(&upstream).expect("the server listens");
                 let left = Arc::new(Mutex::new(None));
-                let answers = (server.try_clone().expect("a descriptor"), client.try_clone().expect("a descriptor"));
+                let answers = (
+                    server.try_clone().expect("a descriptor"),
+                    client.try_clone().expect("a descriptor"),
+                );
                 let budget = Arc::clone(&left);
                 std::thread::spawn(move || pass_answers(answers.0, answers.1, &budget));
                 let hook = Arc::clone(&hook);
@@ -59,13 +65,20 @@ impl Proxy {
 /// Bytes that may still pass; `None` while all may.
 type Budget = Mutex<Option<usize>>;
 
-fn pass_requests(mut client: TcpStream, mut server: TcpStream, budget: &Budget, hook: &Mutex<Box<Hook>>) {
+fn pass_requests(
+    mut client: TcpStream,
+    mut server: TcpStream,
+    budget: &Budget,
+    hook: &Mutex<Box<Hook>>,
+) {
     while let Some((tag, message)) = read_message(&mut client) {
         let fate = hook.lock().unwrap_or_else(PoisonError::into_inner)(tag);
         match fate {
             Fate::Forward => {}
             Fate::LoseRequest => break,
-            Fate::LoseAnswer(bytes) => *budget.lock().unwrap_or_else(PoisonError::into_inner) = Some(bytes),
+            Fate::LoseAnswer(bytes) => {
+                *budget.lock().unwrap_or_else(PoisonError::into_inner) = Some(bytes);
+            }
         }
         if server.write_all(&message).is_err() {
             break;
@@ -103,7 +116,9 @@ fn read_message(stream: &mut TcpStream) -> Option<(u8, Vec<u8>)> {
             let mut octets = vec![0; usize::from(long & 0x7f)];
             stream.read_exact(&mut octets).ok()?;
             message.extend(&octets);
-            octets.iter().fold(0, |length, octet| length << 8 | usize::from(*octet))
+            octets
+                .iter()
+                .fold(0, |length, octet| length << 8 | usize::from(*octet))
         }
     };
     let mut content = vec![0; length];

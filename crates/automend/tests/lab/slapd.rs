@@ -31,7 +31,11 @@ impl Slapd {
         let path = |name: &str| folder.path().join(name);
         std::fs::create_dir(path("db")).expect("a new folder");
         let schema: PathBuf = script("slapd").join("exchange.schema");
-        let include = if kind.exchange { format!("include {}\n", schema.display()) } else { String::new() };
+        let include = if kind.exchange {
+            format!("include {}\n", schema.display())
+        } else {
+            String::new()
+        };
         let text = format!(
             "include /etc/ldap/schema/core.schema\ninclude /etc/ldap/schema/cosine.schema\n{include}\
              modulepath /usr/lib/ldap\nmoduleload back_mdb\npidfile {0}/pid\nloglevel none\n{1}\n\
@@ -45,8 +49,14 @@ impl Slapd {
         std::fs::write(path("password"), "lab").expect("the folder is ours");
         let domain = "dn: DC=small,DC=test\nobjectClass: dcObject\nobjectClass: organization\ndc: small\no: small\n\n";
         let conf = path("conf").display().to_string();
-        succeeded(&run(Command::new("/usr/sbin/slapd").args(["-T", "add", "-q", "-f", &conf]), &format!("{domain}{ldif}")));
-        let url = format!("ldapi://{}", path("socket").display().to_string().replace('/', "%2F"));
+        succeeded(&run(
+            Command::new("/usr/sbin/slapd").args(["-T", "add", "-q", "-f", &conf]),
+            &format!("{domain}{ldif}"),
+        ));
+        let url = format!(
+            "ldapi://{}",
+            path("socket").display().to_string().replace('/', "%2F")
+        );
         let child = Command::new("/usr/sbin/slapd")
             .args(["-d", "0", "-f", &conf, "-h", &url])
             .stdin(Stdio::null())
@@ -56,7 +66,18 @@ impl Slapd {
             .expect("slapd is installed");
         let slapd = Self { child, folder, url };
         eventually("the small slapd answers", || {
-            let whoami = run(Command::new("ldapwhoami").args(["-x", "-H", &slapd.url, "-D", Self::ROOT, "-w", "lab"]), "");
+            let whoami = run(
+                Command::new("ldapwhoami").args([
+                    "-x",
+                    "-H",
+                    &slapd.url,
+                    "-D",
+                    Self::ROOT,
+                    "-w",
+                    "lab",
+                ]),
+                "",
+            );
             whoami.status.success()
         });
         slapd
@@ -81,9 +102,15 @@ impl Drop for Slapd {
 
 /// An owner in LDIF that looks as if its mailbox had been disabled, and its delegates.
 pub(crate) fn owner(name: &str, delegates: &[&str]) -> String {
-    let mut ldif = format!("dn: CN={name},DC=small,DC=test\nobjectClass: user\ncn: {name}\nsAMAccountName: {name}\n");
+    let mut ldif = format!(
+        "dn: CN={name},DC=small,DC=test\nobjectClass: user\ncn: {name}\nsAMAccountName: {name}\n"
+    );
     for delegate in delegates {
-        ldif.extend(["msExchDelegateListLink: CN=", delegate, ",DC=small,DC=test\n"]);
+        ldif.extend([
+            "msExchDelegateListLink: CN=",
+            delegate,
+            ",DC=small,DC=test\n",
+        ]);
     }
     ldif + "\n"
 }

@@ -12,11 +12,16 @@ fn what_the_account_may_not_read_is_never_called_absent() {
     let admin = lab.bind("LAB_LDAPS_URL", "LAB_ADMIN");
     let audit = lab.bind("LAB_LDAPS_URL", "LAB_AUDIT");
     let units = format!("OU=Lab,{}", lab.var("LAB_BASE"));
-    for hidden in ["msExchMailboxGuid", "legacyExchangeDN", "msExchHomeServerName"] {
+    for hidden in [
+        "msExchMailboxGuid",
+        "legacyExchangeDN",
+        "msExchHomeServerName",
+    ] {
         let owner = admin.add_user("lab-hidden", &units);
         let delegate = admin.add_user("lab-delegate", &units);
         assert_eq!(admin.change("add", &owner.dn, LINK, &delegate.dn), 0);
-        let look = |bind: Bind<'_>| bind.automend(&["audit", "--format", "json", "--owner", &owner.dn]);
+        let look =
+            |bind: Bind<'_>| bind.automend(&["audit", "--format", "json", "--owner", &owner.dn]);
         // Without a mailbox, and with nothing hidden, the link is stale to both.
         assert!(look(audit).ended(1).contains("stale-link"));
         admin.reconnect_mailbox(&owner.dn);
@@ -25,16 +30,31 @@ fn what_the_account_may_not_read_is_never_called_absent() {
         deny_reading(&lab, &owner.dn, hidden);
         look(admin).ended(0);
         let told = look(audit).ended(1);
-        assert!(told.contains("AM106") && told.contains(hidden) && !told.contains("stale-link"), "{hidden}: {told}");
+        assert!(
+            told.contains("AM106") && told.contains(hidden) && !told.contains("stale-link"),
+            "{hidden}: {told}"
+        );
         // The whole directory, where absence is proved for many at once.
         let all = audit.automend(&["audit", "--format", "jsonl"]).ended(1);
-        let line = all.lines().find(|line| line.contains("lab-hidden")).expect("the owner is told of");
+        let line = all
+            .lines()
+            .find(|line| line.contains("lab-hidden"))
+            .expect("the owner is told of");
         assert!(line.contains("AM106") && line.contains(hidden), "{line}");
 
         // The same account is given a plan that somebody with more rights might have made.
         admin.disconnect_mailbox(&owner.dn);
         let desk = Desk::new();
-        admin.automend(&["fix", "--only", &owner.dn, "--plan-only", "-o", &desk.arg("plan.json")]).ended(1);
+        admin
+            .automend(&[
+                "fix",
+                "--only",
+                &owner.dn,
+                "--plan-only",
+                "-o",
+                &desk.arg("plan.json"),
+            ])
+            .ended(1);
         admin.reconnect_mailbox(&owner.dn);
         let applied = audit.automend(&["fix", "--plan", &desk.arg("plan.json"), "--yes"]);
         applied.failed_with(&["nothing was written", "cannot be read"]);
@@ -48,20 +68,36 @@ fn an_account_that_may_not_write_leaves_a_receipt_that_says_so() {
     let audit = lab.bind("LAB_LDAPS_URL", "LAB_AUDIT");
     let before = lab.bind("LAB_LDAPS_URL", "LAB_ADMIN").keep();
     let desk = Desk::new();
-    let said = audit.automend(&["fix", "--yes", "--receipt", &desk.arg("receipt.ldif")]).ended(1);
+    let said = audit
+        .automend(&["fix", "--yes", "--receipt", &desk.arg("receipt.ldif")])
+        .ended(1);
     assert!(said.contains("left "), "{said}");
     let receipt = Receipt::read(&desk.file("receipt.ldif"));
     assert!(!receipt.changes.is_empty());
-    assert!(receipt.changes.iter().all(|(_, _, end)| end.as_deref() == Some("refused")));
+    assert!(
+        receipt
+            .changes
+            .iter()
+            .all(|(_, _, end)| end.as_deref() == Some("refused"))
+    );
     assert_eq!(audit.links(), before.links);
-    let undone = audit.automend(&["undo", &desk.arg("receipt.ldif"), "--yes"]).ended(0);
+    let undone = audit
+        .automend(&["undo", &desk.arg("receipt.ldif"), "--yes"])
+        .ended(0);
     assert!(undone.contains("nothing to put back"), "{undone}");
 }
 
 /// Forbids the audit account to read one attribute of an object.
 fn deny_reading(lab: &Lab, dn: &str, attribute: &str) {
     let mut command = lab.command("/usr/bin/python3");
-    command.args(["-c", DENY, lab.var("LAB_ADDRESS"), lab.var("LAB_ADMIN_PASSWORD_FILE"), dn, attribute]);
+    command.args([
+        "-c",
+        DENY,
+        lab.var("LAB_ADDRESS"),
+        lab.var("LAB_ADMIN_PASSWORD_FILE"),
+        dn,
+        attribute,
+    ]);
     succeeded(&run(&mut command, ""));
 }
 

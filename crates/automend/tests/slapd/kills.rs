@@ -27,19 +27,34 @@ fn a_kill_at_a_write_loses_nothing_whether_the_write_arrived_or_not() {
                 if tag != MODIFY || seen != unlucky {
                     return Fate::Forward;
                 }
-                let mut child = hand.lock().expect("no panic").take().expect("it was started");
+                let mut child = hand
+                    .lock()
+                    .expect("no panic")
+                    .take()
+                    .expect("it was started");
                 kill(&child, "KILL");
                 child.wait().expect("it was started here");
                 tell.send(()).expect("the test waits");
-                if arrives { Fate::Forward } else { Fate::LoseRequest }
+                if arrives {
+                    Fate::Forward
+                } else {
+                    Fate::LoseRequest
+                }
             });
             {
                 // The proxy waits for the child, not the other way round.
                 let mut slot = victim.lock().expect("no panic");
-                let mut program = tool.at(&proxy.url).program(&["fix", "--allow-plain", "--yes", "--receipt", &desk.arg("r.ldif")]);
+                let mut program = tool.at(&proxy.url).program(&[
+                    "fix",
+                    "--allow-plain",
+                    "--yes",
+                    "--receipt",
+                    &desk.arg("r.ldif"),
+                ]);
                 *slot = Some(quiet(&mut program).spawn().expect("automend starts"));
             }
-            told.recv_timeout(Duration::from_secs(60)).expect("it was killed at a write");
+            told.recv_timeout(Duration::from_secs(60))
+                .expect("it was killed at a write");
             let receipt = Receipt::read(&desk.file("r.ldif"));
             let (owner, values, end) = receipt.changes.last().expect("the write was announced");
             assert_eq!((receipt.changes.len(), end), (unlucky, &None));
@@ -49,7 +64,11 @@ fn a_kill_at_a_write_loses_nothing_whether_the_write_arrived_or_not() {
                 assert_eq!(tool.links_of(owner).len(), values.len());
             }
             undo(tool, &desk);
-            assert_eq!(tool.links(), before.links, "killed at write {unlucky}, which arrives: {arrives}");
+            assert_eq!(
+                tool.links(),
+                before.links,
+                "killed at write {unlucky}, which arrives: {arrives}"
+            );
         }
     }
 }
@@ -65,7 +84,10 @@ fn a_kill_at_any_moment_loses_nothing() {
         assert_eq!(lines.take(mended).count(), mended, "it ended too early");
         kill(&child, "KILL");
         child.wait().expect("it was started here");
-        assert!(tool.links().len() < before.links.len(), "nothing was mended");
+        assert!(
+            tool.links().len() < before.links.len(),
+            "nothing was mended"
+        );
         undo(tool, &desk);
         assert_eq!(tool.links(), before.links, "killed after {mended} owners");
     }
@@ -87,7 +109,12 @@ fn an_interrupt_ends_with_a_receipt_that_is_complete() {
     assert!(said.contains("interrupted after"), "{said}");
     let receipt = Receipt::read(&desk.file("r.ldif"));
     assert!(receipt.changes.len() >= 2, "{rest:?}");
-    assert!(receipt.changes.iter().all(|(_, _, end)| end.as_deref() == Some("removed")));
+    assert!(
+        receipt
+            .changes
+            .iter()
+            .all(|(_, _, end)| end.as_deref() == Some("removed"))
+    );
     assert_eq!(tool.links().len() + receipt.removed(), before.links.len());
     undo(tool, &desk);
     assert_eq!(tool.links(), before.links);
@@ -95,22 +122,45 @@ fn an_interrupt_ends_with_a_receipt_that_is_complete() {
 
 /// A fix under way, and its lines that say what was mended.
 fn start(tool: Bind<'_>, desk: &Desk, rate: &str) -> (Child, impl Iterator<Item = String> + use<>) {
-    let mut program = tool.program(&["fix", "--allow-plain", "--yes", "--rate", rate, "--receipt", &desk.arg("r.ldif")]);
-    let mut child = quiet(&mut program).stdout(Stdio::piped()).spawn().expect("automend starts");
+    let mut program = tool.program(&[
+        "fix",
+        "--allow-plain",
+        "--yes",
+        "--rate",
+        rate,
+        "--receipt",
+        &desk.arg("r.ldif"),
+    ]);
+    let mut child = quiet(&mut program)
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("automend starts");
     let lines = BufReader::new(child.stdout.take().expect("it is a pipe")).lines();
-    (child, lines.map_while(Result::ok).filter(|line| line.starts_with("  mended ")))
+    (
+        child,
+        lines
+            .map_while(Result::ok)
+            .filter(|line| line.starts_with("  mended ")),
+    )
 }
 
 fn quiet(command: &mut Command) -> &mut Command {
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped())
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
 }
 
 /// slapd stands in no namespace, so the child is automend itself.
 fn kill(child: &Child, signal: &str) {
-    let killed = run(Command::new("kill").args(["-s", signal, &child.id().to_string()]), "");
+    let killed = run(
+        Command::new("kill").args(["-s", signal, &child.id().to_string()]),
+        "",
+    );
     assert!(killed.status.success(), "{killed:?}");
 }
 
 fn undo(tool: Bind<'_>, desk: &Desk) {
-    tool.automend(&["undo", &desk.arg("r.ldif"), "--allow-plain", "--yes"]).ended(0);
+    tool.automend(&["undo", &desk.arg("r.ldif"), "--allow-plain", "--yes"])
+        .ended(0);
 }

@@ -28,7 +28,11 @@ fn a_value_that_others_remove_before_the_write_takes_no_other_with_it() {
     let lab = Lab::named(SLAPD);
     let race = Race::new(&lab, 3);
     let (ran, receipt) = race.fix(|race| {
-        assert_eq!(race.tool().change("delete", &race.owner, LINK, &race.delegates[1]), 0);
+        assert_eq!(
+            race.tool()
+                .change("delete", &race.owner, LINK, &race.delegates[1]),
+            0
+        );
         Fate::Forward
     });
     assert!(ran.ended(1).contains("somebody else"));
@@ -74,7 +78,11 @@ fn an_owner_with_more_links_than_one_request_takes_is_told_of_portion_by_portion
         if number == 2 {
             let there = race.links();
             let value = there.last().expect("others are left");
-            assert_eq!(race.tool().change("delete", &race.owner, LINK, value.as_str()), 0);
+            assert_eq!(
+                race.tool()
+                    .change("delete", &race.owner, LINK, value.as_str()),
+                0
+            );
         }
         Fate::Forward
     });
@@ -91,8 +99,15 @@ fn an_owner_with_more_links_than_one_request_takes_is_told_of_portion_by_portion
 fn an_assertion_that_does_not_hold_stops_a_change() {
     let lab = Lab::named(SLAPD);
     let race = Race::new(&lab, 1);
-    let ldif = format!("dn: {}\nchangetype: modify\ndelete: {LINK}\n-\n", race.owner);
-    let asserted = race.tool().tool("ldapmodify", &["-e", "!assert=(msExchMailboxGuid=*)"], &ldif);
+    let ldif = format!(
+        "dn: {}\nchangetype: modify\ndelete: {LINK}\n-\n",
+        race.owner
+    );
+    let asserted = race.tool().tool(
+        "ldapmodify",
+        &["-e", "!assert=(msExchMailboxGuid=*)"],
+        &ldif,
+    );
     assert_eq!(asserted.status.code(), Some(122), "{asserted:?}");
     assert_eq!(race.links().len(), 1);
 }
@@ -113,7 +128,10 @@ fn two_administrators_at_once_remove_each_link_once() {
                 scope.spawn(move || tool.automend(&["fix", "--yes", "--receipt", &receipt]))
             })
             .collect();
-        threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()
+        threads
+            .into_iter()
+            .map(|thread| thread.join().expect("no panic"))
+            .collect()
     });
     for ran in &rans {
         assert!(matches!(ran.code, Some(0 | 1)), "{ran:?}");
@@ -150,15 +168,25 @@ impl<'lab> Race<'lab> {
         let base = lab.var("LAB_BASE");
         let added = tool.add_user("lab-owner", base);
         let people = tool.search(base, "sub", "(msExchMailboxGuid=*)", &["1.1"]);
-        let delegates: Vec<String> =
-            people.lines().filter_map(|line| line.strip_prefix("dn: ")).take(links).map(str::to_owned).collect();
+        let delegates: Vec<String> = people
+            .lines()
+            .filter_map(|line| line.strip_prefix("dn: "))
+            .take(links)
+            .map(str::to_owned)
+            .collect();
         assert_eq!(delegates.len(), links, "too few people");
         let mut ldif = format!("dn: {}\nchangetype: modify\nadd: {LINK}\n", added.dn);
         for delegate in &delegates {
             ldif.extend([LINK, ": ", delegate, "\n"]);
         }
         assert_eq!(tool.modify(&ldif), 0, "linking");
-        Self { lab, desk: Desk::new(), owner: added.dn.clone(), delegates, _owner: added }
+        Self {
+            lab,
+            desk: Desk::new(),
+            owner: added.dn.clone(),
+            delegates,
+            _owner: added,
+        }
     }
 
     fn tool(&self) -> Bind<'_> {
@@ -184,13 +212,28 @@ impl<'lab> Race<'lab> {
             let program = scope.spawn(|| {
                 let bind = self.tool();
                 bind.at(&proxy.url).automend(&[
-                    "fix", "--allow-plain", "--yes", "--only", &self.owner, "--receipt", &receipt, "--max-changes", "2000",
+                    "fix",
+                    "--allow-plain",
+                    "--yes",
+                    "--only",
+                    &self.owner,
+                    "--receipt",
+                    &receipt,
+                    "--max-changes",
+                    "2000",
                 ])
             });
             let mut lost = false;
             while !program.is_finished() {
-                if asked.recv_timeout(std::time::Duration::from_millis(20)).is_ok() {
-                    let fate = if lost { Fate::Forward } else { before_a_write(self) };
+                if asked
+                    .recv_timeout(std::time::Duration::from_millis(20))
+                    .is_ok()
+                {
+                    let fate = if lost {
+                        Fate::Forward
+                    } else {
+                        before_a_write(self)
+                    };
                     lost |= fate != Fate::Forward;
                     answer.send(fate).expect("the proxy waits");
                 }
@@ -202,6 +245,8 @@ impl<'lab> Race<'lab> {
 
     fn undo(&self) {
         let receipt = self.desk.arg("receipt.ldif");
-        self.tool().automend(&["undo", &receipt, "--allow-plain", "--yes"]).ended(0);
+        self.tool()
+            .automend(&["undo", &receipt, "--allow-plain", "--yes"])
+            .ended(0);
     }
 }

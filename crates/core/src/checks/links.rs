@@ -103,7 +103,7 @@ pub fn of_owner(entry: &Entry, places: &impl View) -> Vec<Finding> {
 pub fn stale_evidence(entry: &Entry, why: Stale) -> Evidence {
     let mut evidence = recipient_type(entry);
     if why != Stale::Deleted {
-        evidence.missing = owner::missing(entry);
+        evidence.missing = owner::surely_missing(entry);
     }
     if let Some(target) = &entry.target_address {
         evidence = evidence.and(attribute::TARGET_ADDRESS, target);

@@ -49,11 +49,8 @@ pub fn alone(entry: &Entry) -> Vec<Finding> {
             evidence,
         });
     };
-    if !owner::is_remote(entry) {
-        let missing: Vec<_> = owner::missing(entry)
-            .into_iter()
-            .filter(|name| !entry.undecided.contains(name))
-            .collect();
+    if !owner::is_remote(entry) && !owner::is_mail_user(entry) {
+        let missing = owner::surely_missing(entry);
         let (guid, home) = (entry.mailbox_guid.is_some(), entry.home_mdb.is_some());
         let half: Vec<_> = missing
             .iter()
@@ -82,9 +79,12 @@ pub fn alone(entry: &Entry) -> Vec<Finding> {
     let archive = &entry.archive;
     if let Some(guid) = archive.guid
         && archive.database.is_none()
-        && archive.address.is_none()
+        && !archive_is_elsewhere(entry)
         // An archive without a database of its own lives beside its mailbox.
         && entry.home_mdb.is_none()
+        && ARCHIVE_PLACES
+            .iter()
+            .all(|name| !entry.undecided.contains(name))
     {
         let evidence = Evidence {
             missing: vec![attribute::ARCHIVE_DATABASE, attribute::ARCHIVE_ADDRESS],
@@ -98,8 +98,23 @@ pub fn alone(entry: &Entry) -> Vec<Finding> {
     findings
 }
 
+/// The attributes that say where an archive is.
+const ARCHIVE_PLACES: [&str; 4] = [
+    attribute::ARCHIVE_DATABASE,
+    attribute::ARCHIVE_ADDRESS,
+    attribute::ARCHIVE_STATUS,
+    attribute::HOME_MDB,
+];
+
+/// Whether the archive is in the other half of a hybrid.
+fn archive_is_elsewhere(entry: &Entry) -> bool {
+    entry.archive.address.is_some()
+        || entry.archive.status.is_some_and(|status| status != 0)
+        || owner::is_remote(entry)
+}
+
 fn inconsistent_type(entry: &Entry) -> Option<Evidence> {
-    let kind = entry.recipient_type?;
+    let kind = entry.recipient_type.filter(|kind| kind.is_known())?;
     let mailbox = Owner::of(entry) == Owner::Mailbox;
     let why = match kind.residence() {
         Residence::Here
@@ -168,7 +183,7 @@ pub(crate) fn among_others<V: View>(entry: &Entry, view: &Asking<'_, V>) -> Vec<
         .archive
         .database
         .as_ref()
-        .filter(|_| entry.archive.guid.is_some())
+        .filter(|_| entry.archive.guid.is_some() && !archive_is_elsewhere(entry))
     {
         let gone = database.is_deleted_object()
             || matches!(view.ask(Need::Exists(database.clone())), Some(Answer::Found(found)) if found.is_empty());

@@ -166,7 +166,12 @@ impl Client {
     }
 
     /// The same with controls, such as the one that shows deleted objects.
-    pub async fn base_with(&self, dn: &str, attributes: &[&str], controls: &[Control]) -> Result<Option<Entry>, Error> {
+    pub async fn base_with(
+        &self,
+        dn: &str,
+        attributes: &[&str],
+        controls: &[Control],
+    ) -> Result<Option<Entry>, Error> {
         let mut request = Search::new(dn, Scope::Base, Filter::present("objectClass"), attributes);
         request.controls.extend_from_slice(controls);
         match self.single(&request).await? {

@@ -40,7 +40,11 @@ impl Control {
     /// read, and but for which it would get none of it: only the list of permissions. Not critical.
     pub fn permissions_only() -> Self {
         // DACL_SECURITY_INFORMATION, 4.
-        Self::new(SECURITY_DESCRIPTOR_FLAGS, false, Some(b"\x30\x03\x02\x01\x04".to_vec()))
+        Self::new(
+            SECURITY_DESCRIPTOR_FLAGS,
+            false,
+            Some(b"\x30\x03\x02\x01\x04".to_vec()),
+        )
     }
 
     /// Lets a modify succeed that adds what is there or deletes what is gone. Not critical.

@@ -11,7 +11,8 @@ mod paged;
 use crate::wire::{Malformed, Reader, Writer, tag};
 
 pub use active_directory::{
-    ATTRIBUTE_SCOPED_QUERY, DOMAIN_SCOPE, PERMISSIVE_MODIFY, SECURITY_DESCRIPTOR_FLAGS, SHOW_DELETED,
+    ATTRIBUTE_SCOPED_QUERY, DOMAIN_SCOPE, PERMISSIVE_MODIFY, SECURITY_DESCRIPTOR_FLAGS,
+    SHOW_DELETED,
 };
 pub use assertion::ASSERTION;
 pub use paged::PAGED_RESULTS;

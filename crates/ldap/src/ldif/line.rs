@@ -230,10 +230,6 @@ impl<'a> Line<'a> {
             .into_owned())
     }
 
-    pub(super) fn whole(&self) -> &[u8] {
-        &self.text
-    }
-
     pub(super) fn is_dash(&self) -> bool {
         *self.text == *b"-"
     }

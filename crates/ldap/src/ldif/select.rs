@@ -1,44 +1,49 @@
 //! Picks the lines of a few attributes out of a record: what an audit of a large file needs.
 //!
-//! Invariant: the lines picked are those that [`Lines`] would give for these attributes. A line of
-//! another attribute is not looked at, so a defect in it is not seen.
+//! Invariant: the lines picked are those that [`Lines`] would give for these attributes. Of a line of
+//! another attribute only that it has a colon is looked at, so that nothing cut off goes unseen.
 
 use memchr::memchr;
 
-use super::line::{Line, Lines, starts_with_name};
+use super::line::{Dashes, Line, Lines};
 use super::{Defect, Record};
 
 /// A set of attribute names, prepared for comparing.
 #[derive(Clone, Debug)]
 pub struct Selector {
-    /// By the first byte of a line: the names that it may have, with their places in the list.
-    by_first: Vec<Vec<(usize, Vec<u8>)>>,
+    /// By length: the names, with their places in the list.
+    by_length: Vec<Vec<(usize, Vec<u8>)>>,
 }
 
 impl Selector {
     /// Names without options; an index in an answer is one into this list.
     pub fn new(names: &[&str]) -> Self {
-        let mut by_first = vec![Vec::new(); 256];
+        let longest = names.iter().map(|name| name.len()).max().unwrap_or(0);
+        let mut by_length = vec![Vec::new(); longest.saturating_add(1)];
         for (index, name) in names.iter().enumerate() {
-            let Some(first) = name.bytes().next() else {
-                continue;
-            };
-            for (byte, bucket) in (0u8..=255).zip(&mut by_first) {
-                if byte.eq_ignore_ascii_case(&first) {
-                    bucket.push((index, name.as_bytes().to_vec()));
-                }
+            if let Some(bucket) = by_length.get_mut(name.len()) {
+                bucket.push((index, name.as_bytes().to_vec()));
             }
         }
-        Self { by_first }
+        Self { by_length }
+    }
+
+    /// The place of the attribute that a description names, whatever its options.
+    #[inline]
+    fn index(&self, description: &[u8]) -> Option<usize> {
+        self.named(description).or_else(|| {
+            let options = memchr(b';', description)?;
+            self.named(description.get(..options)?)
+        })
     }
 
     #[inline]
-    fn index(&self, text: &[u8]) -> Option<usize> {
-        let bucket = self.by_first.get(usize::from(*text.first()?))?;
-        bucket
+    fn named(&self, name: &[u8]) -> Option<usize> {
+        let bucket = self.by_length.get(name.len())?;
+        let found = bucket
             .iter()
-            .find(|(_, name)| starts_with_name(text, name))
-            .map(|(index, _)| *index)
+            .find(|(_, known)| name.eq_ignore_ascii_case(known));
+        found.map(|(index, _)| *index)
     }
 }
 
@@ -66,40 +71,30 @@ impl<'a> Iterator for Selected<'a, '_> {
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             let (number, text, folded) = self.lines.logical()?;
-            if let Some(index) = self.selector.index(text) {
-                let whole = self.lines.check_characters(number, text);
-                return Some(
-                    whole.and_then(|()| pick(number, text, folded).map(|line| (index, line))),
-                );
+            if matches!(text.first(), None | Some(b'#')) {
+                continue;
             }
-            if folded && !matches!(text.first(), Some(b'#')) && folded_in_the_name(text) {
+            let colon = memchr(b':', text);
+            let line = match colon {
                 // A name that is cut in two is put together before it is compared.
-                match Line::folded_in_the_name(number, text) {
-                    Ok(line) => {
-                        if let Some(index) = self.selector.index(line.whole()) {
-                            let whole = self.lines.check_characters(number, text);
-                            return Some(whole.map(|()| (index, line)));
-                        }
+                _ if folded && folded_in_the_name(text) => Line::folded_in_the_name(number, text),
+                Some(colon) => Ok(Line::at(number, text, colon, folded)),
+                None if text == b"-" && self.lines.dashes != Dashes::Defect => continue,
+                None => Err(Defect {
+                    line: number,
+                    what: "a line without a colon",
+                }),
+            };
+            match line {
+                Ok(line) => {
+                    if let Some(index) = self.selector.index(line.description()) {
+                        let whole = self.lines.check_characters(number, text);
+                        return Some(whole.map(|()| (index, line)));
                     }
-                    Err(defect) => return Some(Err(defect)),
                 }
+                Err(defect) => return Some(Err(defect)),
             }
         }
-    }
-}
-
-/// A line whose start is known to be a name.
-#[inline]
-fn pick(number: u64, text: &[u8], folded: bool) -> Result<Line<'_>, Defect> {
-    if folded && folded_in_the_name(text) {
-        return Line::folded_in_the_name(number, text);
-    }
-    match memchr(b':', text) {
-        Some(colon) => Ok(Line::at(number, text, colon, folded)),
-        None => Err(Defect {
-            line: number,
-            what: "a line without a colon",
-        }),
     }
 }
 

@@ -59,7 +59,10 @@ struct Node {
 }
 
 pub(super) fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
-    let stale = report.findings.iter().filter(|finding| finding.code.is_stale_link());
+    let stale = report
+        .findings
+        .iter()
+        .filter(|finding| finding.code.is_stale_link());
     let broken: u64 = stale.map(|finding| finding.delegates.len() as u64).sum();
     let headline = match (broken, report.findings.len()) {
         (0, 0) => "Nothing is wrong".to_owned(),
@@ -91,18 +94,30 @@ fn row(finding: &automend_core::finding::Finding) -> Row {
         missing: finding.evidence.missing.join(", "),
         facts: finding.evidence.facts.clone(),
         since: since(finding).unwrap_or_default(),
-        delegates: finding.delegates.iter().map(|dn| (dn.name(), dn.to_string())).collect(),
+        delegates: finding
+            .delegates
+            .iter()
+            .map(|dn| (dn.shown(), dn.to_string()))
+            .collect(),
         mend: finding.code.mend(),
     }
 }
 
 /// Owners of stale links on the left, the users they hurt on the right.
 fn picture(report: &Report) -> Option<Picture> {
-    let stale: Vec<_> = report.findings.iter().filter(|finding| finding.code.is_stale_link()).collect();
+    let stale: Vec<_> = report
+        .findings
+        .iter()
+        .filter(|finding| finding.code.is_stale_link())
+        .collect();
     if stale.is_empty() {
         return None;
     }
-    let node = |i: usize, name: String, dn: &Dn| Node { y: ROW / 2 + i * ROW, name: shorten(&name), dn: dn.to_string() };
+    let node = |i: usize, name: String, dn: &Dn| Node {
+        y: ROW / 2 + i * ROW,
+        name: shorten(&name),
+        dn: dn.to_string(),
+    };
     let mut owners = Vec::new();
     let mut delegates: Vec<Node> = Vec::new();
     let mut places: HashMap<&Dn, usize> = HashMap::new();
@@ -113,7 +128,7 @@ fn picture(report: &Report) -> Option<Picture> {
             let place = match places.get(dn) {
                 Some(place) => *place,
                 None if delegates.len() < MOST_DRAWN_DELEGATES => {
-                    delegates.push(node(delegates.len(), dn.name(), dn));
+                    delegates.push(node(delegates.len(), dn.shown(), dn));
                     places.insert(dn, delegates.len() - 1);
                     delegates.len() - 1
                 }

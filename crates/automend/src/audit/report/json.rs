@@ -51,7 +51,11 @@ struct ObjectJson<'a> {
 
 impl<'a> From<&'a Dn> for ObjectJson<'a> {
     fn from(dn: &'a Dn) -> Self {
-        Self { dn: dn.as_str(), guid: None, name: dn.name() }
+        Self {
+            dn: dn.as_str(),
+            guid: None,
+            name: dn.shown(),
+        }
     }
 }
 
@@ -86,7 +90,11 @@ fn evidence_json(finding: &Finding) -> Value {
     if !finding.evidence.missing.is_empty() {
         map.insert("missing".to_owned(), json!(finding.evidence.missing));
     }
-    if let Some(at) = finding.evidence.since.and_then(|seconds| Timestamp::from_second(seconds).ok()) {
+    if let Some(at) = finding
+        .evidence
+        .since
+        .and_then(|seconds| Timestamp::from_second(seconds).ok())
+    {
         map.insert("since".to_owned(), json!(at.to_string()));
     }
     for (name, value) in &finding.evidence.facts {
@@ -101,7 +109,11 @@ pub(super) fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
         version: 1,
         directory: &report.directory,
         at: report.at.to_string(),
-        counts: CountsJson { owners: counts.owners, links: counts.links, delegates: counts.delegates },
+        counts: CountsJson {
+            owners: counts.owners,
+            links: counts.links,
+            delegates: counts.delegates,
+        },
         findings: report.findings.iter().map(Into::into).collect(),
         defects: &report.defects,
     };

@@ -43,13 +43,19 @@ pub(crate) fn write(report: &Report, format: Format, output: Option<&Path>) -> R
         let file = File::create(path).with_context(|| format!("creating {}", path.display()))?;
         let mut out = BufWriter::new(file);
         render(report, format, &mut out, false)?;
-        out.flush().with_context(|| format!("writing {}", path.display()))?;
+        out.flush()
+            .with_context(|| format!("writing {}", path.display()))?;
         return Ok(());
     }
-    let stdout = anstream::stdout();
-    let colours = !matches!(stdout.current_choice(), anstream::ColorChoice::Never);
-    let mut out = BufWriter::new(stdout);
-    render(report, format, &mut out, colours)?;
+    if format == Format::Table {
+        let stdout = anstream::stdout();
+        let colours = !matches!(stdout.current_choice(), anstream::ColorChoice::Never);
+        let mut out = BufWriter::new(stdout);
+        render(report, format, &mut out, colours)?;
+        return out.flush().context("writing to standard output");
+    }
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    render(report, format, &mut out, false)?;
     out.flush().context("writing to standard output")
 }
 
@@ -60,9 +66,19 @@ fn render(report: &Report, format: Format, out: &mut impl Write, colours: bool) 
         Format::Jsonl => json::write_lines(report, out)?,
         Format::Csv => csv(report, out)?,
         Format::Html => html::write(report, out)?,
-        Format::Ldif => export::ldif(&changes(&report.findings, &Selection::default()), &report.directory, report.at, out)?,
+        Format::Ldif => export::ldif(
+            &changes(&report.findings, &Selection::default()),
+            &report.directory,
+            report.at,
+            out,
+        )?,
         Format::Powershell => {
-            export::powershell(&changes(&report.findings, &Selection::default()), &report.directory, report.at, out)?;
+            export::powershell(
+                &changes(&report.findings, &Selection::default()),
+                &report.directory,
+                report.at,
+                out,
+            )?;
         }
     }
     Ok(())
@@ -71,24 +87,62 @@ fn render(report: &Report, format: Format, out: &mut impl Write, colours: bool) 
 /// Since when something is so, for people: the time of the change itself, or else that it was not later
 /// than the object's last change.
 pub(crate) fn since(finding: &Finding) -> Option<String> {
-    if let Some(at) = finding.evidence.since.and_then(|seconds| Timestamp::from_second(seconds).ok()) {
+    if let Some(at) = finding
+        .evidence
+        .since
+        .and_then(|seconds| Timestamp::from_second(seconds).ok())
+    {
         return Some(clock::for_people(at));
     }
-    let changed = finding.evidence.facts.iter().find(|(name, _)| *name == "whenChanged").map(|(_, text)| text)?;
+    let changed = finding
+        .evidence
+        .facts
+        .iter()
+        .find(|(name, _)| *name == "whenChanged")
+        .map(|(_, text)| text)?;
     clock::generalized(changed).map(|at| format!("by {}", clock::for_people(at)))
 }
 
 fn csv(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let mut rows = csv::Writer::from_writer(out);
-    rows.write_record(["code", "severity", "kind", "owner", "ownerGuid", "delegate", "since", "title", "evidence", "mend"])?;
+    rows.write_record([
+        "code",
+        "severity",
+        "kind",
+        "owner",
+        "ownerGuid",
+        "delegate",
+        "since",
+        "title",
+        "evidence",
+        "mend",
+    ])?;
     for finding in &report.findings {
-        let mut evidence: Vec<String> =
-            finding.evidence.missing.iter().map(|name| format!("no {name}")).collect();
-        evidence.extend(finding.evidence.facts.iter().map(|(name, value)| format!("{name}: {value}")));
-        let guid = finding.subject.guid.map(|guid| guid.to_string()).unwrap_or_default();
+        let mut evidence: Vec<String> = finding
+            .evidence
+            .missing
+            .iter()
+            .map(|name| format!("no {name}"))
+            .collect();
+        evidence.extend(
+            finding
+                .evidence
+                .facts
+                .iter()
+                .map(|(name, value)| format!("{name}: {value}")),
+        );
+        let guid = finding
+            .subject
+            .guid
+            .map(|guid| guid.to_string())
+            .unwrap_or_default();
         let nobody = [String::new()];
         let delegates: Vec<String> = finding.delegates.iter().map(ToString::to_string).collect();
-        for delegate in if delegates.is_empty() { nobody.as_slice() } else { &delegates } {
+        for delegate in if delegates.is_empty() {
+            nobody.as_slice()
+        } else {
+            &delegates
+        } {
             rows.write_record([
                 finding.code.as_str(),
                 finding.code.severity().as_str(),

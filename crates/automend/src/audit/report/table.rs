@@ -1,6 +1,7 @@
 //! The report for reading on a terminal.
 
 use std::collections::HashSet;
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use automend_core::dn::Dn;
@@ -32,8 +33,16 @@ pub(super) fn write(report: &Report, out: &mut impl Write, colours: bool) -> io:
     if report.defects.len() > MOST_ROWS {
         writeln!(out, "note: … and {} more", report.defects.len() - MOST_ROWS)?;
     }
-    if report.findings.iter().any(|finding| finding.code.is_stale_link()) {
-        writeln!(out, "\nTo mend: automend fix --directory {} (shows the plan first)", report.directory)?;
+    if report
+        .findings
+        .iter()
+        .any(|finding| finding.code.is_stale_link())
+    {
+        writeln!(
+            out,
+            "\nTo mend: automend fix --directory {} (shows the plan first)",
+            report.directory
+        )?;
     }
     if let Some(finding) = report.findings.first() {
         writeln!(out, "To understand: automend explain {}", finding.code)?;
@@ -42,15 +51,27 @@ pub(super) fn write(report: &Report, out: &mut impl Write, colours: bool) -> io:
 }
 
 /// Prints findings as a table, with a sentence on who is hurt above it.
-pub(crate) fn print_findings(findings: &[Finding], out: &mut impl Write, colours: bool) -> io::Result<()> {
+pub(crate) fn print_findings(
+    findings: &[Finding],
+    out: &mut impl Write,
+    colours: bool,
+) -> io::Result<()> {
     if findings.is_empty() {
         return writeln!(out, "Nothing is wrong.");
     }
-    let stale: Vec<&Finding> = findings.iter().filter(|finding| finding.code.is_stale_link()).collect();
+    let stale: Vec<&Finding> = findings
+        .iter()
+        .filter(|finding| finding.code.is_stale_link())
+        .collect();
     if !stale.is_empty() {
-        let links: u64 = stale.iter().map(|finding| finding.delegates.len() as u64).sum();
-        let hurt: HashSet<u64> =
-            stale.iter().flat_map(|finding| finding.delegates.iter().map(Dn::hash64)).collect();
+        let links: u64 = stale
+            .iter()
+            .map(|finding| finding.delegates.len() as u64)
+            .sum();
+        let hurt: HashSet<u64> = stale
+            .iter()
+            .flat_map(|finding| finding.delegates.iter().map(Dn::hash64))
+            .collect();
         writeln!(
             out,
             "{} of {} make{} Autodiscover fail for {}.",
@@ -82,15 +103,28 @@ pub(crate) fn print_findings(findings: &[Finding], out: &mut impl Write, colours
         };
         let mut wrong = finding.code.title().to_owned();
         for (name, value) in &finding.evidence.facts {
-            if matches!(*name, "contradiction" | "because" | "unreadable" | "address" | "also" | "backLinks" | "homeMDB") {
-                wrong.push_str(&format!("\n{name}: {value}"));
+            if matches!(
+                *name,
+                "contradiction"
+                    | "because"
+                    | "unreadable"
+                    | "address"
+                    | "also"
+                    | "backLinks"
+                    | "homeMDB"
+            ) {
+                // Of a long name its first part is enough to read.
+                let value = Dn::parse(value).map_or(value.clone(), |dn| dn.shown());
+                let _ = write!(wrong, "\n{name}: {value}");
             }
         }
         if !finding.evidence.missing.is_empty() {
-            wrong.push_str(&format!("\nmissing: {}", finding.evidence.missing.join(", ")));
+            let _ = write!(wrong, "\nmissing: {}", finding.evidence.missing.join(", "));
         }
         table.add_row([
-            Cell::new(finding.code).fg(colour).add_attribute(Attribute::Bold),
+            Cell::new(finding.code)
+                .fg(colour)
+                .add_attribute(Attribute::Bold),
             Cell::new(format!("{}\n{}", finding.subject.shown, finding.subject.dn).trim()),
             Cell::new(wrong),
             Cell::new(since(finding).unwrap_or_default()),
@@ -100,15 +134,23 @@ pub(crate) fn print_findings(findings: &[Finding], out: &mut impl Write, colours
     writeln!(out, "{table}")?;
     if findings.len() > MOST_ROWS {
         let more = findings.len() - MOST_ROWS;
-        writeln!(out, "… and {more} more; --format html, csv or json has them all")?;
+        writeln!(
+            out,
+            "… and {more} more; --format html, csv or json has them all"
+        )?;
     }
     Ok(())
 }
 
 fn names(delegates: &[Dn]) -> String {
-    let mut text = delegates.iter().take(MOST_NAMES).map(Dn::name).collect::<Vec<_>>().join("\n");
+    let mut text = delegates
+        .iter()
+        .take(MOST_NAMES)
+        .map(Dn::shown)
+        .collect::<Vec<_>>()
+        .join("\n");
     if delegates.len() > MOST_NAMES {
-        text.push_str(&format!("\nand {} more", delegates.len() - MOST_NAMES));
+        let _ = write!(text, "\nand {} more", delegates.len() - MOST_NAMES);
     }
     text
 }

@@ -1,0 +1,580 @@
+//! One connection: reading messages, knowing who asks, and answering in order.
+//!
+//! Specification: RFC 4511 4.2 (bind), 4.4.1 (notice of disconnection), 5.1 (messages).
+//!
+//! Invariant: a message longer than the limit is refused at its header; blocking work never runs on
+//! a thread of the runtime.
+
+use std::time::Duration;
+
+use automend_core::dn::Dn;
+use automend_ldap::{Control, Filter, ResultCode, control};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::{mpsc, watch};
+
+use super::answer::{self, Kind, Outcome};
+use super::ber::{Malformed, Reader, message_length, tag};
+use super::request::{self, Bounds, Message, Proof, Request, Search};
+use super::root::{self, SHOW_RECYCLED, WHO_AM_I};
+use super::search::{Options, Page, Running};
+use super::select::Selection;
+use super::{Access, Face, matching};
+use crate::error::Error;
+use crate::name::Name;
+use crate::reading::Links;
+use crate::walk::Scope;
+use crate::writing::Writing;
+
+/// How much of an answer is gathered before it is sent, in bytes.
+const CHUNK: usize = 64 * 1024;
+
+/// How much is read at once, in bytes.
+const READ: usize = 16 * 1024;
+
+/// How many chunks may wait for the client.
+const WAITING_CHUNKS: usize = 4;
+
+pub(super) struct Connection<S> {
+    face: Face,
+    stream: S,
+    buffer: Vec<u8>,
+    bound: Option<String>,
+    pages: Vec<(u64, Running)>,
+    next_cookie: u64,
+}
+
+/// What the controls of a request ask for.
+#[derive(Default)]
+struct Asked {
+    paged: Option<(usize, Vec<u8>)>,
+    options: Options,
+    permissive: bool,
+    assertion: Option<Filter>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
+    pub(super) fn new(face: Face, stream: S) -> Self {
+        Self {
+            face,
+            stream,
+            buffer: Vec::new(),
+            bound: None,
+            pages: Vec::new(),
+            next_cookie: 1,
+        }
+    }
+
+    /// Answers until the client goes, is silent for too long, sends what is no LDAP, or all ends.
+    pub(super) async fn run(mut self, mut ending: watch::Receiver<bool>) {
+        loop {
+            let message = tokio::select! {
+                message = self.message() => Some(message),
+                () = ended(&mut ending) => None,
+            };
+            let Some(message) = message else {
+                let going = Outcome::new(ResultCode(52), "the server is going down");
+                self.farewell(&going).await;
+                return;
+            };
+            let going_on = match message {
+                Ok(Some(message)) => self.answer(message).await,
+                Ok(None) => return,
+                Err(Malformed(what)) => {
+                    self.farewell(&Outcome::new(ResultCode(2), what)).await;
+                    return;
+                }
+            };
+            if !matches!(going_on, Ok(true)) {
+                return;
+            }
+        }
+    }
+
+    async fn farewell(&mut self, why: &Outcome) {
+        let notice = answer::notice(why);
+        // A client that doesn't listen isn't waited for.
+        let _ = tokio::time::timeout(Duration::from_secs(1), self.stream.write_all(&notice)).await;
+    }
+
+    /// Sends bytes to a client that takes them.
+    async fn send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        tokio::time::timeout(self.face.limits.stall, self.stream.write_all(bytes)).await?
+    }
+
+    /// The next message; `None` at the end of the stream, or of the client's patience with us.
+    async fn message(&mut self) -> Result<Option<Message>, Malformed> {
+        let limits = self.face.limits;
+        loop {
+            if let Some(length) = message_length(&self.buffer)? {
+                if length > limits.message_bytes {
+                    return Err(Malformed("a message over the limit of size"));
+                }
+                let length = usize::try_from(length).unwrap_or(usize::MAX);
+                if let Some(bytes) = self.buffer.get(..length) {
+                    let bounds = Bounds {
+                        filter_depth: limits.filter_depth,
+                        filter_parts: limits.filter_parts,
+                    };
+                    let message = request::read(bytes, bounds);
+                    self.buffer.drain(..length);
+                    return message.map(Some);
+                }
+            }
+            // In steps, so that a header alone can't make us take what never comes.
+            self.buffer.reserve(READ);
+            match tokio::time::timeout(limits.idle, self.stream.read_buf(&mut self.buffer)).await {
+                Ok(Ok(count)) if count > 0 => {}
+                _ => return Ok(None),
+            }
+        }
+    }
+
+    /// Answers one message; `false` when the connection is over.
+    async fn answer(&mut self, message: Message) -> std::io::Result<bool> {
+        let Message {
+            id,
+            request,
+            controls,
+        } = message;
+        let kind = match &request {
+            Request::Unbind => return Ok(false),
+            Request::Abandon => return Ok(true),
+            Request::Bind { .. } => Kind::Bind,
+            Request::Search(_) => Kind::SearchDone,
+            Request::Modify { .. } => Kind::Modify,
+            Request::Add { .. } => Kind::Add,
+            Request::Delete { .. } => Kind::Delete,
+            Request::Rename { .. } => Kind::Rename,
+            Request::Compare { .. } => Kind::Compare,
+            Request::Extended { .. } => Kind::Extended,
+        };
+        let asked = match self.asked(&controls) {
+            Ok(asked) => asked,
+            Err(outcome) => return self.send_result(id, kind, &outcome, None).await,
+        };
+        let outcome = match request {
+            Request::Bind {
+                version,
+                name,
+                proof,
+            } => self.bind(version, &name, &proof),
+            Request::Extended { oid } if oid == WHO_AM_I => {
+                let name = self
+                    .bound
+                    .as_ref()
+                    .map_or(String::new(), |name| format!("u:{name}"));
+                let bytes = answer::extended(id, &Outcome::success(), name.as_bytes());
+                self.send(&bytes).await?;
+                return Ok(true);
+            }
+            Request::Extended { oid } => Outcome::new(
+                ResultCode(2),
+                format!("Extended Operation({oid}) not supported"),
+            ),
+            Request::Search(search) => return self.search(id, search, asked).await,
+            request => match self.allowed() {
+                Ok(()) => {
+                    self.blocking(move |face| operate(face, request, &asked))
+                        .await
+                }
+                Err(outcome) => outcome,
+            },
+        };
+        self.send_result(id, kind, &outcome, None).await
+    }
+
+    async fn send_result(
+        &mut self,
+        id: i64,
+        kind: Kind,
+        outcome: &Outcome,
+        cookie: Option<&[u8]>,
+    ) -> std::io::Result<bool> {
+        self.send(&answer::result(id, kind, outcome, cookie))
+            .await?;
+        Ok(true)
+    }
+
+    async fn blocking(&self, work: impl FnOnce(&Face) -> Outcome + Send + 'static) -> Outcome {
+        let face = self.face.clone();
+        tokio::task::spawn_blocking(move || work(&face))
+            .await
+            .unwrap_or_else(|_| Outcome::new(ResultCode(80), "the operation broke off"))
+    }
+
+    fn bind(&mut self, version: i64, name: &str, proof: &Proof) -> Outcome {
+        self.bound = None;
+        self.pages.clear();
+        if version != 3 {
+            return Outcome::new(ResultCode(2), "only LDAP version 3 is spoken here");
+        }
+        let Proof::Password(password) = proof else {
+            return Outcome::new(ResultCode(7), "only simple bind is done here");
+        };
+        if password.is_empty() {
+            // A name without a password proves nothing (RFC 4513 5.1.2).
+            return match name {
+                "" => Outcome::success(),
+                _ => Outcome::new(ResultCode(53), "a name without a password"),
+            };
+        }
+        let good = match &self.face.access {
+            Access::Open => true,
+            Access::Account {
+                name: right,
+                password: secret,
+            } => same_bytes(secret.as_bytes(), password) & right.eq_ignore_ascii_case(name),
+        };
+        if !good {
+            let text = "80090308: LdapErr: DSID-0C090439, comment: AcceptSecurityContext error, data 52e, v4563";
+            return Outcome::new(ResultCode(49), text);
+        }
+        self.bound = Some(name.to_owned());
+        Outcome::success()
+    }
+
+    fn allowed(&self) -> Result<(), Outcome> {
+        match (&self.face.access, &self.bound) {
+            (Access::Open, _) | (_, Some(_)) => Ok(()),
+            _ => Err(Outcome::new(
+                ResultCode(1),
+                "00002020: Operation unavailable without authentication",
+            )),
+        }
+    }
+
+    fn asked(&self, controls: &[Control]) -> Result<Asked, Outcome> {
+        let mut asked = Asked::default();
+        let bad = |Malformed(what): Malformed| Outcome::new(ResultCode(2), what);
+        for control in controls {
+            let value = control.value.as_deref().unwrap_or_default();
+            match control.oid.as_str() {
+                control::PAGED_RESULTS => {
+                    let mut parts = Reader(value)
+                        .inside(tag::SEQUENCE, "paging without a value")
+                        .map_err(bad)?;
+                    let size = parts
+                        .integer(tag::INTEGER, "paging without a size")
+                        .map_err(bad)?;
+                    let cookie = parts
+                        .expect(tag::OCTETS, "paging without a cookie")
+                        .map_err(bad)?;
+                    asked.paged = Some((usize::try_from(size).unwrap_or(0), cookie.to_vec()));
+                }
+                control::SHOW_DELETED | SHOW_RECYCLED => asked.options.show_deleted = true,
+                control::DOMAIN_SCOPE => asked.options.domain_scope = true,
+                control::PERMISSIVE_MODIFY => asked.permissive = true,
+                control::ATTRIBUTE_SCOPED_QUERY => {
+                    let mut parts = Reader(value)
+                        .inside(tag::SEQUENCE, "a scoped query without a value")
+                        .map_err(bad)?;
+                    asked.options.scoped_by = Some(
+                        parts
+                            .text("a scoped query without an attribute")
+                            .map_err(bad)?,
+                    );
+                }
+                control::ASSERTION => {
+                    let bounds = Bounds {
+                        filter_depth: self.face.limits.filter_depth,
+                        filter_parts: self.face.limits.filter_parts,
+                    };
+                    asked.assertion = Some(request::read_assertion(value, bounds).map_err(bad)?);
+                }
+                oid if control.critical => {
+                    let text = format!("Attempt to use critical non-registered control '{oid}'");
+                    return Err(Outcome::new(ResultCode(12), text));
+                }
+                _ => {}
+            }
+        }
+        Ok(asked)
+    }
+
+    async fn search(&mut self, id: i64, search: Search, asked: Asked) -> std::io::Result<bool> {
+        if search.base.is_empty() && search.scope == Scope::Base {
+            let bytes = self.blocking_root(id, search).await;
+            self.send(&bytes).await?;
+            return Ok(true);
+        }
+        let refused = match self.allowed() {
+            Err(outcome) => Some(outcome),
+            Ok(()) if asked.assertion.is_some() => Some(Outcome::new(
+                ResultCode(12),
+                "an assertion is for writes here",
+            )),
+            Ok(()) => None,
+        };
+        if let Some(outcome) = refused {
+            return self.send_result(id, Kind::SearchDone, &outcome, None).await;
+        }
+        let limits = self.face.limits;
+        let time = match search.time_limit {
+            0 => limits.query,
+            seconds => limits.query.min(Duration::from_secs(seconds)),
+        };
+        let client_most = usize::try_from(search.size_limit).unwrap_or(usize::MAX);
+        let mut most = limits.page_size;
+        let mut running = None;
+        if let Some((size, cookie)) = &asked.paged {
+            if !cookie.is_empty() {
+                match self.resume(cookie, &search, &asked.options) {
+                    Ok(found) => running = Some(found),
+                    Err(outcome) => {
+                        return self.send_result(id, Kind::SearchDone, &outcome, None).await;
+                    }
+                }
+                if *size == 0 {
+                    let done = Outcome::success();
+                    return self
+                        .send_result(id, Kind::SearchDone, &done, Some(b""))
+                        .await;
+                }
+            }
+            if *size > 0 {
+                most = most.min(*size);
+            }
+        }
+        // A size limit within the page makes paging pointless (RFC 2696 section 3).
+        let cut = client_most > 0 && client_most <= most;
+        if cut {
+            most = client_most;
+        }
+        let paged = asked.paged.is_some();
+        let (sender, mut chunks) = mpsc::channel::<Vec<u8>>(WAITING_CHUNKS);
+        let face = self.face.clone();
+        let task = tokio::task::spawn_blocking(move || {
+            run_page(
+                &face,
+                running,
+                search,
+                asked.options,
+                id,
+                most,
+                time,
+                &sender,
+            )
+        });
+        while let Some(chunk) = chunks.recv().await {
+            self.send(&chunk).await?;
+        }
+        let Ok(ended) = task.await else {
+            let broken = Outcome::new(ResultCode(80), "the search broke off");
+            return self.send_result(id, Kind::SearchDone, &broken, None).await;
+        };
+        let (page, running) = match ended {
+            Ok(ended) => ended,
+            Err(outcome) => return self.send_result(id, Kind::SearchDone, &outcome, None).await,
+        };
+        let none = paged.then_some(b"".as_slice());
+        match page {
+            Page::Gone => Ok(false),
+            Page::Done => {
+                self.send_result(id, Kind::SearchDone, &Outcome::success(), none)
+                    .await
+            }
+            Page::Late => {
+                let late = Outcome::new(ResultCode(3), "000020EE: the time limit was exceeded");
+                self.send_result(id, Kind::SearchDone, &late, none).await
+            }
+            Page::More if paged && !cut => {
+                let cookie = self.next_cookie;
+                self.next_cookie += 1;
+                if self.pages.len() >= self.face.limits.open_pages && !self.pages.is_empty() {
+                    self.pages.remove(0);
+                }
+                self.pages.push((cookie, running));
+                let cookie = cookie.to_be_bytes();
+                self.send_result(id, Kind::SearchDone, &Outcome::success(), Some(&cookie))
+                    .await
+            }
+            Page::More => {
+                let full = Outcome::new(ResultCode(4), "00002023: the size limit was exceeded");
+                self.send_result(id, Kind::SearchDone, &full, none).await
+            }
+        }
+    }
+
+    /// Takes the search of a cookie back up.
+    fn resume(
+        &mut self,
+        cookie: &[u8],
+        search: &Search,
+        options: &Options,
+    ) -> Result<Running, Outcome> {
+        let cookie = <[u8; 8]>::try_from(cookie).map(u64::from_be_bytes).ok();
+        let at = self
+            .pages
+            .iter()
+            .position(|(other, _)| Some(*other) == cookie);
+        let Some(at) = at else {
+            return Err(Outcome::new(
+                ResultCode(53),
+                "00002040: the cookie is not known here",
+            ));
+        };
+        let same = self.pages.get(at).is_some_and(|(_, running)| {
+            running.request.base == search.base
+                && running.request.scope == search.scope
+                && running.request.filter == search.filter
+                && running.request.attributes == search.attributes
+                && running.options == *options
+        });
+        if !same {
+            return Err(Outcome::new(
+                ResultCode(12),
+                "the cookie belongs to another search",
+            ));
+        }
+        Ok(self.pages.remove(at).1)
+    }
+
+    async fn blocking_root(&self, id: i64, search: Search) -> Vec<u8> {
+        let face = self.face.clone();
+        let limits = self.face.limits;
+        let answered = tokio::task::spawn_blocking(move || -> Result<Vec<u8>, Error> {
+            let reading = face.directory.read()?;
+            let root = root::root_dse(&reading, &face.dns_host_name, (face.clock)())?;
+            let selection =
+                Selection::new(&search.attributes, search.types_only, limits.value_range);
+            let mut bytes = Vec::new();
+            if matching::matches(&reading, &search.filter, &root)? {
+                bytes = answer::entry(id, "", &selection.pick(&root));
+            }
+            Ok(bytes)
+        });
+        let (mut bytes, outcome) = match answered.await {
+            Ok(Ok(bytes)) => (bytes, Outcome::success()),
+            Ok(Err(error)) => (Vec::new(), error.into()),
+            Err(_) => (
+                Vec::new(),
+                Outcome::new(ResultCode(80), "the search broke off"),
+            ),
+        };
+        bytes.extend(answer::result(id, Kind::SearchDone, &outcome, None));
+        bytes
+    }
+}
+
+/// Ready when the server ends.
+async fn ended(ending: &mut watch::Receiver<bool>) {
+    // A sender that is gone has ended too.
+    let _ = ending.wait_for(|ending| *ending).await;
+}
+
+/// One page of a search, on a thread that may block; entries go out in chunks.
+#[allow(clippy::too_many_arguments)]
+fn run_page(
+    face: &Face,
+    running: Option<Running>,
+    search: Search,
+    options: Options,
+    id: i64,
+    most: usize,
+    time: Duration,
+    sender: &mpsc::Sender<Vec<u8>>,
+) -> Result<(Page, Running), Outcome> {
+    let mut running = match running {
+        Some(running) => running,
+        None => Running::new(face.directory.read()?.into(), search, options, &face.limits)?,
+    };
+    let mut chunk = Vec::with_capacity(CHUNK);
+    let page = running.page(id, most, time, &mut |bytes| {
+        chunk.extend_from_slice(&bytes);
+        chunk.len() < CHUNK
+            || sender
+                .blocking_send(std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK)))
+                .is_ok()
+    })?;
+    if !chunk.is_empty() && sender.blocking_send(chunk).is_err() {
+        return Ok((Page::Gone, running));
+    }
+    Ok((page, running))
+}
+
+/// A compare or a write, on a thread that may block.
+fn operate(face: &Face, request: Request, asked: &Asked) -> Outcome {
+    let done = match request {
+        Request::Compare {
+            name,
+            attribute,
+            value,
+        } => return compare(face, &name, &attribute, &value),
+        Request::Modify {
+            name,
+            modifications,
+        } => write(face, &name, asked, |writing, name| {
+            if asked.permissive {
+                writing.modify_permissive(name, &modifications)
+            } else {
+                writing.modify(name, &modifications)
+            }
+        }),
+        Request::Delete { name } => write(face, &name, asked, Writing::delete),
+        Request::Rename {
+            name,
+            new_rdn,
+            delete_old,
+            new_parent,
+        } => write(face, &name, asked, |writing, name| {
+            let parent = new_parent.as_deref().map(Name::parse).transpose()?;
+            writing.rename(name, &new_rdn, delete_old, parent.as_ref())
+        }),
+        Request::Add { dn, attributes } => write(face, &dn, asked, |writing, name| match name {
+            Name::Dn(dn) => writing.add(dn, &attributes).map(drop),
+            Name::Guid(_) => Err(crate::Refusal::BadName {
+                text: name.to_string(),
+            }
+            .into()),
+        }),
+        _ => return Outcome::new(ResultCode(80), "no operation"),
+    };
+    done.unwrap_or_else(Outcome::from)
+}
+
+fn write(
+    face: &Face,
+    name: &str,
+    asked: &Asked,
+    act: impl FnOnce(&mut Writing, &Name) -> Result<(), Error>,
+) -> Result<Outcome, Error> {
+    let name = Name::parse(name)?;
+    let mut writing = face.directory.write((face.clock)())?;
+    if let Some(assertion) = &asked.assertion {
+        // No other writer can come between: the transaction is ours, and this reads what it began from.
+        let reading = face.directory.read()?;
+        let object = reading.seen(reading.find(&name)?, &Links::All)?;
+        let holds = match &object {
+            Some(object) => matching::matches(&reading, assertion, object)?,
+            None => false,
+        };
+        if !holds {
+            return Ok(Outcome::new(ResultCode(122), "the assertion is false"));
+        }
+    }
+    act(&mut writing, &name)?;
+    writing.commit()?;
+    Ok(Outcome::success())
+}
+
+fn compare(face: &Face, name: &str, attribute: &str, value: &[u8]) -> Outcome {
+    let found = || -> Result<Outcome, Error> {
+        let reading = face.directory.read()?;
+        let id = reading.find(&Name::parse(name)?)?;
+        let Some(object) = reading.seen(id, &Links::All)? else {
+            return Ok(Outcome::new(ResultCode(32), ""));
+        };
+        if !matching::matches(&reading, &Filter::present(attribute), &object)? {
+            let text = format!("'{}' has no '{attribute}'", Dn::as_str(&object.dn));
+            return Ok(Outcome::new(ResultCode(16), text));
+        }
+        let same = matching::matches(&reading, &Filter::equal(attribute, value), &object)?;
+        Ok(Outcome::new(ResultCode(if same { 6 } else { 5 }), ""))
+    };
+    found().unwrap_or_else(Outcome::from)
+}
+
+/// Compares in a time that depends on the lengths alone.
+fn same_bytes(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).fold(0, |sum, (x, y)| sum | (x ^ y)) == 0
+}

@@ -1,0 +1,233 @@
+//! A search, from its request to its last entry (RFC 4511 4.5, RFC 2696, [MS-ADTS] 3.1.1.3.4.1.18).
+//!
+//! Invariant: a search holds one snapshot and one entry at a time; what it sends is bounded by the
+//! page, and when nobody takes it any more the search ends.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use automend_core::dn::Dn;
+use automend_ldap::ResultCode;
+
+use super::Limits;
+use super::answer::{self, Outcome};
+use super::matching;
+use super::plan::{Part, Plan};
+use super::request::Search;
+use super::root;
+use super::select::Selection;
+use crate::error::Error;
+use crate::object::Object;
+use crate::reading::{Links, Reading};
+use crate::schema::{self, Link};
+use crate::walk::Scope;
+
+/// What a search carries besides its request.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Options {
+    pub(super) show_deleted: bool,
+    pub(super) domain_scope: bool,
+    /// The attribute of an attribute-scoped query.
+    pub(super) scoped_by: Option<String>,
+}
+
+/// A search that is going on, perhaps between two of its pages.
+pub(super) struct Running {
+    pub(super) request: Search,
+    pub(super) options: Options,
+    reading: Arc<Reading>,
+    part: Part,
+    plan: Plan,
+    selection: Selection,
+    links: Links,
+    references: Vec<String>,
+    /// An object that matched, but was one too many for the page before.
+    ahead: Option<Object>,
+}
+
+/// What one page of a search came to.
+pub(super) enum Page {
+    /// Nothing is left.
+    Done,
+    /// The page is full, and there is more.
+    More,
+    /// The client has gone.
+    Gone,
+    /// It took too long.
+    Late,
+}
+
+impl Running {
+    pub(super) fn new(
+        reading: Arc<Reading>,
+        request: Search,
+        options: Options,
+        limits: &Limits,
+    ) -> Result<Self, Outcome> {
+        let selection = Selection::new(&request.attributes, request.types_only, limits.value_range);
+        let Some(base) = matching::base(&reading, &request.base)? else {
+            return Err(Outcome::new(
+                ResultCode(32),
+                "0000208D: NameErr: problem 2001 (NO_OBJECT), data 0, empty base DN",
+            ));
+        };
+        let seen = reading.flags(base).map_err(Outcome::from)?;
+        if seen.is_some_and(crate::codec::Flags::unseen) && !options.show_deleted {
+            return Err(Outcome::new(
+                ResultCode(32),
+                "0000208D: NameErr: problem 2001 (NO_OBJECT), data 0",
+            ));
+        }
+        let base_dn = reading.dn_text_once(base)?;
+        let mut stops = Vec::new();
+        let mut references = Vec::new();
+        if request.scope != Scope::Base
+            && let Ok(base_dn) = Dn::parse(&base_dn)
+        {
+            for context in reading.naming_contexts()? {
+                if context == base_dn || !context.is_within(&base_dn) {
+                    continue;
+                }
+                let near =
+                    request.scope == Scope::Subtree || context.parent().as_ref() == Some(&base_dn);
+                if let (true, Some(id)) = (near, reading.id(&context)?) {
+                    // A context below another one is that one's to name.
+                    let nested = stops
+                        .iter()
+                        .any(|(_, other): &(u64, Dn)| context.is_within(other));
+                    if !nested && !options.domain_scope {
+                        references.push(root::url(&context));
+                    }
+                    stops.push((id, context));
+                }
+            }
+        }
+        let part = Part {
+            base,
+            scope: request.scope,
+            unseen: options.show_deleted,
+            stops: stops.into_iter().map(|(id, _)| id).collect(),
+        };
+        let plan = match &options.scoped_by {
+            None => Plan::new(&reading, &part, &request.filter)?,
+            Some(attribute) => {
+                Plan::Named(scoped(&reading, base, attribute, request.scope)?.into())
+            }
+        };
+        let links = selection.links(&request.filter, None);
+        Ok(Self {
+            request,
+            options,
+            reading,
+            part,
+            plan,
+            selection,
+            links,
+            references,
+            ahead: None,
+        })
+    }
+
+    /// Sends up to `most` entries, each whole in one piece; `send` says whether there is still a client.
+    pub(super) fn page(
+        &mut self,
+        id: i64,
+        most: usize,
+        within: Duration,
+        send: &mut dyn FnMut(Vec<u8>) -> bool,
+    ) -> Result<Page, Error> {
+        let start = Instant::now();
+        let mut count = 0;
+        let mut looked = 0u32;
+        for url in self.references.drain(..) {
+            if !send(answer::reference(id, &url)) {
+                return Ok(Page::Gone);
+            }
+        }
+        while let Some(object) = self.next(&mut looked, start, within)? {
+            let Some(object) = object else {
+                return Ok(Page::Late);
+            };
+            if count == most {
+                self.ahead = Some(object);
+                return Ok(Page::More);
+            }
+            let picked = self.selection.pick(&object);
+            if !send(answer::entry(id, object.dn.as_str(), &picked)) {
+                return Ok(Page::Gone);
+            }
+            count += 1;
+        }
+        Ok(Page::Done)
+    }
+
+    /// The next object that matches; `Some(None)` when the time is up.
+    #[allow(clippy::option_option)]
+    fn next(
+        &mut self,
+        looked: &mut u32,
+        start: Instant,
+        within: Duration,
+    ) -> Result<Option<Option<Object>>, Error> {
+        if let Some(object) = self.ahead.take() {
+            return Ok(Some(Some(object)));
+        }
+        loop {
+            // Reading the clock for every object would cost more than the objects.
+            *looked = looked.wrapping_add(1);
+            if looked.is_multiple_of(256) && start.elapsed() > within {
+                return Ok(Some(None));
+            }
+            let id = match (&mut self.plan, &self.options.scoped_by) {
+                (Plan::Named(ids), Some(_)) => ids.pop_front(),
+                (plan, _) => plan.next(&self.reading, &self.part)?,
+            };
+            let Some(id) = id else {
+                return Ok(None);
+            };
+            let Some(object) = self.reading.seen(id, &self.links)? else {
+                continue;
+            };
+            if object.deleted && !self.options.show_deleted {
+                continue;
+            }
+            if matching::matches(&self.reading, &self.request.filter, &object)? {
+                return Ok(Some(Some(object)));
+            }
+        }
+    }
+}
+
+/// The objects that an attribute of the base names.
+fn scoped(
+    reading: &Reading,
+    base: u64,
+    attribute: &str,
+    scope: Scope,
+) -> Result<Vec<u64>, Outcome> {
+    if scope != Scope::Base {
+        return Err(Outcome::new(
+            ResultCode(2),
+            "an attribute scoped query has base scope",
+        ));
+    }
+    let known = schema::find(attribute).filter(|known| known.syntax == schema::Syntax::Dn);
+    let Some(known) = known else {
+        let text = format!("'{attribute}' is no attribute of names");
+        return Err(Outcome::new(ResultCode(21), text));
+    };
+    let object = reading.seen(
+        base,
+        &Links::Only(match known.link {
+            Link::None => Vec::new(),
+            link => vec![link],
+        }),
+    );
+    let mut ids = Vec::new();
+    if let Some(object) = object? {
+        for value in object.values(known.name) {
+            ids.extend(reading.referenced(value)?);
+        }
+    }
+    Ok(ids)
+}
