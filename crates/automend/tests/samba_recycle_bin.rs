@@ -75,4 +75,11 @@ fn the_links_of_a_deleted_owner_are_found_and_mended() {
         back_links()
     );
     admin.automend(&["audit"]).ended(0);
+
+    // What was taken from a deleted object can be given back to it.
+    admin.automend(&["undo", &receipt, "--yes"]).ended(0);
+    assert!(back_links().contains("\\0ADEL:"), "{}", back_links());
+    admin
+        .automend(&["fix", "--yes", "--receipt", &desk.arg("again.ldif")])
+        .ended(0);
 }

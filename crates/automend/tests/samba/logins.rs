@@ -45,6 +45,19 @@ fn an_audit_agrees_with_the_truth_on_every_way_in() {
 }
 
 #[test]
+fn of_the_two_local_sockets_one_trusts_whoever_may_open_it() {
+    let lab = Lab::named(SAMBA);
+    let system = lab.automend(&[AUDIT, &["-d", lab.var("LAB_SYSTEM_LDAPI_URL")]].concat());
+    lab.check_truth(&system.ended(1));
+    // The other one has no encryption, and Samba takes a local socket for clear text.
+    lab.bind("LAB_LDAPI_URL", "LAB_AUDIT")
+        .automend(AUDIT)
+        .failed_with(&[lab.var("LAB_LDAPI_URL"), "encrypted connection"]);
+    lab.automend(&[AUDIT, &["-d", lab.var("LAB_LDAPI_URL")]].concat())
+        .failed_with(&["give --user"]);
+}
+
+#[test]
 fn clear_text_is_refused_here_and_there() {
     let lab = Lab::named(SAMBA);
     let plain = lab.bind("LAB_URL", "LAB_AUDIT");

@@ -1,6 +1,7 @@
 //! Mends that have to reach another controller, which may be cut off, and may know better.
 
-use std::process::{Command, Output};
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Output, Stdio};
 
 use crate::lab::program::{Desk, Ran, Receipt};
 use crate::lab::{Added, Bind, Lab, eventually, run, script, succeeded};
@@ -169,6 +170,50 @@ fn a_link_that_comes_back_from_the_other_side_is_found_again() {
         (world.links(world.dc1).len(), world.links(world.dc2).len()),
         (0, 0)
     );
+}
+
+#[test]
+fn an_interrupt_ends_the_wait_for_a_controller_that_is_cut_off() {
+    let lab = Lab::named(SAMBA2);
+    let world = World::new(&lab);
+    let cut = Cut::now();
+    let receipt = world.desk.arg("receipt.ldif");
+    let mut program = world.dc1.program(&[
+        "fix",
+        "--yes",
+        "--only",
+        &world.owner.dn,
+        "--receipt",
+        &receipt,
+        "--replication-timeout",
+        "3600",
+    ]);
+    let program = program
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = program.spawn().expect("automend starts");
+    let lines = BufReader::new(child.stdout.take().expect("it is a pipe")).lines();
+    let written = lines
+        .map_while(Result::ok)
+        .any(|line| line.starts_with("Receipt: "));
+    assert!(written, "it ended too early");
+    // `ip netns exec` becomes what it runs, so the child is automend itself.
+    let id = child.id().to_string();
+    eventually("an interrupt ends it", || {
+        succeeded(&run(Command::new("kill").args(["-s", "INT", &id]), ""));
+        child.try_wait().expect("it was started here").is_some()
+    });
+    let output = child.wait_with_output().expect("it was started here");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("interrupted while waiting for replication"),
+        "{said}"
+    );
+    assert_eq!(world.receipt().removed(), 1);
+    drop(cut);
+    eventually("dc2 has caught up", || world.links(world.dc2).is_empty());
 }
 
 #[test]
