@@ -24,6 +24,6 @@ lint:
 # Ends the laboratory's servers, those of the tests and of the measurements too, and removes all that
 # they keep.
 clean-lab:
-	for part in /test /bench ""; do \
+	for part in /test/recycle-bin /test /bench ""; do \
 	  LAB_ROOT="$${LAB_ROOT:-$${TMPDIR:-/var/tmp}/automend-lab$$part}" lab/down.sh --purge || exit; \
 	done

@@ -39,6 +39,7 @@ tests_without_server() {
       slapd) echo slapd ;;
       *) case " ${samba[*]} " in *" $package "*) ;; *) echo slapd ;; esac
          echo samba
+         echo samba_recycle_bin
          echo samba_two_dcs ;;
     esac
   done | sort -u | paste -sd ' '

@@ -50,6 +50,8 @@ publish samba \
   "LAB_URL=ldap://dc1.$DNS_DOMAIN" \
   "LAB_LDAPS_URL=ldaps://dc1.$DNS_DOMAIN" \
   "LAB_GC_URL=ldap://dc1.$DNS_DOMAIN:3268" \
+  "LAB_LDAPI_URL=ldapi://${dir//\//%2F}%2Fprivate%2Fldapi" \
+  "LAB_SYSTEM_LDAPI_URL=ldapi://${dir//\//%2F}%2Fprivate%2Fldap_priv%2Fldapi" \
   "LAB_ADDRESS=$address" \
   "LAB_CA=$dir/tls/ca.pem" \
   "${accounts[@]}" \

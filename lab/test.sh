@@ -15,7 +15,13 @@ mkdir -p -- "$LAB_ROOT"
 LAB_ROOT=$(cd -- "$LAB_ROOT" && pwd)
 # The compiler and the linker put temporary files there, too.
 mkdir -p -- "${TMPDIR:-/tmp}"
-trap '"$lab/down.sh"' EXIT
+# A laboratory inside, as the recycle bin cannot be switched off again.
+recycle_bin=$LAB_ROOT/recycle-bin
+down() {
+  LAB_ROOT=$recycle_bin "$lab/down.sh"
+  "$lab/down.sh"
+}
+trap down EXIT
 
 seed() {
   local flavor=$1 users=$2
@@ -40,6 +46,8 @@ seed samba 500
 seed slapd 3000
 up slapd AUTOMEND_LAB_SLAPD slapd "$lab/slapd-up.sh" "$LAB_ROOT/seed-slapd/all.ldif"
 up samba AUTOMEND_LAB_SAMBA samba "$lab/samba-up.sh" "$LAB_ROOT/seed-samba"
+up samba_recycle_bin AUTOMEND_LAB_RECYCLE_BIN recycle-bin/samba \
+  env LAB_ROOT="$recycle_bin" LAB_RECYCLE_BIN=1 "$lab/samba-up.sh"
 up samba_two_dcs AUTOMEND_LAB_SAMBA2 samba2 "$lab/samba2-up.sh" up "$LAB_ROOT/seed-samba"
 
 log=$LAB_ROOT/cargo-test.log
@@ -56,7 +64,7 @@ else
 fi
 
 trap - EXIT
-"$lab/down.sh"
+down
 [ ${#missing[@]} = 0 ] || echo "[lab] no server, so these tests did not run: ${missing[*]}" >&2
 # The lines `test result: ok. 3 passed; 0 failed; 0 ignored; ...` of all binaries.
 awk '/test result: / {

@@ -332,6 +332,11 @@ impl Url {
         })
     }
 
+    /// Whether a global catalog listens there, which answers for the whole forest and takes no writes.
+    pub(crate) fn is_global_catalog(&self) -> bool {
+        self.scheme != Scheme::Ldapi && matches!(self.port, 3268 | 3269)
+    }
+
     /// Whether the server is this machine.
     pub(crate) fn is_loopback(&self) -> bool {
         self.scheme == Scheme::Ldapi

@@ -1,6 +1,12 @@
 //! Against a real Samba domain controller: `make test` starts it.
 
 mod lab;
+#[path = "samba/logins.rs"]
+mod logins;
+#[path = "samba/mending.rs"]
+mod mending;
+#[path = "samba/rights.rs"]
+mod rights;
 
 use lab::Lab;
 

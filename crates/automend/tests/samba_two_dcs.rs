@@ -1,6 +1,8 @@
 //! Against two Samba domain controllers that replicate: `make test` starts them.
 
 mod lab;
+#[path = "samba_two_dcs/mending.rs"]
+mod mending;
 
 use std::process::Command;
 

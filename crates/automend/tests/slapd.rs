@@ -74,27 +74,26 @@ fn an_audit_outlives_a_connection_that_is_lost_at_any_search() {
     let lab = Lab::named(SLAPD);
     // Pages of 100 of some 1,700 owners: the first searches ask what the server is, the last prove
     // what is absent. 0 bytes of an answer is a lost answer, 1 is half a header, 3,000 half a page.
-    for bytes in [0, 1, 3000] {
-        for unlucky in [2, 3, 4, 11, 20, 21, 22, 23] {
-            let (mut seen, mut lost) = (0, false);
-            let (tell, told) = std::sync::mpsc::channel();
-            let proxy = Proxy::start(lab.var("LAB_URL"), move |tag| {
-                seen += usize::from(tag == SEARCH);
-                if lost || seen < unlucky {
-                    return Fate::Forward;
-                }
-                lost = true;
-                tell.send(()).expect("the test waits");
-                Fate::LoseAnswer(bytes)
-            });
-            let audit = lab
-                .bind("LAB_URL", "LAB_TOOL")
-                .at(&proxy.url)
-                .automend(&[AUDIT, &["--allow-plain", "--page-size", "100"]].concat());
-            told.try_recv()
-                .unwrap_or_else(|_| panic!("no search number {unlucky}"));
-            lab.check_truth(&audit.ended(1));
-        }
+    let searches = [2, 3, 4, 11, 20, 21, 22, 23];
+    for (unlucky, bytes) in searches.into_iter().zip([0, 1, 3000].into_iter().cycle()) {
+        let (mut seen, mut lost) = (0, false);
+        let (tell, told) = std::sync::mpsc::channel();
+        let proxy = Proxy::start(lab.var("LAB_URL"), move |tag| {
+            seen += usize::from(tag == SEARCH);
+            if lost || seen < unlucky {
+                return Fate::Forward;
+            }
+            lost = true;
+            tell.send(()).expect("the test waits");
+            Fate::LoseAnswer(bytes)
+        });
+        let audit = lab
+            .bind("LAB_URL", "LAB_TOOL")
+            .at(&proxy.url)
+            .automend(&[AUDIT, &["--allow-plain", "--page-size", "100"]].concat());
+        told.try_recv()
+            .unwrap_or_else(|_| panic!("no search number {unlucky}"));
+        lab.check_truth(&audit.ended(1));
     }
 }
 

@@ -256,6 +256,12 @@ impl Live {
         Ok(Some(references))
     }
 
+    /// What a request about `dn` needs besides: a deleted object is there only for those who ask.
+    pub(crate) fn showing(&self, dn: &Dn) -> Vec<Control> {
+        let asks = dn.is_deleted_object() && self.root.controls.contains(SHOW_DELETED);
+        asks.then(Control::show_deleted).into_iter().collect()
+    }
+
     /// Does `work`, and does it again on a new connection when the one it had was lost.
     async fn insist<T>(&mut self, mut work: impl AsyncFnMut(&mut Self) -> Result<T>) -> Result<T> {
         let mut attempts = 0;
@@ -592,9 +598,7 @@ impl Live {
             search
                 .controls
                 .extend(self.rights.is_some().then(Control::permissions_only));
-            if entry.dn.is_deleted_object() {
-                search.controls.push(Control::show_deleted());
-            }
+            search.controls.extend(self.showing(&entry.dn));
             async move {
                 match self.client.entries(&search, 2).await {
                     Ok(found) => Ok(found.into_iter().next()),
@@ -679,7 +683,11 @@ impl Live {
     async fn one(&self, need: &Need) -> Result<(Answer, Vec<Defect>)> {
         let mut defects = Vec::new();
         let answer = match need {
-            Need::Entry(dn) => match self.client.base(dn.as_str(), ATTRIBUTES).await {
+            Need::Entry(dn) => match self
+                .client
+                .base_with(dn.as_str(), ATTRIBUTES, &self.showing(dn))
+                .await
+            {
                 // Active Directory keeps no link to what does not exist: it is there, but not for us.
                 Ok(None) if self.root.active_directory && !dn.is_deleted_object() => {
                     let why = "this account may not see it, or it has not replicated here yet";

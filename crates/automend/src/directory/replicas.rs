@@ -49,9 +49,8 @@ fn at_host(live: &Live, text: &str) -> Result<Url> {
     };
     let mut url = Url::at(scheme, text)?;
     // A global catalog cannot be asked for everything, and is never what was written to.
-    let own = live.url.port;
-    if !text.contains(':') && live.url.scheme == scheme && !matches!(own, 3268 | 3269) {
-        url.port = own;
+    if !text.contains(':') && live.url.scheme == scheme && !live.url.is_global_catalog() {
+        url.port = live.url.port;
     }
     Ok(url)
 }

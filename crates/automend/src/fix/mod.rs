@@ -76,6 +76,7 @@ pub(crate) async fn run(args: &args::Fix, config: Option<&Path>) -> Result<ExitC
             ldif.shown
         );
     }
+    writable(&directory)?;
     if !args.writing.yes
         && !confirmed(&format!(
             "Remove {} from {}?",
@@ -125,6 +126,17 @@ pub(crate) async fn run(args: &args::Fix, config: Option<&Path>) -> Result<ExitC
     } else {
         ExitCode::from(1)
     })
+}
+
+/// That the directory can be written where it was opened.
+pub(crate) fn writable(directory: &Directory) -> Result<()> {
+    match directory {
+        Directory::Live(live) if live.url.is_global_catalog() => bail!(
+            "{}: a global catalog is only read; to write, name a domain controller without the port, or with 389 or 636",
+            live.url
+        ),
+        _ => Ok(()),
+    }
 }
 
 fn found(links: usize) -> ExitCode {

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use automend_core::dn::Dn;
 use automend_core::entry::Entry;
 use automend_core::names::{Guid, attribute};
-use automend_ldap::Client;
+use automend_ldap::{Client, Control};
 use futures_util::{StreamExt, stream};
 use tokio::time::Instant;
 
@@ -149,8 +149,12 @@ async fn differing<'a>(
                 Some(guid) if active_directory => format!("<GUID={guid}>"),
                 _ => one.owner.to_string(),
             };
+            let showing: Vec<Control> = (active_directory && one.owner.is_deleted_object())
+                .then(Control::show_deleted)
+                .into_iter()
+                .collect();
             let entry = client
-                .base(&name, &[attribute::DELEGATE_LIST_LINK])
+                .base_with(&name, &[attribute::DELEGATE_LIST_LINK], &showing)
                 .await
                 .with_context(|| format!("reading {}", one.owner))?;
             let entry = entry.and_then(|entry| typed(&entry, &mut Vec::new()));

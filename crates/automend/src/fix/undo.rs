@@ -10,7 +10,7 @@ use automend_core::names::Guid;
 use super::receipt::{Begin, Receipt, Undone, read};
 use super::replication::Expected;
 use super::writer::{self, Direction, Written};
-use super::{confirmed, replicated};
+use super::{confirmed, replicated, writable};
 use crate::args;
 use crate::audit::report::plural;
 use crate::clock;
@@ -61,6 +61,7 @@ pub(crate) async fn run(args: &args::Undo, config: Option<&Path>) -> Result<Exit
         println!("Nothing was written.");
         return Ok(ExitCode::from(1));
     }
+    writable(&directory)?;
     let mut receipt = Receipt::append(&args.receipt)?;
     let undone = undo(&mut directory, &begun, &mut receipt).await?;
     let converged = replicated(

@@ -14,7 +14,7 @@ use automend_core::names::{Guid, attribute};
 use automend_core::owner::{self, Owner};
 use automend_directory::{Modification as EmbeddedChange, Name, Operation as EmbeddedOperation};
 use automend_ldap::control::ASSERTION;
-use automend_ldap::{Control, Error, Filter, Modification, ResultCode, Scope, Search};
+use automend_ldap::{Control, Error, Filter, Modification, ResultCode};
 
 use crate::clock;
 use crate::directory::live::{Live, is_lost};
@@ -93,21 +93,10 @@ pub(crate) async fn read_owner(
 /// Reads an owner; a deleted one shows itself only to who asks for deleted objects.
 async fn live_owner(live: &mut Live, dn: &Dn, guid: Option<Guid>) -> Result<Option<Entry>, Error> {
     let name = live_name(live, dn, guid);
-    let found = if dn.is_deleted_object() {
-        let any = Filter::present(attribute::OBJECT_CLASS);
-        let mut search = Search::new(&name, Scope::Base, any, ATTRIBUTES);
-        search.controls.push(Control::show_deleted());
-        match live.client.entries(&search, 1).await {
-            Ok(found) => found.into_iter().next(),
-            Err(Error::Refused {
-                code: ResultCode::NO_SUCH_OBJECT,
-                ..
-            }) => None,
-            Err(error) => return Err(error),
-        }
-    } else {
-        live.client.base(&name, ATTRIBUTES).await?
-    };
+    let found = live
+        .client
+        .base_with(&name, ATTRIBUTES, &live.showing(dn))
+        .await?;
     Ok(found.and_then(|entry| typed(&entry, &mut live.defects)))
 }
 
@@ -196,9 +185,7 @@ async fn write_live(
             entry, values, &lacking,
         )));
     }
-    if entry.dn.is_deleted_object() {
-        controls.push(Control::show_deleted());
-    }
+    controls.extend(live.showing(&entry.dn));
     let bytes = values
         .iter()
         .map(|dn| dn.as_str().as_bytes().to_vec())

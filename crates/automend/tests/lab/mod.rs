@@ -210,13 +210,46 @@ impl<'lab> Bind<'lab> {
     pub(crate) fn add_user(self, name: &str, parent: &str) -> Added<'lab> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("{name}-{}-{number}", std::process::id());
+        self.add(&format!("{name}-{}-{number}", std::process::id()), parent)
+    }
+
+    /// Adds a user with a name that is written as in a DN, and may need its escapes.
+    pub(crate) fn add_named(self, name: &str, parent: &str) -> Added<'lab> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        self.add(&format!("{name} {}.{number}", std::process::id()), parent)
+    }
+
+    fn add(self, name: &str, parent: &str) -> Added<'lab> {
         let dn = format!("CN={name},{parent}");
-        let ldif = format!(
-            "dn: {dn}\nchangetype: add\nobjectClass: user\ncn: {name}\nsAMAccountName: {name}\n"
-        );
+        let account: String = name
+            .chars()
+            .filter(|c| c.is_ascii_alphanumeric() || "-.".contains(*c))
+            .collect();
+        let mut ldif = encoded("dn", &dn)
+            + &format!("changetype: add\nobjectClass: user\nsAMAccountName: {account}\n");
+        if !name.contains('\\') {
+            // slapd wants it said, Samba takes it from the name.
+            ldif += &encoded("cn", name);
+        }
         assert_eq!(self.modify(&ldif), 0, "adding {dn}");
         Added { bind: self, dn }
+    }
+
+    /// Gives `owner` a link to `delegate`.
+    #[track_caller]
+    pub(crate) fn link(&self, owner: &str, delegate: &str) {
+        let ldif = encoded("dn", owner)
+            + "changetype: modify\nadd: msExchDelegateListLink\n"
+            + &encoded("msExchDelegateListLink", delegate);
+        assert_eq!(self.modify(&ldif), 0, "linking {owner} to {delegate}");
+    }
+
+    /// Gives an object another name in the same place; returns its new DN.
+    pub(crate) fn rename(&self, dn: &str, name: &str) -> String {
+        let (_, parent) = dn.split_once(',').expect("a name below another");
+        succeeded(&self.tool("ldapmodrdn", &["-r", dn, &format!("CN={name}")], ""));
+        format!("CN={name},{parent}")
     }
 }
 
@@ -245,7 +278,7 @@ impl Kept<'_> {
         let mut ldif = String::new();
         for (what, (owner, delegate)) in lost.chain(new) {
             ldif += &encoded("dn", owner.as_str());
-            ldif += &format!("changetype: modify\n{what}: msExchDelegateListLink\n");
+            ldif.extend(["changetype: modify\n", what, ": msExchDelegateListLink\n"]);
             ldif += &(encoded("msExchDelegateListLink", delegate.as_str()) + "-\n\n");
         }
         let restored = ldif.is_empty() || self.bind.modify(&ldif) == 0;

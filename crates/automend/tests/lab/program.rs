@@ -213,7 +213,10 @@ impl Receipt {
         let mut numbers = Vec::new();
         for line in text.lines() {
             if let Some(header) = json(line, "# automend receipt ") {
-                receipt.guard = header["guard"].as_str().expect("a guard").to_owned();
+                header["guard"]
+                    .as_str()
+                    .expect("a guard")
+                    .clone_into(&mut receipt.guard);
             }
             if let Some(begin) = json(line, "# begin ") {
                 let values = begin["delegates"].as_array().expect("delegates");

@@ -77,7 +77,7 @@ fn pass_requests(
             Fate::Forward => {}
             Fate::LoseRequest => break,
             Fate::LoseAnswer(bytes) => {
-                *budget.lock().unwrap_or_else(PoisonError::into_inner) = Some(bytes)
+                *budget.lock().unwrap_or_else(PoisonError::into_inner) = Some(bytes);
             }
         }
         if server.write_all(&message).is_err() {

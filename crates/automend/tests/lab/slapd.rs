@@ -106,9 +106,11 @@ pub(crate) fn owner(name: &str, delegates: &[&str]) -> String {
         "dn: CN={name},DC=small,DC=test\nobjectClass: user\ncn: {name}\nsAMAccountName: {name}\n"
     );
     for delegate in delegates {
-        ldif.push_str(&format!(
-            "msExchDelegateListLink: CN={delegate},DC=small,DC=test\n"
-        ));
+        ldif.extend([
+            "msExchDelegateListLink: CN=",
+            delegate,
+            ",DC=small,DC=test\n",
+        ]);
     }
     ldif + "\n"
 }

@@ -177,7 +177,7 @@ impl<'lab> Race<'lab> {
         assert_eq!(delegates.len(), links, "too few people");
         let mut ldif = format!("dn: {}\nchangetype: modify\nadd: {LINK}\n", added.dn);
         for delegate in &delegates {
-            ldif += &format!("{LINK}: {delegate}\n");
+            ldif.extend([LINK, ": ", delegate, "\n"]);
         }
         assert_eq!(tool.modify(&ldif), 0, "linking");
         Self {

@@ -162,9 +162,20 @@ impl Client {
     /// The object `dn` with these attributes (none means all), ranged values completed; `None`
     /// when there is no such object.
     pub async fn base(&self, dn: &str, attributes: &[&str]) -> Result<Option<Entry>, Error> {
-        let request = Search::new(dn, Scope::Base, Filter::present("objectClass"), attributes);
+        self.base_with(dn, attributes, &[]).await
+    }
+
+    /// The same with controls, such as the one that shows deleted objects.
+    pub async fn base_with(
+        &self,
+        dn: &str,
+        attributes: &[&str],
+        controls: &[Control],
+    ) -> Result<Option<Entry>, Error> {
+        let mut request = Search::new(dn, Scope::Base, Filter::present("objectClass"), attributes);
+        request.controls.extend_from_slice(controls);
         match self.single(&request).await? {
-            Some(mut entry) => Ok(range::complete(self, &mut entry, &[])
+            Some(mut entry) => Ok(range::complete(self, &mut entry, controls)
                 .await?
                 .then_some(entry)),
             None => Ok(None),
