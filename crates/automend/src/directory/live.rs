@@ -19,7 +19,7 @@ use automend_core::owner;
 use automend_core::view::{Answer, Known, Need, View};
 use automend_ldap::control::{ATTRIBUTE_SCOPED_QUERY, SHOW_DELETED};
 use automend_ldap::{Client, Control, Error, Filter, Item, ResultCode, Scope, Search};
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, stream};
 
 use super::typed;
 use crate::audit::engine::{Place, Places};
@@ -71,8 +71,8 @@ pub(crate) trait Owners {
 
 /// `LDAP_CAP_ACTIVE_DIRECTORY_OID` ([MS-ADTS] 3.1.1.3.4.3.1).
 const ACTIVE_DIRECTORY: &str = "1.2.840.113556.1.4.800";
-/// Connections made anew in one search before it is given up.
-const MOST_RECONNECTS: u32 = 10;
+/// Connections made anew while nothing comes before the work is given up.
+const MOST_RECONNECTS: u32 = 6;
 /// Searches begun anew before they are given up.
 const MOST_RESTARTS: u32 = 3;
 /// Requests under way at once on the one connection.
@@ -92,11 +92,18 @@ impl Live {
     }
 
     /// The GUID of the domain, or its name where it has none.
-    pub(crate) async fn identity(&self) -> Result<String> {
+    pub(crate) async fn identity(&mut self) -> Result<String> {
         let bases = self.bases()?;
         let head = self.root.default.clone().or_else(|| bases.into_iter().next()).unwrap_or_default();
-        let found = self.client.base(&head, &[attribute::OBJECT_GUID]).await;
-        let guid = found.ok().flatten().and_then(|entry| Guid::from_bytes(entry.values(attribute::OBJECT_GUID).next()?));
+        let found = self
+            .persist(async |live| match live.client.base(&head, &[attribute::OBJECT_GUID]).await {
+                Ok(found) => Ok(found),
+                // Only a refusal says that there is no GUID to see; a lost connection says nothing.
+                Err(Error::Refused { .. } | Error::Referral { .. }) => Ok(None),
+                Err(error) => Err(live.explain(error, &head)),
+            })
+            .await?;
+        let guid = found.and_then(|entry| Guid::from_bytes(entry.values(attribute::OBJECT_GUID).next()?));
         Ok(guid.map_or_else(|| head.to_lowercase(), |guid| guid.to_string()))
     }
 
@@ -161,7 +168,7 @@ impl Live {
         sink: &mut impl Owners,
     ) -> Result<Option<Vec<String>>> {
         let mut references = Vec::new();
-        let mut reconnects = 0;
+        let mut patience = Patience::default();
         for base in bases {
             let mut search = Search::new(base, Scope::Subtree, filter.clone(), attributes);
             search.controls.extend_from_slice(controls);
@@ -169,15 +176,15 @@ impl Live {
             loop {
                 match pages.next().await {
                     Ok(Some(Item::Entry(entry))) => {
+                        patience = Patience::default();
                         if let Some(entry) = typed(&entry, &mut self.defects) {
                             sink.owner(entry)?;
                         }
                     }
                     Ok(Some(Item::Reference(urls))) => references.extend(urls),
                     Ok(None) => break,
-                    Err(error) if is_lost(&error) && reconnects < MOST_RECONNECTS => {
-                        reconnects += 1;
-                        self.reconnect(reconnects).await.with_context(|| format!("after: {error}"))?;
+                    Err(error) if patience.bears(&error) => {
+                        self.reconnect(patience.lost).await.with_context(|| format!("after: {error}"))?;
                         pages.resume_with(self.client.clone());
                     }
                     Err(Error::CookieRefused { .. }) => return Ok(None),
@@ -190,6 +197,19 @@ impl Live {
             }
         }
         Ok(Some(references))
+    }
+
+    /// Does `work` again over a new connection when the one it had was lost.
+    async fn persist<T>(&mut self, work: impl AsyncFn(&Self) -> Result<T>) -> Result<T> {
+        let mut patience = Patience::default();
+        loop {
+            match work(self).await {
+                Err(error) if error.downcast_ref().is_some_and(|error| patience.bears(error)) => {
+                    self.reconnect(patience.lost).await.with_context(|| format!("after: {error:#}"))?;
+                }
+                done => return done,
+            }
+        }
     }
 
     /// Makes the connection anew, after a pause that grows with `attempt`.
@@ -255,7 +275,11 @@ impl Live {
     }
 
     /// Mailbox databases and servers, as far as the configuration shows them.
-    pub(crate) async fn places(&self) -> Result<Places> {
+    pub(crate) async fn places(&mut self) -> Result<Places> {
+        self.persist(async |live| live.places_once().await).await
+    }
+
+    async fn places_once(&self) -> Result<Places> {
         let mut places = Places::known();
         let Some(configuration) = &self.root.configuration else {
             return Ok(places);
@@ -303,7 +327,11 @@ impl Live {
     }
 
     /// Whether the schema has the forward link; `None` when the schema cannot be read.
-    pub(crate) async fn has_exchange_schema(&self) -> Result<Option<bool>> {
+    pub(crate) async fn has_exchange_schema(&mut self) -> Result<Option<bool>> {
+        self.persist(async |live| live.schema_has_link().await).await
+    }
+
+    async fn schema_has_link(&self) -> Result<Option<bool>> {
         if let Some(schema) = &self.root.schema {
             let filter = Filter::equal("lDAPDisplayName", attribute::DELEGATE_LIST_LINK);
             let search = Search::new(schema, Scope::One, filter, &["lDAPDisplayName"]);
@@ -354,23 +382,11 @@ impl Live {
                 let named = Filter::or(left.keys().map(|guid| Filter::equal(attribute::OBJECT_GUID, guid)));
                 let filter = Filter::and([named, affirmed.clone()]);
                 for base in self.bases()? {
-                    let wanted = [attribute::OBJECT_GUID, attribute::REPLICATION_METADATA];
-                    let mut pages = self
-                        .client
-                        .paged(Search::new(&base, Scope::Subtree, filter.clone(), &wanted), self.settings.page_size);
-                    loop {
-                        match pages.next().await {
-                            Ok(Some(Item::Entry(found))) => {
-                                let guid = found.values(attribute::OBJECT_GUID).next().unwrap_or_default();
-                                let metadata = found.values(attribute::REPLICATION_METADATA).next();
-                                if let Some(entry) = left.remove(guid).and_then(|i| entries.get_mut(i)) {
-                                    entry.replication_metadata = metadata.map(<[u8]>::to_vec);
-                                }
-                            }
-                            Ok(Some(Item::Reference(_))) => {}
-                            Ok(None) => break,
-                            Err(Error::Refused { code: ResultCode::NO_SUCH_OBJECT, .. }) => break,
-                            Err(error) => return Err(self.explain(error, &base)),
+                    for found in self.persist(async |live| live.affirmed(&base, &filter).await).await? {
+                        let guid = found.values(attribute::OBJECT_GUID).next().unwrap_or_default();
+                        let metadata = found.values(attribute::REPLICATION_METADATA).next();
+                        if let Some(entry) = left.remove(guid).and_then(|i| entries.get_mut(i)) {
+                            entry.replication_metadata = metadata.map(<[u8]>::to_vec);
                         }
                     }
                     if left.is_empty() {
@@ -380,45 +396,63 @@ impl Live {
                 // Tombstones and objects outside of the bases are asked for by name.
                 for i in left.into_values() {
                     if let Some(entry) = entries.get_mut(i) {
-                        self.prove_one(entry, &lacking).await?;
+                        entry.undecided = self.unproved(entry, &lacking).await?;
                     }
                 }
             }
             for i in by_name {
                 if let Some(entry) = entries.get_mut(i) {
-                    self.prove_one(entry, &lacking).await?;
+                    entry.undecided = self.unproved(entry, &lacking).await?;
                 }
             }
         }
         Ok(())
     }
 
-    async fn prove_one(&self, entry: &mut Entry, lacking: &[&'static str]) -> Result<()> {
-        let affirms = |filter: Filter| {
-            let mut search = Search::new(entry.dn.as_str(), Scope::Base, filter, &["1.1"]);
-            if entry.dn.is_deleted_object() {
-                search.controls.push(Control::show_deleted());
+    /// The entries below `base` of which the server affirms `filter`.
+    async fn affirmed(&self, base: &str, filter: &Filter) -> Result<Vec<automend_ldap::Entry>> {
+        let wanted = [attribute::OBJECT_GUID, attribute::REPLICATION_METADATA];
+        let search = Search::new(base, Scope::Subtree, filter.clone(), &wanted);
+        let mut pages = self.client.paged(search, self.settings.page_size);
+        let mut found = Vec::new();
+        loop {
+            match pages.next().await {
+                Ok(Some(Item::Entry(entry))) => found.push(entry),
+                Ok(Some(Item::Reference(_))) => {}
+                Ok(None) | Err(Error::Refused { code: ResultCode::NO_SUCH_OBJECT, .. }) => return Ok(found),
+                Err(error) => return Err(self.explain(error, base)),
             }
-            async move {
-                match self.client.entries(&search, 2).await {
-                    Ok(found) => Ok(!found.is_empty()),
-                    Err(Error::Refused { .. } | Error::Referral { .. }) => Ok(false),
-                    Err(error) => Err(self.explain(error, &search.base)),
-                }
-            }
-        };
+        }
+    }
+
+    /// Those of the attributes that an entry lacks of which the server does not affirm it.
+    async fn unproved(&mut self, entry: &Entry, lacking: &[&'static str]) -> Result<Vec<&'static str>> {
         let all = Filter::and(lacking.iter().map(|name| Filter::not(Filter::present(name))));
-        if affirms(all).await? {
-            return Ok(());
+        if self.affirms(&entry.dn, &all).await? {
+            return Ok(Vec::new());
         }
-        let mut undecided = Vec::new();
+        let mut unproved = Vec::new();
         for name in lacking {
-            if !affirms(Filter::not(Filter::present(name))).await? {
-                undecided.push(*name);
+            if !self.affirms(&entry.dn, &Filter::not(Filter::present(name))).await? {
+                unproved.push(*name);
             }
         }
-        entry.undecided = undecided;
-        Ok(())
+        Ok(unproved)
+    }
+
+    async fn affirms(&mut self, dn: &Dn, filter: &Filter) -> Result<bool> {
+        let mut search = Search::new(dn.as_str(), Scope::Base, filter.clone(), &["1.1"]);
+        if dn.is_deleted_object() {
+            search.controls.push(Control::show_deleted());
+        }
+        self.persist(async |live| match live.client.entries(&search, 2).await {
+            Ok(found) => Ok(!found.is_empty()),
+            // A busy server is asked again; any other refusal affirms nothing.
+            Err(error) if is_lost(&error) => Err(live.explain(error, &search.base)),
+            Err(Error::Refused { .. } | Error::Referral { .. }) => Ok(false),
+            Err(error) => Err(live.explain(error, &search.base)),
+        })
+        .await
     }
 
     /// Answers the resolver's questions, many at once.
@@ -426,15 +460,30 @@ impl Live {
         if self.places.is_none() && needs.iter().any(|need| matches!(need, Need::Exists(_) | Need::Server(_))) {
             self.places = Some(self.places().await?.or_nothing().0);
         }
-        let live = &*self;
-        let answered: Vec<(Need, Answer, Vec<Defect>)> = stream::iter(needs)
-            .map(|need| async move {
-                let (answer, defects) = live.one(&need).await?;
-                anyhow::Ok((need, answer, defects))
-            })
-            .buffered(PARALLEL)
-            .try_collect()
-            .await?;
+        let mut answered: Vec<(Need, Answer, Vec<Defect>)> = Vec::new();
+        let mut patience = Patience::default();
+        while let Some(open) = needs.get(answered.len()..).filter(|open| !open.is_empty()) {
+            let before = answered.len();
+            let failed = {
+                let live = &*self;
+                let mut answers = stream::iter(open).map(|need| live.one(need)).buffered(PARALLEL);
+                loop {
+                    match (answers.next().await, needs.get(answered.len())) {
+                        (Some(Ok((answer, defects))), Some(need)) => answered.push((need.clone(), answer, defects)),
+                        (Some(Err(error)), _) => break Some(error),
+                        _ => break None,
+                    }
+                }
+            };
+            let Some(error) = failed else { break };
+            if answered.len() > before {
+                patience = Patience::default();
+            }
+            if !error.downcast_ref().is_some_and(|error| patience.bears(error)) {
+                return Err(error);
+            }
+            self.reconnect(patience.lost).await.with_context(|| format!("after: {error:#}"))?;
+        }
         for (need, answer, defects) in answered {
             self.defects.extend(defects);
             let mut answer = answer;
@@ -524,7 +573,8 @@ impl Live {
         search.controls.push(Control::attribute_scoped_query(attribute::DELEGATE_LIST_BL));
         let found = match self.client.entries(&search, delegate.back_links.len() + 1).await {
             Ok(found) => found,
-            // It is only a short cut.
+            // It is only a short cut; whoever needs the connection next makes it anew.
+            Err(error) if is_lost(&error) => return Ok(()),
             Err(Error::Refused { .. } | Error::Limit { .. } | Error::Incomplete { .. }) => return Ok(()),
             Err(error) => return Err(self.explain(error, delegate.dn.as_str())),
         };
@@ -611,6 +661,28 @@ fn by_address(address: &SmtpAddress) -> Filter {
         Filter::equal(attribute::MAIL, address.as_str()),
         Filter::equal(attribute::USER_PRINCIPAL_NAME, address.as_str()),
     ])
+}
+
+/// How long work that gets nowhere is taken up again; whatever comes gives new patience.
+#[derive(Debug, Default)]
+struct Patience {
+    /// Connections lost since anything came.
+    lost: u32,
+    silent: bool,
+}
+
+impl Patience {
+    /// Whether work that failed so is to be taken up again. A server that says nothing for the whole
+    /// timeout gets one more chance, as a firewall may have forgotten the connection, and no second one.
+    fn bears(&mut self, error: &Error) -> bool {
+        let silent = matches!(error, Error::TimedOut { .. });
+        if !is_lost(error) || self.lost >= MOST_RECONNECTS || silent && self.silent {
+            return false;
+        }
+        self.lost += 1;
+        self.silent |= silent;
+        true
+    }
 }
 
 /// Whether another connection may go on where this one ended.
