@@ -17,7 +17,7 @@ use crate::audit::{audit, report::print_findings};
 use crate::clock;
 use crate::config::{Settings, Where};
 use crate::directory::Directory;
-use crate::fix::receipt::{Begin, Header, Receipt, read};
+use crate::fix::receipt::{Begin, Header, Receipt, read, to_undo};
 use crate::fix::{apply, review, undo::undo};
 use crate::show::exchange_answer;
 use crate::store::import_file;
@@ -85,7 +85,7 @@ async fn story(folder: PathBuf) -> Result<()> {
     println!("{healthy}");
 
     step("6. automend undo", "A receipt is the way back: every link as it was.").await?;
-    let begun: Vec<Begin> = read(&path)?.changes.into_iter().map(|(begin, _)| begin).rev().collect();
+    let begun: Vec<Begin> = read(&path)?.changes.into_iter().filter_map(|(begin, end)| to_undo(begin, end)).rev().collect();
     undo(&mut directory, &begun, &mut Receipt::append(&path)?).await?;
     let again = exchange_answer(&mut directory, ALICE).await?;
     if !broken.contains("<ErrorCode>603") || !healthy.contains("AlternativeMailbox") || !again.contains("<ErrorCode>603") {

@@ -273,21 +273,26 @@ pub(crate) async fn apply(
             code: change.code.as_str().to_owned(),
             delegates: values.iter().map(ToString::to_string).collect(),
         })?;
-        let (outcome, why) = match writer::write(directory, &entry, &values, Direction::Remove).await? {
-            Written::Done => ("removed", None),
-            Written::Skipped(why) => ("skipped", Some(why)),
-            Written::Refused(why) => ("refused", Some(why)),
+        let (outcome, gone, why) = match writer::write(directory, &entry, &values, Direction::Remove).await? {
+            Written::Done => ("removed", values, None),
+            Written::Partly(gone, why) => ("partly removed", gone, Some(why)),
+            Written::Skipped(why) => ("skipped", Vec::new(), Some(why)),
+            Written::Refused(why) => ("refused", Vec::new(), Some(why)),
         };
-        receipt.end(&End { n, outcome: outcome.to_owned(), why: why.clone() })?;
-        match why {
-            None => {
-                progress.suspend(|| println!("  mended {} ({})", change.shown, plural(values.len() as u64, "link")));
-                applied.removed.push(Expected { owner: entry.dn.clone(), guid: entry.guid, values });
-            }
-            Some(why) => {
-                applied.left += 1;
-                progress.suspend(|| println!("  left   {}: {why}", change.shown));
-            }
+        let partly = why.is_some() && !gone.is_empty();
+        receipt.end(&End {
+            n,
+            outcome: outcome.to_owned(),
+            why: why.clone(),
+            removed: partly.then(|| gone.iter().map(ToString::to_string).collect()),
+        })?;
+        if !gone.is_empty() {
+            progress.suspend(|| println!("  mended {} ({})", change.shown, plural(gone.len() as u64, "link")));
+            applied.removed.push(Expected { owner: entry.dn.clone(), guid: entry.guid, values: gone });
+        }
+        if let Some(why) = why {
+            applied.left += 1;
+            progress.suspend(|| println!("  left   {}: {why}", change.shown));
         }
         progress.inc(1);
     }

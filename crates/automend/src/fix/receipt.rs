@@ -59,11 +59,14 @@ pub(crate) struct Begin {
 pub(crate) struct End {
     /// Which [`Begin`].
     pub n: usize,
-    /// `removed`, `skipped` or `refused`.
+    /// `removed`, `partly removed`, `skipped` or `refused`.
     pub outcome: String,
     /// Why, unless it was removed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+    /// The values that are gone, where these are not all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removed: Option<Vec<String>>,
 }
 
 /// A value put back.
@@ -206,6 +209,16 @@ impl Header {
     }
 }
 
+/// What of a change is to be undone: all of it, unless its end says otherwise. One without an end may
+/// have been written.
+pub(crate) fn to_undo(begin: Begin, end: Option<End>) -> Option<Begin> {
+    match end {
+        None => Some(begin),
+        Some(End { removed: Some(removed), .. }) => Some(Begin { delegates: removed, ..begin }),
+        Some(end) => (end.outcome == "removed").then_some(begin),
+    }
+}
+
 impl Begin {
     /// The owner's name.
     pub(crate) fn dn(&self) -> Result<Dn> {
@@ -249,7 +262,7 @@ mod tests {
         let head = std::fs::metadata(&path).unwrap().len();
         receipt.begin(&begin(1)).unwrap();
         let first = std::fs::metadata(&path).unwrap().len();
-        receipt.end(&End { n: 1, outcome: "removed".to_owned(), why: None }).unwrap();
+        receipt.end(&End { n: 1, outcome: "removed".to_owned(), why: None, removed: None }).unwrap();
         receipt.begin(&begin(2)).unwrap();
         let whole = std::fs::read(&path).unwrap();
         assert!(Receipt::create(&path, header).is_err(), "wrote over a receipt");

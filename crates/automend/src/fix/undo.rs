@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use automend_core::dn::Dn;
 use automend_core::names::Guid;
 
-use super::receipt::{Begin, Receipt, Undone, read};
+use super::receipt::{Begin, Receipt, Undone, read, to_undo};
 use super::replication::Expected;
 use super::writer::{self, Direction, Written};
 use super::{confirmed, replicated};
@@ -35,8 +35,7 @@ pub(crate) async fn run(args: &args::Undo, config: Option<&Path>) -> Result<Exit
     let begun: Vec<Begin> = read
         .changes
         .into_iter()
-        .filter(|(_, end)| end.as_ref().is_none_or(|end| end.outcome == "removed"))
-        .map(|(begin, _)| begin)
+        .filter_map(|(begin, end)| to_undo(begin, end))
         .rev()
         .collect();
     let links: usize = begun.iter().map(|begin| begin.delegates.len()).sum();
@@ -117,15 +116,23 @@ async fn restore(directory: &mut Directory, dn: &Dn, guid: Option<Guid>, values:
     if absent.is_empty() {
         return Ok(done);
     }
-    if writer::write(directory, &entry, &absent, Direction::Restore).await? == Written::Done {
-        done.added = absent;
-        return Ok(done);
-    }
+    let absent = match writer::write(directory, &entry, &absent, Direction::Restore).await? {
+        Written::Done => {
+            done.added = absent;
+            return Ok(done);
+        }
+        Written::Partly(added, _) => {
+            let rest = absent.get(added.len()..).unwrap_or_default().to_vec();
+            done.added = added;
+            rest
+        }
+        Written::Skipped(_) | Written::Refused(_) => absent,
+    };
     // One that cannot be put back, say because the delegate is gone, must not keep the others away.
     for value in absent {
         match writer::write(directory, &entry, std::slice::from_ref(&value), Direction::Restore).await? {
             Written::Done => done.added.push(value),
-            Written::Skipped(why) | Written::Refused(why) => done.problems.push(format!("{value}: {why}")),
+            Written::Partly(_, why) | Written::Skipped(why) | Written::Refused(why) => done.problems.push(format!("{value}: {why}")),
         }
     }
     Ok(done)

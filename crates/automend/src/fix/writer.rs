@@ -39,6 +39,8 @@ pub(crate) enum Direction {
 pub(crate) enum Written {
     /// The values are gone, or are there again.
     Done,
+    /// These are, then something kept the others as they were.
+    Partly(Vec<Dn>, String),
     /// Nothing was written, because it no longer applies.
     Skipped(String),
     /// The directory refused.
@@ -97,7 +99,7 @@ pub(crate) fn no_longer_stale(entry: &Entry) -> Option<String> {
     }
 }
 
-/// Takes away or puts back values of one owner, all or none.
+/// Takes away or puts back values of one owner; on a server in portions, each of them all or none.
 pub(crate) async fn write(
     directory: &mut Directory,
     entry: &Entry,
@@ -138,7 +140,11 @@ async fn write_live(live: &mut Live, entry: &Entry, values: &[Dn], direction: Di
         let no_mailbox = Filter::and(lacking.iter().map(|name| Filter::not(Filter::present(name))));
         controls.push(Control::assertion(&no_mailbox));
     }
-    for portion in values.chunks(VALUES_AT_ONCE) {
+    for (before, portion) in values.chunks(VALUES_AT_ONCE).enumerate() {
+        let stopped = |otherwise: fn(String) -> Written, why: String| match values.get(..before * VALUES_AT_ONCE) {
+            Some(done) if before > 0 => Written::Partly(done.to_vec(), why),
+            _ => otherwise(why),
+        };
         let bytes = portion.iter().map(|dn| dn.as_str().as_bytes().to_vec()).collect();
         let link = attribute::DELEGATE_LIST_LINK.to_owned();
         let change = match direction {
@@ -158,14 +164,14 @@ async fn write_live(live: &mut Live, entry: &Entry, values: &[Dn], direction: Di
                     }
                 }
                 Err(Error::Refused { code: ResultCode::ASSERTION_FAILED, .. }) => {
-                    return Ok(Written::Skipped("the owner has a mailbox again".to_owned()));
+                    return Ok(stopped(Written::Skipped, "the owner has a mailbox again".to_owned()));
                 }
                 Err(Error::Refused {
                     code: ResultCode::NO_SUCH_ATTRIBUTE | ResultCode::ATTRIBUTE_OR_VALUE_EXISTS, ..
                 }) => {
-                    return Ok(Written::Skipped("somebody else changed the link in between".to_owned()));
+                    return Ok(stopped(Written::Skipped, "somebody else changed the link in between".to_owned()));
                 }
-                Err(error @ Error::Refused { .. }) => return Ok(Written::Refused(error.to_string())),
+                Err(error @ Error::Refused { .. }) => return Ok(stopped(Written::Refused, error.to_string())),
                 Err(error) => return Err(error).with_context(|| format!("{}: writing {}", live.url, entry.dn)),
             }
         }
