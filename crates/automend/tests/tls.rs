@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use ldap_server::ber::{ber, octets};
 use ldap_server::{Act, BASE, Object, Op, Server, Tls, message_of};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tool::{Bench, Run, findings};
@@ -27,6 +27,9 @@ impl Authority {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
+        // Each has a name of its own, so that nobody takes one for another.
+        let name: String = key.public_key_raw().iter().map(|byte| format!("{byte:02x}")).take(16).collect();
+        params.distinguished_name.push(DnType::CommonName, name);
         let pem = params.self_signed(&key).unwrap().pem();
         Self {
             issuer: Issuer::new(params, key),

@@ -295,6 +295,8 @@ impl Server {
         std::thread::spawn(move || {
             for (number, stream) in listener.incoming().enumerate() {
                 let Ok(stream) = stream else { return };
+                // Without this each answer would wait for the acknowledgement of the one before.
+                stream.set_nodelay(true).unwrap();
                 let (script, held, tls) = (Arc::clone(&script), Arc::clone(&shared), tls.clone());
                 std::thread::spawn(move || serve(number, stream, &tls, &*script, &held));
             }
@@ -619,7 +621,7 @@ fn normal(dn: &str) -> String {
 }
 
 fn same(a: &str, b: &str) -> bool {
-    normal(a) == normal(b)
+    a.eq_ignore_ascii_case(b) || (a.contains(", ") || b.contains(", ")) && normal(a) == normal(b)
 }
 
 fn text(bytes: &[u8]) -> &str {
