@@ -496,29 +496,16 @@ fn searched(request: &Request, search: &Search, held: &Held) -> Vec<Vec<u8>> {
     let found: Vec<&Object> = if search.base.is_empty() && search.scope == 0 {
         vec![&root]
     } else {
+        let base = normal(&search.base);
         let within = |object: &&Object| match search.scope {
-            0 => same(&object.dn, &search.base),
-            _ => normal(&object.dn).ends_with(&normal(&search.base)),
+            0 => object.dn.eq_ignore_ascii_case(&base),
+            _ => normal(&object.dn).ends_with(&base),
         };
-        held.objects
-            .iter()
-            .filter(within)
-            .filter(|object| object.matches(&search.filter))
-            .collect()
+        if search.scope == 0 && !held.objects.iter().any(|object| within(&object)) {
+            return vec![message_of(request.id, &outcome(&request.op, 32, "", None), None)];
+        }
+        held.objects.iter().filter(within).filter(|object| object.matches(&search.filter)).collect()
     };
-    if search.scope == 0
-        && found.is_empty()
-        && !held
-            .objects
-            .iter()
-            .any(|object| same(&object.dn, &search.base))
-    {
-        return vec![message_of(
-            request.id,
-            &outcome(&request.op, 32, "", None),
-            None,
-        )];
-    }
     let (size, from): (usize, usize) = match &request.page {
         Some((size, cookie)) => (
             (*size).min(held.page_at_most),
