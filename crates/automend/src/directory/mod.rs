@@ -6,6 +6,7 @@
 pub(crate) mod embedded;
 pub(crate) mod ldif;
 pub(crate) mod live;
+mod proof;
 pub(crate) mod replicas;
 mod rights;
 
