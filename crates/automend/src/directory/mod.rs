@@ -10,7 +10,9 @@ mod proof;
 pub(crate) mod replicas;
 mod rights;
 
-use anyhow::{Result, bail};
+use std::collections::HashSet;
+
+use anyhow::{Context, Result, bail};
 use automend_core::dn::Dn;
 use automend_core::entry::{Defect, Entry};
 use automend_core::names::SmtpAddress;
@@ -96,11 +98,31 @@ impl Directory {
         request: &Request,
         known: &mut Known,
     ) -> Result<Resolved> {
+        let mut resolved = self
+            .resolve_all(std::slice::from_ref(request), known)
+            .await?;
+        resolved.pop().context("the resolver gave no answer")
+    }
+
+    /// Asks the resolver for many users at once, so that what they need is fetched together.
+    pub(crate) async fn resolve_all(
+        &mut self,
+        requests: &[Request],
+        known: &mut Known,
+    ) -> Result<Vec<Resolved>> {
         for _ in 0..MOST_ROUNDS {
-            match resolve(known, request) {
-                Ok(resolved) => return Ok(resolved),
-                Err(needs) => self.answer(needs, known).await?,
+            let mut open: HashSet<Need> = HashSet::new();
+            let mut resolved = Vec::new();
+            for request in requests {
+                match resolve(known, request) {
+                    Ok(done) => resolved.push(done),
+                    Err(needs) => open.extend(needs),
+                }
             }
+            if open.is_empty() {
+                return Ok(resolved);
+            }
+            self.answer(open.into_iter().collect(), known).await?;
         }
         bail!("the resolver asked for more after {MOST_ROUNDS} rounds");
     }

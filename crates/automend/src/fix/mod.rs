@@ -485,6 +485,9 @@ fn line(replica: &Replica, owners: usize) -> String {
     }
 }
 
+/// Users who are verified together; what they need is in memory at the same time.
+const VERIFIED_AT_ONCE: usize = 200;
+
 /// Asks the resolver for every user who was hurt; `true` when none has a stale link any more.
 async fn verify(directory: &mut Directory, removed: &[Expected]) -> Result<bool> {
     let mut seen = HashSet::new();
@@ -499,29 +502,36 @@ async fn verify(directory: &mut Directory, removed: &[Expected]) -> Result<bool>
     }
     let progress = bar(hurt.len(), "verifying");
     let (mut healthy, mut others, mut still) = (0u64, Vec::new(), Vec::new());
-    for dn in hurt {
-        let request = Request {
-            who: Who::Dn(dn.clone()),
-            policy: Policy::Faithful,
-            follow: 0,
-        };
-        let resolved = directory.resolve(&request, &mut Known::default()).await?;
-        let stale = resolved
-            .links
+    for portion in hurt.chunks(VERIFIED_AT_ONCE) {
+        let requests: Vec<Request> = portion
             .iter()
-            .find(|link| matches!(link.state, LinkState::Stale(_)));
-        match (&resolved.outcome, stale) {
-            (_, Some(link)) => still.push(format!(
-                "{}: the link from {} is stale",
-                dn.shown(),
-                link.owner.dn
-            )),
-            (Outcome::Fault(fault), None) => {
-                others.push(format!("{}: {}", dn.shown(), fault.cause));
+            .map(|dn| Request {
+                who: Who::Dn(dn.clone()),
+                policy: Policy::Faithful,
+                follow: 0,
+            })
+            .collect();
+        let resolved = directory
+            .resolve_all(&requests, &mut Known::default())
+            .await?;
+        for (dn, resolved) in portion.iter().zip(resolved) {
+            let stale = resolved
+                .links
+                .iter()
+                .find(|link| matches!(link.state, LinkState::Stale(_)));
+            match (&resolved.outcome, stale) {
+                (_, Some(link)) => still.push(format!(
+                    "{}: the link from {} is stale",
+                    dn.shown(),
+                    link.owner.dn
+                )),
+                (Outcome::Fault(fault), None) => {
+                    others.push(format!("{}: {}", dn.shown(), fault.cause));
+                }
+                _ => healthy += 1,
             }
-            _ => healthy += 1,
+            progress.inc(1);
         }
-        progress.inc(1);
     }
     progress.finish_and_clear();
     println!(

@@ -1,5 +1,6 @@
 //! `automend undo`: puts back exactly what a receipt says was removed.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -143,7 +144,7 @@ async fn restore(
         done.problems.push("the owner no longer exists".to_owned());
         return Ok(done);
     };
-    let there = writer::present(&entry, values);
+    let there: HashSet<Dn> = writer::present(&entry, values).into_iter().collect();
     let absent: Vec<Dn> = values
         .iter()
         .filter(|value| !there.contains(value))
