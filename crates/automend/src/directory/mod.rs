@@ -8,6 +8,7 @@ pub(crate) mod ldif;
 pub(crate) mod live;
 pub(crate) mod replicas;
 mod rights;
+mod root_dse;
 
 use anyhow::{Result, bail};
 use automend_core::dn::Dn;
