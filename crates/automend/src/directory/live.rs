@@ -8,6 +8,7 @@
 //! ([MS-ADTS] 3.1.1.3.1.3.1, RFC 4511 4.5.1.7); what it does not affirm is marked undecided. Samba
 //! affirms it of what it hides, too, so there the object's own permissions are looked at (`rights`).
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -19,10 +20,9 @@ use automend_core::owner;
 use automend_core::view::{Answer, Known, Need, View};
 use automend_ldap::control::{ATTRIBUTE_SCOPED_QUERY, SHOW_DELETED};
 use automend_ldap::{Client, Control, Error, Filter, Item, ResultCode, Scope, Search};
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, stream};
 
 use super::rights::Rights;
-use super::root_dse::RootDse;
 use super::typed;
 use crate::audit::engine::{Place, Places};
 use crate::config::{Settings, Url};
@@ -43,7 +43,28 @@ pub(crate) struct Live {
     /// Databases and servers, once somebody asked.
     places: Option<Places>,
     /// What this account may read, once somebody asked.
-    rights: Option<Rights>,
+    pub(super) rights: Option<Rights>,
+}
+
+/// What a server says of itself (RFC 4512 5.1, [MS-ADTS] 3.1.1.3.2).
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RootDse {
+    /// Every naming context.
+    pub contexts: Vec<String>,
+    /// The domain.
+    pub default: Option<String>,
+    /// Where Exchange keeps servers and databases.
+    pub configuration: Option<String>,
+    /// Where attributes are defined.
+    pub schema: Option<String>,
+    /// Where attributes are defined on other servers (RFC 4512 4.2).
+    pub subschema: Option<String>,
+    /// OIDs of its controls.
+    pub controls: HashSet<String>,
+    /// Whether it behaves as Active Directory does.
+    pub active_directory: bool,
+    /// Whether it says `(!(attribute=*))` of what it hides, as Samba does.
+    pub affirms_hidden: bool,
 }
 
 /// Whoever takes owners from a search.
@@ -54,16 +75,14 @@ pub(crate) trait Owners {
     fn restart(&mut self);
 }
 
-/// Connections made anew for one question before it is given up.
-const MOST_RETRIES: u32 = 3;
-/// Connections made anew in one search before it is given up.
-const MOST_RECONNECTS: u32 = 10;
+/// `LDAP_CAP_ACTIVE_DIRECTORY_OID` ([MS-ADTS] 3.1.1.3.4.3.1).
+const ACTIVE_DIRECTORY: &str = "1.2.840.113556.1.4.800";
+/// Connections made anew while nothing comes before the work is given up.
+const MOST_RECONNECTS: u32 = 6;
 /// Searches begun anew before they are given up.
 const MOST_RESTARTS: u32 = 3;
 /// Requests under way at once on the one connection.
 const PARALLEL: usize = 16;
-/// Objects named in one filter; Samba drops requests over 256,000 bytes without a word.
-const NAMED_AT_ONCE: usize = 200;
 /// More objects than this under one address are told as this many.
 const MOST_NAMESAKES: usize = 100;
 
@@ -96,7 +115,7 @@ impl Live {
             .or_else(|| bases.into_iter().next())
             .unwrap_or_default();
         let found = self
-            .insist(
+            .persist(
                 async |live| match live.client.base(&head, &[attribute::OBJECT_GUID]).await {
                     Err(Error::Refused { code, .. }) if !is_lost_code(code) => Ok(None),
                     Err(Error::Referral { .. }) => Ok(None),
@@ -189,7 +208,7 @@ impl Live {
         sink: &mut impl Owners,
     ) -> Result<Option<Vec<String>>> {
         let mut references = Vec::new();
-        let (mut reconnects, mut unseen) = (0, 0);
+        let (mut patience, mut unseen) = (Patience::default(), 0);
         for base in bases {
             let mut search = Search::new(base, Scope::Subtree, filter.clone(), attributes);
             search.controls.extend_from_slice(controls);
@@ -197,15 +216,15 @@ impl Live {
             loop {
                 match pages.next().await {
                     Ok(Some(Item::Entry(entry))) => {
+                        patience = Patience::default();
                         if let Some(entry) = typed(&entry, &mut self.defects) {
                             sink.owner(entry)?;
                         }
                     }
                     Ok(Some(Item::Reference(urls))) => references.extend(urls),
                     Ok(None) => break,
-                    Err(error) if is_lost(&error) && reconnects < MOST_RECONNECTS => {
-                        reconnects += 1;
-                        self.reconnect(reconnects)
+                    Err(error) if patience.bears(&error) => {
+                        self.reconnect(patience.lost)
                             .await
                             .with_context(|| format!("after: {error}"))?;
                         pages.resume_with(self.client.clone());
@@ -240,16 +259,19 @@ impl Live {
     }
 
     /// Does `work`, and does it again on a new connection when the one it had was lost.
-    async fn insist<T>(&mut self, mut work: impl AsyncFnMut(&mut Self) -> Result<T>) -> Result<T> {
-        let mut attempts = 0;
+    pub(super) async fn persist<T>(
+        &mut self,
+        mut work: impl AsyncFnMut(&mut Self) -> Result<T>,
+    ) -> Result<T> {
+        let mut patience = Patience::default();
         loop {
             match work(self).await {
                 Err(error)
-                    if attempts < MOST_RETRIES
-                        && error.downcast_ref::<Error>().is_some_and(is_lost) =>
+                    if error
+                        .downcast_ref()
+                        .is_some_and(|error| patience.bears(error)) =>
                 {
-                    attempts += 1;
-                    self.reconnect(attempts)
+                    self.reconnect(patience.lost)
                         .await
                         .with_context(|| format!("after: {error:#}"))?;
                 }
@@ -282,7 +304,7 @@ impl Live {
         }
     }
 
-    fn explain(&self, error: Error, base: &str) -> anyhow::Error {
+    pub(super) fn explain(&self, error: Error, base: &str) -> anyhow::Error {
         let advice = match &error {
             Error::Incomplete {
                 code: ResultCode::SIZE_LIMIT_EXCEEDED,
@@ -341,7 +363,7 @@ impl Live {
 
     /// Mailbox databases and servers, as far as the configuration shows them.
     pub(crate) async fn places(&mut self) -> Result<Places> {
-        self.insist(async |live| live.places_once().await).await
+        self.persist(async |live| live.places_once().await).await
     }
 
     async fn places_once(&self) -> Result<Places> {
@@ -407,7 +429,7 @@ impl Live {
 
     /// Whether the schema has the forward link; `None` when the schema cannot be read.
     pub(crate) async fn has_exchange_schema(&mut self) -> Result<Option<bool>> {
-        self.insist(async |live| live.has_exchange_schema_once().await)
+        self.persist(async |live| live.has_exchange_schema_once().await)
             .await
     }
 
@@ -442,192 +464,33 @@ impl Live {
         }))
     }
 
-    /// Proves what `entries` lack; what the server does not affirm becomes [`Entry::undecided`].
-    ///
-    /// Also reads when their mailboxes were removed, where the server tells.
-    pub(crate) async fn prove(&mut self, entries: &mut [Entry]) -> Result<()> {
-        if entries.is_empty() {
-            return Ok(());
-        }
-        self.insist(async |live| {
-            if live.root.affirms_hidden && live.rights.is_none() {
-                live.rights = Some(Rights::read(&live.client, live.root.schema.as_deref()).await?);
-            }
-            live.prove_once(entries).await
-        })
-        .await
-    }
-
-    async fn prove_once(&self, entries: &mut [Entry]) -> Result<()> {
-        // One filter covers the objects that lack the same attributes.
-        let mut alike: std::collections::HashMap<Vec<&'static str>, Vec<usize>> =
-            std::collections::HashMap::new();
-        for (i, entry) in entries.iter().enumerate() {
-            alike.entry(absent(entry)).or_default().push(i);
-        }
-        for (lacking, members) in alike {
-            if lacking.is_empty() {
-                continue;
-            }
-            let affirmed = Filter::and(
-                lacking
-                    .iter()
-                    .map(|name| Filter::not(Filter::present(name))),
-            );
-            let (by_guid, by_name): (Vec<usize>, Vec<usize>) = members
-                .into_iter()
-                .partition(|i| entries.get(*i).is_some_and(|entry| entry.guid.is_some()));
-            for batch in by_guid.chunks(NAMED_AT_ONCE) {
-                let mut left: std::collections::HashMap<_, _> = batch
-                    .iter()
-                    .filter_map(|i| Some((entries.get(*i)?.guid?.0.to_vec(), *i)))
-                    .collect();
-                let named = Filter::or(
-                    left.keys()
-                        .map(|guid| Filter::equal(attribute::OBJECT_GUID, guid)),
-                );
-                let filter = Filter::and([named, affirmed.clone()]);
-                for base in self.bases()? {
-                    let wanted = [
-                        attribute::OBJECT_GUID,
-                        attribute::REPLICATION_METADATA,
-                        PERMISSIONS,
-                    ];
-                    let mut search =
-                        Search::new(&base, Scope::Subtree, filter.clone(), self.proof(&wanted));
-                    search
-                        .controls
-                        .extend(self.rights.is_some().then(Control::permissions_only));
-                    let mut pages = self.client.paged(search, self.settings.page_size);
-                    loop {
-                        match pages.next().await {
-                            Ok(Some(Item::Entry(found))) => {
-                                let guid = found
-                                    .values(attribute::OBJECT_GUID)
-                                    .next()
-                                    .unwrap_or_default();
-                                let metadata = found.values(attribute::REPLICATION_METADATA).next();
-                                if let Some(entry) =
-                                    left.remove(guid).and_then(|i| entries.get_mut(i))
-                                {
-                                    entry.replication_metadata = metadata.map(<[u8]>::to_vec);
-                                    entry.undecided = self.hidden(&found, &lacking);
-                                }
-                            }
-                            Ok(Some(Item::Reference(_))) => {}
-                            Ok(None)
-                            | Err(Error::Refused {
-                                code: ResultCode::NO_SUCH_OBJECT,
-                                ..
-                            }) => break,
-                            Err(error) => return Err(self.explain(error, &base)),
-                        }
-                    }
-                    if left.is_empty() {
-                        break;
-                    }
-                }
-                // Tombstones and objects outside of the bases are asked for by name.
-                for i in left.into_values() {
-                    if let Some(entry) = entries.get_mut(i) {
-                        self.prove_one(entry, &lacking).await?;
-                    }
-                }
-            }
-            for i in by_name {
-                if let Some(entry) = entries.get_mut(i) {
-                    self.prove_one(entry, &lacking).await?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// The attributes that a proof reads: permissions only where they are needed.
-    fn proof<'a>(&self, all: &'a [&'a str]) -> &'a [&'a str] {
-        match (&self.rights, all.split_last()) {
-            (None, Some((_, others))) => others,
-            _ => all,
-        }
-    }
-
-    /// Which of `lacking` a server that affirms what it hides may be hiding.
-    fn hidden(&self, found: &automend_ldap::Entry, lacking: &[&'static str]) -> Vec<&'static str> {
-        let Some(rights) = &self.rights else {
-            return Vec::new();
-        };
-        let permissions = found.values(PERMISSIONS).next();
-        lacking
-            .iter()
-            .copied()
-            .filter(|name| !rights.may_read(permissions, name))
-            .collect()
-    }
-
-    async fn prove_one(&self, entry: &mut Entry, lacking: &[&'static str]) -> Result<()> {
-        let affirms = |filter: Filter| {
-            let mut search = Search::new(
-                entry.dn.as_str(),
-                Scope::Base,
-                filter,
-                self.proof(&["1.1", PERMISSIONS]),
-            );
-            search
-                .controls
-                .extend(self.rights.is_some().then(Control::permissions_only));
-            search.controls.extend(self.showing(&entry.dn));
-            async move {
-                match self.client.entries(&search, 2).await {
-                    Ok(found) => Ok(found.into_iter().next()),
-                    Err(Error::Refused { code, .. }) if !is_lost_code(code) => Ok(None),
-                    Err(Error::Referral { .. }) => Ok(None),
-                    Err(error) => Err(self.explain(error, &search.base)),
-                }
-            }
-        };
-        let all = Filter::and(
-            lacking
-                .iter()
-                .map(|name| Filter::not(Filter::present(name))),
-        );
-        if let Some(found) = affirms(all).await? {
-            entry.undecided = self.hidden(&found, lacking);
-            return Ok(());
-        }
-        let mut undecided = Vec::new();
-        for name in lacking {
-            match affirms(Filter::not(Filter::present(name))).await? {
-                Some(found) => undecided.extend(self.hidden(&found, &[name])),
-                None => undecided.push(*name),
-            }
-        }
-        entry.undecided = undecided;
-        Ok(())
-    }
-
     /// Answers the resolver's questions, many at once.
     pub(crate) async fn answer(&mut self, needs: Vec<Need>, known: &mut Known) -> Result<()> {
-        self.insist(async |live| live.answer_once(needs.clone(), known).await)
-            .await
-    }
-
-    async fn answer_once(&mut self, needs: Vec<Need>, known: &mut Known) -> Result<()> {
-        if self.places.is_none()
-            && needs
-                .iter()
-                .any(|need| matches!(need, Need::Exists(_) | Need::Server(_)))
-        {
+        let of_places = |need: &Need| matches!(need, Need::Exists(_) | Need::Server(_));
+        if self.places.is_none() && needs.iter().any(of_places) {
             self.places = Some(self.places().await?.or_nothing().0);
         }
-        let live = &*self;
-        let answered: Vec<(Need, Answer, Vec<Defect>)> = stream::iter(needs)
-            .map(|need| async move {
-                let (answer, defects) = live.one(&need).await?;
-                anyhow::Ok((need, answer, defects))
-            })
-            .buffered(PARALLEL)
-            .try_collect()
-            .await?;
+        let mut answered: Vec<(Need, Answer, Vec<Defect>)> = Vec::new();
+        let mut patience = Patience::default();
+        loop {
+            let before = answered.len();
+            let open = needs.get(before..).unwrap_or_default();
+            let Err(error) = self.ask(open, &mut answered).await else {
+                break;
+            };
+            if answered.len() > before {
+                patience = Patience::default();
+            }
+            if !error
+                .downcast_ref()
+                .is_some_and(|error| patience.bears(error))
+            {
+                return Err(error);
+            }
+            self.reconnect(patience.lost)
+                .await
+                .with_context(|| format!("after: {error:#}"))?;
+        }
         for (need, answer, defects) in answered {
             self.defects.extend(defects);
             let mut answer = answer;
@@ -653,6 +516,22 @@ impl Live {
                 }
             }
             known.insert(need, answer);
+        }
+        Ok(())
+    }
+
+    /// Adds answers in the order of the questions, as far as the connection holds.
+    async fn ask(
+        &self,
+        needs: &[Need],
+        answered: &mut Vec<(Need, Answer, Vec<Defect>)>,
+    ) -> Result<()> {
+        let mut answers = stream::iter(needs)
+            .map(|need| async move { (need, self.one(need).await) })
+            .buffered(PARALLEL);
+        while let Some((need, answer)) = answers.next().await {
+            let (answer, defects) = answer?;
+            answered.push((need.clone(), answer, defects));
         }
         Ok(())
     }
@@ -793,16 +672,55 @@ impl Live {
     }
 }
 
-/// The attributes that decide on an owner and are not there.
-fn absent(entry: &Entry) -> Vec<&'static str> {
-    let mut absent = owner::missing(entry);
-    if entry.recipient_type.is_none() && !absent.is_empty() {
-        absent.push(attribute::RECIPIENT_TYPE);
-        if entry.remote_recipient_type.is_none() {
-            absent.push(attribute::REMOTE_RECIPIENT_TYPE);
+impl RootDse {
+    pub(super) async fn read(client: &Client) -> Result<Self, Error> {
+        const WANTED: &[&str] = &[
+            "namingContexts",
+            "defaultNamingContext",
+            "configurationNamingContext",
+            "schemaNamingContext",
+            "subschemaSubentry",
+            "supportedControl",
+            "supportedCapabilities",
+            "vendorName",
+        ];
+        let entry = client.base("", WANTED).await?.unwrap_or_default();
+        let texts = |name: &str| -> Vec<String> {
+            entry
+                .values(name)
+                .map(|value| String::from_utf8_lossy(value).into_owned())
+                .collect()
+        };
+        let one = |name: &str| texts(name).into_iter().next();
+        let mut contexts = texts("namingContexts");
+        // A subtree search covers what lies inside, unless the server keeps it apart, as AD does.
+        let active_directory = texts("supportedCapabilities")
+            .iter()
+            .any(|oid| oid == ACTIVE_DIRECTORY);
+        if !active_directory {
+            let names: Vec<Dn> = contexts
+                .iter()
+                .filter_map(|text| Dn::parse(text).ok())
+                .collect();
+            contexts.retain(|text| {
+                Dn::parse(text).is_ok_and(|dn| {
+                    !names
+                        .iter()
+                        .any(|other| *other != dn && dn.is_within(other))
+                })
+            });
         }
+        Ok(Self {
+            contexts,
+            default: one("defaultNamingContext"),
+            configuration: one("configurationNamingContext"),
+            schema: one("schemaNamingContext"),
+            subschema: one("subschemaSubentry"),
+            controls: texts("supportedControl").into_iter().collect(),
+            active_directory,
+            affirms_hidden: one("vendorName").is_some_and(|name| name.starts_with("Samba")),
+        })
     }
-    absent
 }
 
 /// The objects that Autodiscover finds under an address.
@@ -814,6 +732,28 @@ fn by_address(address: &SmtpAddress) -> Filter {
     ])
 }
 
+/// How much loss is borne while nothing comes.
+#[derive(Default)]
+struct Patience {
+    /// Connections lost since anything came.
+    lost: u32,
+    silent: bool,
+}
+
+impl Patience {
+    /// Whether work that failed so is to be taken up again. A server that says nothing for the whole
+    /// timeout gets one more chance, as a firewall may have forgotten the connection, and no second one.
+    fn bears(&mut self, error: &Error) -> bool {
+        let silent = matches!(error, Error::TimedOut { .. });
+        if !is_lost(error) || self.lost >= MOST_RECONNECTS || silent && self.silent {
+            return false;
+        }
+        self.lost += 1;
+        self.silent |= silent;
+        true
+    }
+}
+
 /// Whether another connection may go on where this one ended.
 pub(crate) fn is_lost(error: &Error) -> bool {
     matches!(
@@ -823,12 +763,9 @@ pub(crate) fn is_lost(error: &Error) -> bool {
 }
 
 /// A refusal for now, not for good.
-fn is_lost_code(code: ResultCode) -> bool {
+pub(super) fn is_lost_code(code: ResultCode) -> bool {
     matches!(code, ResultCode::BUSY | ResultCode::UNAVAILABLE)
 }
-
-/// The attribute with an object's permissions.
-const PERMISSIONS: &str = "nTSecurityDescriptor";
 
 /// The attributes an audit asks for; `Live::prove` reads more of the few that look stale.
 pub(crate) const AUDITED: &[&str] = links::ATTRIBUTES;

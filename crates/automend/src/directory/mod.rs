@@ -6,9 +6,9 @@
 pub(crate) mod embedded;
 pub(crate) mod ldif;
 pub(crate) mod live;
+mod proof;
 pub(crate) mod replicas;
 mod rights;
-mod root_dse;
 
 use anyhow::{Result, bail};
 use automend_core::dn::Dn;
