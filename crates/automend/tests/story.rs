@@ -608,7 +608,7 @@ fn a_plan_that_is_broken_or_says_more_than_it_may_is_refused() {
             bench
                 .automend(&["fix", "-d", "directory", "--plan-only", "-o", "plan.json"])
                 .exits(1),
-        )
+        );
     };
     make();
     edited(&bench, |plan| plan["version"] = 2.into());
@@ -621,7 +621,7 @@ fn a_plan_that_is_broken_or_says_more_than_it_may_is_refused() {
     plan_is_refused(&bench, "AM109 is no code of a stale link");
     make();
     edited(&bench, |plan| {
-        plan["changes"][0]["remove"] = vec!["no name"].into()
+        plan["changes"][0]["remove"] = vec!["no name"].into();
     });
     plan_is_refused(&bench, "Jim Stone");
     make();

@@ -68,7 +68,10 @@ async fn bytes_that_are_no_message_are_told_apart() {
             &[0x30, 0x88, 255, 255, 255, 255, 255, 255, 255, 255],
             &format!("{long}{}, at most 10000", u64::MAX),
         ),
-        (&[0x30, 5, 2], "connection: it ended inside a message"),
+        (
+            &[0x30, 5, 2],
+            "connection failed: it ended inside a message",
+        ),
         (
             &[0x30, 0],
             "the server misbehaved: an element longer than what holds it",

@@ -574,7 +574,7 @@ fn entry(object: &Object, wanted: &[String], at_once: usize) -> Vec<u8> {
             .get(from..to)
             .unwrap_or_default()
             .iter()
-            .flat_map(|value| octets(value))
+            .flat_map(octets)
             .collect();
         list.extend(ber(0x30, &[&octets(described), &ber(0x31, &[&values])]));
     }
@@ -586,7 +586,7 @@ fn modified(dn: &str, changes: &[Change], held: &mut Held) -> u8 {
     let Some(object) = held.objects.iter_mut().find(|object| same(&object.dn, dn)) else {
         return 32;
     };
-    let mut changed = object.clone();
+    let mut copy = object.clone();
     for Change {
         operation,
         attribute,
@@ -594,7 +594,7 @@ fn modified(dn: &str, changes: &[Change], held: &mut Held) -> u8 {
     } in changes
     {
         for value in values {
-            let own = changed.values_mut(attribute);
+            let own = copy.values_mut(attribute);
             match (
                 operation,
                 own.iter().position(|own| same(text(own), text(value))),
@@ -607,7 +607,7 @@ fn modified(dn: &str, changes: &[Change], held: &mut Held) -> u8 {
             }
         }
     }
-    *object = changed;
+    *object = copy;
     0
 }
 
