@@ -85,8 +85,8 @@ pub(crate) struct Source {
     #[arg(short, long, env = "AUTOMEND_DIRECTORY", value_name = "WHERE")]
     pub directory: Option<String>,
 
-    /// Log in as this user: user@domain, DOMAIN\user or a distinguished name
-    #[arg(short, long, env = "AUTOMEND_USER", value_name = "NAME")]
+    /// Log in as this user (else AUTOMEND_USER): user@domain, DOMAIN\user or a distinguished name
+    #[arg(short, long, value_name = "NAME")]
     pub user: Option<String>,
 
     /// Read the password from the first line of this file (else AUTOMEND_PASSWORD, else a prompt)

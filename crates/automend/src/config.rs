@@ -122,7 +122,12 @@ impl Settings {
         };
         Ok(Self {
             directory: Where::parse(&directory)?,
-            user: source.user.clone().or(file.user),
+            // Not read by the command line itself: what is typed may mean more there (see `audit`).
+            user: source
+                .user
+                .clone()
+                .or_else(|| environment("AUTOMEND_USER"))
+                .or(file.user),
             password,
             ca: source.ca.clone().or(file.ca),
             start_tls: source.start_tls || file.start_tls.unwrap_or(false),

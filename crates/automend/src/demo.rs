@@ -16,6 +16,7 @@ use crate::args;
 use crate::audit::{audit, report::print_findings};
 use crate::clock;
 use crate::config::{Settings, Where};
+use crate::console::say;
 use crate::directory::Directory;
 use crate::fix::receipt::{Begin, Header, Receipt, read};
 use crate::fix::{apply, review, undo::undo};
@@ -47,9 +48,10 @@ async fn story(folder: PathBuf) -> Result<()> {
 
     step("Contoso, a small company", "Jim has left. His mailbox was disabled, his account was kept, and nobody thought\nof Alice, who had full access to it. Since then her free/busy and automatic replies fail.").await?;
     let report = import_file(&source.display().to_string(), &store)?;
-    println!(
+    say!(
         "{} objects, {} links in an embedded directory.",
-        report.added, report.links
+        report.added,
+        report.links
     );
     let settings = Settings::of(Where::Embedded(store));
     let mut directory = Directory::open(&settings).await?;
@@ -60,7 +62,7 @@ async fn story(folder: PathBuf) -> Result<()> {
     )
     .await?;
     let broken = exchange_answer(&mut directory, ALICE).await?;
-    println!("{broken}");
+    say!("{broken}");
 
     step(
         "2. automend audit",
@@ -75,7 +77,7 @@ async fn story(folder: PathBuf) -> Result<()> {
         .cloned()
         .collect();
     print_findings(&stale, &mut anstream::stdout(), false)?;
-    println!(
+    say!(
         "({} findings in all; automend audit shows the others.)",
         report.findings.len()
     );
@@ -109,7 +111,7 @@ async fn story(folder: PathBuf) -> Result<()> {
     )
     .await?;
     let healthy = exchange_answer(&mut directory, ALICE).await?;
-    println!("{healthy}");
+    say!("{healthy}");
 
     step(
         "6. automend undo",
@@ -130,8 +132,8 @@ async fn story(folder: PathBuf) -> Result<()> {
     {
         bail!("the story went another way: this is a defect of automend");
     }
-    println!("Alice gets error 603 again, as before the mend.");
-    println!("\nOn your directory:  automend audit --directory ldaps://DC --user NAME@DOMAIN");
+    say!("Alice gets error 603 again, as before the mend.");
+    say!("\nOn your directory:  automend audit --directory ldaps://DC --user NAME@DOMAIN");
     Ok(())
 }
 

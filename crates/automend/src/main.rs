@@ -8,6 +8,7 @@ mod audit;
 mod clock;
 mod config;
 mod connect;
+mod console;
 mod demo;
 mod directory;
 mod explain;
@@ -15,6 +16,7 @@ mod fix;
 mod show;
 mod store;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -37,7 +39,10 @@ fn main() -> ExitCode {
         // Whoever read our output has read enough.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            anstream::eprintln!("automend: {error:#}");
+            anstream::eprintln!(
+                "automend: {}",
+                console::plain_lines(format_args!("{error:#}"))
+            );
             ExitCode::from(FAILED)
         }
     }
@@ -54,12 +59,10 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
         Command::Directory(command) => store::run(command),
         Command::Demo(args) => waiting(demo::run(args)),
         Command::Completions { shell } => {
-            clap_complete::generate(
-                *shell,
-                &mut Arguments::command(),
-                "automend",
-                &mut std::io::stdout(),
-            );
+            // Written at once, as the generator knows no closed pipe.
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Arguments::command(), "automend", &mut script);
+            std::io::stdout().write_all(&script)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Manual { folder } => {
@@ -82,8 +85,13 @@ fn waiting(work: impl Future<Output = Result<ExitCode>>) -> Result<ExitCode> {
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
-        .any(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+    use std::io::ErrorKind::BrokenPipe;
+    error.chain().any(|cause| {
+        // JSON keeps the error of the stream to itself.
+        let json = || cause.downcast_ref::<serde_json::Error>()?.io_error_kind();
+        let io = cause
+            .downcast_ref::<std::io::Error>()
+            .map(std::io::Error::kind);
+        io.or_else(json) == Some(BrokenPipe)
+    })
 }

@@ -21,6 +21,7 @@ use crate::audit::FOLLOW;
 use crate::audit::report::{FindingJson, plural, print_findings};
 use crate::clock;
 use crate::config::Settings;
+use crate::console::plain;
 use crate::directory::{Directory, who};
 
 /// Runs the command.
@@ -43,7 +44,7 @@ pub(crate) async fn run(args: &args::Show, config: Option<&std::path::Path>) -> 
         )?,
     }
     for defect in directory.take_defects() {
-        eprintln!("note: {defect}");
+        eprintln!("note: {}", plain(defect));
     }
     Ok(if shown.faithful.findings.is_empty() {
         ExitCode::SUCCESS
@@ -119,9 +120,15 @@ impl Shown {
                     .primary_address()
                     .map(|address| format!(" <{address}>"))
                     .unwrap_or_default();
-                writeln!(out, "{}{address}\n{}", user.shown(), user.dn)?;
+                writeln!(
+                    out,
+                    "{}{}\n{}",
+                    plain(user.shown()),
+                    plain(address),
+                    plain(&user.dn)
+                )?;
             }
-            None => writeln!(out, "{}", self.asked)?,
+            None => writeln!(out, "{}", plain(&self.asked))?,
         }
         writeln!(
             out,
@@ -129,7 +136,7 @@ impl Shown {
             sentence(&self.faithful.outcome)
         )?;
         if let Outcome::Fault(fault) = &self.faithful.outcome {
-            writeln!(out, "  because {}", fault.cause)?;
+            writeln!(out, "  because {}", plain(&fault.cause))?;
         }
         if self.healthy.outcome != self.faithful.outcome {
             writeln!(
@@ -150,9 +157,9 @@ impl Shown {
                 writeln!(
                     out,
                     "  {word:<10} {}  ({}){}",
-                    link.owner.shown,
-                    link.owner.dn,
-                    why.map(|why| format!("\n             {why}"))
+                    plain(&link.owner.shown),
+                    plain(&link.owner.dn),
+                    why.map(|why| format!("\n             {}", plain(why)))
                         .unwrap_or_default()
                 )?;
             }
@@ -163,11 +170,13 @@ impl Shown {
             )?;
             let owner = self.faithful.user.as_ref().map(Owner::of);
             for (dn, entry) in &self.opened_by {
+                let name = entry.as_ref().map_or_else(|| dn.shown(), Entry::shown);
                 writeln!(
                     out,
-                    "  {:<10} {}  ({dn})",
+                    "  {:<10} {}  ({})",
                     opener(owner.as_ref(), entry.as_ref()),
-                    entry.as_ref().map_or_else(|| dn.shown(), Entry::shown)
+                    plain(name),
+                    plain(dn)
                 )?;
             }
             if let Some(Owner::Stale(why)) = owner.filter(|_| !self.opened_by.is_empty()) {
@@ -275,7 +284,7 @@ fn sentence(outcome: &Outcome) -> String {
                 plural(alternatives, "alternative mailbox").replace("mailboxs", "mailboxes")
             )
         }
-        Outcome::Redirect(address) => format!("redirect to {address}"),
+        Outcome::Redirect(address) => format!("redirect to {}", plain(address)),
         Outcome::Fault(fault) => format!("error {} {}", fault.code.number(), fault.code.message()),
     }
 }

@@ -12,6 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::args::DirectoryCommand;
 use crate::audit::report::plural;
 use crate::clock;
+use crate::console::{plain, say};
 use crate::directory::ldif::Ldif;
 
 /// Runs the command.
@@ -19,7 +20,7 @@ pub(crate) fn run(command: &DirectoryCommand) -> Result<ExitCode> {
     match command {
         DirectoryCommand::Import { file, directory } => {
             let report = import_file(file, directory)?;
-            println!(
+            say!(
                 "{}: {} added, {} changed, {}",
                 directory.display(),
                 plural(report.added, "object"),
@@ -27,11 +28,11 @@ pub(crate) fn run(command: &DirectoryCommand) -> Result<ExitCode> {
                 plural(report.links, "link")
             );
             for note in &report.notes {
-                println!("note: line {}: {}", note.line, note.trouble);
+                say!("note: line {}: {}", note.line, plain(&note.trouble));
             }
             let more = report.noted.saturating_sub(report.notes.len() as u64);
             if more > 0 {
-                println!("note: … and {more} more");
+                say!("note: … and {more} more");
             }
             Ok(ExitCode::SUCCESS)
         }

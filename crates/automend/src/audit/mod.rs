@@ -21,6 +21,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::args;
 use crate::clock;
 use crate::config::{Settings, Where};
+use crate::console::{plain, say};
 use crate::directory::live::{AUDITED, Live};
 use crate::directory::{Directory, who};
 use engine::{Counts, LinkAudit, group_findings};
@@ -218,9 +219,9 @@ fn print_search(directory: &Directory) -> Result<ExitCode> {
     };
     for base in live.bases().context("listing the searches")? {
         let search = Live::owner_search(&base);
-        println!(
+        say!(
             "{}\tsub\t{}\t{}",
-            search.base,
+            plain(&search.base),
             search.filter,
             search.attributes.join(" ")
         );

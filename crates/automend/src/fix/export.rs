@@ -11,6 +11,7 @@ use automend_ldap::ldif::Writer;
 use jiff::Timestamp;
 
 use crate::clock;
+use crate::console::{plain, plain_name};
 
 /// Change records.
 pub(crate) fn ldif(
@@ -29,7 +30,7 @@ pub(crate) fn ldif(
         writer.comment(&format!(
             "{} {}: {}",
             change.code,
-            change.shown,
+            plain(&change.shown),
             change.code.title()
         ))?;
         let delete = Modification::Delete {
@@ -65,20 +66,21 @@ pub(crate) fn powershell(
     writeln!(out, "[CmdletBinding(SupportsShouldProcess)] param()")?;
     writeln!(out, "Import-Module ActiveDirectory -ErrorAction Stop")?;
     for change in changes {
+        // A comment ends with its line, so a name must not.
         writeln!(
             out,
             "\n# {} {}: {}",
             change.code,
-            one_line(&change.shown),
+            plain(&change.shown),
             change.code.title()
         )?;
         let identity = change
             .guid
-            .map_or_else(|| change.owner.to_string(), |guid| guid.to_string());
+            .map_or_else(|| plain_name(&change.owner), |guid| guid.to_string());
         let values: Vec<String> = change
             .delegates
             .iter()
-            .map(|dn| quoted(dn.as_str()))
+            .map(|dn| quoted(&plain_name(dn)))
             .collect();
         writeln!(
             out,
@@ -102,19 +104,6 @@ fn quoted(text: &str) -> String {
     }
     out.push('\'');
     out
-}
-
-/// A comment ends with its line, so a name must not.
-fn one_line(text: &str) -> String {
-    text.chars()
-        .map(|c| {
-            if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') {
-                ' '
-            } else {
-                c
-            }
-        })
-        .collect()
 }
 
 #[cfg(test)]

@@ -31,6 +31,7 @@ use crate::args;
 use crate::audit::{audit, report::plural};
 use crate::clock;
 use crate::config::Settings;
+use crate::console::{plain, say};
 use crate::directory::{Directory, replicas::replicas, who};
 use plan_file::{Plan, State};
 use receipt::{Begin, End, Header, Receipt};
@@ -51,13 +52,16 @@ pub(crate) async fn run(args: &args::Fix, config: Option<&Path>) -> Result<ExitC
         export_to(&planned, &settings, form, args.output.as_deref())?;
         return Ok(found(links));
     }
-    review(&planned, &mut anstream::stdout())?;
+    // A reader who leaves must not decide whether the plan is carried out.
+    let mut shown = Vec::new();
+    review(&planned, &mut shown)?;
+    say!("{}", String::from_utf8_lossy(&shown).trim_end());
     if args.plan_only || links == 0 {
         if let Some(path) = &args.output {
             let plan = plan(&mut directory, &settings, &planned, identity).await?;
             std::fs::write(path, plan.to_json()?)
                 .with_context(|| format!("writing {}", path.display()))?;
-            println!(
+            say!(
                 "Plan written to {0}; apply it with: automend fix --plan {0}",
                 path.display()
             );
@@ -84,7 +88,7 @@ pub(crate) async fn run(args: &args::Fix, config: Option<&Path>) -> Result<ExitC
             plural(planned.len() as u64, "owner")
         ))?
     {
-        println!("Nothing was written.");
+        say!("Nothing was written.");
         return Ok(ExitCode::from(1));
     }
     let path = args.receipt.clone().unwrap_or_else(|| {
@@ -108,7 +112,7 @@ pub(crate) async fn run(args: &args::Fix, config: Option<&Path>) -> Result<ExitC
     );
     let mut receipt = Receipt::create(&path, header)?;
     let applied = apply(&mut directory, &planned, &mut receipt, args.writing.rate).await;
-    println!(
+    say!(
         "Receipt: {0}  (undo: automend undo {0})",
         receipt.path().display()
     );
@@ -171,7 +175,7 @@ async fn from_audit(
         _ => audit(directory, settings, None, None, false).await?,
     };
     for defect in &report.defects {
-        eprintln!("note: {defect}");
+        eprintln!("note: {}", plain(defect));
     }
     Ok(changes(&report.findings, &selection))
 }
@@ -285,12 +289,12 @@ pub(crate) fn review(planned: &[Change], out: &mut impl Write) -> Result<()> {
             out,
             "  {}  {}  ({}: {})",
             change.code,
-            change.shown,
-            change.owner,
+            plain(&change.shown),
+            plain(&change.owner),
             change.code.title()
         )?;
         for delegate in change.delegates.iter().take(MOST) {
-            writeln!(out, "         - {delegate}")?;
+            writeln!(out, "         - {}", plain(delegate))?;
         }
         if change.delegates.len() > MOST {
             writeln!(
@@ -308,8 +312,9 @@ pub(crate) fn confirmed(question: &str) -> Result<bool> {
     if !std::io::stdin().is_terminal() {
         bail!("no terminal to ask on: {question} Answer with --yes; nothing was written");
     }
-    print!("{question} [y/N] ");
-    std::io::stdout().flush()?;
+    let mut out = std::io::stdout();
+    write!(out, "{question} [y/N] ")?;
+    out.flush()?;
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer)?;
     Ok(matches!(
@@ -353,7 +358,7 @@ pub(crate) async fn apply(
             Ok(fresh) => fresh,
             Err(why) => {
                 applied.left += 1;
-                progress.suspend(|| println!("  left   {}: {why}", change.shown));
+                progress.suspend(|| say!("  left   {}: {}", plain(&change.shown), plain(why)));
                 continue;
             }
         };
@@ -387,7 +392,7 @@ pub(crate) async fn apply(
         }
         if !removed.is_empty() {
             let links = plural(removed.len() as u64, "link");
-            progress.suspend(|| println!("  mended {} ({links})", change.shown));
+            progress.suspend(|| say!("  mended {} ({links})", plain(&change.shown)));
             applied.removed.push(Expected {
                 owner: entry.dn.clone(),
                 guid: entry.guid,
@@ -396,7 +401,7 @@ pub(crate) async fn apply(
         }
         if let Some(why) = left {
             applied.left += 1;
-            progress.suspend(|| println!("  left   {}: {why}", change.shown));
+            progress.suspend(|| say!("  left   {}: {}", plain(&change.shown), plain(why)));
         }
         progress.inc(1);
     }
@@ -463,7 +468,7 @@ pub(crate) async fn replicated(
     };
     spinner.finish_and_clear();
     for replica in &states {
-        println!("{}", line(replica, written.len()));
+        say!("{}", plain(line(replica, written.len())));
     }
     Ok(states
         .iter()
@@ -534,15 +539,15 @@ async fn verify(directory: &mut Directory, removed: &[Expected]) -> Result<bool>
         }
     }
     progress.finish_and_clear();
-    println!(
+    say!(
         "  verified: Autodiscover answers {}",
         plural(healthy, "user")
     );
     for line in &others {
-        println!("  note: another fault remains for {line}");
+        say!("  note: another fault remains for {}", plain(line));
     }
     for line in &still {
-        println!("  STILL FAILS {line}");
+        say!("  STILL FAILS {}", plain(line));
     }
     Ok(still.is_empty())
 }

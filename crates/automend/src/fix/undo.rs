@@ -16,6 +16,7 @@ use crate::args;
 use crate::audit::report::plural;
 use crate::clock;
 use crate::config::Settings;
+use crate::console::{plain, say};
 use crate::directory::Directory;
 
 /// Runs the command.
@@ -42,14 +43,14 @@ pub(crate) async fn run(args: &args::Undo, config: Option<&Path>) -> Result<Exit
         .collect();
     let links: usize = begun.iter().map(|begin| begin.delegates.len()).sum();
     if links == 0 {
-        println!("The receipt removed nothing: nothing to put back.");
+        say!("The receipt removed nothing: nothing to put back.");
         return Ok(ExitCode::SUCCESS);
     }
-    println!("Put back what was removed on {}:", read.header.made);
+    say!("Put back what was removed on {}:", plain(&read.header.made));
     for begin in &begun {
-        println!(
+        say!(
             "  {} ({})",
-            begin.owner,
+            plain(&begin.owner),
             plural(begin.delegates.len() as u64, "link")
         );
     }
@@ -59,7 +60,7 @@ pub(crate) async fn run(args: &args::Undo, config: Option<&Path>) -> Result<Exit
         plural(begun.len() as u64, "owner")
     );
     if !args.writing.yes && !confirmed(&question)? {
-        println!("Nothing was written.");
+        say!("Nothing was written.");
         return Ok(ExitCode::from(1));
     }
     writable(&directory)?;
@@ -99,12 +100,12 @@ pub(crate) async fn undo(
         let (dn, guid, values) = (begin.dn()?, begin.object_guid(), begin.values()?);
         let done = restore(directory, &dn, guid, &values).await?;
         for why in &done.problems {
-            println!("  left     {}: {why}", begin.owner);
+            say!("  left     {}: {}", plain(&begin.owner), plain(why));
         }
         restored.left += done.problems.len();
         if done.added.is_empty() {
             if done.problems.is_empty() {
-                println!("  was there {}", begin.owner);
+                say!("  was there {}", plain(&begin.owner));
             }
             continue;
         }
@@ -113,9 +114,9 @@ pub(crate) async fn undo(
             at: clock::now().to_string(),
             restored: done.added.iter().map(ToString::to_string).collect(),
         })?;
-        println!(
+        say!(
             "  restored {} ({})",
-            begin.owner,
+            plain(&begin.owner),
             plural(done.added.len() as u64, "link")
         );
         restored.restored.push(Expected {

@@ -104,6 +104,11 @@ pub(crate) fn since(finding: &Finding) -> Option<String> {
 }
 
 fn csv(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    // The error of the stream itself, so that a closed pipe is known for one.
+    let of_stream = |error: csv::Error| match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    };
     let mut rows = csv::Writer::from_writer(out);
     rows.write_record([
         "code",
@@ -116,7 +121,8 @@ fn csv(report: &Report, out: &mut impl Write) -> io::Result<()> {
         "title",
         "evidence",
         "mend",
-    ])?;
+    ])
+    .map_err(of_stream)?;
     for finding in &report.findings {
         let mut evidence: Vec<String> = finding
             .evidence
@@ -154,7 +160,8 @@ fn csv(report: &Report, out: &mut impl Write) -> io::Result<()> {
                 finding.code.title(),
                 &evidence.join("; "),
                 finding.code.mend(),
-            ])?;
+            ])
+            .map_err(of_stream)?;
         }
     }
     rows.flush()

@@ -10,6 +10,7 @@ use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table};
 
 use super::{Report, since};
+use crate::console::plain;
 
 /// Rows that somebody may want to read; the other forms have them all.
 const MOST_ROWS: usize = 200;
@@ -21,14 +22,14 @@ pub(super) fn write(report: &Report, out: &mut impl Write, colours: bool) -> io:
     writeln!(
         out,
         "{}: {} of {} for {}",
-        report.directory,
+        plain(&report.directory),
         plural(counts.links, "link"),
         plural(counts.owners, "owner"),
         plural(counts.delegates, "delegate")
     )?;
     print_findings(&report.findings, out, colours)?;
     for defect in report.defects.iter().take(MOST_ROWS) {
-        writeln!(out, "note: {defect}")?;
+        writeln!(out, "note: {}", plain(defect))?;
     }
     if report.defects.len() > MOST_ROWS {
         writeln!(out, "note: … and {} more", report.defects.len() - MOST_ROWS)?;
@@ -41,7 +42,7 @@ pub(super) fn write(report: &Report, out: &mut impl Write, colours: bool) -> io:
         writeln!(
             out,
             "\nTo mend: automend fix --directory {} (shows the plan first)",
-            report.directory
+            plain(&report.directory)
         )?;
     }
     if let Some(finding) = report.findings.first() {
@@ -120,7 +121,7 @@ pub(crate) fn print_findings(
             ) {
                 // Of a long name its first part is enough to read.
                 let value = Dn::parse(value).map_or(value.clone(), |dn| dn.shown());
-                let _ = write!(wrong, "\n{name}: {value}");
+                let _ = write!(wrong, "\n{name}: {}", plain(value));
             }
         }
         if !finding.evidence.missing.is_empty() {
@@ -129,7 +130,11 @@ pub(crate) fn print_findings(
         let code = Cell::new(finding.code)
             .fg(colour)
             .add_attribute(Attribute::Bold);
-        let owner = format!("{}\n{}", finding.subject.shown, finding.subject.dn);
+        let owner = format!(
+            "{}\n{}",
+            plain(&finding.subject.shown),
+            plain(&finding.subject.dn)
+        );
         let mut row = vec![code, Cell::new(owner.trim()), Cell::new(wrong)];
         if dated {
             row.push(Cell::new(since(finding).unwrap_or_default()));
@@ -152,7 +157,7 @@ fn names(delegates: &[Dn]) -> String {
     let mut text = delegates
         .iter()
         .take(MOST_NAMES)
-        .map(Dn::shown)
+        .map(|dn| plain(dn.shown()))
         .collect::<Vec<_>>()
         .join("\n");
     if delegates.len() > MOST_NAMES {
