@@ -6,6 +6,7 @@
 mod tool;
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::process::{Command, Stdio};
 
 use base64::Engine;
@@ -31,7 +32,7 @@ fn odd_directory() -> String {
     let mut record = |lines: &[(&str, &str)]| {
         text.push('\n');
         for (name, value) in lines {
-            text.push_str(&format!("{name}:: {}\n", STANDARD.encode(value)));
+            let _ = writeln!(text, "{name}:: {}", STANDARD.encode(value));
         }
     };
     record(&[
@@ -69,7 +70,7 @@ fn escaped(value: &str) -> String {
             let mut bytes = [0; 4];
             c.encode_utf8(&mut bytes)
                 .bytes()
-                .for_each(|byte| out.push_str(&format!("\\{byte:02X}")));
+                .for_each(|byte| write!(out, "\\{byte:02X}").expect("memory"));
         } else {
             if ",=+<>#;\"\\ ".contains(c) {
                 out.push('\\');
@@ -347,7 +348,7 @@ fn invalid(value: &Value, schema: &Value, root: &Value, at: &str) -> Vec<String>
         match schema["properties"].get(name) {
             Some(schema) => wrong.extend(invalid(inner, schema, root, &format!("{at}.{name}"))),
             None if schema["additionalProperties"] == json!(false) => {
-                wrong.push(format!("{at} has {name}"))
+                wrong.push(format!("{at} has {name}"));
             }
             None if schema["additionalProperties"].is_object() => {
                 wrong.extend(invalid(
@@ -578,7 +579,7 @@ fn show_tells_the_same_in_every_form() {
     show("table")
         .says("error 603")
         .says("Jim Stone")
-        .says("automend fix --only");
+        .says("automend fix --directory directory --only");
     show("xml")
         .says("<ErrorCode>603</ErrorCode>")
         .says_not("Jim Stone");

@@ -200,7 +200,7 @@ fn each_command_exits_with_0_1_or_2_as_promised() {
         (2, "audit -d zoe.ldif --print-search"),
         (2, "audit -d zoe.ldif --start-tls"),
         (0, "show zoe@c.test -d zoe.ldif"),
-        (0, "show david@contoso.com -d directory"),
+        (0, "show victor@contoso.com -d directory"),
         (1, "show alice@contoso.com -d directory"),
         (1, "show nobody@contoso.com -d directory"),
         (2, "show no-address -d directory"),
