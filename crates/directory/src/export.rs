@@ -1,4 +1,4 @@
-//! Writing a directory as LDIF that [`crate::import`] reads back to an equal one.
+//! Writing a directory as LDIF that [`crate::import()`] reads back to an equal one.
 //!
 //! Invariant: parents before children, children in the order of their normal forms, link values in
 //! the order of their names: equal directories give equal files. Ids don't appear.
