@@ -25,6 +25,8 @@ pub(super) struct Rights {
 const READ_PROPERTY: u32 = 0x10;
 /// `GENERIC_READ` and `GENERIC_ALL`, as stored permissions should not, but may have them.
 const GENERIC: u32 = 0x9000_0000;
+/// `fCONFIDENTIAL` of `searchFlags` ([MS-ADTS] 2.2.9).
+const CONFIDENTIAL: i64 = 0x80;
 /// An ACE with this flag is for children only.
 const INHERIT_ONLY: u8 = 0x08;
 /// The descriptor has a list of permissions.
@@ -50,7 +52,12 @@ impl Rights {
                 .iter()
                 .map(|name| Filter::equal("lDAPDisplayName", *name)),
         );
-        let wanted = ["lDAPDisplayName", "schemaIDGUID", "attributeSecurityGUID"];
+        let wanted = [
+            "lDAPDisplayName",
+            "schemaIDGUID",
+            "attributeSecurityGUID",
+            "searchFlags",
+        ];
         let search = Search::new(schema, Scope::One, filter, &wanted);
         let found = client
             .entries(&search, owner::DECIDING.len())
@@ -59,6 +66,13 @@ impl Rights {
         let names = found
             .iter()
             .filter_map(|entry| {
+                let flags: i64 = entry
+                    .first_text("searchFlags")
+                    .map_or(Some(0), |text| text.parse().ok())?;
+                if flags & CONFIDENTIAL != 0 {
+                    // It takes more than the right to read: whoever has that is not told apart here.
+                    return None;
+                }
                 let name = entry.first_text("lDAPDisplayName")?.to_ascii_lowercase();
                 let guids = entry
                     .values("schemaIDGUID")
