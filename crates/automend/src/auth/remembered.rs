@@ -4,11 +4,11 @@
 //! for itself: whoever reads the memory without the key learns nothing, and nobody finds the password in
 //! a dump by searching for it.
 //!
-//! Invariant: an entry is used for [`FOR`] at most, and at once no more when [`Guard::holds`] denies it;
+//! Invariant: an entry is used for [`FOR`] at most, and only as long as its guard holds;
 //! the number of entries is bounded. No lock is held while anybody waits.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
@@ -37,7 +37,7 @@ pub(super) struct Digest([u8; 32]);
 struct Entry {
     digest: Digest,
     until: Instant,
-    proved: Arc<Proved>,
+    proved: Proved,
 }
 
 impl Remembered {
@@ -64,16 +64,16 @@ impl Remembered {
     }
 
     /// Whoever was proved by these credentials.
-    pub(super) fn find(&self, digest: &Digest, now: Instant) -> Option<Arc<Proved>> {
+    pub(super) fn find(&self, digest: &Digest, now: Instant) -> Option<Proved> {
         let shard = self.shard(digest)?;
         let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
         let entry = shard.get(&digest.key())?;
         let same = constant_time::verify_slices_are_equal(&entry.digest.0, &digest.0).is_ok();
-        (same && now < entry.until).then(|| Arc::clone(&entry.proved))
+        (same && now < entry.until).then(|| entry.proved.clone())
     }
 
     /// Remembers that these credentials were right.
-    pub(super) fn keep(&self, digest: Digest, proved: Arc<Proved>, now: Instant) {
+    pub(super) fn keep(&self, digest: Digest, proved: Proved, now: Instant) {
         let Some(shard) = self.shard(&digest) else {
             return;
         };
