@@ -214,6 +214,8 @@ fn labels(dn: &Dn) -> Vec<String> {
     let mut at = Some(dn.clone());
     while let Some(name) = at {
         match name.rdn_parts().as_slice() {
+            // The root, above all names.
+            [] => break,
             [(kind, label)] if kind.eq_ignore_ascii_case("dc") => labels.push(label.to_lowercase()),
             _ => labels.clear(),
         }

@@ -191,19 +191,11 @@ impl Throttle {
             failures.under_way += 1;
             return Entry::Go(ticket());
         }
-        if shard.len() >= MOST / SHARDS {
-            shard.retain(|_, failures| !over(failures));
-        }
-        if shard.len() >= MOST / SHARDS {
-            let oldest = shard
-                .iter()
-                .filter(|(_, failures)| failures.under_way == 0)
-                .min_by_key(|(_, failures)| failures.last)
-                .map(|(key, _)| *key);
-            match oldest {
-                Some(oldest) => drop(shard.remove(&oldest)),
-                None => return Entry::Wait(Duration::from_secs(1)),
-            }
+        let room = make_room(&mut shard, MOST / SHARDS, |failures| {
+            (failures.under_way == 0).then_some(failures.last)
+        });
+        if !room {
+            return Entry::Wait(Duration::from_secs(1));
         }
         shard.insert(
             key,
@@ -230,14 +222,8 @@ impl Throttle {
         let Some(mut shard) = self.addresses.shard(&from) else {
             return;
         };
-        if shard.len() >= MOST / SHARDS && !shard.contains_key(&from) {
-            shard.retain(|_, burst| now < burst.since + window);
-            if shard.len() >= MOST / SHARDS {
-                let least = shard.iter().min_by_key(|(_, burst)| burst.count);
-                if let Some(least) = least.map(|(from, _)| *from) {
-                    shard.remove(&least);
-                }
-            }
+        if !shard.contains_key(&from) {
+            make_room(&mut shard, MOST / SHARDS, |burst| Some(burst.count));
         }
         let burst = shard.entry(from).or_insert(Burst {
             count: 0,
@@ -327,6 +313,25 @@ impl<K: std::hash::Hash, V> Shards<K, V> {
         let at = usize::try_from(hash % SHARDS as u64).ok()?;
         self.parts.get(at).map(locked)
     }
+}
+
+/// Removes an entry from a table that is full: of those looked at, the one that `rank` puts first.
+/// Looking at all of them for every new one would be a way to keep this program busy.
+pub(super) fn make_room<K: Copy + Eq + std::hash::Hash, V, R: Ord>(
+    table: &mut HashMap<K, V>,
+    most: usize,
+    rank: impl Fn(&V) -> Option<R>,
+) -> bool {
+    const LOOKED_AT: usize = 64;
+    if table.len() < most {
+        return true;
+    }
+    let first = table
+        .iter()
+        .filter_map(|(key, value)| Some((rank(value)?, *key)))
+        .take(LOOKED_AT)
+        .min_by(|(a, _), (b, _)| a.cmp(b));
+    first.is_some_and(|(_, key)| table.remove(&key).is_some())
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
