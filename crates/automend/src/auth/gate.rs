@@ -396,8 +396,10 @@ impl Gate {
             return self.refuse(connection, why);
         }
         let login = match accepted.client.name.as_slice() {
-            [user] if user.contains('@') => Login::parse(user),
-            [user] => Login::of(user, &accepted.client.realm),
+            [user] => Some(Login::Ticket {
+                user: user.clone(),
+                realm: accepted.client.realm.clone(),
+            }),
             _ => None,
         };
         let Some(login) = login else {

@@ -15,7 +15,6 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::*;
 use crate::args::Source;
-use crate::config::{Settings, Url};
 
 /// The controller, held by one test at a time.
 struct Controller {
