@@ -83,9 +83,10 @@ pub(crate) enum Command {
 #[command(next_help_heading = "Directory")]
 pub(crate) struct Source {
     /// The directory: ldap://, ldaps:// or ldapi:// URL, LDIF file (.ldif, .ldif.gz, or - for standard
-    /// input), or the folder of an embedded directory
+    /// input), or the folder of an embedded directory. Several servers of one directory may be named, by
+    /// commas or by giving this again: the next is asked when one does not answer
     #[arg(short, long, env = "AUTOMEND_DIRECTORY", value_name = "WHERE")]
-    pub directory: Option<String>,
+    pub directory: Vec<String>,
 
     /// Log in as this user (else AUTOMEND_USER): user@domain, DOMAIN\user or a distinguished name
     #[arg(short, long, value_name = "NAME")]

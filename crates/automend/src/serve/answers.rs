@@ -14,7 +14,6 @@ use std::time::Duration;
 
 use automend_core::dn::Dn;
 use automend_core::finding::Code;
-use automend_core::names::SmtpAddress;
 use automend_core::owner::server_name;
 use automend_core::policy::Policy;
 use automend_core::resolve::{LinkState, Request, Resolved, Who};
@@ -33,11 +32,12 @@ use crate::directory::supply::Supply;
 
 /// The answers.
 pub(crate) struct Answers {
-    supply: Supply,
+    supply: Arc<Supply>,
     policy: Policy,
     asking: Asking,
     memory: Memory<Who, Arc<Kept>>,
-    flights: Mutex<HashMap<Who, Flight>>,
+    /// Look-ups under way, by the state of the directory when they began.
+    flights: Mutex<HashMap<(Who, Option<u64>), Flight>>,
     told: Told,
 }
 
@@ -50,8 +50,8 @@ pub(crate) struct Answer {
     pub user: Option<Dn>,
     /// Where the mailbox lives.
     pub home: Home,
-    /// How many owners were left out.
-    pub skipped: usize,
+    /// Owners that were left out, by the code of what is wrong with them.
+    pub skipped: Vec<Code>,
     /// Why the outcome is a fault, for the log.
     pub cause: Option<String>,
     /// The directory did not tell all of it, or that there is nobody.
@@ -67,6 +67,8 @@ pub(crate) struct Document {
     pub kind: u8,
     /// With alternative mailboxes.
     pub whole: bool,
+    /// Which configuration.
+    pub generation: u32,
 }
 
 /// Where an answer came from.
@@ -103,6 +105,24 @@ enum Holds {
 
 type Flight = Arc<OnceCell<Result<Arc<Answer>, Outage>>>;
 
+/// Takes a look-up from the list when the last who waits for it is served, or has left.
+struct Landing<'a> {
+    flights: &'a Mutex<HashMap<(Who, Option<u64>), Flight>>,
+    key: &'a (Who, Option<u64>),
+    flight: &'a Flight,
+}
+
+impl Drop for Landing<'_> {
+    fn drop(&mut self) {
+        let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
+        // The list holds one, and this is another.
+        let last = Arc::strong_count(self.flight) <= 2 || self.flight.initialized();
+        if last && flights.get(self.key).is_some_and(|known| Arc::ptr_eq(known, self.flight)) {
+            flights.remove(self.key);
+        }
+    }
+}
+
 /// Owners that were told of.
 struct Told {
     hasher: RandomState,
@@ -130,7 +150,7 @@ impl From {
 impl Answers {
     /// Answers out of a directory.
     pub(crate) fn new(
-        supply: Supply,
+        supply: Arc<Supply>,
         policy: Policy,
         asking: Asking,
         memory: usize,
@@ -168,9 +188,13 @@ impl Answers {
                 (Err(outage), None) => Err(outage),
             },
         };
-        if let Ok((_, from)) = &found {
-            let from = Word(from.word());
-            self.told.metrics.answers.get_or_create(&FromLabels { from }).inc();
+        if let Ok((answer, from)) = &found {
+            let (metrics, from) = (&self.told.metrics, Word(from.word()));
+            metrics.answers.get_or_create(&FromLabels { from }).inc();
+            for code in &answer.skipped {
+                let code = Word(code.as_str());
+                metrics.skipped.get_or_create(&CodeLabels { code }).inc();
+            }
         }
         found
     }
@@ -184,21 +208,18 @@ impl Answers {
 
     /// Asks the directory, once for all who want to know at the same time.
     async fn look_up(&self, who: &Who) -> Result<Arc<Answer>, Outage> {
-        let flight = {
-            let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(flights.entry(who.clone()).or_default())
-        };
-        let landed = flight.get_or_init(|| self.fetch(who)).await.clone();
-        let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
-        if flights.get(who).is_some_and(|known| Arc::ptr_eq(known, &flight)) {
-            flights.remove(who);
-        }
-        landed
-    }
-
-    async fn fetch(&self, who: &Who) -> Result<Arc<Answer>, Outage> {
         // Before the look-up, so that what changes meanwhile makes the answer old, not wrong.
         let commits = self.supply.commits();
+        let key = (who.clone(), commits);
+        let flight = {
+            let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(flights.entry(key.clone()).or_default())
+        };
+        let _landing = Landing { flights: &self.flights, key: &key, flight: &flight };
+        flight.get_or_init(|| self.fetch(who, commits)).await.clone()
+    }
+
+    async fn fetch(&self, who: &Who, commits: Option<u64>) -> Result<Arc<Answer>, Outage> {
         let request = Request {
             who: who.clone(),
             policy: self.policy,
@@ -241,6 +262,7 @@ impl Answer {
         drop(made);
         let bytes = make();
         let mut made = self.documents.write().unwrap_or_else(PoisonError::into_inner);
+        made.retain(|(known, _)| known.generation == document.generation);
         if made.len() < MOST_DOCUMENTS && find(&made).is_none() {
             made.push((document, bytes.clone()));
         }
@@ -269,7 +291,7 @@ fn size_of_one(mailbox: &AlternativeMailbox) -> usize {
 impl Told {
     /// Takes the resolver's answer apart, and tells of owners that were left out.
     fn answer(&self, resolved: Resolved) -> Answer {
-        let mut skipped = 0;
+        let mut skipped = Vec::new();
         let mut unsure = false;
         let user = resolved.user.as_ref();
         for link in &resolved.links {
@@ -281,7 +303,7 @@ impl Told {
                     (Code::OwnerUnreadable, why.clone())
                 }
             };
-            skipped += 1;
+            skipped.push(code);
             self.skip(&link.owner.dn, code, &why, user.map(|user| &user.dn));
         }
         let cause = match &resolved.outcome {
@@ -305,10 +327,8 @@ impl Told {
         }
     }
 
-    /// An owner is left out: counted each time, told once.
+    /// An owner is left out: that is told once.
     fn skip(&self, owner: &Dn, code: Code, why: &str, delegate: Option<&Dn>) {
-        let word = Word(code.as_str());
-        self.metrics.skipped.get_or_create(&CodeLabels { code: word }).inc();
         let mark = self.hasher.hash_one((owner, code.as_str()));
         {
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -331,10 +351,3 @@ impl Told {
     }
 }
 
-/// The address that an outcome's user is known by.
-pub(crate) fn address(outcome: &Outcome) -> Option<&SmtpAddress> {
-    match outcome {
-        Outcome::Settings(settings) => Some(&settings.address),
-        Outcome::Redirect(_) | Outcome::Fault(_) => None,
-    }
-}

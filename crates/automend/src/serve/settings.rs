@@ -126,6 +126,8 @@ pub(crate) struct Asking {
     /// How long one holds that says that there is nobody, or from which an owner was left out because the
     /// directory did not tell.
     pub keep_unsure: Duration,
+    /// Whether the directory is asked for its other servers.
+    pub find_servers: bool,
 }
 
 impl Default for Asking {
@@ -137,6 +139,7 @@ impl Default for Asking {
             check: Duration::from_secs(5),
             keep: Duration::from_secs(300),
             keep_unsure: Duration::from_secs(20),
+            find_servers: false,
         }
     }
 }
@@ -215,6 +218,7 @@ struct AskingSection {
     check: Option<u64>,
     keep: Option<u64>,
     keep_unsure: Option<u64>,
+    find_servers: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -496,6 +500,7 @@ impl AskingSection {
             check: seconds(self.check, usual.check),
             keep: self.keep.map_or(usual.keep, Duration::from_secs),
             keep_unsure: self.keep_unsure.map_or(usual.keep_unsure, Duration::from_secs),
+            find_servers: self.find_servers,
         })
     }
 }
