@@ -25,7 +25,7 @@ use super::log::Log;
 use super::metrics::{Metrics, ServerLabels};
 use super::settings::Asking;
 use super::supply::{
-    ACCEPTED_DOMAIN, ACCEPTED_DOMAIN_NAME, OF_ENTRY, accepted, of_entry, of_naming_context,
+    ACCEPTED_DOMAIN, ACCEPTED_DOMAIN_NAME, OF_ENTRY, accepted, of_entry,
 };
 use crate::audit::engine::Places;
 use crate::clock;
@@ -46,6 +46,8 @@ struct Shared {
     asking: Asking,
     /// Databases and mail servers, and when they were read.
     places: Mutex<Option<(Instant, Arc<Places>)>>,
+    /// The naming context of the accounts.
+    default: Mutex<Option<String>>,
     /// Somebody has met a server that is not well.
     alarm: Notify,
     log: Arc<Log>,
@@ -116,6 +118,7 @@ impl Pool {
             servers,
             asking,
             places: Mutex::default(),
+            default: Mutex::default(),
             alarm: Notify::new(),
             log,
             metrics,
@@ -183,6 +186,12 @@ impl Pool {
         servers.collect()
     }
 
+    /// The naming context of the accounts, once somebody has looked.
+    pub(crate) fn default_context(&self) -> Option<String> {
+        let default = self.shared.default.lock();
+        default.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// The mail domains that the configuration and a few mailboxes name.
     pub(crate) async fn domains(&self, domains: &mut BTreeSet<String>) -> Result<()> {
         let shared = &self.shared;
@@ -193,14 +202,12 @@ impl Pool {
         let Directory::Live(live) = &lease.connection.directory else {
             return Ok(());
         };
-        if let Some(default) = &live.root.default {
-            domains.extend(
-                automend_core::dn::Dn::parse(default)
-                    .ok()
-                    .as_ref()
-                    .and_then(of_naming_context),
-            );
-        }
+        live.root.default.clone_into(
+            &mut shared
+                .default
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        );
         // Whatever comes in time is taken, and what does not is no failure.
         let _ = timeout(shared.asking.time, configured(live, domains)).await;
         let _ = timeout(shared.asking.time, sampled(live, domains)).await;

@@ -23,7 +23,6 @@ use super::metrics::Metrics;
 use super::pool::Pool;
 use super::settings::{self, domain};
 use crate::config::{self, Where};
-use crate::console::{plain, say};
 use crate::directory::Directory;
 use crate::directory::embedded::{self, Embedded};
 use crate::store::import_file;
@@ -45,6 +44,8 @@ pub(crate) struct Store {
     _folder: Option<TempDir>,
 }
 
+/// Notes of an import that are logged; the others are counted.
+const NOTES: usize = 20;
 /// Readers of an embedded directory at once.
 const READERS: usize = 16;
 /// Objects that are looked at to find out which mail domains there are.
@@ -69,8 +70,8 @@ impl Supply {
                 ));
             }
             Where::Embedded(folder) => Store::open(Embedded::open(folder)?, None),
-            Where::Ldif(path) => import(&path.display().to_string(), serve)?,
-            Where::StandardInput => import("-", serve)?,
+            Where::Ldif(path) => import(&path.display().to_string(), serve, &log)?,
+            Where::StandardInput => import("-", serve, &log)?,
         };
         Ok(Self::Embedded(Box::new(store)))
     }
@@ -109,7 +110,21 @@ impl Supply {
             Self::Live(pool) => pool.domains(&mut found).await,
         };
         drop(looked);
+        // The domain of accounts is often no mail domain: it is taken where there is no better one.
+        if found.is_empty() {
+            found.extend(self.of_accounts());
+        }
         found.into_iter().collect()
+    }
+
+    fn of_accounts(&self) -> Option<String> {
+        match self {
+            Self::Embedded(store) => {
+                let contexts = store.embedded.reading().ok()?.naming_contexts().ok()?;
+                contexts.iter().find_map(of_naming_context)
+            }
+            Self::Live(pool) => of_naming_context(&Dn::parse(&pool.default_context()?).ok()?),
+        }
     }
 
     /// Whether there is anybody to ask at the moment.
@@ -156,7 +171,6 @@ impl Store {
     fn domains(&self, found: &mut BTreeSet<String>) -> Result<()> {
         let reading = self.embedded.reading()?;
         for context in reading.naming_contexts()? {
-            found.extend(of_naming_context(&context));
             let whole = context.rdn().eq_ignore_ascii_case("CN=Configuration");
             let most = if whole { usize::MAX } else { SAMPLE };
             for object in reading.subtree(&context, Scope::Subtree)?.take(most) {
@@ -172,7 +186,7 @@ impl Store {
 }
 
 /// Reads LDIF into a directory that ends with the service.
-fn import(file: &str, serve: &settings::Settings) -> Result<Store> {
+fn import(file: &str, serve: &settings::Settings, log: &Log) -> Result<Store> {
     let folder = tempfile::tempdir().context("making a temporary folder")?;
     let how = Import {
         keep_going: true,
@@ -187,12 +201,22 @@ fn import(file: &str, serve: &settings::Settings) -> Result<Store> {
     if report.added == 0 {
         bail!("{file}: no object in it");
     }
-    for note in report.notes.iter().take(20) {
-        say!("note: {file}: line {}: {}", note.line, plain(&note.trouble));
-    }
-    if report.noted > 20 {
-        say!("note: {file}: … and {} more", report.noted - 20);
-    }
+    let notes: Vec<String> = report
+        .notes
+        .iter()
+        .take(NOTES)
+        .map(|note| format!("line {}: {}", note.line, note.trouble))
+        .collect();
+    log.event(
+        "imported",
+        json!({
+            "file": file,
+            "objects": report.added,
+            "links": report.links,
+            "noted": report.noted,
+            "notes": notes,
+        }),
+    );
     let mut embedded = Embedded::open(folder.path())?;
     file.clone_into(&mut embedded.shown);
     Ok(Store::open(embedded, Some(folder)))
