@@ -2,17 +2,19 @@
 //!
 //! Specification: RFC 9110 11 (challenges), RFC 7617 (Basic).
 //!
-//! Invariant: only what works is offered; a challenge has one scheme a line, and no Digest ever.
+//! Invariant: only what works is offered; a challenge has one scheme a line, and no Digest ever. What was
+//! remembered is asked first, so that a throttle hurts nobody who is logged in.
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::accounts::{Accounts, Checked};
+use super::accounts::{Accounts, Proved, Trouble};
 use super::login::Login;
 use super::remembered::Remembered;
+use super::throttle::{Entry, Throttle};
 use super::{Scheme, Verdict, basic};
 use crate::clock;
 
@@ -30,6 +32,7 @@ pub(crate) struct Gate {
     accounts: Accounts,
     offer: Offer,
     remembered: Remembered,
+    throttle: Arc<Throttle>,
 }
 
 /// The login of one TCP or TLS connection, which NTLM and Negotiate are bound to.
@@ -38,14 +41,18 @@ pub(crate) struct Connection {}
 
 /// Longest `Authorization` value that is looked at: Windows allows tickets of 48 kB, in base64.
 const LONGEST: usize = 96 * 1024;
+/// How long to wait when too many logins are under way.
+const BUSY: Duration = Duration::from_secs(1);
 
 impl Gate {
     /// A gate to these accounts.
     pub(crate) fn new(accounts: Accounts, offer: Offer) -> Result<Self> {
+        let throttle = Arc::new(Throttle::new(accounts.limits()));
         Ok(Self {
             accounts,
             offer,
             remembered: Remembered::new()?,
+            throttle,
         })
     }
 
@@ -56,13 +63,13 @@ impl Gate {
         authorization: Option<&[u8]>,
         from: IpAddr,
     ) -> Verdict {
-        let _ = (&connection, from);
+        let _ = &connection;
         let Some(value) = authorization.filter(|value| value.len() <= LONGEST) else {
             return self.challenge();
         };
         let (scheme, token) = split(value);
         if scheme.eq_ignore_ascii_case(b"Basic") && self.offers(Scheme::Basic) {
-            return self.basic(token).await;
+            return self.basic(token, from, clock::monotonic()).await;
         }
         self.challenge()
     }
@@ -89,18 +96,16 @@ impl Gate {
         Verdict::Challenge(self.challenges())
     }
 
-    async fn basic(&self, token: &[u8]) -> Verdict {
-        let now = clock::monotonic();
-        let digest = self.remembered.digest(&[token]);
+    async fn basic(&self, token: &[u8], from: IpAddr, now: Instant) -> Verdict {
+        let digest = self.remembered.digest(&[b"Basic", token]);
         if let Some(proved) = self.remembered.find(&digest, now) {
             if self.accounts.holds(&proved.guard) {
-                let account = Arc::clone(&proved.account);
-                return Verdict::Admitted {
-                    account,
-                    proof: None,
-                };
+                return admitted(&proved);
             }
             self.remembered.forget(&digest);
+        }
+        if let Some(wait) = self.throttle.address(from, now) {
+            return Verdict::Throttled(wait);
         }
         let Some(credentials) = basic::read(token) else {
             return self.challenge();
@@ -108,18 +113,49 @@ impl Gate {
         let Some(login) = Login::parse(&credentials.user) else {
             return self.challenge();
         };
-        match self.accounts.check(&login, &credentials.password).await {
-            Checked::Right(proved) => {
-                let account = Arc::clone(&proved.account);
-                self.remembered.keep(digest, Arc::new(proved), now);
-                Verdict::Admitted {
-                    account,
-                    proof: None,
-                }
+        let candidate = match self.accounts.find(&login).await {
+            Ok(candidate) => candidate,
+            Err(trouble) => return trouble.into(),
+        };
+        self.throttle.set(self.accounts.limits());
+        let password = self
+            .remembered
+            .digest(&[b"password", credentials.password.as_bytes()])
+            .key();
+        let (key, stamp) = (candidate.key, candidate.stamp);
+        let ticket = match self.throttle.enter(key, stamp, Some(password), from, now) {
+            Entry::Go(ticket) => ticket,
+            Entry::KnownWrong => return self.challenge(),
+            Entry::Wait(wait) => return Verdict::Throttled(wait),
+        };
+        match self.accounts.prove(&candidate, &credentials.password).await {
+            Ok(Some(proved)) => {
+                ticket.settle(true, clock::monotonic());
+                let verdict = admitted(&proved);
+                self.remembered.keep(digest, proved, now);
+                verdict
             }
-            Checked::Wrong => self.challenge(),
-            Checked::Unavailable(why) => Verdict::Unavailable(why),
-            Checked::Busy => Verdict::Throttled(Duration::from_secs(1)),
+            Ok(None) => {
+                ticket.settle(false, clock::monotonic());
+                self.challenge()
+            }
+            Err(trouble) => trouble.into(),
+        }
+    }
+}
+
+fn admitted(proved: &Proved) -> Verdict {
+    Verdict::Admitted {
+        account: Arc::clone(&proved.account),
+        proof: None,
+    }
+}
+
+impl From<Trouble> for Verdict {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Unavailable(why) => Self::Unavailable(why),
+            Trouble::Busy => Self::Throttled(BUSY),
         }
     }
 }

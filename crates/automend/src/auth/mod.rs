@@ -14,6 +14,8 @@ mod embedded;
 mod gate;
 mod login;
 mod remembered;
+mod servers;
+mod throttle;
 
 use std::sync::Arc;
 use std::time::Duration;
