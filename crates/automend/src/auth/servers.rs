@@ -101,6 +101,35 @@ const PASSWORD_CHANGED: &str = "pwdChangedTime";
 /// A request failed; another server may do better.
 type Failed = String;
 
+/// Asks one server after the other until one answers.
+///
+/// A macro: a closure that borrows and waits could not go to another thread.
+macro_rules! first_that_answers {
+    ($servers:expr, |$server:ident| $ask:expr) => {{
+        let servers: &Servers = $servers;
+        let mut failures: Vec<Failed> = Vec::new();
+        let mut answer = None;
+        for (at, $server) in servers.order() {
+            let asked = async {
+                let answer: Result<_, Failed> = $ask;
+                answer
+            };
+            failures.push(match tokio::time::timeout(PATIENCE, asked).await {
+                Ok(Ok(found)) => {
+                    $server.rest(None);
+                    servers.first.store(at, Ordering::Relaxed);
+                    answer = Some(found);
+                    break;
+                }
+                Ok(Err(failed)) => failed,
+                Err(_) => format!("{}: no answer within {} s", $server.url, PATIENCE.as_secs()),
+            });
+            $server.rest(Some(clock::monotonic() + REST));
+        }
+        answer.ok_or_else(|| Trouble::Unavailable(failures.join("; ")))
+    }};
+}
+
 impl Servers {
     pub(super) fn new(settings: &Settings, servers: &[Url]) -> Result<Self> {
         if servers.is_empty() {
@@ -142,13 +171,11 @@ impl Servers {
                 .into_iter()
                 .map(|(name, value)| Filter::equal(name, value)),
         );
-        let found = self
-            .first_that_answers(async |server| {
-                let service = server.service(&self.settings).await?;
-                let found = self.search(&service, &filter).await;
-                server.judge(&service.client, found).await
-            })
-            .await?;
+        let found = first_that_answers!(self, |server| {
+            let service = server.service(&self.settings).await?;
+            let found = self.search(&service, &filter).await;
+            server.judge(&service.client, found).await
+        })?;
         let accounts = found
             .into_iter()
             .filter(is_account)
@@ -186,22 +213,18 @@ impl Servers {
             return Ok(None);
         }
         let right = match candidate {
-            Candidate::Account { dn, .. } => {
-                self.first_that_answers(async |server| {
-                    server.bind(&self.settings, dn.as_str(), password).await
-                })
-                .await?
-            }
+            Candidate::Account { dn, .. } => first_that_answers!(self, |server| server
+                .bind(&self.settings, dn.as_str(), password)
+                .await)?,
             // Takes as long as a refusal, and tells the server nothing.
             Candidate::Nobody => {
                 let (nobody, nothing) = (format!("CN={}", Uuid::new_v4()), Uuid::new_v4());
-                self.first_that_answers(async |server| {
+                first_that_answers!(self, |server| {
                     let service = server.service(&self.settings).await?;
                     let below = service.root.contexts.first().map_or("", String::as_str);
                     let dn = format!("{nobody},{below}");
                     server.bind(&self.settings, &dn, &nothing.to_string()).await
-                })
-                .await?;
+                })?;
                 false
             }
         };
@@ -289,37 +312,16 @@ impl Servers {
             .clone()
     }
 
-    /// Asks one server after the other, beginning with the one that answered last.
-    async fn first_that_answers<T>(
-        &self,
-        ask: impl AsyncFn(&Server) -> Result<T, Failed>,
-    ) -> Result<T, Trouble> {
+    /// In which order to ask: beginning with the server that answered last, those at rest at the end.
+    fn order(&self) -> impl Iterator<Item = (usize, &Server)> {
         let count = self.servers.len();
         let first = self.first.load(Ordering::Relaxed);
-        let order = (0..count).map(|n| (first + n) % count.max(1));
-        let (rested, resting): (Vec<usize>, Vec<usize>) = order.partition(|at| {
-            self.servers
-                .get(*at)
-                .is_some_and(|server| !server.is_resting(clock::monotonic()))
-        });
-        let mut failures = Vec::new();
-        for at in rested.into_iter().chain(resting) {
-            let Some(server) = self.servers.get(at) else {
-                continue;
-            };
-            let failed = match tokio::time::timeout(PATIENCE, ask(server)).await {
-                Ok(Ok(answer)) => {
-                    server.rest(None);
-                    self.first.store(at, Ordering::Relaxed);
-                    return Ok(answer);
-                }
-                Ok(Err(failed)) => failed,
-                Err(_) => format!("{}: no answer within {} s", server.url, PATIENCE.as_secs()),
-            };
-            server.rest(Some(clock::monotonic() + REST));
-            failures.push(failed);
-        }
-        Err(Trouble::Unavailable(failures.join("; ")))
+        let order = (0..count).map(move |n| (first + n) % count.max(1));
+        let known = order.filter_map(|at| Some((at, self.servers.get(at)?)));
+        let now = clock::monotonic();
+        let (rested, resting): (Vec<_>, Vec<_>) =
+            known.partition(|(_, server)| !server.is_resting(now));
+        rested.into_iter().chain(resting)
     }
 }
 

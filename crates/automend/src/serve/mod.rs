@@ -30,7 +30,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use automend_autodiscover::services::Services;
 use automend_core::policy::Policy;
 use hyper::body::Bytes;
@@ -43,7 +43,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::args;
-use crate::auth::{Accounts, Gate, Offer};
+use crate::auth::{Gate, Offer};
 use crate::config::{self, serve_section};
 use crate::console::{plain, say};
 use addresses::Addresses;
@@ -286,9 +286,7 @@ impl Current {
 }
 
 fn gate(settings: &Settings, supply: &Supply) -> Result<Gate> {
-    let Some(directory) = supply.embedded() else {
-        bail!("logins against live servers are checked by them");
-    };
+    let accounts = supply.accounts()?;
     let offer = Offer {
         realm: settings
             .realm
@@ -296,7 +294,7 @@ fn gate(settings: &Settings, supply: &Supply) -> Result<Gate> {
             .unwrap_or_else(|| "Autodiscover".to_owned()),
         schemes: settings.schemes.clone(),
     };
-    Gate::new(Accounts::embedded(directory.clone()), offer)
+    Gate::new(accounts, offer)
 }
 
 impl Service {

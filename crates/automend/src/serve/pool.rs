@@ -24,10 +24,9 @@ use super::answers::Outage;
 use super::log::Log;
 use super::metrics::{Metrics, ServerLabels};
 use super::settings::Asking;
-use super::supply::{
-    ACCEPTED_DOMAIN, ACCEPTED_DOMAIN_NAME, OF_ENTRY, accepted, of_entry,
-};
+use super::supply::{ACCEPTED_DOMAIN, ACCEPTED_DOMAIN_NAME, OF_ENTRY, accepted, of_entry};
 use crate::audit::engine::Places;
+use crate::auth::Accounts;
 use crate::clock;
 use crate::config::{Settings, Url, Where};
 use crate::directory::live::{Bearing, LATE, Live, is_lost};
@@ -43,6 +42,8 @@ pub(crate) struct Pool {
 
 struct Shared {
     servers: Vec<Server>,
+    /// How the first was reached, with the password.
+    settings: Settings,
     asking: Asking,
     /// Databases and mail servers, and when they were read.
     places: Mutex<Option<(Instant, Arc<Places>)>>,
@@ -116,6 +117,7 @@ impl Pool {
             .collect();
         let shared = Arc::new(Shared {
             servers,
+            settings,
             asking,
             places: Mutex::default(),
             default: Mutex::default(),
@@ -165,6 +167,17 @@ impl Pool {
         Err(Outage {
             why: why.join("; "),
         })
+    }
+
+    /// Those who may log in.
+    pub(crate) fn accounts(&self) -> Result<Accounts> {
+        let urls: Vec<Url> = self
+            .shared
+            .servers
+            .iter()
+            .map(|server| server.url.clone())
+            .collect();
+        Accounts::live(&self.shared.settings, &urls)
     }
 
     /// Whether any server answers.

@@ -22,6 +22,7 @@ use super::log::Log;
 use super::metrics::Metrics;
 use super::pool::Pool;
 use super::settings::{self, domain};
+use crate::auth::Accounts;
 use crate::config::{self, Where};
 use crate::directory::Directory;
 use crate::directory::embedded::{self, Embedded};
@@ -94,11 +95,11 @@ impl Supply {
         }
     }
 
-    /// The embedded directory, for those who check passwords against it.
-    pub(crate) fn embedded(&self) -> Option<&automend_directory::Directory> {
+    /// Those who may log in: the accounts of the same directory.
+    pub(crate) fn accounts(&self) -> Result<Accounts> {
         match self {
-            Self::Embedded(store) => Some(&store.embedded.directory),
-            Self::Live(_) => None,
+            Self::Embedded(store) => Ok(Accounts::embedded(store.embedded.directory.clone())),
+            Self::Live(pool) => pool.accounts(),
         }
     }
 
