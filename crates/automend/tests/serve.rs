@@ -877,7 +877,7 @@ fn it_says_what_it_serves_and_the_line_that_it_prints_tests_it() {
         .lines()
         .find(|line| line.starts_with("  curl "))
         .unwrap();
-    let line = line.replace("USER@contoso.com", "amy@contoso.com").replace(
+    let line = line.replace("user@contoso.com", "amy@contoso.com").replace(
         "--user amy@contoso.com",
         &format!("--user 'amy@contoso.com:{PASSWORD}'"),
     );

@@ -505,12 +505,12 @@ fn told(
             .domains
             .first()
             .map_or("contoso.com", String::as_str);
-        let someone = format!("USER@{domain}");
+        let someone = format!("user@{domain}");
         let trust = made.as_ref().map_or(String::new(), |file| {
             format!("--cacert {} ", file.path().display())
         });
         let at = reachable(at);
-        say!("\nTest it, with a user of yours:");
+        say!("\nTest it, with a user of yours in place of {someone}:");
         say!(
             "  curl {trust}--user {someone} --header 'Content-Type: text/xml' --data '{}' https://{at}/autodiscover/autodiscover.xml",
             page::request(&someone)

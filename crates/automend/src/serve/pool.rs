@@ -7,7 +7,6 @@
 //! Invariant: a look-up ends in bounded time, and no more connections are open than were allowed.
 
 use std::collections::BTreeSet;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -293,15 +292,6 @@ async fn sampled(live: &Live, domains: &mut BTreeSet<String>) -> Result<()> {
     Ok(())
 }
 
-/// The resolver's work, as a future that may go to another thread.
-fn sendable<'a>(
-    directory: &'a mut Directory,
-    request: &'a Request,
-    known: &'a mut Known,
-) -> Pin<Box<dyn Future<Output = Result<Resolved>> + Send + 'a>> {
-    Box::pin(directory.resolve(request, known))
-}
-
 /// Owners that did not come in time.
 fn late(resolved: &Resolved) -> usize {
     let late = |state: &LinkState| matches!(state, LinkState::Unreadable(why) if why == LATE);
@@ -334,7 +324,7 @@ impl Shared {
         };
         self.lend_places(&mut lease.connection.directory);
         let mut known = Known::default();
-        let asked = sendable(&mut lease.connection.directory, request, &mut known);
+        let asked = lease.connection.directory.resolve(request, &mut known);
         match timeout_at(until, asked).await {
             Ok(Ok(resolved)) => {
                 self.take_places(&lease.connection.directory);

@@ -7,8 +7,7 @@
 //! Invariant: whatever a client sends, the answer comes in bounded time, and nothing of the request stands
 //! in it unescaped; no answer tells who exists to somebody who has not logged in.
 
-use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,7 +28,7 @@ use super::log::{Turn, bounded};
 use super::metrics::{LoginLabels, RouteLabels, TurnLabels, Word};
 use super::route::Route;
 use super::{Current, Service, faces};
-use crate::auth::{self, Account, Gate, Verdict};
+use crate::auth::{self, Account, Verdict};
 use crate::clock;
 
 /// What is sent.
@@ -271,10 +270,10 @@ async fn behind_the_gate(current: &Current, line: &Line, asked: &Asked) -> Reply
     let from = line.peer.ip();
     let verdict = if let Some(login) = &line.login {
         let mut login = login.lock().await;
-        admit(&current.gate, &mut login, authorization, from).await
+        current.gate.admit(&mut login, authorization, from).await
     } else {
         let mut login = auth::Connection::default();
-        admit(&current.gate, &mut login, authorization, from).await
+        current.gate.admit(&mut login, authorization, from).await
     };
     let (account, proof) = match verdict {
         Verdict::Admitted { account, proof } => (account, proof),
@@ -295,16 +294,6 @@ async fn behind_the_gate(current: &Current, line: &Line, asked: &Asked) -> Reply
         reply = reply.with(WWW_AUTHENTICATE, proof);
     }
     reply
-}
-
-/// The gate's work, as a future that may go to another thread.
-fn admit<'a>(
-    gate: &'a Gate,
-    login: &'a mut auth::Connection,
-    authorization: Option<&'a [u8]>,
-    from: IpAddr,
-) -> Pin<Box<dyn Future<Output = Verdict> + Send + 'a>> {
-    Box::pin(gate.admit(login, authorization, from))
 }
 
 async fn admitted(current: &Current, account: &Arc<Account>, asked: &Asked) -> Reply {

@@ -124,7 +124,7 @@ impl Served {
 
     /// The same from another address of this machine.
     pub(crate) fn connect_from(&self, from: IpAddr) -> Wire {
-        let stream = self.socket_from(from);
+        let stream = self.socket_of(from);
         Wire::secure(stream, &self.tls())
     }
 
@@ -139,10 +139,11 @@ impl Served {
 
     /// A connection that has not said anything yet.
     pub(crate) fn socket(&self) -> TcpStream {
-        self.socket_from("127.0.0.1".parse().unwrap())
+        self.socket_of("127.0.0.1".parse().unwrap())
     }
 
-    fn socket_from(&self, from: IpAddr) -> TcpStream {
+    /// The same from another address of this machine.
+    pub(crate) fn socket_of(&self, from: IpAddr) -> TcpStream {
         connect(from, self.https)
     }
 
