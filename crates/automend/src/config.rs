@@ -281,6 +281,11 @@ fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+/// Where Kerberos' own configuration is.
+pub(crate) fn kerberos_file() -> PathBuf {
+    environment("KRB5_CONFIG").map_or_else(|| PathBuf::from("/etc/krb5.conf"), PathBuf::from)
+}
+
 impl Where {
     /// Reads several servers of one directory, by commas or one by one; or one file or folder.
     fn parse_all(named: &[String]) -> Result<Option<(Self, Vec<Url>)>> {

@@ -182,6 +182,22 @@ impl Domains {
         self.0.push((short.to_owned(), head));
     }
 
+    /// The short name of a domain: what the directory says, else what Windows proposes for a new one.
+    pub(super) fn short_name(&self, head: &Dn) -> String {
+        let labels = labels(head);
+        let told = self
+            .0
+            .iter()
+            .find(|(_, other)| self::labels(other) == labels)
+            .map(|(short, _)| short.as_str());
+        let first = labels.first().map_or("", String::as_str);
+        told.unwrap_or(first)
+            .chars()
+            .take(15)
+            .collect::<String>()
+            .to_uppercase()
+    }
+
     /// Whether `name` names the domain that `dn` is in.
     fn names(&self, name: &str, dn: &Dn) -> bool {
         let labels = labels(dn);

@@ -98,37 +98,25 @@ const PASSWORD_SET: &str = "pwdLastSet";
 /// `pwdChangedTime`, where there is a password policy of slapd (draft-behera-ldap-password-policy 5.3.2).
 const PASSWORD_CHANGED: &str = "pwdChangedTime";
 
+/// What a server is asked.
+enum Question<'a> {
+    /// Which objects does this select?
+    Who(Filter),
+    /// Do a name and a password belong together?
+    Belong { dn: &'a str, password: &'a str },
+    /// The same for a name that nobody has and a password that nobody sent: it takes as long as a
+    /// refusal, and tells the server nothing.
+    Nobody,
+}
+
+/// What it answers.
+enum Reply {
+    Found(Vec<Entry>),
+    Right(bool),
+}
+
 /// A request failed; another server may do better.
 type Failed = String;
-
-/// Asks one server after the other until one answers.
-///
-/// A macro: a closure that borrows and waits could not go to another thread.
-macro_rules! first_that_answers {
-    ($servers:expr, |$server:ident| $ask:expr) => {{
-        let servers: &Servers = $servers;
-        let mut failures: Vec<Failed> = Vec::new();
-        let mut answer = None;
-        for (at, $server) in servers.order() {
-            let asked = async {
-                let answer: Result<_, Failed> = $ask;
-                answer
-            };
-            failures.push(match tokio::time::timeout(PATIENCE, asked).await {
-                Ok(Ok(found)) => {
-                    $server.rest(None);
-                    servers.first.store(at, Ordering::Relaxed);
-                    answer = Some(found);
-                    break;
-                }
-                Ok(Err(failed)) => failed,
-                Err(_) => format!("{}: no answer within {} s", $server.url, PATIENCE.as_secs()),
-            });
-            $server.rest(Some(clock::monotonic() + REST));
-        }
-        answer.ok_or_else(|| Trouble::Unavailable(failures.join("; ")))
-    }};
-}
 
 impl Servers {
     pub(super) fn new(settings: &Settings, servers: &[Url]) -> Result<Self> {
@@ -171,11 +159,10 @@ impl Servers {
                 .into_iter()
                 .map(|(name, value)| Filter::equal(name, value)),
         );
-        let found = first_that_answers!(self, |server| {
-            let service = server.service(&self.settings).await?;
-            let found = self.search(&service, &filter).await;
-            server.judge(&service.client, found).await
-        })?;
+        let found = match self.ask(&Question::Who(filter)).await? {
+            Reply::Found(found) => found,
+            Reply::Right(_) => Vec::new(),
+        };
         let accounts = found
             .into_iter()
             .filter(is_account)
@@ -183,7 +170,14 @@ impl Servers {
             .collect();
         let (key, stamp, candidate) = match login.choose(accounts, &self.policy().domains) {
             Some(Found(dn, entry)) => {
-                let stamp = [PASSWORD_SET, PASSWORD_CHANGED].map(|name| entry.first_text(name));
+                // Who is let in again is forgiven, too.
+                let stamp = [
+                    PASSWORD_SET,
+                    PASSWORD_CHANGED,
+                    attribute::USER_ACCOUNT_CONTROL,
+                    EXPIRES,
+                ]
+                .map(|name| entry.first_text(name));
                 (
                     Key::Known(dn.hash64()),
                     self.hasher.hash_one(stamp),
@@ -212,22 +206,15 @@ impl Servers {
         if password.is_empty() {
             return Ok(None);
         }
-        let right = match candidate {
-            Candidate::Account { dn, .. } => first_that_answers!(self, |server| server
-                .bind(&self.settings, dn.as_str(), password)
-                .await)?,
-            // Takes as long as a refusal, and tells the server nothing.
-            Candidate::Nobody => {
-                let (nobody, nothing) = (format!("CN={}", Uuid::new_v4()), Uuid::new_v4());
-                first_that_answers!(self, |server| {
-                    let service = server.service(&self.settings).await?;
-                    let below = service.root.contexts.first().map_or("", String::as_str);
-                    let dn = format!("{nobody},{below}");
-                    server.bind(&self.settings, &dn, &nothing.to_string()).await
-                })?;
-                false
-            }
+        let question = match candidate {
+            Candidate::Account { dn, .. } => Question::Belong {
+                dn: dn.as_str(),
+                password,
+            },
+            Candidate::Nobody => Question::Nobody,
         };
+        let reply = self.ask(&question).await?;
+        let right = matches!(reply, Reply::Right(true));
         Ok(if right { candidate.vouched() } else { None })
     }
 
@@ -312,16 +299,59 @@ impl Servers {
             .clone()
     }
 
-    /// In which order to ask: beginning with the server that answered last, those at rest at the end.
-    fn order(&self) -> impl Iterator<Item = (usize, &Server)> {
+    /// Asks one server after the other, beginning with the one that answered last.
+    async fn ask(&self, question: &Question<'_>) -> Result<Reply, Trouble> {
         let count = self.servers.len();
         let first = self.first.load(Ordering::Relaxed);
-        let order = (0..count).map(move |n| (first + n) % count.max(1));
-        let known = order.filter_map(|at| Some((at, self.servers.get(at)?)));
-        let now = clock::monotonic();
-        let (rested, resting): (Vec<_>, Vec<_>) =
-            known.partition(|(_, server)| !server.is_resting(now));
-        rested.into_iter().chain(resting)
+        let order = (0..count).map(|n| (first + n) % count.max(1));
+        let (rested, resting): (Vec<usize>, Vec<usize>) = order.partition(|at| {
+            self.servers
+                .get(*at)
+                .is_some_and(|server| !server.is_resting(clock::monotonic()))
+        });
+        let mut failures = Vec::new();
+        for at in rested.into_iter().chain(resting) {
+            let Some(server) = self.servers.get(at) else {
+                continue;
+            };
+            let answer = tokio::time::timeout(PATIENCE, self.ask_one(server, question));
+            let failed = match answer.await {
+                Ok(Ok(answer)) => {
+                    server.rest(None);
+                    self.first.store(at, Ordering::Relaxed);
+                    return Ok(answer);
+                }
+                Ok(Err(failed)) => failed,
+                Err(_) => format!("{}: no answer within {} s", server.url, PATIENCE.as_secs()),
+            };
+            server.rest(Some(clock::monotonic() + REST));
+            failures.push(failed);
+        }
+        Err(Trouble::Unavailable(failures.join("; ")))
+    }
+
+    async fn ask_one(&self, server: &Server, question: &Question<'_>) -> Result<Reply, Failed> {
+        match question {
+            Question::Who(filter) => {
+                let service = server.service(&self.settings).await?;
+                let found = self.search(&service, filter).await;
+                server.judge(&service.client, found).await.map(Reply::Found)
+            }
+            Question::Belong { dn, password } => server
+                .bind(&self.settings, dn, password)
+                .await
+                .map(Reply::Right),
+            Question::Nobody => {
+                let service = server.service(&self.settings).await?;
+                let below = service.root.contexts.first().map_or("", String::as_str);
+                let dn = format!("CN={},{below}", Uuid::new_v4());
+                let password = Uuid::new_v4().to_string();
+                server
+                    .bind(&self.settings, &dn, &password)
+                    .await
+                    .map(|_| Reply::Right(false))
+            }
+        }
     }
 }
 

@@ -103,7 +103,7 @@ struct Failures {
     count: u32,
     under_way: u32,
     last: Instant,
-    /// What the directory said of the password: it was last changed then.
+    /// What the directory said of the account at the time.
     stamp: u64,
     /// Digests of passwords that were wrong.
     wrong: Vec<u64>,
@@ -146,7 +146,7 @@ impl Throttle {
     }
 
     /// Asks whether an attempt may reach the directory. `stamp` changes whenever the account's password
-    /// does, which forgives everything; `password` is a digest of what was sent, where there is one.
+    /// or its state does, which forgives everything; `password` is a digest of what was sent, where there is one.
     pub(super) fn enter(
         self: &Arc<Self>,
         key: Key,
@@ -464,7 +464,7 @@ mod tests {
     fn a_flood_of_names_is_bounded_and_pushes_out_no_account() {
         let (throttle, now) = (throttle(), Instant::now());
         assert_eq!(reach(&throttle, 0..3, now), 3);
-        for n in 0..200_000 {
+        for n in 0..80_000 {
             let entry = throttle.enter(Key::Unknown(n), 0, None, HOME, now);
             if let Entry::Go(ticket) = entry {
                 ticket.settle(false, now);

@@ -5,8 +5,8 @@
 use super::{Encryption, Key, Moment, Principal};
 use crate::Malformed;
 use crate::der::{
-    BIT_STRING, GENERAL_STRING, GENERALIZED_TIME, INTEGER, OCTETS, Reader, SEQUENCE, application,
-    context, element, field, integer, number, sequence,
+    BIT_STRING, GENERAL_STRING, GENERALIZED_TIME, OCTETS, Reader, SEQUENCE, application, context,
+    element, field, integer, sequence,
 };
 
 /// Numbers of messages (RFC 4120 7.5.7), which are their tags, too.
@@ -111,6 +111,7 @@ fn key(bytes: &[u8]) -> Result<Option<Key>, Malformed> {
     Ok(encryption.and_then(|encryption| Key::new(encryption, bytes)))
 }
 
+#[cfg(test)]
 pub(super) fn write_key(key: &Key) -> Vec<u8> {
     sequence(&[
         field(0, &integer(key.encryption.number())),
@@ -553,6 +554,7 @@ pub(super) fn is_message(bytes: &[u8], kind: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::der::{INTEGER, number};
     use proptest::prelude::*;
 
     #[test]
