@@ -293,6 +293,7 @@ fn gate(settings: &Settings, supply: &Supply) -> Result<Gate> {
             .clone()
             .unwrap_or_else(|| "Autodiscover".to_owned()),
         schemes: settings.schemes.clone(),
+        keytab: settings.keytab.clone(),
     };
     Gate::new(accounts, offer)
 }
