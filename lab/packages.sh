@@ -5,6 +5,7 @@
 #   packages.sh samba      only what the Samba domain controllers need
 #   packages.sh slapd      only what slapd needs
 #   packages.sh lint       shellcheck, for `make lint`
+#   packages.sh bench      wrk, the load generator of `make bench`
 #
 # None of Debian's own daemons is started by the installation. Where nothing may be installed, this
 # names what is missing, says which tests therefore cannot run, and ends with 3.
@@ -19,7 +20,8 @@ case "${1:-all}" in
   samba) wanted=("${base[@]}" "${samba[@]}") ;;
   slapd) wanted=("${base[@]}" slapd) ;;
   lint)  wanted=(shellcheck) ;;
-  *)     echo "usage: packages.sh [samba|slapd|lint]" >&2; exit 2 ;;
+  bench) wanted=(wrk openssl python3) ;;
+  *)     echo "usage: packages.sh [samba|slapd|lint|bench]" >&2; exit 2 ;;
 esac
 
 find_missing() {
@@ -35,7 +37,7 @@ tests_without_server() {
   local package
   for package in "${missing[@]}"; do
     case $package in
-      shellcheck) ;;
+      shellcheck | wrk) ;;
       slapd) echo slapd ;;
       *) case " ${samba[*]} " in *" $package "*) ;; *) echo slapd ;; esac
          echo samba
