@@ -5,6 +5,12 @@
 
 mod args;
 mod audit;
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "the faces that ask for logins come after it"
+)]
+mod auth;
 mod clock;
 mod config;
 mod connect;
@@ -13,6 +19,7 @@ mod demo;
 mod directory;
 mod explain;
 mod fix;
+mod serve;
 mod show;
 mod store;
 
@@ -55,6 +62,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
         Command::Show(args) => waiting(show::run(args, config)),
         Command::Fix(args) => waiting(fix::run(args, config)),
         Command::Undo(args) => waiting(fix::undo::run(args, config)),
+        Command::Serve(args) => serve::run(args, config),
         Command::Explain(args) => explain::run(args),
         Command::Directory(command) => store::run(command),
         Command::Demo(args) => waiting(demo::run(args)),
