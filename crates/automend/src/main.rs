@@ -5,6 +5,7 @@
 
 mod args;
 mod audit;
+mod auth;
 mod clock;
 mod config;
 mod connect;
@@ -13,6 +14,7 @@ mod demo;
 mod directory;
 mod explain;
 mod fix;
+mod serve;
 mod show;
 mod store;
 
@@ -55,6 +57,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
         Command::Show(args) => waiting(show::run(args, config)),
         Command::Fix(args) => waiting(fix::run(args, config)),
         Command::Undo(args) => waiting(fix::undo::run(args, config)),
+        Command::Serve(args) => serve::run(args, config),
         Command::Explain(args) => explain::run(args),
         Command::Directory(command) => store::run(command),
         Command::Demo(args) => waiting(demo::run(args)),

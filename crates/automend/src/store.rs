@@ -19,7 +19,7 @@ use crate::directory::ldif::Ldif;
 pub(crate) fn run(command: &DirectoryCommand) -> Result<ExitCode> {
     match command {
         DirectoryCommand::Import { file, directory } => {
-            let report = import_file(file, directory)?;
+            let report = import_file(file, directory, Import::default())?;
             say!(
                 "{}: {} added, {} changed, {}",
                 directory.display(),
@@ -62,8 +62,9 @@ pub(crate) fn run(command: &DirectoryCommand) -> Result<ExitCode> {
     }
 }
 
-/// Reads a file into the directory in `folder`, which is made when it is not there.
-pub(crate) fn import_file(file: &str, folder: &Path) -> Result<Report> {
+/// Reads a file into the directory in `folder`, which is made when it is not there; the moment of the
+/// import is now.
+pub(crate) fn import_file(file: &str, folder: &Path, how: Import) -> Result<Report> {
     let ldif = if file == "-" {
         Ldif::standard_input()?
     } else {
@@ -86,10 +87,7 @@ pub(crate) fn import_file(file: &str, folder: &Path) -> Result<Report> {
             .unwrap_or_else(|_| ProgressStyle::default_bar()),
     );
     let now = u64::try_from(clock::now().as_second()).unwrap_or(0);
-    let how = Import {
-        now,
-        ..Import::default()
-    };
+    let how = Import { now, ..how };
     let report = import(&store, reader, how, |progress| {
         bar.set_position(progress.bytes);
     })

@@ -13,10 +13,11 @@ use crate::codec::{Head, Record};
 use crate::error::{Error, Refusal};
 use crate::name::{Name, path};
 use crate::object::Object;
+use crate::password::Passwords;
 use crate::schema::{self, Link};
 use crate::store::{
-    BACK_LINKS, CHILDREN, Dictionary, GUIDS, HEAD, LINKS, NAMES, OBJECTS, OWNERS, VALUES, descend,
-    value_key, value_key_id,
+    BACK_LINKS, CHILDREN, Dictionary, GUIDS, HEAD, LINKS, NAMES, OBJECTS, OWNERS, PASSWORDS,
+    VALUES, descend, value_key, value_key_id,
 };
 
 /// How many names of parents a snapshot remembers.
@@ -35,6 +36,7 @@ pub struct Reading {
     pub(crate) links: ReadOnlyTable<(u64, u16, u64), ()>,
     pub(crate) back_links: ReadOnlyTable<(u64, u16, u64), ()>,
     pub(crate) owners: ReadOnlyTable<(u16, u64), ()>,
+    pub(crate) passwords: ReadOnlyTable<u64, &'static [u8]>,
     pub(crate) dictionary: Arc<Dictionary>,
     names: Mutex<HashMap<u64, Arc<str>>>,
 }
@@ -58,6 +60,8 @@ pub struct Counts {
 #[derive(Clone, Debug)]
 pub(crate) enum Links {
     All,
+    /// Forward links, but for the delegates.
+    OfOwner,
     Only(Vec<Link>),
 }
 
@@ -75,6 +79,7 @@ impl Reading {
             links: transaction.open_table(LINKS)?,
             back_links: transaction.open_table(BACK_LINKS)?,
             owners: transaction.open_table(OWNERS)?,
+            passwords: transaction.open_table(PASSWORDS)?,
             dictionary: dictionary(&transaction.open_table(NAMES)?)?,
             names: Mutex::default(),
         })
@@ -88,6 +93,19 @@ impl Reading {
     pub fn object(&self, dn: &Dn) -> Result<Option<Object>, Error> {
         match self.id(dn)? {
             Some(id) => self.seen(id, &Links::All),
+            None => Ok(None),
+        }
+    }
+
+    /// The same object as an owner of a mailbox: without its delegates, of which there may be thousands,
+    /// and without back links.
+    ///
+    /// # Errors
+    ///
+    /// As [`Reading::object`].
+    pub fn owner(&self, dn: &Dn) -> Result<Option<Object>, Error> {
+        match self.id(dn)? {
+            Some(id) => self.seen(id, &Links::OfOwner),
             None => Ok(None),
         }
     }
@@ -148,6 +166,40 @@ impl Reading {
                 .and_then(|(key, _)| self.seen(key.value().2, &Links::Only(Vec::new())))
                 .transpose()
         }))
+    }
+
+    /// What is kept of an object's passwords; nothing for one that nobody may log in as.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Damaged`] or [`Error::Store`].
+    pub fn passwords(&self, id: u64) -> Result<Passwords, Error> {
+        match self.passwords.get(id)? {
+            Some(bytes) => Passwords::decode(id, bytes.value()),
+            None => Ok(Passwords::default()),
+        }
+    }
+
+    /// Somebody's passwords, always the same for one `seed`: whoever asks for an account that isn't
+    /// there is checked against these in vain, and can't tell by the time it takes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Damaged`] or [`Error::Store`].
+    pub fn decoy(&self, seed: u64) -> Result<Passwords, Error> {
+        let next = self.head.get("next_id")?.map_or(1, |id| id.value()).max(1);
+        let from = seed % next;
+        let mut around = self
+            .passwords
+            .range(from..)?
+            .chain(self.passwords.range(..from)?);
+        match around.next() {
+            Some(row) => {
+                let (id, bytes) = row?;
+                Passwords::decode(id.value(), bytes.value())
+            }
+            None => Ok(Passwords::default()),
+        }
     }
 
     /// How much the directory holds; takes no longer for a big one.
@@ -294,6 +346,15 @@ impl Reading {
                 let all = (id, 0, 0)..=(id, u16::MAX, u64::MAX);
                 self.put_links(&mut object, self.links.range(all.clone())?, schema::forward)?;
                 self.put_links(&mut object, self.back_links.range(all)?, schema::back)?;
+            }
+            Links::OfOwner => {
+                let pairs = [
+                    (id, 0, 0)..=(id, schema::DELEGATES - 1, u64::MAX),
+                    (id, schema::DELEGATES + 1, 0)..=(id, u16::MAX, u64::MAX),
+                ];
+                for pairs in pairs {
+                    self.put_links(&mut object, self.links.range(pairs)?, schema::forward)?;
+                }
             }
             Links::Only(kinds) => {
                 for kind in kinds {

@@ -9,6 +9,7 @@
 //! affirms it of what it hides, too, so there the object's own permissions are looked at (`rights`).
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -21,9 +22,10 @@ use automend_core::view::{Answer, Known, Need, View};
 use automend_ldap::control::{ATTRIBUTE_SCOPED_QUERY, SHOW_DELETED};
 use automend_ldap::{Client, Control, Error, Filter, Item, ResultCode, Scope, Search};
 use futures_util::{StreamExt, stream};
+use tokio::time::{Instant, timeout_at};
 
 use super::rights::Rights;
-use super::typed;
+use super::{proof, typed};
 use crate::audit::engine::{Place, Places};
 use crate::config::{Settings, Url};
 use crate::connect::connect;
@@ -41,9 +43,21 @@ pub(crate) struct Live {
     /// Values that could not be used.
     pub defects: Vec<Defect>,
     /// Databases and servers, once somebody asked.
-    places: Option<Places>,
+    pub places: Option<Arc<Places>>,
+    /// How much is borne: for work that has nobody else to ask, or for a client that waits.
+    pub bearing: Bearing,
     /// What this account may read, once somebody asked.
     pub(super) rights: Option<Rights>,
+}
+
+/// What is borne of a server.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bearing {
+    /// Connections made anew while nothing comes, before the work is given up.
+    pub reconnects: u32,
+    /// How long all objects that are asked for by name may take together; those that take longer count
+    /// as unreadable.
+    pub owners: Option<Duration>,
 }
 
 /// What a server says of itself (RFC 4512 5.1, [MS-ADTS] 3.1.1.3.2).
@@ -77,8 +91,22 @@ pub(crate) trait Owners {
 
 /// `LDAP_CAP_ACTIVE_DIRECTORY_OID` ([MS-ADTS] 3.1.1.3.4.3.1).
 const ACTIVE_DIRECTORY: &str = "1.2.840.113556.1.4.800";
-/// Connections made anew while nothing comes before the work is given up.
-const MOST_RECONNECTS: u32 = 6;
+impl Bearing {
+    /// For a client that waits, and other servers that may be asked.
+    pub(crate) const fn brisk(owners: Duration) -> Self {
+        Self {
+            reconnects: 0,
+            owners: Some(owners),
+        }
+    }
+
+    /// For work that takes its time and has to come to an end.
+    const PATIENT: Self = Self {
+        reconnects: 6,
+        owners: None,
+    };
+}
+
 /// Searches begun anew before they are given up.
 const MOST_RESTARTS: u32 = 3;
 /// Requests under way at once on the one connection.
@@ -101,8 +129,17 @@ impl Live {
             root,
             defects: Vec::new(),
             places: None,
+            bearing: Bearing::PATIENT,
             rights: None,
         })
+    }
+
+    fn patience(&self) -> Patience {
+        Patience {
+            most: self.bearing.reconnects,
+            lost: 0,
+            silent: false,
+        }
     }
 
     /// The GUID of the domain, or its name where it has none.
@@ -208,7 +245,7 @@ impl Live {
         sink: &mut impl Owners,
     ) -> Result<Option<Vec<String>>> {
         let mut references = Vec::new();
-        let (mut patience, mut unseen) = (Patience::default(), 0);
+        let (mut patience, mut unseen) = (self.patience(), 0);
         for base in bases {
             let mut search = Search::new(base, Scope::Subtree, filter.clone(), attributes);
             search.controls.extend_from_slice(controls);
@@ -216,7 +253,7 @@ impl Live {
             loop {
                 match pages.next().await {
                     Ok(Some(Item::Entry(entry))) => {
-                        patience = Patience::default();
+                        patience = self.patience();
                         if let Some(entry) = typed(&entry, &mut self.defects) {
                             sink.owner(entry)?;
                         }
@@ -263,7 +300,7 @@ impl Live {
         &mut self,
         mut work: impl AsyncFnMut(&mut Self) -> Result<T>,
     ) -> Result<T> {
-        let mut patience = Patience::default();
+        let mut patience = self.patience();
         loop {
             match work(self).await {
                 Err(error)
@@ -468,18 +505,19 @@ impl Live {
     pub(crate) async fn answer(&mut self, needs: Vec<Need>, known: &mut Known) -> Result<()> {
         let of_places = |need: &Need| matches!(need, Need::Exists(_) | Need::Server(_));
         if self.places.is_none() && needs.iter().any(of_places) {
-            self.places = Some(self.places().await?.or_nothing().0);
+            self.places = Some(Arc::new(self.places().await?.or_nothing().0));
         }
+        let until = self.bearing.owners.map(|most| Instant::now() + most);
         let mut answered: Vec<(Need, Answer, Vec<Defect>)> = Vec::new();
-        let mut patience = Patience::default();
+        let mut patience = self.patience();
         loop {
             let before = answered.len();
             let open = needs.get(before..).unwrap_or_default();
-            let Err(error) = self.ask(open, &mut answered).await else {
+            let Err(error) = self.ask(open, until, &mut answered).await else {
                 break;
             };
             if answered.len() > before {
-                patience = Patience::default();
+                patience = self.patience();
             }
             if !error
                 .downcast_ref()
@@ -505,13 +543,28 @@ impl Live {
                     }
                     !suspect
                 });
-                self.prove(&mut suspects).await?;
+                match until.filter(|_| matches!(need, Need::Entry(_))) {
+                    Some(until) => {
+                        // Whatever has not been proved by then is open.
+                        if let Ok(proved) = timeout_at(until, self.prove(&mut suspects)).await {
+                            proved?;
+                        } else {
+                            proof::leave_open(&mut suspects);
+                        }
+                    }
+                    None => self.prove(&mut suspects).await?,
+                }
                 found.extend(suspects);
             }
             if let Answer::Found(found) = &answer {
                 for entry in found.iter().filter(|entry| entry.back_links.len() > 1) {
                     if matches!(need, Need::Address(_) | Need::LegacyDn(_)) {
-                        self.prefetch_owners(entry, known).await?;
+                        let owners = self.prefetch_owners(entry, known);
+                        match until {
+                            // It is only a short cut.
+                            Some(until) => timeout_at(until, owners).await.unwrap_or(Ok(()))?,
+                            None => owners.await?,
+                        }
                     }
                 }
             }
@@ -521,13 +574,23 @@ impl Live {
     }
 
     /// Adds answers in the order of the questions, as far as the connection holds.
+    ///
+    /// An object that is asked for by name and has not come by `until` counts as unreadable.
     async fn ask(
         &self,
         needs: &[Need],
+        until: Option<Instant>,
         answered: &mut Vec<(Need, Answer, Vec<Defect>)>,
     ) -> Result<()> {
         let mut answers = stream::iter(needs)
-            .map(|need| async move { (need, self.one(need).await) })
+            .map(|need| async move {
+                let answer = match until.filter(|_| matches!(need, Need::Entry(_))) {
+                    Some(until) => timeout_at(until, self.one(need)).await,
+                    None => Ok(self.one(need).await),
+                };
+                let late = |_| Ok((Answer::Unreadable(LATE.to_owned()), Vec::new()));
+                (need, answer.unwrap_or_else(late))
+            })
             .buffered(PARALLEL);
         while let Some((need, answer)) = answers.next().await {
             let (answer, defects) = answer?;
@@ -732,9 +795,12 @@ fn by_address(address: &SmtpAddress) -> Filter {
     ])
 }
 
+/// Why an object that took too long is unreadable.
+pub(crate) const LATE: &str = "the directory took too long to tell";
+
 /// How much loss is borne while nothing comes.
-#[derive(Default)]
 struct Patience {
+    most: u32,
     /// Connections lost since anything came.
     lost: u32,
     silent: bool,
@@ -745,7 +811,7 @@ impl Patience {
     /// timeout gets one more chance, as a firewall may have forgotten the connection, and no second one.
     fn bears(&mut self, error: &Error) -> bool {
         let silent = matches!(error, Error::TimedOut { .. });
-        if !is_lost(error) || self.lost >= MOST_RECONNECTS || silent && self.silent {
+        if !is_lost(error) || self.lost >= self.most || silent && self.silent {
             return false;
         }
         self.lost += 1;
