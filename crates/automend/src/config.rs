@@ -282,7 +282,10 @@ impl Where {
                 .map(str::trim)
                 .filter(|part| !part.is_empty())
         });
-        let mut all = parts.map(Self::parse).collect::<Result<Vec<_>>>()?.into_iter();
+        let mut all = parts
+            .map(Self::parse)
+            .collect::<Result<Vec<_>>>()?
+            .into_iter();
         let Some(first) = all.next() else {
             return Ok(None);
         };

@@ -21,7 +21,7 @@ use automend_core::owner;
 use automend_core::view::{Answer, Known, Need, View};
 use automend_ldap::control::{ATTRIBUTE_SCOPED_QUERY, SHOW_DELETED};
 use automend_ldap::{Client, Control, Error, Filter, Item, ResultCode, Scope, Search};
-use futures_util::{StreamExt, stream};
+use futures_util::{FutureExt, StreamExt, stream};
 use tokio::time::{Instant, timeout_at};
 
 use super::rights::Rights;
@@ -114,6 +114,22 @@ const PARALLEL: usize = 16;
 /// More objects than this under one address are told as this many.
 const MOST_NAMESAKES: usize = 100;
 
+/// Does some work, and does it again on a new connection when the one it had was lost.
+///
+/// A macro: a closure that borrows and waits could not go to another thread.
+macro_rules! persist {
+    ($live:expr, $work:expr) => {{
+        let mut patience = $live.patience();
+        loop {
+            match $work.await {
+                Ok(done) => break done,
+                Err(error) => $live.again(&mut patience, error).await?,
+            }
+        }
+    }};
+}
+pub(super) use persist;
+
 impl Live {
     /// Connects, logs in and asks the server what it is.
     pub(crate) async fn open(settings: &Settings, url: &Url) -> Result<Self> {
@@ -134,7 +150,7 @@ impl Live {
         })
     }
 
-    fn patience(&self) -> Patience {
+    pub(super) fn patience(&self) -> Patience {
         Patience {
             most: self.bearing.reconnects,
             lost: 0,
@@ -151,18 +167,18 @@ impl Live {
             .clone()
             .or_else(|| bases.into_iter().next())
             .unwrap_or_default();
-        let found = self
-            .persist(
-                async |live| match live.client.base(&head, &[attribute::OBJECT_GUID]).await {
-                    Err(Error::Refused { code, .. }) if !is_lost_code(code) => Ok(None),
-                    Err(Error::Referral { .. }) => Ok(None),
-                    found => found.with_context(|| format!("{}: reading {head}", live.url)),
-                },
-            )
-            .await?;
+        let found = persist!(self, self.head(&head));
         let guid =
             found.and_then(|entry| Guid::from_bytes(entry.values(attribute::OBJECT_GUID).next()?));
         Ok(guid.map_or_else(|| head.to_lowercase(), |guid| guid.to_string()))
+    }
+
+    async fn head(&self, head: &str) -> Result<Option<automend_ldap::Entry>> {
+        match self.client.base(head, &[attribute::OBJECT_GUID]).await {
+            Err(Error::Refused { code, .. }) if !is_lost_code(code) => Ok(None),
+            Err(Error::Referral { .. }) => Ok(None),
+            found => found.with_context(|| format!("{}: reading {head}", self.url)),
+        }
     }
 
     /// The names to search below: `--base`, or every naming context that is not inside another.
@@ -295,26 +311,21 @@ impl Live {
         asks.then(Control::show_deleted).into_iter().collect()
     }
 
-    /// Does `work`, and does it again on a new connection when the one it had was lost.
-    pub(super) async fn persist<T>(
+    /// Whether work that failed is to be done again: then the connection is a new one.
+    pub(super) async fn again(
         &mut self,
-        mut work: impl AsyncFnMut(&mut Self) -> Result<T>,
-    ) -> Result<T> {
-        let mut patience = self.patience();
-        loop {
-            match work(self).await {
-                Err(error)
-                    if error
-                        .downcast_ref()
-                        .is_some_and(|error| patience.bears(error)) =>
-                {
-                    self.reconnect(patience.lost)
-                        .await
-                        .with_context(|| format!("after: {error:#}"))?;
-                }
-                done => return done,
-            }
+        patience: &mut Patience,
+        error: anyhow::Error,
+    ) -> Result<()> {
+        if !error
+            .downcast_ref()
+            .is_some_and(|error| patience.bears(error))
+        {
+            return Err(error);
         }
+        self.reconnect(patience.lost)
+            .await
+            .with_context(|| format!("after: {error:#}"))
     }
 
     /// Makes the connection anew, after a pause that grows with `attempt`.
@@ -400,7 +411,7 @@ impl Live {
 
     /// Mailbox databases and servers, as far as the configuration shows them.
     pub(crate) async fn places(&mut self) -> Result<Places> {
-        self.persist(async |live| live.places_once().await).await
+        Ok(persist!(self, self.places_once()))
     }
 
     async fn places_once(&self) -> Result<Places> {
@@ -466,8 +477,7 @@ impl Live {
 
     /// Whether the schema has the forward link; `None` when the schema cannot be read.
     pub(crate) async fn has_exchange_schema(&mut self) -> Result<Option<bool>> {
-        self.persist(async |live| live.has_exchange_schema_once().await)
-            .await
+        Ok(persist!(self, self.has_exchange_schema_once()))
     }
 
     async fn has_exchange_schema_once(&self) -> Result<Option<bool>> {
@@ -519,15 +529,7 @@ impl Live {
             if answered.len() > before {
                 patience = self.patience();
             }
-            if !error
-                .downcast_ref()
-                .is_some_and(|error| patience.bears(error))
-            {
-                return Err(error);
-            }
-            self.reconnect(patience.lost)
-                .await
-                .with_context(|| format!("after: {error:#}"))?;
+            self.again(&mut patience, error).await?;
         }
         for (need, answer, defects) in answered {
             self.defects.extend(defects);
@@ -582,21 +584,28 @@ impl Live {
         until: Option<Instant>,
         answered: &mut Vec<(Need, Answer, Vec<Defect>)>,
     ) -> Result<()> {
-        let mut answers = stream::iter(needs)
-            .map(|need| async move {
-                let answer = match until.filter(|_| matches!(need, Need::Entry(_))) {
-                    Some(until) => timeout_at(until, self.one(need)).await,
-                    None => Ok(self.one(need).await),
-                };
-                let late = |_| Ok((Answer::Unreadable(LATE.to_owned()), Vec::new()));
-                (need, answer.unwrap_or_else(late))
-            })
-            .buffered(PARALLEL);
-        while let Some((need, answer)) = answers.next().await {
+        let questions: Vec<_> = needs
+            .iter()
+            .map(|need| self.in_time(need, until).boxed())
+            .collect();
+        let mut answers = stream::iter(questions).buffered(PARALLEL);
+        for need in needs {
+            let Some(answer) = answers.next().await else {
+                break;
+            };
             let (answer, defects) = answer?;
             answered.push((need.clone(), answer, defects));
         }
         Ok(())
+    }
+
+    async fn in_time(&self, need: &Need, until: Option<Instant>) -> Result<(Answer, Vec<Defect>)> {
+        match until.filter(|_| matches!(need, Need::Entry(_))) {
+            Some(until) => timeout_at(until, self.one(need))
+                .await
+                .unwrap_or_else(|_| Ok((Answer::Unreadable(LATE.to_owned()), Vec::new()))),
+            None => self.one(need).await,
+        }
     }
 
     async fn one(&self, need: &Need) -> Result<(Answer, Vec<Defect>)> {
@@ -799,7 +808,7 @@ fn by_address(address: &SmtpAddress) -> Filter {
 pub(crate) const LATE: &str = "the directory took too long to tell";
 
 /// How much loss is borne while nothing comes.
-struct Patience {
+pub(super) struct Patience {
     most: u32,
     /// Connections lost since anything came.
     lost: u32,

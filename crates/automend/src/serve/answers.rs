@@ -27,8 +27,8 @@ use super::log::Log;
 use super::memory::Memory;
 use super::metrics::{CodeLabels, FromLabels, Metrics, Word};
 use super::settings::Asking;
+use super::supply::Supply;
 use super::urls::Home;
-use crate::directory::supply::Supply;
 
 /// The answers.
 pub(crate) struct Answers {
@@ -117,7 +117,11 @@ impl Drop for Landing<'_> {
         let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
         // The list holds one, and this is another.
         let last = Arc::strong_count(self.flight) <= 2 || self.flight.initialized();
-        if last && flights.get(self.key).is_some_and(|known| Arc::ptr_eq(known, self.flight)) {
+        if last
+            && flights
+                .get(self.key)
+                .is_some_and(|known| Arc::ptr_eq(known, self.flight))
+        {
             flights.remove(self.key);
         }
     }
@@ -173,7 +177,7 @@ impl Answers {
     }
 
     /// Where answers come from.
-    pub(crate) fn supply(&self) -> &Supply {
+    pub(crate) fn supply(&self) -> &Arc<Supply> {
         &self.supply
     }
 
@@ -215,8 +219,15 @@ impl Answers {
             let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(flights.entry(key.clone()).or_default())
         };
-        let _landing = Landing { flights: &self.flights, key: &key, flight: &flight };
-        flight.get_or_init(|| self.fetch(who, commits)).await.clone()
+        let _landing = Landing {
+            flights: &self.flights,
+            key: &key,
+            flight: &flight,
+        };
+        flight
+            .get_or_init(|| self.fetch(who, commits))
+            .await
+            .clone()
     }
 
     async fn fetch(&self, who: &Who, commits: Option<u64>) -> Result<Arc<Answer>, Outage> {
@@ -235,7 +246,8 @@ impl Answers {
             answer: Arc::clone(&answer),
             holds,
         };
-        self.memory.keep(who.clone(), Arc::new(kept), answer.weight());
+        self.memory
+            .keep(who.clone(), Arc::new(kept), answer.weight());
         Ok(answer)
     }
 
@@ -255,13 +267,19 @@ impl Answer {
             let found = made.iter().find(|(known, _)| *known == document);
             found.map(|(_, bytes)| bytes.clone())
         };
-        let made = self.documents.read().unwrap_or_else(PoisonError::into_inner);
+        let made = self
+            .documents
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some(bytes) = find(&made) {
             return bytes;
         }
         drop(made);
         let bytes = make();
-        let mut made = self.documents.write().unwrap_or_else(PoisonError::into_inner);
+        let mut made = self
+            .documents
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         made.retain(|(known, _)| known.generation == document.generation);
         if made.len() < MOST_DOCUMENTS && find(&made).is_none() {
             made.push((document, bytes.clone()));
@@ -284,7 +302,10 @@ impl Answer {
 }
 
 fn size_of_one(mailbox: &AlternativeMailbox) -> usize {
-    let address = mailbox.owner_address.as_ref().map_or(0, |address| address.as_str().len());
+    let address = mailbox
+        .owner_address
+        .as_ref()
+        .map_or(0, |address| address.as_str().len());
     size_of::<AlternativeMailbox>() + mailbox.display_name.len() + 3 * address + 100
 }
 
@@ -350,4 +371,3 @@ impl Told {
         );
     }
 }
-

@@ -8,18 +8,18 @@ use std::borrow::Cow;
 use automend_autodiscover::schema::content;
 use automend_autodiscover::services::{Abilities, Services};
 use automend_autodiscover::soap::{
-    DomainAnswer, ErrorCode, Head, Operation, UserAnswer, domain_settings,
-    federation_information, user_settings,
+    DomainAnswer, ErrorCode, Head, Operation, UserAnswer, domain_settings, federation_information,
+    user_settings,
 };
 use automend_autodiscover::{autoconfig as ac, mobilesync, pox as px, soap as sp, v2 as json};
 use automend_core::fault::FaultCode;
 use automend_core::names::SmtpAddress;
 use automend_core::resolve::Who;
 use automend_core::settings::{Outcome, Settings};
+use hyper::StatusCode;
 use hyper::body::Bytes;
 use hyper::header::HeaderValue;
 use hyper::http::request::Parts;
-use hyper::StatusCode;
 
 use super::Current;
 use super::answers::{Answer, Document, From, Outage};
@@ -53,7 +53,9 @@ pub(crate) async fn pox(current: &Current, account: &Account, asked: &Asked) -> 
             let whole = is_told_all(current, account, &who, &answer).await;
             let abilities = abilities(&asked.head);
             let document = Document {
-                kind: phone.as_ref().map_or_else(|| bits(abilities), |_| MOBILESYNC),
+                kind: phone
+                    .as_ref()
+                    .map_or_else(|| bits(abilities), |_| MOBILESYNC),
                 whole: whole || phone.is_some(),
                 generation: current.generation,
             };
@@ -62,7 +64,13 @@ pub(crate) async fn pox(current: &Current, account: &Account, asked: &Asked) -> 
                 let outcome = limited(outcome, whole);
                 let mut out = Vec::with_capacity(4096);
                 match &phone {
-                    None => px::answer(&outcome, &services, abilities, &stamp(clock::now()), &mut out),
+                    None => px::answer(
+                        &outcome,
+                        &services,
+                        abilities,
+                        &stamp(clock::now()),
+                        &mut out,
+                    ),
                     Some(address) => mobilesync::answer(&outcome, address, &services, &mut out),
                 }
                 out.into()
@@ -184,7 +192,10 @@ pub(crate) fn v2(current: &Current, asked: &Asked) -> Reply {
             return Reply::new(StatusCode::BAD_REQUEST, content::JSON, out, "refused");
         }
     };
-    let of_address = request.address.rsplit_once('@').and_then(|(_, name)| domain(name));
+    let of_address = request
+        .address
+        .rsplit_once('@')
+        .and_then(|(_, name)| domain(name));
     let domain = current.domain(of_address.as_deref(), &asked.head);
     let services = current.settings.urls.services(&domain, &Home::default());
     let pox = format!(
@@ -229,7 +240,9 @@ impl Current {
         let asked = asked.trim_end_matches('.');
         let meant = |known: &&String| {
             let told = self.settings.urls.autodiscover(known);
-            told.rsplit_once(':').map_or(told.as_str(), |(name, _)| name) == asked
+            told.rsplit_once(':')
+                .map_or(told.as_str(), |(name, _)| name)
+                == asked
                 || asked == known.as_str()
                 || asked
                     .strip_suffix(known.as_str())
@@ -305,7 +318,11 @@ fn services(current: &Current, answer: &Answer) -> Services {
 }
 
 fn abilities(head: &Parts) -> Abilities {
-    Abilities::of(|name| head.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok()))
+    Abilities::of(|name| {
+        head.headers
+            .get(name)
+            .and_then(|value: &HeaderValue| value.to_str().ok())
+    })
 }
 
 /// A number below [`MOBILESYNC`] for a set of abilities.

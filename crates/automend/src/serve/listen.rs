@@ -63,7 +63,10 @@ const SEND_BUFFER: usize = 64 << 10;
 
 impl Stop {
     /// Says so when `asked` turns true, and holds `present` until then.
-    pub(crate) fn new(asked: watch::Receiver<bool>, present: tokio::sync::mpsc::Sender<()>) -> Self {
+    pub(crate) fn new(
+        asked: watch::Receiver<bool>,
+        present: tokio::sync::mpsc::Sender<()>,
+    ) -> Self {
         Self {
             asked,
             _present: present,

@@ -162,7 +162,12 @@ mod tests {
         fn held(&self) -> usize {
             let held = |shard: &RwLock<Shard<K, V>>| {
                 let shard = shard.read().unwrap();
-                let sum: usize = shard.entries.iter().flatten().map(|entry| entry.weight).sum();
+                let sum: usize = shard
+                    .entries
+                    .iter()
+                    .flatten()
+                    .map(|entry| entry.weight)
+                    .sum();
                 assert_eq!(sum, shard.held);
                 assert_eq!(shard.places.len(), shard.entries.iter().flatten().count());
                 sum

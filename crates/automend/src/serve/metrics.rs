@@ -132,14 +132,22 @@ impl Default for Metrics {
             reloads: Family::default(),
         };
         let registry = &mut metrics.registry;
-        registry.register("turns", "Requests, by face and outcome", metrics.turns.clone());
+        registry.register(
+            "turns",
+            "Requests, by face and outcome",
+            metrics.turns.clone(),
+        );
         registry.register_with_unit(
             "turn",
             "Time from the request's head to its answer",
             Unit::Seconds,
             metrics.seconds.clone(),
         );
-        registry.register("connections", "Connections now", metrics.connections.clone());
+        registry.register(
+            "connections",
+            "Connections now",
+            metrics.connections.clone(),
+        );
         registry.register(
             "refused_connections",
             "Connections that were closed at once",
@@ -204,7 +212,9 @@ mod tests {
         let metrics = Metrics::default();
         metrics
             .skipped
-            .get_or_create(&CodeLabels { code: Word("AM101") })
+            .get_or_create(&CodeLabels {
+                code: Word("AM101"),
+            })
             .inc();
         metrics
             .seconds

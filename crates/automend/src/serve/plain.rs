@@ -6,10 +6,10 @@
 //!
 //! Invariant: nobody is asked for a password here, and none that comes is looked at.
 
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::header::{HeaderValue, LOCATION, USER_AGENT};
 use hyper::{Method, Request, Response, StatusCode};
-use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout};
 
 use super::log::{Turn, bounded};
@@ -61,7 +61,9 @@ async fn answer(current: &Current, request: Request<Incoming>, route: Option<Rou
     let _ = timeout(limits.body_time, async {
         while let Some(Ok(frame)) = body.frame().await {
             let length = frame.data_ref().map_or(0, |part| part.len());
-            let Some(rest) = left.checked_sub(length) else { break };
+            let Some(rest) = left.checked_sub(length) else {
+                break;
+            };
             left = rest;
         }
     })
@@ -89,13 +91,20 @@ fn redirect(current: &Current, asked: &Asked) -> Reply {
         current.settings.urls.autodiscover(&domain),
         asked.route.target(uri.path())
     );
-    if let Some(query) = uri.query().filter(|_| matches!(asked.route, Route::V2 | Route::Autoconfig)) {
+    if let Some(query) = uri
+        .query()
+        .filter(|_| matches!(asked.route, Route::V2 | Route::Autoconfig))
+    {
         target.push('?');
         target.push_str(query);
     }
     let Ok(target) = HeaderValue::try_from(target) else {
         return Reply::text(StatusCode::BAD_REQUEST, "No such target.\n", "broken");
     };
-    Reply::text(StatusCode::FOUND, "Autodiscover is answered over HTTPS.\n", "to-https")
-        .with(LOCATION, target)
+    Reply::text(
+        StatusCode::FOUND,
+        "Autodiscover is answered over HTTPS.\n",
+        "to-https",
+    )
+    .with(LOCATION, target)
 }

@@ -7,6 +7,7 @@
 //! Invariant: a look-up ends in bounded time, and no more connections are open than were allowed.
 
 use std::collections::BTreeSet;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -193,7 +194,12 @@ impl Pool {
             return Ok(());
         };
         if let Some(default) = &live.root.default {
-            domains.extend(automend_core::dn::Dn::parse(default).ok().as_ref().and_then(of_naming_context));
+            domains.extend(
+                automend_core::dn::Dn::parse(default)
+                    .ok()
+                    .as_ref()
+                    .and_then(of_naming_context),
+            );
         }
         // Whatever comes in time is taken, and what does not is no failure.
         let _ = timeout(shared.asking.time, configured(live, domains)).await;
@@ -226,7 +232,12 @@ async fn configured(live: &Live, domains: &mut BTreeSet<String>) -> Result<()> {
         return Ok(());
     };
     let filter = Filter::equal("objectClass", ACCEPTED_DOMAIN);
-    let search = Search::new(configuration, Scope::Subtree, filter, &[ACCEPTED_DOMAIN_NAME]);
+    let search = Search::new(
+        configuration,
+        Scope::Subtree,
+        filter,
+        &[ACCEPTED_DOMAIN_NAME],
+    );
     let mut pages = live.client.paged(search, live.settings.page_size);
     let mut left = MOST_DOMAINS;
     while let Some(item) = pages.next().await? {
@@ -262,10 +273,23 @@ async fn sampled(live: &Live, domains: &mut BTreeSet<String>) -> Result<()> {
     Ok(())
 }
 
+/// The resolver's work, as a future that may go to another thread.
+fn sendable<'a>(
+    directory: &'a mut Directory,
+    request: &'a Request,
+    known: &'a mut Known,
+) -> Pin<Box<dyn Future<Output = Result<Resolved>> + Send + 'a>> {
+    Box::pin(directory.resolve(request, known))
+}
+
 /// Owners that did not come in time.
 fn late(resolved: &Resolved) -> usize {
     let late = |state: &LinkState| matches!(state, LinkState::Unreadable(why) if why == LATE);
-    resolved.links.iter().filter(|link| late(&link.state)).count()
+    resolved
+        .links
+        .iter()
+        .filter(|link| late(&link.state))
+        .count()
 }
 
 impl Shared {
@@ -275,7 +299,13 @@ impl Shared {
 
     async fn resolve_at(&self, server: &Server, request: &Request) -> Result<Resolved> {
         let until = Instant::now() + self.asking.time;
-        let late = || anyhow!("{}: no answer within {} s", server.url, self.asking.time.as_secs());
+        let late = || {
+            anyhow!(
+                "{}: no answer within {} s",
+                server.url,
+                self.asking.time.as_secs()
+            )
+        };
         // That every connection is in use says nothing about the server.
         let mut lease = match timeout_at(until, server.lease(self)).await {
             Ok(Ok(lease)) => lease,
@@ -284,7 +314,7 @@ impl Shared {
         };
         self.lend_places(&mut lease.connection.directory);
         let mut known = Known::default();
-        let asked = lease.connection.directory.resolve(request, &mut known);
+        let asked = sendable(&mut lease.connection.directory, request, &mut known);
         match timeout_at(until, asked).await {
             Ok(Ok(resolved)) => {
                 self.take_places(&lease.connection.directory);
@@ -319,7 +349,9 @@ impl Shared {
             return;
         };
         let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-        let fresh = places.as_ref().filter(|(read, _)| read.elapsed() < self.asking.keep);
+        let fresh = places
+            .as_ref()
+            .filter(|(read, _)| read.elapsed() < self.asking.keep);
         live.places = fresh.map(|(_, places)| Arc::clone(places));
     }
 
@@ -329,7 +361,9 @@ impl Shared {
         };
         let Some(read) = &live.places else { return };
         let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = places.as_ref().is_some_and(|(_, known)| Arc::ptr_eq(known, read));
+        let known = places
+            .as_ref()
+            .is_some_and(|(_, known)| Arc::ptr_eq(known, read));
         if !known {
             *places = Some((Instant::now(), Arc::clone(read)));
         }
@@ -370,7 +404,11 @@ impl Shared {
             if server.permits.available_permits() == 0 && server.is_up() {
                 return Ok(());
             }
-            Err(anyhow!("{}: no answer within {} s", server.url, self.asking.time.as_secs()))
+            Err(anyhow!(
+                "{}: no answer within {} s",
+                server.url,
+                self.asking.time.as_secs()
+            ))
         })
     }
 
@@ -397,10 +435,17 @@ impl Shared {
         if changed {
             if !up {
                 // What is open leads to nobody.
-                server.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+                server
+                    .idle
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .clear();
             }
             let event = if up { "directory-up" } else { "directory-down" };
-            self.log.event(event, json!({ "server": server.url.to_string(), "why": why }));
+            self.log.event(
+                event,
+                json!({ "server": server.url.to_string(), "why": why }),
+            );
         }
     }
 }
@@ -442,7 +487,11 @@ const MINUTE: Duration = Duration::from_secs(60);
 impl Lease<'_> {
     /// The connection is well, and somebody else may use it.
     fn give_back(self) {
-        let mut idle = self.server.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut idle = self
+            .server
+            .idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         idle.push(self.connection);
     }
 }

@@ -24,7 +24,8 @@ impl Route {
     pub(crate) fn of(path: &str) -> Option<Self> {
         let is = |known: &str| path.eq_ignore_ascii_case(known);
         let below = |known: &str| {
-            path.get(..known.len()).is_some_and(|start| start.eq_ignore_ascii_case(known))
+            path.get(..known.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(known))
                 && path.as_bytes().get(known.len()) == Some(&b'/')
         };
         if is(path::POX) {
@@ -35,9 +36,13 @@ impl Route {
             Some(Self::WsSecurity)
         } else if is(path::V2) || below(path::V2) {
             Some(Self::V2)
-        } else if [path::AUTOCONFIG, path::AUTOCONFIG_WELL_KNOWN, path::AUTOCONFIG_BARE]
-            .into_iter()
-            .any(is)
+        } else if [
+            path::AUTOCONFIG,
+            path::AUTOCONFIG_WELL_KNOWN,
+            path::AUTOCONFIG_BARE,
+        ]
+        .into_iter()
+        .any(is)
         {
             Some(Self::Autoconfig)
         } else {
@@ -79,13 +84,19 @@ mod tests {
             ("/autodiscover/autodiscover.xml", Some(Route::Pox)),
             ("/Autodiscover/Autodiscover.XML", Some(Route::Pox)),
             ("/autodiscover/autodiscover.svc", Some(Route::Soap)),
-            ("/Autodiscover/autodiscover.svc/WSSecurity", Some(Route::WsSecurity)),
+            (
+                "/Autodiscover/autodiscover.svc/WSSecurity",
+                Some(Route::WsSecurity),
+            ),
             (
                 "/autodiscover/autodiscover.svc/wssecurity/x509cert",
                 Some(Route::WsSecurity),
             ),
             ("/autodiscover/autodiscover.json", Some(Route::V2)),
-            ("/autodiscover/autodiscover.json/v1.0/a@b.c", Some(Route::V2)),
+            (
+                "/autodiscover/autodiscover.json/v1.0/a@b.c",
+                Some(Route::V2),
+            ),
             ("/mail/config-v1.1.xml", Some(Route::Autoconfig)),
             ("/config-v1.1.xml", Some(Route::Autoconfig)),
             (

@@ -359,7 +359,13 @@ impl Settings {
         for told in &section.domains {
             domains.push(from.domain(told)?);
         }
-        domains.extend(section.domain.keys().map(|name| from.domain(name)).collect::<Result<Vec<_>>>()?);
+        domains.extend(
+            section
+                .domain
+                .keys()
+                .map(|name| from.domain(name))
+                .collect::<Result<Vec<_>>>()?,
+        );
         let mut seen = std::collections::HashSet::new();
         domains.retain(|domain| seen.insert(domain.clone()));
         Ok(Self {
@@ -448,7 +454,8 @@ fn urls(section: &Section, from: &Checked<'_>) -> Result<Urls> {
 impl LimitsSection {
     fn read(&self, from: &Checked<'_>) -> Result<Limits> {
         let usual = Limits::default();
-        let seconds = |told: Option<u64>, usual| told.map_or(usual, |s| Duration::from_secs(s.max(1)));
+        let seconds =
+            |told: Option<u64>, usual| told.map_or(usual, |s| Duration::from_secs(s.max(1)));
         let least = |told: &Option<Spanned<usize>>, least: usize, usual, key: &str| match told {
             Some(told) if *told.get_ref() < least => {
                 Err(from.error(told.span(), format!("{key} is at least {least}")))
@@ -485,7 +492,8 @@ impl LimitsSection {
 impl AskingSection {
     fn read(&self, from: &Checked<'_>) -> Result<Asking> {
         let usual = Asking::default();
-        let seconds = |told: Option<u64>, usual| told.map_or(usual, |s| Duration::from_secs(s.max(1)));
+        let seconds =
+            |told: Option<u64>, usual| told.map_or(usual, |s| Duration::from_secs(s.max(1)));
         let connections = match &self.connections {
             Some(told) if !(1..=256).contains(told.get_ref()) => {
                 return Err(from.error(told.span(), "connections is 1 to 256"));
@@ -499,7 +507,9 @@ impl AskingSection {
             owner_time: seconds(self.owner_time, usual.owner_time),
             check: seconds(self.check, usual.check),
             keep: self.keep.map_or(usual.keep, Duration::from_secs),
-            keep_unsure: self.keep_unsure.map_or(usual.keep_unsure, Duration::from_secs),
+            keep_unsure: self
+                .keep_unsure
+                .map_or(usual.keep_unsure, Duration::from_secs),
             find_servers: self.find_servers,
         })
     }
@@ -510,9 +520,8 @@ impl LayerSection {
         let mail = |mail: &Option<MailSection>, ports| {
             mail.as_ref().map(|mail| mail.read(from, ports)).transpose()
         };
-        let host = |told: &Option<Spanned<String>>| {
-            told.as_ref().map(|told| from.host(told)).transpose()
-        };
+        let host =
+            |told: &Option<Spanned<String>>| told.as_ref().map(|told| from.host(told)).transpose();
         let guid = |told: &Spanned<String>| {
             Guid::parse(told.get_ref()).ok_or_else(|| from.error(told.span(), "this is no GUID"))
         };
@@ -528,7 +537,11 @@ impl LayerSection {
             pop3: mail(&self.pop3, (995, 110))?,
             smtp: mail(&self.smtp, (465, 587))?,
             mail_in_pox: self.mail_in_pox,
-            public_folder_mailbox: self.public_folder_mailbox.as_ref().map(address).transpose()?,
+            public_folder_mailbox: self
+                .public_folder_mailbox
+                .as_ref()
+                .map(address)
+                .transpose()?,
             public_folder_server: host(&self.public_folder_server)?,
             directory_server: host(&self.directory_server)?,
             deployment_id: self.deployment_id.as_ref().map(guid).transpose()?,
@@ -610,7 +623,13 @@ impl MailSection {
             LoginWord::Address => Login::Address,
             LoginWord::LocalPart => Login::LocalPart,
         };
-        Ok(mail_server(from.host(&self.host)?, self.port, encryption, login, ports))
+        Ok(mail_server(
+            from.host(&self.host)?,
+            self.port,
+            encryption,
+            login,
+            ports,
+        ))
     }
 }
 
@@ -665,8 +684,7 @@ impl Checked<'_> {
 
     fn domain(&self, told: &Spanned<String>) -> Result<String> {
         let text = told.get_ref();
-        domain(text)
-            .ok_or_else(|| self.error(told.span(), format!("{text:?} is no mail domain")))
+        domain(text).ok_or_else(|| self.error(told.span(), format!("{text:?} is no mail domain")))
     }
 
     /// A host, with a port where it has one.
@@ -688,7 +706,10 @@ impl Checked<'_> {
         }
         let rest = text.strip_prefix("https://").unwrap_or_default();
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '<' | '>' | '\\' | '^' | '`' | '{' | '|' | '}');
+        let plain = |c: char| {
+            c.is_ascii_graphic()
+                && !matches!(c, '"' | '<' | '>' | '\\' | '^' | '`' | '{' | '|' | '}')
+        };
         if is_authority(authority) && rest.chars().all(plain) {
             return Ok(text.clone());
         }
@@ -720,7 +741,9 @@ pub(crate) fn domain(text: &str) -> Option<String> {
     let label = |label: &str| {
         !label.is_empty()
             && label.len() <= 63
-            && label.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_'))
+            && label
+                .chars()
+                .all(|c| c.is_alphanumeric() || matches!(c, '-' | '_'))
     };
     let text = text.trim_end_matches('.').to_lowercase();
     (text.len() <= 253 && text.split('.').all(label)).then_some(text)

@@ -21,7 +21,7 @@ use super::answers::Outage;
 use super::log::Log;
 use super::metrics::Metrics;
 use super::pool::Pool;
-use super::settings::{self, Asking, domain};
+use super::settings::{self, domain};
 use crate::config::{self, Where};
 use crate::console::{plain, say};
 use crate::directory::Directory;
@@ -64,7 +64,9 @@ impl Supply {
     ) -> Result<Self> {
         let store = match &from.directory {
             Where::Server(_) => {
-                return Ok(Self::Live(Pool::open(from, serve.asking, log, metrics).await?));
+                return Ok(Self::Live(
+                    Pool::open(from, serve.asking, log, metrics).await?,
+                ));
             }
             Where::Embedded(folder) => Store::open(Embedded::open(folder)?, None),
             Where::Ldif(path) => import(&path.display().to_string(), serve)?,
@@ -226,4 +228,3 @@ pub(super) const OF_ENTRY: [&str; 3] = [
     attribute::MAIL,
     attribute::MAILBOX_GUID,
 ];
-

@@ -15,7 +15,7 @@ use automend_autodiscover::schema::content;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::header::{
-    self, HeaderName, HeaderValue, ALLOW, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_TYPE,
+    self, ALLOW, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue,
     RETRY_AFTER, USER_AGENT, WWW_AUTHENTICATE,
 };
 use hyper::http::request::Parts;
@@ -253,14 +253,20 @@ async fn faced(current: &Current, line: &Line, asked: &Asked) -> Reply {
 
 impl Reply {
     fn with_soap(mut self) -> Self {
-        self.response.headers_mut().extend(SOAP_FAMILY.map(|(name, value)| (Some(name), value)));
+        self.response
+            .headers_mut()
+            .extend(SOAP_FAMILY.map(|(name, value)| (Some(name), value)));
         self
     }
 }
 
 /// Lets in who has logged in, and asks everybody else to.
 async fn behind_the_gate(current: &Current, line: &Line, asked: &Asked) -> Reply {
-    let authorization = asked.head.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
+    let authorization = asked
+        .head
+        .headers
+        .get(AUTHORIZATION)
+        .map(HeaderValue::as_bytes);
     let from = line.peer.ip();
     let verdict = if let Some(login) = &line.login {
         let mut login = login.lock().await;
@@ -305,7 +311,12 @@ async fn admitted(current: &Current, account: &Arc<Account>, asked: &Asked) -> R
 
 /// Asks for a login. What is shown is for a person who came with a browser.
 fn challenge(current: &Current, values: &[String], tried: bool) -> Reply {
-    let mut reply = Reply::new(StatusCode::UNAUTHORIZED, HTML, current.page.clone(), "challenge");
+    let mut reply = Reply::new(
+        StatusCode::UNAUTHORIZED,
+        HTML,
+        current.page.clone(),
+        "challenge",
+    );
     if tried {
         // The middle of NTLM looks the same from here.
         reply.outcome = "challenge-again";
@@ -350,7 +361,11 @@ async fn read(mut body: Incoming, most: usize) -> Result<Bytes, BodyTrouble> {
         parts.extend_from_slice(&std::mem::take(&mut whole));
         parts.extend_from_slice(&part);
     }
-    Ok(if parts.is_empty() { whole } else { parts.into() })
+    Ok(if parts.is_empty() {
+        whole
+    } else {
+        parts.into()
+    })
 }
 
 fn unread(trouble: &BodyTrouble) -> Reply {
@@ -395,8 +410,7 @@ fn not_allowed(allowed: &'static str) -> Reply {
 
 /// Type of a page for people.
 const HTML: &str = "text/html; charset=utf-8";
-const NOTHING_HERE: &str =
-    "Nothing is here. Autodiscover is at /autodiscover/autodiscover.xml and /autodiscover/autodiscover.svc.\n";
+const NOTHING_HERE: &str = "Nothing is here. Autodiscover is at /autodiscover/autodiscover.xml and /autodiscover/autodiscover.svc.\n";
 
 pub(super) fn http(version: Version) -> &'static str {
     match version {
@@ -419,9 +433,16 @@ pub(super) fn method(method: &Method) -> &'static str {
 
 /// The host that a client believes to speak to: only for choosing among hosts that are known.
 pub(crate) fn host(head: &Parts) -> Option<&str> {
-    let named = head.headers.get(header::HOST).and_then(|value| value.to_str().ok());
+    let named = head
+        .headers
+        .get(header::HOST)
+        .and_then(|value| value.to_str().ok());
     let host = head.uri.host().or(named)?;
     Some(host.rsplit_once(':').map_or(host, |(name, port)| {
-        if port.bytes().all(|digit| digit.is_ascii_digit()) { name } else { host }
+        if port.bytes().all(|digit| digit.is_ascii_digit()) {
+            name
+        } else {
+            host
+        }
     }))
 }

@@ -290,10 +290,7 @@ mod tests {
             Some("https://mail.contoso.com/EWS/Exchange.asmx")
         );
         assert_eq!(services.internal, services.external);
-        assert_eq!(
-            urls.autodiscover("contoso.com"),
-            "autodiscover.contoso.com"
-        );
+        assert_eq!(urls.autodiscover("contoso.com"), "autodiscover.contoso.com");
     }
 
     #[test]
@@ -337,9 +334,6 @@ mod tests {
             far.internal.ews.as_deref(),
             Some("https://ex02.corp.contoso.com:444/EWS/Exchange.asmx")
         );
-        assert_eq!(
-            far.internal.host.as_deref(),
-            Some("ex02.corp.contoso.com")
-        );
+        assert_eq!(far.internal.host.as_deref(), Some("ex02.corp.contoso.com"));
     }
 }
