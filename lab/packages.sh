@@ -1,9 +1,10 @@
 #!/bin/bash
-# Installs the Debian packages that the laboratory's servers need; does nothing when they are there.
+# Installs the Debian packages that the laboratory needs; does nothing when they are there.
 #
-#   packages.sh            everything the servers need
+#   packages.sh            everything
 #   packages.sh samba      only what the Samba domain controllers need
 #   packages.sh slapd      only what slapd needs
+#   packages.sh clients    only what the clients of Autodiscover need
 #   packages.sh lint       shellcheck, for `make lint`
 #
 # None of Debian's own daemons is started by the installation. Where nothing may be installed, this
@@ -13,13 +14,18 @@ set -euo pipefail
 base=(iproute2 ldap-utils openssl python3)
 samba=(samba samba-ad-dc samba-ad-provision samba-common-bin samba-dsdb-modules python3-samba winbind
   krb5-user libsasl2-modules-gssapi-mit)
+clients=(curl dnsmasq-base evolution-ews python3-venv thunderbird)
+# Node.js often comes from elsewhere, with npm in the same package.
+command -v node > /dev/null || clients+=(nodejs)
+command -v npm > /dev/null || clients+=(npm)
 
 case "${1:-all}" in
-  all)   wanted=("${base[@]}" "${samba[@]}" slapd) ;;
-  samba) wanted=("${base[@]}" "${samba[@]}") ;;
-  slapd) wanted=("${base[@]}" slapd) ;;
-  lint)  wanted=(shellcheck) ;;
-  *)     echo "usage: packages.sh [samba|slapd|lint]" >&2; exit 2 ;;
+  all)     wanted=("${base[@]}" "${samba[@]}" slapd "${clients[@]}") ;;
+  samba)   wanted=("${base[@]}" "${samba[@]}") ;;
+  slapd)   wanted=("${base[@]}" slapd) ;;
+  clients) wanted=("${base[@]}" "${clients[@]}") ;;
+  lint)    wanted=(shellcheck) ;;
+  *)       echo "usage: packages.sh [samba|slapd|clients|lint]" >&2; exit 2 ;;
 esac
 
 find_missing() {
@@ -30,24 +36,19 @@ find_missing() {
   done
 }
 
-# tests_without_server: the tests that cannot run without what is missing, if any.
-tests_without_server() {
+# tests_without: the tests that cannot run without what is missing, if any.
+tests_without() {
   local package
   for package in "${missing[@]}"; do
-    case $package in
-      shellcheck) ;;
-      slapd) echo slapd ;;
-      *) case " ${samba[*]} " in *" $package "*) ;; *) echo slapd ;; esac
-         echo samba
-         echo samba_recycle_bin
-         echo samba_two_dcs ;;
-    esac
+    case " slapd ${base[*]} " in *" $package "*) echo slapd ;; esac
+    case " ${samba[*]} ${base[*]} " in *" $package "*) printf '%s\n' samba samba_recycle_bin samba_two_dcs ;; esac
+    case " ${clients[*]} ${base[*]} " in *" $package "*) echo clients ;; esac
   done | sort -u | paste -sd ' '
 }
 
 give_up() {
   local tests
-  tests=$(tests_without_server)
+  tests=$(tests_without)
   {
     echo "[lab] $1"
     echo "[lab] missing Debian packages: ${missing[*]}"
