@@ -4,7 +4,9 @@
 //! folder of its own that ends with the service.
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
 use automend_core::dn::Dn;
@@ -16,6 +18,7 @@ use automend_directory::{Import, NtHash, Scope};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
+use tokio::task::block_in_place;
 
 use super::answers::Outage;
 use super::log::Log;
@@ -41,8 +44,34 @@ pub(crate) struct Store {
     embedded: Embedded,
     /// Reading may wait for a disk, so only so many do it at once.
     readers: Semaphore,
-    /// Holds what was imported.
-    _folder: Option<TempDir>,
+    /// What was imported, and the folder that holds it.
+    imported: Option<(TempDir, Stamp)>,
+}
+
+/// A file as it was: it is read again when that has changed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Stamp {
+    path: PathBuf,
+    state: Option<(SystemTime, u64)>,
+}
+
+impl Stamp {
+    /// The file as it is now.
+    pub(crate) fn of(path: &Path) -> Self {
+        let state = || {
+            let found = std::fs::metadata(path).ok()?;
+            Some((found.modified().ok()?, found.len()))
+        };
+        Self {
+            path: path.to_owned(),
+            state: state(),
+        }
+    }
+
+    /// Whether it is still so.
+    pub(crate) fn holds(&self) -> bool {
+        *self == Self::of(&self.path)
+    }
 }
 
 /// Notes of an import that are logged; the others are counted.
@@ -71,8 +100,11 @@ impl Supply {
                 ));
             }
             Where::Embedded(folder) => Store::open(Embedded::open(folder)?, None),
-            Where::Ldif(path) => import(&path.display().to_string(), serve, &log)?,
-            Where::StandardInput => import("-", serve, &log)?,
+            // Others are served meanwhile.
+            Where::Ldif(path) => {
+                block_in_place(|| import(&path.display().to_string(), serve, &log))?
+            }
+            Where::StandardInput => block_in_place(|| import("-", serve, &log))?,
         };
         Ok(Self::Embedded(Box::new(store)))
     }
@@ -107,7 +139,7 @@ impl Supply {
     pub(crate) async fn domains(&self) -> Vec<String> {
         let mut found = BTreeSet::new();
         let looked = match self {
-            Self::Embedded(store) => store.domains(&mut found),
+            Self::Embedded(store) => block_in_place(|| store.domains(&mut found)),
             Self::Live(pool) => pool.domains(&mut found).await,
         };
         drop(looked);
@@ -125,6 +157,17 @@ impl Supply {
                 contexts.iter().find_map(of_naming_context)
             }
             Self::Live(pool) => of_naming_context(&Dn::parse(&pool.default_context()?).ok()?),
+        }
+    }
+
+    /// Whether the file that was imported is another one by now.
+    pub(crate) fn is_outdated(&self) -> bool {
+        match self {
+            Self::Embedded(store) => store
+                .imported
+                .as_ref()
+                .is_some_and(|(_, stamp)| !stamp.holds()),
+            Self::Live(_) => false,
         }
     }
 
@@ -146,12 +189,12 @@ impl Supply {
 }
 
 impl Store {
-    fn open(mut embedded: Embedded, folder: Option<TempDir>) -> Self {
+    fn open(mut embedded: Embedded, imported: Option<(TempDir, Stamp)>) -> Self {
         embedded.lean = true;
         Self {
             embedded,
             readers: Semaphore::new(READERS),
-            _folder: folder,
+            imported,
         }
     }
 
@@ -188,6 +231,7 @@ impl Store {
 
 /// Reads LDIF into a directory that ends with the service.
 fn import(file: &str, serve: &settings::Settings, log: &Log) -> Result<Store> {
+    let stamp = Stamp::of(Path::new(file));
     let folder = tempfile::tempdir().context("making a temporary folder")?;
     let how = Import {
         keep_going: true,
@@ -220,7 +264,7 @@ fn import(file: &str, serve: &settings::Settings, log: &Log) -> Result<Store> {
     );
     let mut embedded = Embedded::open(folder.path())?;
     file.clone_into(&mut embedded.shown);
-    Ok(Store::open(embedded, Some(folder)))
+    Ok(Store::open(embedded, Some((folder, stamp))))
 }
 
 /// The mail domain of an address that the directory's own objects have.

@@ -170,6 +170,13 @@ impl Served {
             .unwrap_or(0.0)
     }
 
+    /// Waits until nobody takes a connection any more.
+    pub(crate) fn listeners_are_gone(&self) {
+        until("the listeners are closed", || {
+            TcpStream::connect(self.admin).is_err()
+        });
+    }
+
     /// POX, as the user who is asked for.
     pub(crate) fn pox(&self, address: &str) -> Answer {
         self.pox_as(address, address)
@@ -634,7 +641,7 @@ pub(crate) fn outlook(address: &str) -> String {
 }
 
 /// Gives everybody who has an address the password.
-fn with_passwords(ldif: &str) -> String {
+pub(crate) fn with_passwords(ldif: &str) -> String {
     let mut out = String::new();
     for record in ldif.split("\n\n") {
         out.push_str(record.trim_end_matches('\n'));
