@@ -20,14 +20,14 @@ fn matrix() -> String {
     ldif += &mailbox("Bob", &[link]);
     ldif += &mailbox("Hidden", &["msExchHideFromAddressLists: TRUE", link]);
     ldif += &mailbox("Locked", &["userAccountControl: 514", link]);
-    ldif += &mailbox("Circle", &[
-        "msExchDelegateListLink: CN=Ring,DC=contoso,DC=com",
-        link,
-    ]);
-    ldif += &mailbox("Ring", &[
-        "msExchDelegateListLink: CN=Circle,DC=contoso,DC=com",
-        link,
-    ]);
+    ldif += &mailbox(
+        "Circle",
+        &["msExchDelegateListLink: CN=Ring,DC=contoso,DC=com", link],
+    );
+    ldif += &mailbox(
+        "Ring",
+        &["msExchDelegateListLink: CN=Circle,DC=contoso,DC=com", link],
+    );
     // Remote: the mailbox is in the other half of a hybrid.
     ldif += &format!(
         "dn: CN=Cloud,DC=contoso,DC=com\nobjectClass: user\ndisplayName: Cloud\nproxyAddresses: SMTP:cloud@contoso.com\n\
@@ -35,7 +35,9 @@ fn matrix() -> String {
          msExchRecipientTypeDetails: 34359738368\n{link}\n\n"
     );
     // Stale, each in its own way.
-    ldif += &format!("dn: CN=Disabled,DC=contoso,DC=com\nobjectClass: user\ndisplayName: Disabled\n{link}\n\n");
+    ldif += &format!(
+        "dn: CN=Disabled,DC=contoso,DC=com\nobjectClass: user\ndisplayName: Disabled\n{link}\n\n"
+    );
     ldif += &format!(
         "dn: CN=MailUser,DC=contoso,DC=com\nobjectClass: user\ndisplayName: MailUser\nproxyAddresses: SMTP:mu@contoso.com\n\
          targetAddress: SMTP:mu@fabrikam.com\nmsExchRecipientTypeDetails: 128\nlegacyExchangeDN: /o=Contoso/cn=mu\n{link}\n\n"
@@ -83,7 +85,10 @@ fn every_kind_of_stale_owner_is_skipped_told_once_and_counted() {
     assert_eq!(served.pox("amy@contoso.com").pox(), whole);
     assert!(served.metric("automend_skipped_owners_total{code=\"AM101\"}") >= 3.0);
     let turn = served.logged(|line| line["event"] == "turn" && line["from"] == "memory");
-    assert_eq!((turn["asked"].as_str(), turn["user"].as_str()), (Some("amy@contoso.com"), Some("amy@contoso.com")));
+    assert_eq!(
+        (turn["asked"].as_str(), turn["user"].as_str()),
+        (Some("amy@contoso.com"), Some("amy@contoso.com"))
+    );
     assert!(turn["skipped"].as_u64() >= Some(6), "{turn}");
     served.signal("TERM");
     let mut served = served;
@@ -97,7 +102,11 @@ fn every_kind_of_stale_owner_is_skipped_told_once_and_counted() {
     let mut once = told.clone();
     once.sort();
     once.dedup();
-    assert_eq!(told.len(), once.len(), "each owner is told of once: {told:?}");
+    assert_eq!(
+        told.len(),
+        once.len(),
+        "each owner is told of once: {told:?}"
+    );
 }
 
 #[test]
@@ -135,7 +144,10 @@ fn the_story_of_contoso_has_a_happy_end() {
     let served = Served::ldif(CONTOSO, &[]);
     let answer = served.pox("alice@contoso.com");
     assert_eq!(answer.pox(), "settings: Info, Victor Wolf, Yara Zeller");
-    assert_eq!(answer.header("content-type"), Some("text/xml; charset=utf-8"));
+    assert_eq!(
+        answer.header("content-type"),
+        Some("text/xml; charset=utf-8")
+    );
     let faithful = Served::ldif(CONTOSO, &["--policy", "faithful"]);
     faithful
         .pox("alice@contoso.com")
@@ -147,7 +159,10 @@ fn the_story_of_contoso_has_a_happy_end() {
 #[test]
 fn what_is_told_of_a_user_depends_on_who_asks() {
     let served = Served::ldif(&matrix(), &[]);
-    assert_eq!(served.pox_as("bob@contoso.com", "amy@contoso.com").pox(), "settings: ");
+    assert_eq!(
+        served.pox_as("bob@contoso.com", "amy@contoso.com").pox(),
+        "settings: "
+    );
     // By every name that the user has.
     for user in ["amy@contoso.com", "AMY@Contoso.COM", "amy"] {
         let answer = served.pox_as(user, "amy@contoso.com");
@@ -161,7 +176,12 @@ fn what_is_told_of_a_user_depends_on_who_asks() {
     assert!(answer.pox().contains("Bob"), "{answer}");
     let open = "[serve]\nalternative-mailboxes-of-others = true\n";
     let served = Served::with(&matrix(), open, &[]);
-    assert!(served.pox_as("bob@contoso.com", "amy@contoso.com").pox().contains("Circle"));
+    assert!(
+        served
+            .pox_as("bob@contoso.com", "amy@contoso.com")
+            .pox()
+            .contains("Circle")
+    );
 }
 
 #[test]
@@ -172,14 +192,22 @@ fn every_mailbox_that_is_offered_can_be_asked_for() {
         assert_eq!(answer.pox(), "settings: ", "{name}");
     }
     let answer = served.pox_as("amy@contoso.com", "cloud@contoso.com");
-    assert_eq!(answer.pox(), "redirect to cloud@contoso.mail.onmicrosoft.com");
+    assert_eq!(
+        answer.pox(),
+        "redirect to cloud@contoso.mail.onmicrosoft.com"
+    );
 }
 
 #[test]
 fn whoever_has_not_logged_in_is_asked_to_before_anything_else() {
     let served = Served::ldif(&matrix(), &[]);
     let mut wire = served.connect();
-    for target in [POX, SOAP, "/Autodiscover/Autodiscover.xml", "/AUTODISCOVER/AUTODISCOVER.SVC"] {
+    for target in [
+        POX,
+        SOAP,
+        "/Autodiscover/Autodiscover.xml",
+        "/AUTODISCOVER/AUTODISCOVER.SVC",
+    ] {
         for ask in [
             Ask::get(target),
             Ask::post(target, outlook("amy@contoso.com")),
@@ -190,25 +218,41 @@ fn whoever_has_not_logged_in_is_asked_to_before_anything_else() {
             // One connection for all: none of them closes it.
             let answer = wire.ask(&ask).is(401);
             let challenges: Vec<&str> = answer.all("www-authenticate").collect();
-            assert_eq!(challenges, ["Basic realm=\"Autodiscover\", charset=\"UTF-8\""], "{target}");
+            assert_eq!(
+                challenges,
+                ["Basic realm=\"Autodiscover\", charset=\"UTF-8\""],
+                "{target}"
+            );
             assert_eq!(answer.header("x-soap-enabled"), Some("True"));
             assert_eq!(answer.header("x-wssecurity-for"), Some("None"));
             assert_eq!(answer.header("connection"), None);
             assert!(answer.header("content-length").is_some());
         }
     }
-    let page = wire.ask(&Ask::get(POX)).is(401).says("Autodiscover for contoso.com");
-    assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
+    let page = wire
+        .ask(&Ask::get(POX))
+        .is(401)
+        .says("Autodiscover for contoso.com");
+    assert_eq!(
+        page.header("content-type"),
+        Some("text/html; charset=utf-8")
+    );
 }
 
 #[test]
 fn a_wrong_password_and_an_unknown_user_look_the_same() {
     let served = Served::ldif(&matrix(), &[]);
-    let wrong = served.ask(&Ask::post(POX, outlook("amy@contoso.com")).basic("amy@contoso.com", "wrong"));
-    let nobody = served.ask(&Ask::post(POX, outlook("amy@contoso.com")).basic("zoe@contoso.com", "wrong"));
+    let wrong =
+        served.ask(&Ask::post(POX, outlook("amy@contoso.com")).basic("amy@contoso.com", "wrong"));
+    let nobody =
+        served.ask(&Ask::post(POX, outlook("amy@contoso.com")).basic("zoe@contoso.com", "wrong"));
     let same = |answer: &served::Answer| {
         let headers = answer.headers.iter().filter(|(name, _)| name != "date");
-        (answer.status, headers.cloned().collect::<Vec<_>>(), answer.body.clone())
+        (
+            answer.status,
+            headers.cloned().collect::<Vec<_>>(),
+            answer.body.clone(),
+        )
     };
     assert_eq!(same(&wrong), same(&nobody));
     assert_eq!(wrong.status, 401);
@@ -219,24 +263,40 @@ fn odd_authorization_headers_are_refused_and_nothing_breaks() {
     let served = Served::ldif(&matrix(), &[]);
     let mut wire = served.connect();
     for value in [
-        "Basic", "Basic !!!", "Basic YWxpY2U=", "basic", "Bearer x", "Negotiate YII=", "NTLM",
-        "Digest username=\"amy\"", "", "Basic /w==", "Basic \u{e9}",
+        "Basic",
+        "Basic !!!",
+        "Basic YWxpY2U=",
+        "basic",
+        "Bearer x",
+        "Negotiate YII=",
+        "NTLM",
+        "Digest username=\"amy\"",
+        "",
+        "Basic /w==",
+        "Basic \u{e9}",
     ] {
         wire.ask(&Ask::post(POX, outlook("amy@contoso.com")).with("Authorization", value))
             .is(401);
     }
-    wire.ask(&Ask::post(POX, outlook("amy@contoso.com")).with("Authorization", &"x".repeat(20_000)))
-        .is(401);
+    wire.ask(
+        &Ask::post(POX, outlook("amy@contoso.com")).with("Authorization", &"x".repeat(20_000)),
+    )
+    .is(401);
     let lower = Ask::post(POX, outlook("amy@contoso.com")).basic("amy@contoso.com", PASSWORD);
     let mut lower = lower;
     for (name, value) in &mut lower.headers {
         *name = name.to_lowercase();
         *value = value.replace("Basic ", "bAsIc ");
     }
-    lower.headers.push(("content-length".to_owned(), lower.body.len().to_string()));
+    lower
+        .headers
+        .push(("content-length".to_owned(), lower.body.len().to_string()));
     let mut bytes = lower.bytes();
     let doubled = b"Content-Length: ".as_slice();
-    if let Some(at) = bytes.windows(doubled.len()).position(|window| window == doubled) {
+    if let Some(at) = bytes
+        .windows(doubled.len())
+        .position(|window| window == doubled)
+    {
         let end = at + bytes[at..].iter().position(|byte| *byte == b'\n').unwrap() + 1;
         bytes.drain(at..end);
     }
@@ -249,7 +309,12 @@ fn other_methods_are_refused_politely() {
     let served = Served::ldif(&matrix(), &[]);
     let mut wire = served.connect();
     for method in ["PUT", "DELETE", "OPTIONS", "PATCH", "PROPFIND", "TRACE"] {
-        for target in [POX, SOAP, "/autodiscover/autodiscover.json", "/mail/config-v1.1.xml"] {
+        for target in [
+            POX,
+            SOAP,
+            "/autodiscover/autodiscover.json",
+            "/mail/config-v1.1.xml",
+        ] {
             let answer = wire.ask(&Ask::new(method, target)).is(405);
             assert!(answer.header("allow").is_some(), "{method} {target}");
         }
@@ -265,11 +330,19 @@ fn a_get_with_a_login_is_an_invalid_request_and_a_head_has_no_body() {
     let get = wire.ask(&Ask::get(POX).basic("amy@contoso.com", PASSWORD));
     assert_eq!(get.pox(), "600");
     assert_eq!(get.header("x-soap-enabled"), Some("True"));
-    let head = wire.ask(&Ask::new("HEAD", POX).basic("amy@contoso.com", PASSWORD)).is(200);
+    let head = wire
+        .ask(&Ask::new("HEAD", POX).basic("amy@contoso.com", PASSWORD))
+        .is(200);
     assert!(head.body.is_empty());
-    let svc = wire.ask(&Ask::get(SOAP).basic("amy@contoso.com", PASSWORD)).is(200);
+    let svc = wire
+        .ask(&Ask::get(SOAP).basic("amy@contoso.com", PASSWORD))
+        .is(200);
     assert_eq!(svc.header("x-soap-enabled"), Some("True"));
-    assert_eq!(wire.ask(&Ask::post(POX, outlook("amy@contoso.com")).basic("amy@contoso.com", PASSWORD)).status, 200);
+    assert_eq!(
+        wire.ask(&Ask::post(POX, outlook("amy@contoso.com")).basic("amy@contoso.com", PASSWORD))
+            .status,
+        200
+    );
 }
 
 #[test]
@@ -279,7 +352,15 @@ fn the_probe_table_holds() {
     let plain = outlook("amy@contoso.com");
     let utf16 = |text: &str, little: bool| -> Vec<u8> {
         let units = std::iter::once(0xfeff).chain(text.encode_utf16());
-        units.flat_map(|unit| if little { unit.to_le_bytes() } else { unit.to_be_bytes() }).collect()
+        units
+            .flat_map(|unit| {
+                if little {
+                    unit.to_le_bytes()
+                } else {
+                    unit.to_be_bytes()
+                }
+            })
+            .collect()
     };
     let mut bom = b"\xef\xbb\xbf".to_vec();
     bom.extend(plain.bytes());
@@ -293,7 +374,9 @@ fn the_probe_table_holds() {
         .replace("</a:EMail", "</a:EMail")
         .replace("AcceptableResponseSchema>", "a:AcceptableResponseSchema>")
         .replace("<//", "</");
-    let prefixed = prefixed.replace("</EMail", "</a:EMail").replace("a:a:", "a:");
+    let prefixed = prefixed
+        .replace("</EMail", "</a:EMail")
+        .replace("a:a:", "a:");
     let address_last = {
         let (head, tail) = undeclared.split_once("<EMailAddress>").unwrap();
         let (address, schema) = tail.split_once("</EMailAddress>").unwrap();
@@ -309,27 +392,62 @@ fn the_probe_table_holds() {
         ("a newline first", format!("\n{undeclared}").into_bytes()),
         ("single quotes", plain.replace('"', "'").into_bytes()),
         ("prefixes", prefixed.into_bytes()),
-        ("comment before the root", plain.replace("?>", "?><!-- x -->").into_bytes()),
+        (
+            "comment before the root",
+            plain.replace("?>", "?><!-- x -->").into_bytes(),
+        ),
         ("address last", address_last.into_bytes()),
-        ("character reference", plain.replace("amy@", "&#97;my@").into_bytes()),
-        ("CDATA", plain.replace("amy@contoso.com", "<![CDATA[amy@contoso.com]]>").into_bytes()),
-        ("upper case", plain.replace("amy@contoso.com", "Amy@CONTOSO.com").into_bytes()),
-        ("blanks", plain.replace("amy@contoso.com", " amy@contoso.com\r\n").into_bytes()),
+        (
+            "character reference",
+            plain.replace("amy@", "&#97;my@").into_bytes(),
+        ),
+        (
+            "CDATA",
+            plain
+                .replace("amy@contoso.com", "<![CDATA[amy@contoso.com]]>")
+                .into_bytes(),
+        ),
+        (
+            "upper case",
+            plain
+                .replace("amy@contoso.com", "Amy@CONTOSO.com")
+                .into_bytes(),
+        ),
+        (
+            "blanks",
+            plain
+                .replace("amy@contoso.com", " amy@contoso.com\r\n")
+                .into_bytes(),
+        ),
     ] {
         let answer = wire.ask(&Ask::post(POX, &body).basic("amy@contoso.com", PASSWORD));
-        assert!(answer.pox().starts_with("settings: Amy, Bob"), "{what}: {answer}");
-        assert!(answer.body.starts_with(b"<?xml version=\"1.0\" encoding=\"utf-8\"?>"), "{what}");
+        assert!(
+            answer.pox().starts_with("settings: Amy, Bob"),
+            "{what}: {answer}"
+        );
+        assert!(
+            answer
+                .body
+                .starts_with(b"<?xml version=\"1.0\" encoding=\"utf-8\"?>"),
+            "{what}"
+        );
     }
     let mobile = "http://schemas.microsoft.com/exchange/autodiscover/mobilesync/";
     let phone = undeclared
-        .replace("http://schemas.microsoft.com/exchange/autodiscover/outlook/requestschema", &format!("{mobile}requestschema"))
+        .replace(
+            "http://schemas.microsoft.com/exchange/autodiscover/outlook/requestschema",
+            &format!("{mobile}requestschema"),
+        )
         .replace(OUTLOOK_RESPONSE, &format!("{mobile}responseschema/2006"));
     wire.ask(&Ask::post(POX, phone).basic("amy@contoso.com", PASSWORD))
         .is(200)
         .says(&format!("{mobile}responseschema/2006"))
         .says("<Type>MobileSync</Type>")
         .says("https://mail.contoso.com/Microsoft-Server-ActiveSync");
-    let two = undeclared.replace("</Request>", "</Request><Request><EMailAddress>x@y.z</EMailAddress></Request>");
+    let two = undeclared.replace(
+        "</Request>",
+        "</Request><Request><EMailAddress>x@y.z</EMailAddress></Request>",
+    );
     let lol = format!(
         "<!DOCTYPE lol [<!ENTITY a \"amy@contoso.com\"><!ENTITY b SYSTEM \"file:///etc/passwd\">]>{}",
         undeclared.replace("amy@contoso.com", "&a;")
@@ -337,10 +455,30 @@ fn the_probe_table_holds() {
     let deep = format!("{}{}", "<a>".repeat(100_000), "</a>".repeat(100_000));
     let ldap = |address: &str| plain.replace("amy@contoso.com", address).into_bytes();
     for (what, code, body) in [
-        ("unknown schema", "601", plain.replace("2006a", "2010").into_bytes()),
-        ("https namespace", "601", plain.replace("http://schemas", "https://schemas").into_bytes()),
-        ("no schema", "600", plain.replace("AcceptableResponseSchema", "Acceptable").into_bytes()),
-        ("no address", "600", plain.replace("EMailAddress", "Address").into_bytes()),
+        (
+            "unknown schema",
+            "601",
+            plain.replace("2006a", "2010").into_bytes(),
+        ),
+        (
+            "https namespace",
+            "601",
+            plain
+                .replace("http://schemas", "https://schemas")
+                .into_bytes(),
+        ),
+        (
+            "no schema",
+            "600",
+            plain
+                .replace("AcceptableResponseSchema", "Acceptable")
+                .into_bytes(),
+        ),
+        (
+            "no address",
+            "600",
+            plain.replace("EMailAddress", "Address").into_bytes(),
+        ),
         ("malformed", "600", b"<Autodiscover".to_vec()),
         ("empty", "600", Vec::new()),
         ("binary", "600", vec![0, 1, 2, 0xff]),
@@ -349,10 +487,18 @@ fn the_probe_table_holds() {
         ("100,000 elements deep", "600", deep.into_bytes()),
         ("nobody", "500", ldap("zoe@contoso.com")),
         ("no address at all", "500", ldap("amy")),
-        ("entity in the address", "500", ldap("o&apos;brien@contoso.com")),
+        (
+            "entity in the address",
+            "500",
+            ldap("o&apos;brien@contoso.com"),
+        ),
         ("filter: star", "500", ldap("*@contoso.com")),
         ("filter: all", "500", ldap("*")),
-        ("filter: parentheses", "500", ldap("amy@contoso.com)(mail=*")),
+        (
+            "filter: parentheses",
+            "500",
+            ldap("amy@contoso.com)(mail=*"),
+        ),
         ("filter: backslash", "500", ldap("\\61my@contoso.com")),
         ("filter: NUL", "500", ldap("\\00@contoso.com")),
         ("control character", "600", ldap("amy\u{1}@contoso.com")),
@@ -369,8 +515,15 @@ fn the_probe_table_holds() {
         assert!(!answer.text().contains("<b>"), "{what}");
         assert!(answer.text().contains("<DebugData"), "{what}: {answer}");
     }
-    for content in [Some("text/xml; charset=utf-8"), Some("application/xml"), Some("application/x-www-form-urlencoded"), None] {
-        let mut ask = Ask::post(POX, &plain).basic("amy@contoso.com", PASSWORD).without("Content-Type");
+    for content in [
+        Some("text/xml; charset=utf-8"),
+        Some("application/xml"),
+        Some("application/x-www-form-urlencoded"),
+        None,
+    ] {
+        let mut ask = Ask::post(POX, &plain)
+            .basic("amy@contoso.com", PASSWORD)
+            .without("Content-Type");
         if let Some(content) = content {
             ask = ask.with("Content-Type", content);
         }
@@ -444,8 +597,13 @@ autodiscover = "autodiscover.contoso.com:8443"
         .ask(&Ask::get("/mail/config-v1.1.xml"))
         .is(200)
         .says("<hostname>imap.contoso.com</hostname>");
-    let json = served.ask(&Ask::get("/autodiscover/autodiscover.json?Email=x@contoso.com&Protocol=AutodiscoverV1"));
-    assert_eq!(json.json()["Url"], "https://autodiscover.contoso.com:8443/autodiscover/autodiscover.xml");
+    let json = served.ask(&Ask::get(
+        "/autodiscover/autodiscover.json?Email=x@contoso.com&Protocol=AutodiscoverV1",
+    ));
+    assert_eq!(
+        json.json()["Url"],
+        "https://autodiscover.contoso.com:8443/autodiscover/autodiscover.xml"
+    );
 }
 
 #[test]
@@ -466,9 +624,22 @@ fn soap_answers_every_setting_or_says_why_not() {
         )
     };
     let mut wire = served.connect();
-    let mut ask = |body: String| wire.ask(&Ask::post(SOAP, body).basic("amy@contoso.com", PASSWORD));
-    let settings = ["UserDisplayName", "AutoDiscoverSMTPAddress", "ExternalEwsUrl", "EwsSupportedSchemas", "AlternateMailboxes", "NoSuchSetting", "ExternalUMUrl"];
-    let answer = ask(request(&["amy@contoso.com", "zoe@contoso.com", "bob@contoso.com"], &settings)).is(200);
+    let mut ask =
+        |body: String| wire.ask(&Ask::post(SOAP, body).basic("amy@contoso.com", PASSWORD));
+    let settings = [
+        "UserDisplayName",
+        "AutoDiscoverSMTPAddress",
+        "ExternalEwsUrl",
+        "EwsSupportedSchemas",
+        "AlternateMailboxes",
+        "NoSuchSetting",
+        "ExternalUMUrl",
+    ];
+    let answer = ask(request(
+        &["amy@contoso.com", "zoe@contoso.com", "bob@contoso.com"],
+        &settings,
+    ))
+    .is(200);
     let answer = answer
         .says("ServerVersionInfo")
         .says("AlternateMailboxCollectionSetting")
@@ -476,25 +647,40 @@ fn soap_answers_every_setting_or_says_why_not() {
         .says("InvalidUser")
         .says("InvalidSetting")
         .says("SettingIsNotAvailable");
-    assert_eq!(answer.header("content-type"), Some("text/xml; charset=utf-8"));
+    assert_eq!(
+        answer.header("content-type"),
+        Some("text/xml; charset=utf-8")
+    );
     // Bob's own mailboxes are not Amy's to see, and hers are.
-    assert_eq!(answer.text().matches("<AlternateMailbox>").count(), 7, "{answer}");
+    assert_eq!(
+        answer.text().matches("<AlternateMailbox>").count(),
+        7,
+        "{answer}"
+    );
     ask("<x/>".to_owned()).is(500).says("Fault");
     let domains = request(&[], &["ExternalEwsUrl"])
         .replace("GetUserSettings", "GetDomainSettings")
-        .replace("<a:Users></a:Users>", "<a:Domains><a:Domain>contoso.com</a:Domain><a:Domain>evil.test</a:Domain></a:Domains>");
+        .replace(
+            "<a:Users></a:Users>",
+            "<a:Domains><a:Domain>contoso.com</a:Domain><a:Domain>evil.test</a:Domain></a:Domains>",
+        );
     ask(domains)
         .is(200)
         .says("https://mail.contoso.com/EWS/Exchange.asmx")
         .says("InvalidDomain")
         .says_not("mail.evil.test");
-    let federation = request(&[], &[]).replace("GetUserSettings", "GetFederationInformation").replace(
-        "<a:Users></a:Users><a:RequestedSettings></a:RequestedSettings>",
-        "<a:Domain>contoso.com</a:Domain>",
-    );
+    let federation = request(&[], &[])
+        .replace("GetUserSettings", "GetFederationInformation")
+        .replace(
+            "<a:Users></a:Users><a:RequestedSettings></a:RequestedSettings>",
+            "<a:Domain>contoso.com</a:Domain>",
+        );
     ask(federation).is(200).says("NotFederated");
     served
-        .ask(&Ask::post("/autodiscover/autodiscover.svc/wssecurity", "<x/>"))
+        .ask(&Ask::post(
+            "/autodiscover/autodiscover.svc/wssecurity",
+            "<x/>",
+        ))
         .is(500)
         .says("Fault");
 }
@@ -505,7 +691,11 @@ fn v2_and_autoconfig_tell_by_domain_and_nobody_who_exists() {
     let mut wire = served.connect();
     let mut json = |target: &str| {
         let answer = wire.ask(&Ask::get(target));
-        assert_eq!(answer.header("content-type"), Some("application/json; charset=utf-8"), "{answer}");
+        assert_eq!(
+            answer.header("content-type"),
+            Some("application/json; charset=utf-8"),
+            "{answer}"
+        );
         (answer.status, answer.json())
     };
     for target in [
@@ -515,25 +705,49 @@ fn v2_and_autoconfig_tell_by_domain_and_nobody_who_exists() {
         "/autodiscover/autodiscover.json/v1.0/nobody%40CONTOSO.com?Protocol=ews&RedirectCount=1",
     ] {
         let (status, answer) = json(target);
-        assert_eq!((status, answer["Url"].as_str()), (200, Some("https://mail.contoso.com/EWS/Exchange.asmx")), "{target}");
+        assert_eq!(
+            (status, answer["Url"].as_str()),
+            (200, Some("https://mail.contoso.com/EWS/Exchange.asmx")),
+            "{target}"
+        );
     }
     assert_eq!(
         json("/autodiscover/autodiscover.json?Email=amy@contoso.com&Protocol=Ews"),
         json("/autodiscover/autodiscover.json?Email=nobody@contoso.com&Protocol=Ews")
     );
     for (target, code) in [
-        ("/autodiscover/autodiscover.json", "MandatoryParameterMissing"),
-        ("/autodiscover/autodiscover.json?Email=amy@contoso.com", "MissingProtocol"),
-        ("/autodiscover/autodiscover.json?Email=a@b.c&Protocol=Rest", "ProtocolNotSupported"),
+        (
+            "/autodiscover/autodiscover.json",
+            "MandatoryParameterMissing",
+        ),
+        (
+            "/autodiscover/autodiscover.json?Email=amy@contoso.com",
+            "MissingProtocol",
+        ),
+        (
+            "/autodiscover/autodiscover.json?Email=a@b.c&Protocol=Rest",
+            "ProtocolNotSupported",
+        ),
     ] {
         let (status, answer) = json(target);
-        assert_eq!((status, answer["ErrorCode"].as_str()), (400, Some(code)), "{target}");
+        assert_eq!(
+            (status, answer["ErrorCode"].as_str()),
+            (400, Some(code)),
+            "{target}"
+        );
         assert!(answer["ErrorMessage"].is_string());
     }
     let foreign = json("/autodiscover/autodiscover.json?Email=x@evil.test&Protocol=Ews").1;
     assert_eq!(foreign["Url"], "https://mail.contoso.com/EWS/Exchange.asmx");
-    let whole = wire.ask(&Ask::get("/mail/config-v1.1.xml?emailaddress=amy@contoso.com")).is(200);
-    assert_eq!(whole.header("content-type"), Some("text/xml; charset=utf-8"));
+    let whole = wire
+        .ask(&Ask::get(
+            "/mail/config-v1.1.xml?emailaddress=amy@contoso.com",
+        ))
+        .is(200);
+    assert_eq!(
+        whole.header("content-type"),
+        Some("text/xml; charset=utf-8")
+    );
     for target in [
         "/mail/config-v1.1.xml",
         "/config-v1.1.xml?emailaddress=nobody%40contoso%2Ecom",
@@ -548,26 +762,62 @@ fn v2_and_autoconfig_tell_by_domain_and_nobody_who_exists() {
 fn plain_http_leads_to_https_and_asks_nobody_for_a_password() {
     let served = Served::ldif(&matrix(), &[]);
     for (method, target, location) in [
-        ("GET", "/autodiscover/autodiscover.xml", "https://autodiscover.contoso.com/autodiscover/autodiscover.xml"),
-        ("POST", "/Autodiscover/Autodiscover.xml", "https://autodiscover.contoso.com/autodiscover/autodiscover.xml"),
-        ("GET", "/autodiscover/autodiscover.svc", "https://autodiscover.contoso.com/autodiscover/autodiscover.svc"),
-        ("HEAD", "/autodiscover/autodiscover.svc", "https://autodiscover.contoso.com/autodiscover/autodiscover.svc"),
-        ("GET", "/autodiscover/autodiscover.json?Email=a@contoso.com&Protocol=Ews", "https://autodiscover.contoso.com/autodiscover/autodiscover.json?Email=a@contoso.com&Protocol=Ews"),
-        ("GET", "/mail/config-v1.1.xml?emailaddress=a@contoso.com", "https://autodiscover.contoso.com/mail/config-v1.1.xml?emailaddress=a@contoso.com"),
+        (
+            "GET",
+            "/autodiscover/autodiscover.xml",
+            "https://autodiscover.contoso.com/autodiscover/autodiscover.xml",
+        ),
+        (
+            "POST",
+            "/Autodiscover/Autodiscover.xml",
+            "https://autodiscover.contoso.com/autodiscover/autodiscover.xml",
+        ),
+        (
+            "GET",
+            "/autodiscover/autodiscover.svc",
+            "https://autodiscover.contoso.com/autodiscover/autodiscover.svc",
+        ),
+        (
+            "HEAD",
+            "/autodiscover/autodiscover.svc",
+            "https://autodiscover.contoso.com/autodiscover/autodiscover.svc",
+        ),
+        (
+            "GET",
+            "/autodiscover/autodiscover.json?Email=a@contoso.com&Protocol=Ews",
+            "https://autodiscover.contoso.com/autodiscover/autodiscover.json?Email=a@contoso.com&Protocol=Ews",
+        ),
+        (
+            "GET",
+            "/mail/config-v1.1.xml?emailaddress=a@contoso.com",
+            "https://autodiscover.contoso.com/mail/config-v1.1.xml?emailaddress=a@contoso.com",
+        ),
     ] {
-        for host in ["autodiscover.contoso.com", "evil.test", "contoso.com:8080", "[::1]", ""] {
+        for host in [
+            "autodiscover.contoso.com",
+            "evil.test",
+            "contoso.com:8080",
+            "[::1]",
+            "",
+        ] {
             let ask = Ask::new(method, target)
                 .without("Host")
                 .with("Host", host)
                 .basic("amy@contoso.com", PASSWORD);
             let answer = served.ask_plain(&ask).is(302);
-            assert_eq!(answer.header("location"), Some(location), "{method} {target} {host}");
+            assert_eq!(
+                answer.header("location"),
+                Some(location),
+                "{method} {target} {host}"
+            );
             assert_eq!(answer.header("www-authenticate"), None);
         }
     }
     served.ask_plain(&Ask::get("/")).is(404);
     // As a client of crate ms-autodiscover asks: a GET with a body, announced.
-    let mut ask = Ask::new("GET", POX).with("Expect", "100-continue").with("Content-Length", "5");
+    let mut ask = Ask::new("GET", POX)
+        .with("Expect", "100-continue")
+        .with("Content-Length", "5");
     ask.body = b"hello".to_vec();
     let answer = served.ask_plain(&ask);
     assert!(matches!(answer.status, 100 | 302), "{answer}");
@@ -575,7 +825,10 @@ fn plain_http_leads_to_https_and_asks_nobody_for_a_password() {
     served.signal("TERM");
     assert!(served.wait().success());
     assert!(
-        served.whole_log().iter().all(|line| !line.to_string().contains(PASSWORD) && !line.to_string().contains("YW15")),
+        served
+            .whole_log()
+            .iter()
+            .all(|line| !line.to_string().contains(PASSWORD) && !line.to_string().contains("YW15")),
         "no password and no header is in the log"
     );
 }
@@ -584,7 +837,9 @@ fn plain_http_leads_to_https_and_asks_nobody_for_a_password() {
 fn autoconfig_is_answered_over_plain_http_where_that_is_wanted() {
     let served = Served::with(&matrix(), "[serve]\nplain-autoconfig = true\n", &[]);
     served
-        .ask_plain(&Ask::get("/mail/config-v1.1.xml?emailaddress=amy@contoso.com"))
+        .ask_plain(&Ask::get(
+            "/mail/config-v1.1.xml?emailaddress=amy@contoso.com",
+        ))
         .is(200)
         .says("clientConfig");
     served.ask_plain(&Ask::get(POX)).is(302);
@@ -593,13 +848,28 @@ fn autoconfig_is_answered_over_plain_http_where_that_is_wanted() {
 #[test]
 fn it_says_what_it_serves_and_the_line_that_it_prints_tests_it() {
     let served = Served::ldif(&matrix(), &[]);
-    assert!(served.said.starts_with("Autodiscover for contoso.com"), "{}", served.said);
-    assert!(served.said.contains("out of directory.ldif"), "{}", served.said);
-    let line = served.said.lines().find(|line| line.starts_with("  curl ")).unwrap();
-    let line = line
-        .replace("USER@contoso.com", "amy@contoso.com")
-        .replace("--user amy@contoso.com", &format!("--user 'amy@contoso.com:{PASSWORD}'"));
-    let done = std::process::Command::new("sh").args(["-c", line.trim()]).output();
+    assert!(
+        served.said.starts_with("Autodiscover for contoso.com"),
+        "{}",
+        served.said
+    );
+    assert!(
+        served.said.contains("out of directory.ldif"),
+        "{}",
+        served.said
+    );
+    let line = served
+        .said
+        .lines()
+        .find(|line| line.starts_with("  curl "))
+        .unwrap();
+    let line = line.replace("USER@contoso.com", "amy@contoso.com").replace(
+        "--user amy@contoso.com",
+        &format!("--user 'amy@contoso.com:{PASSWORD}'"),
+    );
+    let done = std::process::Command::new("sh")
+        .args(["-c", line.trim()])
+        .output();
     let Ok(done) = done.map(|done| String::from_utf8(done.stdout).unwrap()) else {
         panic!("curl is not installed")
     };
@@ -608,5 +878,8 @@ fn it_says_what_it_serves_and_the_line_that_it_prints_tests_it() {
     let ready = served.admin("/readyz").is(200).json();
     assert_eq!(ready["ready"], true);
     let turns = served.admin("/turns").is(200).json();
-    assert_eq!(turns.as_array().unwrap().last().unwrap()["outcome"], "settings");
+    assert_eq!(
+        turns.as_array().unwrap().last().unwrap()["outcome"],
+        "settings"
+    );
 }

@@ -61,7 +61,15 @@ impl Served {
             std::fs::write(folder.path().join("automend.toml"), configuration).unwrap();
         }
         let mut child = command(folder.path())
-            .args(["serve", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
+            .args([
+                "serve",
+                "--listen",
+                "127.0.0.1:0",
+                "--http",
+                "127.0.0.1:0",
+                "--admin",
+                "127.0.0.1:0",
+            ])
             .args(options)
             .spawn()
             .unwrap();
@@ -122,7 +130,10 @@ impl Served {
 
     /// What a client of this service trusts.
     pub(crate) fn tls(&self) -> Arc<ClientConfig> {
-        let path = self.certificate.as_ref().expect("a certificate that was made");
+        let path = self
+            .certificate
+            .as_ref()
+            .expect("a certificate that was made");
         trusting(path)
     }
 
@@ -386,7 +397,8 @@ impl Wire {
 
     /// Reads an answer.
     pub(crate) fn answer_to(&mut self, method: &str) -> Answer {
-        self.try_answer_to(method).unwrap_or_else(|error| panic!("no answer: {error}"))
+        self.try_answer_to(method)
+            .unwrap_or_else(|error| panic!("no answer: {error}"))
     }
 
     /// Reads an answer, if there is one.
@@ -402,7 +414,14 @@ impl Wire {
         }
         let head = String::from_utf8(head).unwrap();
         let mut lines = head.lines();
-        let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+        let status = lines
+            .next()
+            .unwrap()
+            .split(' ')
+            .nth(1)
+            .unwrap()
+            .parse()
+            .unwrap();
         let headers: Vec<(String, String)> = lines
             .filter_map(|line| line.split_once(": "))
             .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
@@ -415,7 +434,9 @@ impl Wire {
         if status == 100 {
             return Ok(answer);
         }
-        let length = answer.header("content-length").map_or(0, |text| text.parse().unwrap());
+        let length = answer
+            .header("content-length")
+            .map_or(0, |text| text.parse().unwrap());
         if method != "HEAD" {
             answer.body = vec![0; length];
             let mut at = 0;
@@ -625,7 +646,9 @@ fn with_passwords(ldif: &str) -> String {
 /// A mailbox as LDIF, and what else it has.
 pub(crate) fn mailbox(name: &str, more: &[&str]) -> String {
     let lower = name.to_lowercase();
-    let number: u32 = name.bytes().fold(7, |sum, byte| sum.wrapping_mul(31) + u32::from(byte));
+    let number: u32 = name
+        .bytes()
+        .fold(7, |sum, byte| sum.wrapping_mul(31) + u32::from(byte));
     let guid = STANDARD.encode([&number.to_be_bytes()[..], &[7; 12]].concat());
     format!(
         "dn: CN={name},DC=contoso,DC=com\nobjectClass: user\ndisplayName: {name}\nmail: {lower}@contoso.com\n\
