@@ -16,7 +16,7 @@ pub enum Unreadable {
     #[error("the document is empty")]
     Empty,
     /// It ends in the middle: a part is missing.
-    #[error("the document ends early, inside <{inside}>")]
+    #[error("the document ends early{}", within(.inside))]
     Truncated {
         /// The innermost element that is open; empty before the first.
         inside: String,
@@ -67,13 +67,29 @@ pub enum Unreadable {
         max: usize,
     },
     /// Whole, but nothing that was asked for.
-    #[error("the document is <{root}> of {namespace:?}, which is no answer of Autodiscover")]
+    #[error("the document is {}, which is no answer of Autodiscover", what(.root, .namespace))]
     Foreign {
-        /// The root's name.
+        /// The root's name; empty for JSON.
         root: String,
         /// The root's namespace.
         namespace: String,
     },
+}
+
+fn within(element: &str) -> String {
+    if element.is_empty() {
+        String::new()
+    } else {
+        format!(", inside <{element}>")
+    }
+}
+
+fn what(root: &str, namespace: &str) -> String {
+    match (root, namespace) {
+        ("", _) => "an object of JSON".to_owned(),
+        (root, "") => format!("<{root}>"),
+        (root, namespace) => format!("<{root}> of {namespace:?}"),
+    }
 }
 
 /// Something that the specification does not allow, in an answer that could be read all the same.

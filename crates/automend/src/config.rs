@@ -183,6 +183,15 @@ impl Settings {
         }
     }
 
+    /// The settings for a connection that nobody has logged in on.
+    pub(crate) fn without_login(&self) -> Self {
+        Self {
+            user: None,
+            password: Password::Prompt,
+            ..self.clone()
+        }
+    }
+
     /// The password; asks for it on the terminal when nothing else tells it.
     pub(crate) fn password(&self) -> Result<SecretString> {
         match &self.password {
@@ -270,6 +279,11 @@ impl Source {
 #[allow(clippy::disallowed_methods, reason = "this is the place")]
 fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Where Kerberos' own configuration is.
+pub(crate) fn kerberos_file() -> PathBuf {
+    environment("KRB5_CONFIG").map_or_else(|| PathBuf::from("/etc/krb5.conf"), PathBuf::from)
 }
 
 impl Where {

@@ -126,7 +126,9 @@ pub struct ToldFault {
 /// Why these bytes are no answer of Autodiscover.
 pub fn read(bytes: &[u8]) -> Reading<Answer> {
     let root = Element::parse(bytes, Limits::ANSWER)?;
-    if root.name != "Autodiscover" {
+    let named = root.name == "Autodiscover";
+    let ours = same_namespace(&root.namespace, pox::RESPONSE) || root.any("Response").is_some();
+    if !(named && ours) {
         return Err(Unreadable::Foreign {
             root: root.name,
             namespace: root.namespace.to_string(),
@@ -193,73 +195,78 @@ impl Reader {
 
     fn account(&mut self, account: &Element) -> Reply {
         let mut told = Account::default();
-        let mut action = None;
-        let mut address = None;
-        let mut url = None;
+        let [mut action, mut address, mut url] = [None; 3];
         for child in &account.children {
-            let value = child.value();
-            match child.name.as_str() {
-                "AccountType" if told.account_type.is_none() => {
-                    told.account_type = Some(value.to_owned())
+            let name = child.name.as_str();
+            let single = match name {
+                "Action" => &mut action,
+                _ if name.eq_ignore_ascii_case("RedirectAddr") => &mut address,
+                // The specification's spelling is `RedirectUrl`, exchangelib's `RedirectURL`.
+                _ if name.eq_ignore_ascii_case("RedirectUrl") => &mut url,
+                _ => {
+                    self.part(child, &mut told);
+                    continue;
                 }
-                "Action" if action.is_none() => action = Some(value),
-                name if name.eq_ignore_ascii_case("RedirectAddr") && address.is_none() => {
-                    address = Some(value)
-                }
-                name if name.eq_ignore_ascii_case("RedirectUrl") && url.is_none() => {
-                    url = Some(value)
-                }
-                "Protocol" => told.protocols.push(protocol(child)),
-                // The EWS Managed API looks for SOAP's spelling here.
-                "AlternativeMailbox" | "AlternateMailbox" => {
-                    told.alternatives
-                        .push(alternative(child, &mut self.defects));
-                }
-                "PublicFolderInformation" if told.public_folder_mailbox.is_none() => {
-                    told.public_folder_mailbox = child
-                        .any("SmtpAddress")
-                        .map(|address| address.value().to_owned());
-                    told.other.extend(
-                        fields(child)
-                            .into_iter()
-                            .filter(|field| field.path != "SmtpAddress"),
-                    );
-                }
-                _ => flatten(child, &mut told.other),
+            };
+            if single.is_none() {
+                *single = Some(child.value());
+            } else {
+                flatten(child, &mut told.other);
             }
         }
-        let says = |word: &str| action.is_some_and(|action| action.eq_ignore_ascii_case(word));
-        let filled = |target: Option<&str>| {
-            target
-                .filter(|target| !target.is_empty())
-                .map(str::to_owned)
+        let [address, url] = [address, url].map(|target| target.filter(|text| !text.is_empty()));
+        let by_address = || address.map(|address| Reply::RedirectAddress(address.to_owned()));
+        let by_url = || url.map(|url| Reply::RedirectUrl(url.to_owned()));
+        let nothing = || told.protocols.is_empty().then_some(Reply::Nothing);
+        let instead = match action.map(str::to_ascii_lowercase).as_deref() {
+            Some("settings") => None,
+            Some("redirectaddr") => by_address().or_else(|| {
+                self.missing("Account", "RedirectAddr");
+                nothing()
+            }),
+            Some("redirecturl") => by_url().or_else(|| {
+                self.missing("Account", "RedirectUrl");
+                nothing()
+            }),
+            _ => {
+                match action {
+                    None => self.missing("Account", "Action"),
+                    Some(action) => self.value("Action", action),
+                }
+                // Without settings, what is meant is plain enough.
+                let redirect = by_address().or_else(by_url);
+                redirect.filter(|_| told.protocols.is_empty())
+            }
         };
-        if says("redirectAddr") {
-            if let Some(address) = filled(address) {
-                return Reply::RedirectAddress(address);
+        instead.unwrap_or(Reply::Settings(told))
+    }
+
+    /// A part of an account that has settings.
+    fn part(&mut self, child: &Element, told: &mut Account) {
+        match child.name.as_str() {
+            "AccountType" if told.account_type.is_none() => {
+                told.account_type = Some(child.value().to_owned());
             }
-            self.missing("Account", "RedirectAddr");
-        } else if says("redirectUrl") {
-            if let Some(url) = filled(url) {
-                return Reply::RedirectUrl(url);
+            "Protocol" => told.protocols.push(protocol(child)),
+            // The EWS Managed API looks for SOAP's spelling here.
+            "AlternativeMailbox" | "AlternateMailbox" => {
+                told.alternatives
+                    .push(alternative(child, &mut self.defects));
             }
-            self.missing("Account", "RedirectUrl");
-        } else if !says("settings") {
-            match action {
-                None => self.missing("Account", "Action"),
-                Some(action) => self.value("Action", action),
-            }
-            // What is meant is plain enough.
-            if told.protocols.is_empty() {
-                if let Some(address) = filled(address) {
-                    return Reply::RedirectAddress(address);
+            "PublicFolderInformation" if told.public_folder_mailbox.is_none() => {
+                for field in fields(child) {
+                    if field.path == "SmtpAddress" && told.public_folder_mailbox.is_none() {
+                        told.public_folder_mailbox = Some(field.value);
+                    } else {
+                        told.other.push(Field {
+                            path: format!("PublicFolderInformation/{}", field.path),
+                            ..field
+                        });
+                    }
                 }
-                if let Some(url) = filled(url) {
-                    return Reply::RedirectUrl(url);
-                }
             }
+            _ => flatten(child, &mut told.other),
         }
-        Reply::Settings(told)
     }
 
     fn action(&mut self, action: &Element) -> Reply {
@@ -426,10 +433,10 @@ pub(crate) fn alternative(element: &Element, defects: &mut Vec<Defect>) -> Alter
                 continue;
             }
         };
-        if place.is_none() {
-            *place = Some(child.value().to_owned());
-        } else {
+        if place.is_some() {
             flatten(child, &mut told.other);
+        } else if !child.is_nil() {
+            *place = Some(child.value().to_owned());
         }
     }
     let there = |value: &Option<String>| value.as_ref().is_some_and(|value| !value.is_empty());

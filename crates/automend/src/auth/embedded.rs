@@ -8,17 +8,16 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use anyhow::{Result, bail};
 use automend_core::dn::Dn;
-use automend_core::names::attribute;
-use automend_core::resolve::Who;
 use automend_directory::{Directory, Error, Object, Passwords, Reading};
+use automend_negotiate::ntlm::Names;
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
-use super::Account;
-use super::accounts::{Checked, Proved};
-use super::login::Login;
-use crate::clock;
+use super::accounts::{self, Guard as AnyGuard, Kind, Proved, Rights, Trouble, account};
+use super::login::{Claims, Domains, Login, dns_name};
+use super::throttle::Key;
 
 /// The accounts.
 pub(crate) struct Embedded {
@@ -32,6 +31,16 @@ pub(crate) struct Embedded {
 
 /// Checks that may wait for their turn.
 const MOST_WAITING: usize = 512;
+/// Objects that may share a name.
+const MOST_ALIKE: usize = 32;
+
+/// An account, or nobody with somebody else's password.
+pub(super) struct Candidate {
+    object: Option<Object>,
+    passwords: Passwords,
+    /// [`Directory::commits`] before they were read.
+    commits: u64,
+}
 
 /// The state of an account at the time it was proved.
 #[derive(Debug)]
@@ -42,13 +51,6 @@ pub(super) struct Guard {
     /// [`Directory::commits`] when the state was last seen to be this.
     seen: AtomicU64,
 }
-
-/// `ADS_UF_ACCOUNTDISABLE` and `ADS_UF_LOCKOUT` ([MS-ADTS] 2.2.16).
-const CLOSED: i64 = 0x2 | 0x10;
-/// `accountExpires` that says never ([MS-ADA1] 2.1).
-const NEVER: [i64; 2] = [0, i64::MAX];
-/// Seconds from 1601, where Active Directory's time begins, to 1970.
-const EPOCH: i64 = 11_644_473_600;
 
 impl Embedded {
     pub(super) fn new(directory: Directory) -> Self {
@@ -61,38 +63,109 @@ impl Embedded {
         }
     }
 
-    pub(super) async fn check(&self, login: &Login, password: &str) -> Checked {
-        let Ok(_seat) = self.seats.try_acquire() else {
-            return Checked::Busy;
-        };
+    pub(super) fn find(&self, login: &Login) -> Result<accounts::Candidate, Trouble> {
+        let failed = |error: Error| Trouble::Unavailable(error.to_string());
         let commits = self.directory.commits();
-        let (found, passwords) = match self.find(login) {
-            Ok(found) => found,
-            Err(error) => return Checked::Unavailable(error.to_string()),
+        let reading = self.directory.read().map_err(failed)?;
+        let (object, passwords) = self.read(&reading, login).map_err(failed)?;
+        let key = match &object {
+            Some(object) => Key::Known(object.id),
+            None => Key::Unknown(self.hasher.hash_one(login.key())),
         };
+        let candidate = Candidate {
+            object,
+            passwords,
+            commits,
+        };
+        Ok(accounts::Candidate {
+            key,
+            stamp: candidate
+                .object
+                .as_ref()
+                .map_or(0, |object| self.state(object, &candidate.passwords)),
+            kind: Kind::Embedded(candidate),
+        })
+    }
+
+    /// The account that a login means and what is kept of its passwords, or somebody else's.
+    fn read(&self, reading: &Reading, login: &Login) -> Result<(Option<Object>, Passwords), Error> {
+        let mut found = Vec::new();
+        for (name, value) in login.values() {
+            let objects = match reading.by_value(name, value.as_bytes()) {
+                Ok(objects) => objects,
+                // What has no index here names nobody.
+                Err(Error::NotIndexed { .. }) => continue,
+                Err(error) => return Err(error),
+            };
+            for object in objects.take(MOST_ALIKE) {
+                found.push(object?);
+            }
+        }
+        if let Some(object) = login.choose(found, &domains(reading)?) {
+            let passwords = reading.passwords(object.id)?;
+            if !passwords.is_empty() {
+                return Ok((Some(object), passwords));
+            }
+        }
+        let decoy = reading.decoy(self.hasher.hash_one(login.key()))?;
+        Ok((None, decoy))
+    }
+
+    pub(super) async fn prove(
+        &self,
+        candidate: &Candidate,
+        password: &str,
+    ) -> Result<Option<Proved>, Trouble> {
+        let _seat = self.seats.try_acquire().map_err(|_| Trouble::Busy)?;
         let password = Zeroizing::new(password.as_bytes().to_vec());
-        let Ok(turn) = Arc::clone(&self.checking).acquire_owned().await else {
-            return Checked::Busy;
-        };
-        let kept = passwords.clone();
-        let right = tokio::task::spawn_blocking(move || {
+        let turn = Arc::clone(&self.checking).acquire_owned().await;
+        let turn = turn.map_err(|_| Trouble::Busy)?;
+        let kept = candidate.passwords.clone();
+        let checked = tokio::task::spawn_blocking(move || {
             let right = kept.matches(&password);
             drop(turn);
             right
         });
-        let Ok(right) = right.await else {
-            return Checked::Unavailable("checking a password broke off".to_owned());
-        };
-        match found {
-            Some(object) if right && is_open(&object) => Checked::Right(Proved {
-                account: Arc::new(account(&object)),
-                guard: super::accounts::Guard::Embedded(Guard {
-                    id: object.id,
-                    state: self.state(&object, &passwords),
-                    seen: AtomicU64::new(commits),
-                }),
-            }),
-            _ => Checked::Wrong,
+        match checked.await {
+            Ok(true) => Ok(self.vouched(candidate)),
+            Ok(false) => Ok(None),
+            Err(_) => Err(Trouble::Unavailable(
+                "checking a password broke off".to_owned(),
+            )),
+        }
+    }
+
+    pub(super) fn vouched(&self, candidate: &Candidate) -> Option<Proved> {
+        let object = candidate.object.as_ref()?;
+        if !rights(object).are_open() {
+            return None;
+        }
+        Some(Proved {
+            account: Arc::new(account(&object.dn, |name| object.text(name))),
+            guard: Arc::new(AnyGuard::Embedded(Guard {
+                id: object.id,
+                state: self.state(object, &candidate.passwords),
+                seen: AtomicU64::new(candidate.commits),
+            })),
+        })
+    }
+
+    /// Somebody without an NT hash gets one that no password has.
+    pub(super) fn nt_hash(&self, candidate: &Candidate) -> [u8; 16] {
+        match (&candidate.object, candidate.passwords.nt_hash()) {
+            (Some(_), Some(hash)) => *hash,
+            _ => {
+                let half = |salt: u8| {
+                    self.hasher
+                        .hash_one((salt, candidate.commits))
+                        .to_ne_bytes()
+                };
+                let mut hash = [0; 16];
+                for (slot, byte) in hash.iter_mut().zip(half(0).into_iter().chain(half(1))) {
+                    *slot = byte;
+                }
+                hash
+            }
         }
     }
 
@@ -119,104 +192,79 @@ impl Embedded {
         }
     }
 
-    /// The account that a login means and what is kept of its passwords, or somebody else's.
-    fn find(&self, login: &Login) -> Result<(Option<Object>, Passwords), Error> {
-        let reading = self.directory.read()?;
-        if let Some(object) = look_up(&reading, login)? {
-            let passwords = reading.passwords(object.id)?;
-            if !passwords.is_empty() {
-                return Ok((Some(object), passwords));
-            }
+    pub(super) fn can_do_ntlm(&self) -> Result<()> {
+        if self.directory.read()?.has_nt_hashes()? {
+            return Ok(());
         }
-        let decoy = reading.decoy(self.hasher.hash_one(login.key()))?;
-        Ok((None, decoy))
+        bail!(
+            "NTLM needs the NT hashes of passwords, and the directory in {} keeps none; import the LDIF \
+             with --ntlm",
+            self.directory.folder().display()
+        )
+    }
+
+    /// Named after the first domain.
+    pub(super) fn names(&self) -> Names {
+        let read = || -> Result<Option<(Dn, Domains)>, Error> {
+            let reading = self.directory.read()?;
+            let head = reading.naming_contexts()?.into_iter().next();
+            Ok(head.zip(Some(domains(&reading)?)))
+        };
+        let Some((head, domains)) = read().ok().flatten() else {
+            return Names::default();
+        };
+        let dns_domain = dns_name(&head);
+        Names {
+            netbios_domain: domains.short_name(&head),
+            netbios_computer: "AUTOMEND".to_owned(),
+            dns_computer: format!("automend.{dns_domain}"),
+            dns_domain,
+        }
     }
 
     fn state(&self, object: &Object, passwords: &Passwords) -> u64 {
-        let rights = [attribute::USER_ACCOUNT_CONTROL, "accountExpires"]
-            .map(|name| object.values(name).to_vec());
         self.hasher
-            .hash_one((object.dn.as_str(), passwords, rights))
+            .hash_one((object.dn.as_str(), passwords, rights(object)))
     }
 }
 
-/// Whether the account may log in now.
-fn is_open(object: &Object) -> bool {
-    let number = |name: &str| object.text(name).and_then(|text| text.trim().parse().ok());
-    let control: i64 = number(attribute::USER_ACCOUNT_CONTROL).unwrap_or(0);
-    let expires: i64 = number("accountExpires").unwrap_or(0);
-    let now = clock::now().as_second().saturating_add(EPOCH);
-    control & CLOSED == 0 && (NEVER.contains(&expires) || now < expires / 10_000_000)
+fn rights(object: &Object) -> Rights {
+    Rights::read(|name| object.text(name))
 }
 
-fn account(object: &Object) -> Account {
-    let name = object
-        .text(attribute::USER_PRINCIPAL_NAME)
-        .or_else(|| object.text(attribute::MAIL))
-        .or_else(|| object.text(attribute::SAM_ACCOUNT_NAME))
-        .unwrap_or(object.dn.as_str());
-    Account {
-        who: Who::Dn(object.dn.clone()),
-        name: name.to_owned(),
-    }
-}
-
-/// The one account that a login means. A principal name goes before an address, and two accounts that a
-/// login could mean equally are none.
-fn look_up(reading: &Reading, login: &Login) -> Result<Option<Object>, Error> {
-    let mut found = Vec::new();
-    let mut take = |name: &str, value: &str| -> Result<(), Error> {
-        for object in reading.by_value(name, value.as_bytes())?.take(MOST_ALIKE) {
-            found.push(object?);
+/// What the directory says of short names.
+fn domains(reading: &Reading) -> Result<Domains, Error> {
+    let mut domains = Domains::default();
+    for head in reading.naming_contexts()? {
+        let Ok(partitions) = Dn::parse(&format!("CN=Partitions,{head}")) else {
+            continue;
+        };
+        if !head.rdn().eq_ignore_ascii_case("CN=Configuration") {
+            continue;
         }
-        Ok(())
-    };
-    match login {
-        Login::Principal { user, domain } => {
-            let whole = format!("{user}@{domain}");
-            take(attribute::USER_PRINCIPAL_NAME, &whole)?;
-            if found.is_empty() {
-                let mut take = |name: &str, value: &str| -> Result<(), Error> {
-                    for object in reading.by_value(name, value.as_bytes())?.take(MOST_ALIKE) {
-                        found.push(object?);
-                    }
-                    Ok(())
-                };
-                take(attribute::MAIL, &whole)?;
-                take(attribute::PROXY_ADDRESSES, &format!("smtp:{whole}"))?;
+        // A part of a directory need not have it.
+        if reading.object(&partitions)?.is_none() {
+            continue;
+        }
+        for object in reading.subtree(&partitions, automend_directory::Scope::One)? {
+            let object = object?;
+            if let (Some(short), Some(Ok(head))) = (
+                object.text("nETBIOSName"),
+                object.text("nCName").map(Dn::parse),
+            ) {
+                domains.add(short, head);
             }
         }
-        Login::DownLevel { user, domain } => {
-            take(attribute::SAM_ACCOUNT_NAME, user)?;
-            found.retain(|object| is_domain(&object.dn, domain));
-        }
-        Login::Bare { user } => take(attribute::SAM_ACCOUNT_NAME, user)?,
     }
-    found.sort_by_key(|object| object.id);
-    found.dedup_by_key(|object| object.id);
-    Ok(match found.len() {
-        1 => found.pop(),
-        _ => None,
-    })
+    Ok(domains)
 }
 
-/// Objects of one name that are looked at.
-const MOST_ALIKE: usize = 16;
-
-/// Whether `domain` is a name of the domain that an object is in: its DNS name, or the first part of it.
-fn is_domain(dn: &Dn, domain: &str) -> bool {
-    let mut labels = Vec::new();
-    let mut at = Some(dn.clone());
-    while let Some(name) = at {
-        if let Some((_, label)) = name
-            .rdn_parts()
-            .into_iter()
-            .find(|(kind, _)| kind.eq_ignore_ascii_case("dc"))
-        {
-            labels.push(label);
-        }
-        at = name.parent();
+impl Claims for Object {
+    fn dn(&self) -> &Dn {
+        &self.dn
     }
-    let first = labels.first().map_or("", String::as_str);
-    first.eq_ignore_ascii_case(domain) || labels.join(".").eq_ignore_ascii_case(domain)
+
+    fn has(&self, name: &str, lower: &str) -> bool {
+        self.holds(name, lower.as_bytes())
+    }
 }

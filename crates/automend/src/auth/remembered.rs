@@ -4,17 +4,18 @@
 //! for itself: whoever reads the memory without the key learns nothing, and nobody finds the password in
 //! a dump by searching for it.
 //!
-//! Invariant: an entry is used for [`FOR`] at most, and at once no more when [`Guard::holds`] denies it;
+//! Invariant: an entry is used for [`FOR`] at most, and only as long as its guard holds;
 //! the number of entries is bounded. No lock is held while anybody waits.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
 use aws_lc_rs::{constant_time, hmac, rand};
 
 use super::accounts::Proved;
+use super::throttle::make_room;
 
 /// How long a login is believed without asking the directory again. So long a password that was changed
 /// in a live directory, or an account that was locked there, is still admitted.
@@ -37,7 +38,7 @@ pub(super) struct Digest([u8; 32]);
 struct Entry {
     digest: Digest,
     until: Instant,
-    proved: Arc<Proved>,
+    proved: Proved,
 }
 
 impl Remembered {
@@ -64,30 +65,21 @@ impl Remembered {
     }
 
     /// Whoever was proved by these credentials.
-    pub(super) fn find(&self, digest: &Digest, now: Instant) -> Option<Arc<Proved>> {
+    pub(super) fn find(&self, digest: &Digest, now: Instant) -> Option<Proved> {
         let shard = self.shard(digest)?;
         let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
         let entry = shard.get(&digest.key())?;
         let same = constant_time::verify_slices_are_equal(&entry.digest.0, &digest.0).is_ok();
-        (same && now < entry.until).then(|| Arc::clone(&entry.proved))
+        (same && now < entry.until).then(|| entry.proved.clone())
     }
 
     /// Remembers that these credentials were right.
-    pub(super) fn keep(&self, digest: Digest, proved: Arc<Proved>, now: Instant) {
+    pub(super) fn keep(&self, digest: Digest, proved: Proved, now: Instant) {
         let Some(shard) = self.shard(&digest) else {
             return;
         };
         let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
-        if shard.len() >= MOST / SHARDS {
-            shard.retain(|_, entry| now < entry.until);
-        }
-        if shard.len() >= MOST / SHARDS {
-            // Full of logins that still hold: the one that ends first makes room.
-            let first = shard.iter().min_by_key(|(_, entry)| entry.until);
-            if let Some(key) = first.map(|(key, _)| *key) {
-                shard.remove(&key);
-            }
-        }
+        make_room(&mut shard, MOST / SHARDS, |entry| Some(entry.until));
         let entry = Entry {
             digest,
             until: now + FOR,

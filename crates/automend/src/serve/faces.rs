@@ -181,20 +181,12 @@ pub(crate) fn ws_security(current: &Current) -> Reply {
 pub(crate) fn v2(current: &Current, asked: &Asked) -> Reply {
     let mut out = Vec::new();
     let uri = &asked.head.uri;
-    let request = match json::Request::parse(uri.path(), uri.query()) {
-        Some(Ok(request)) => request,
-        Some(Err(refusal)) => {
-            json::refusal(refusal, &mut out);
-            return Reply::new(StatusCode::BAD_REQUEST, content::JSON, out, "refused");
-        }
-        None => {
-            json::refusal(json::Refusal::MandatoryParameterMissing, &mut out);
-            return Reply::new(StatusCode::BAD_REQUEST, content::JSON, out, "refused");
-        }
-    };
+    let request = json::Request::parse(uri.path(), uri.query())
+        .unwrap_or(Err(json::Refusal::MandatoryParameterMissing));
     let of_address = request
-        .address
-        .rsplit_once('@')
+        .as_ref()
+        .ok()
+        .and_then(|request| request.address.rsplit_once('@'))
         .and_then(|(_, name)| domain(name));
     let domain = current.domain(of_address.as_deref(), &asked.head);
     let services = current.settings.urls.services(&domain, &Home::default());
@@ -203,13 +195,17 @@ pub(crate) fn v2(current: &Current, asked: &Asked) -> Reply {
         current.settings.urls.autodiscover(&domain),
         automend_autodiscover::schema::path::POX
     );
-    match json::url(request.protocol, &services, Some(&pox)) {
-        Ok(url) => {
-            json::answer(request.protocol, url, &mut out);
+    let found = request.and_then(|request| {
+        let url = json::url(request.protocol, &services, Some(&pox))?;
+        Ok((request.protocol, url))
+    });
+    match found {
+        Ok((protocol, url)) => {
+            json::answer(protocol, url, &mut out);
             Reply::new(StatusCode::OK, content::JSON, out, "url")
         }
         Err(refusal) => {
-            json::refusal(refusal, &mut out);
+            json::refusal(refusal, &services, Some(&pox), &mut out);
             Reply::new(StatusCode::BAD_REQUEST, content::JSON, out, "refused")
         }
     }

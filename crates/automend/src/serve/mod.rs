@@ -30,7 +30,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use automend_autodiscover::services::Services;
 use automend_core::policy::Policy;
 use hyper::body::Bytes;
@@ -38,12 +38,12 @@ use rustls::ServerConfig;
 use serde_json::json;
 use tempfile::NamedTempFile;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::args;
-use crate::auth::{Accounts, Gate, Offer};
+use crate::auth::{Gate, Offer};
 use crate::config::{self, serve_section};
 use crate::console::{plain, say};
 use addresses::Addresses;
@@ -52,11 +52,13 @@ use listen::{Face, Stop, bind, listen};
 use log::Log;
 use metrics::{Metrics, ResultLabels, Word};
 use settings::Settings;
-use supply::Supply;
+use supply::{Stamp, Supply};
 use tls::Certificates;
 
 /// Everything that outlives a reload.
 pub(crate) struct Service {
+    /// The directory, as it was named at start.
+    from: config::Settings,
     started: Instant,
     addresses: Arc<Addresses>,
     metrics: Arc<Metrics>,
@@ -75,12 +77,32 @@ pub(crate) struct Current {
     /// What holds for no domain in particular.
     everybody: Services,
     gate: Arc<Gate>,
+    /// The keytab when the gate was made.
+    keytab: Option<Stamp>,
     answers: Arc<Answers>,
     /// What a person sees who comes with a browser.
     page: Bytes,
     metrics: Arc<Metrics>,
     /// Counts reloads.
     generation: u32,
+}
+
+/// What the operator sends.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self> {
+        let listen = |kind| signal(kind).context("listening to signals");
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            hang_up: listen(SignalKind::hangup())?,
+        })
+    }
 }
 
 /// Between two looks at the certificates' files.
@@ -124,6 +146,7 @@ async fn serve(args: &args::Serve, config: Option<&Path>) -> Result<ExitCode> {
     let certificates = Certificates::open(&current.certificates())?;
     let certificates = Arc::new(certificates);
     let service = Arc::new(Service {
+        from,
         started: Instant::now(),
         addresses: Arc::default(),
         metrics,
@@ -135,11 +158,16 @@ async fn serve(args: &args::Serve, config: Option<&Path>) -> Result<ExitCode> {
         current: RwLock::new(Arc::new(current)),
         stopping: AtomicBool::new(false),
     });
-    let made = told(&from, &service, &certificates, &listeners)?;
+    // Before anybody is told that the service is there, as they may send one at once.
+    let signals = Signals::listen()?;
+    let made = told(&service, &certificates, &listeners)?;
     tokio::spawn(Arc::clone(&log).write_on());
-    log.event("started", json!({ "directory": from.directory.shown() }));
+    log.event(
+        "started",
+        json!({ "directory": service.from.directory.shown() }),
+    );
     service
-        .until_stopped(listeners, &certificates, args, config)
+        .until_stopped(listeners, signals, &certificates, args, config)
         .await?;
     drop(made);
     log.flush();
@@ -257,6 +285,7 @@ impl Current {
         Self {
             everybody: settings.urls.services(first, &urls::Home::default()),
             page: page::page(&domains),
+            keytab: settings.keytab.as_deref().map(Stamp::of),
             settings,
             domains,
             gate,
@@ -286,17 +315,16 @@ impl Current {
 }
 
 fn gate(settings: &Settings, supply: &Supply) -> Result<Gate> {
-    let Some(directory) = supply.embedded() else {
-        bail!("logins against live servers are checked by them");
-    };
+    let accounts = supply.accounts()?;
     let offer = Offer {
         realm: settings
             .realm
             .clone()
             .unwrap_or_else(|| "Autodiscover".to_owned()),
         schemes: settings.schemes.clone(),
+        keytab: settings.keytab.clone(),
     };
-    Gate::new(Accounts::embedded(directory.clone()), offer)
+    Gate::new(accounts, offer)
 }
 
 impl Service {
@@ -325,6 +353,7 @@ impl Service {
     async fn until_stopped(
         self: &Arc<Self>,
         listeners: Vec<(Face, TcpListener)>,
+        mut signals: Signals,
         certificates: &Certificates,
         args: &args::Serve,
         config: Option<&Path>,
@@ -336,15 +365,12 @@ impl Service {
             tokio::spawn(listen(listener, face, Arc::clone(self), stopped.clone()));
         }
         drop(stopped);
-        let mut terminate = signal(SignalKind::terminate()).context("listening to signals")?;
-        let mut interrupt = signal(SignalKind::interrupt()).context("listening to signals")?;
-        let mut hang_up = signal(SignalKind::hangup()).context("listening to signals")?;
         let mut stamps = self.current().certificates().stamps();
         loop {
             tokio::select! {
-                _ = terminate.recv() => break,
-                _ = interrupt.recv() => break,
-                _ = hang_up.recv() => {
+                _ = signals.terminate.recv() => break,
+                _ = signals.interrupt.recv() => break,
+                _ = signals.hang_up.recv() => {
                     self.reload(args, config).await;
                     self.read_certificates(certificates);
                     stamps = self.current().certificates().stamps();
@@ -367,8 +393,8 @@ impl Service {
             left = timeout(patience, all_gone.recv()) => if left.is_err() {
                 self.log.event("stopped-early", json!({ "connections": self.addresses.connections() }));
             },
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            _ = signals.terminate.recv() => {}
+            _ = signals.interrupt.recv() => {}
         }
         Ok(())
     }
@@ -413,27 +439,36 @@ impl Service {
                 later.push(what);
             }
         }
-        let supply = old.answers.supply();
-        let answers =
-            if settings.policy == was.policy && settings.limits.memory == was.limits.memory {
-                Arc::clone(&old.answers)
-            } else {
-                Arc::new(Answers::new(
-                    Arc::clone(supply),
-                    settings.policy,
-                    was.asking,
-                    settings.limits.memory,
-                    Arc::clone(&self.log),
-                    Arc::clone(&self.metrics),
-                ))
-            };
+        let known = old.answers.supply();
+        let supply = if known.is_outdated() {
+            let shared = (Arc::clone(&self.log), Arc::clone(&self.metrics));
+            Arc::new(Supply::open(&self.from, &settings, shared.0, shared.1).await?)
+        } else {
+            Arc::clone(known)
+        };
+        let same_supply = Arc::ptr_eq(&supply, known);
+        let same_answers =
+            settings.policy == was.policy && settings.limits.memory == was.limits.memory;
+        let answers = if same_supply && same_answers {
+            Arc::clone(&old.answers)
+        } else {
+            Arc::new(Answers::new(
+                Arc::clone(&supply),
+                settings.policy,
+                was.asking,
+                settings.limits.memory,
+                Arc::clone(&self.log),
+                Arc::clone(&self.metrics),
+            ))
+        };
         let same_logins = settings.schemes == was.schemes
             && settings.keytab == was.keytab
-            && settings.realm == was.realm;
-        let gate = if same_logins {
+            && settings.realm == was.realm
+            && old.keytab.as_ref().is_none_or(Stamp::holds);
+        let gate = if same_supply && same_logins {
             Arc::clone(&old.gate)
         } else {
-            Arc::new(gate(&settings, supply)?)
+            Arc::new(gate(&settings, &supply)?)
         };
         let generation = old.generation.wrapping_add(1);
         let current = Current::of(settings, gate, answers, &self.metrics, generation).await;
@@ -455,7 +490,6 @@ impl Service {
 /// Says what is served, for whom, from where, and how to test it. Gives back the file with the
 /// certificate that was made, which lasts as long as the service.
 fn told(
-    from: &config::Settings,
     service: &Service,
     certificates: &Certificates,
     listeners: &[(Face, TcpListener)],
@@ -467,7 +501,7 @@ fn told(
     };
     say!(
         "Autodiscover for {domains}, out of {}",
-        plain(from.directory.shown())
+        plain(service.from.directory.shown())
     );
     let mut first: Option<SocketAddr> = None;
     for (face, listener) in listeners {
@@ -507,12 +541,12 @@ fn told(
             .domains
             .first()
             .map_or("contoso.com", String::as_str);
-        let someone = format!("USER@{domain}");
+        let someone = format!("user@{domain}");
         let trust = made.as_ref().map_or(String::new(), |file| {
             format!("--cacert {} ", file.path().display())
         });
         let at = reachable(at);
-        say!("\nTest it, with a user of yours:");
+        say!("\nTest it, with a user of yours in place of {someone}:");
         say!(
             "  curl {trust}--user {someone} --header 'Content-Type: text/xml' --data '{}' https://{at}/autodiscover/autodiscover.xml",
             page::request(&someone)

@@ -7,7 +7,6 @@
 //! Invariant: a look-up ends in bounded time, and no more connections are open than were allowed.
 
 use std::collections::BTreeSet;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -24,10 +23,9 @@ use super::answers::Outage;
 use super::log::Log;
 use super::metrics::{Metrics, ServerLabels};
 use super::settings::Asking;
-use super::supply::{
-    ACCEPTED_DOMAIN, ACCEPTED_DOMAIN_NAME, OF_ENTRY, accepted, of_entry, of_naming_context,
-};
+use super::supply::{ACCEPTED_DOMAIN, ACCEPTED_DOMAIN_NAME, OF_ENTRY, accepted, of_entry};
 use crate::audit::engine::Places;
+use crate::auth::Accounts;
 use crate::clock;
 use crate::config::{Settings, Url, Where};
 use crate::directory::live::{Bearing, LATE, Live, is_lost};
@@ -43,9 +41,13 @@ pub(crate) struct Pool {
 
 struct Shared {
     servers: Vec<Server>,
+    /// How the first was reached, with the password.
+    settings: Settings,
     asking: Asking,
     /// Databases and mail servers, and when they were read.
     places: Mutex<Option<(Instant, Arc<Places>)>>,
+    /// The naming context of the accounts.
+    default: Mutex<Option<String>>,
     /// Somebody has met a server that is not well.
     alarm: Notify,
     log: Arc<Log>,
@@ -114,8 +116,10 @@ impl Pool {
             .collect();
         let shared = Arc::new(Shared {
             servers,
+            settings,
             asking,
             places: Mutex::default(),
+            default: Mutex::default(),
             alarm: Notify::new(),
             log,
             metrics,
@@ -164,6 +168,17 @@ impl Pool {
         })
     }
 
+    /// Those who may log in.
+    pub(crate) fn accounts(&self) -> Result<Accounts> {
+        let urls: Vec<Url> = self
+            .shared
+            .servers
+            .iter()
+            .map(|server| server.url.clone())
+            .collect();
+        Accounts::live(&self.shared.settings, &urls)
+    }
+
     /// Whether any server answers.
     pub(crate) fn is_there(&self) -> bool {
         self.shared.is_there()
@@ -183,6 +198,12 @@ impl Pool {
         servers.collect()
     }
 
+    /// The naming context of the accounts, once somebody has looked.
+    pub(crate) fn default_context(&self) -> Option<String> {
+        let default = self.shared.default.lock();
+        default.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// The mail domains that the configuration and a few mailboxes name.
     pub(crate) async fn domains(&self, domains: &mut BTreeSet<String>) -> Result<()> {
         let shared = &self.shared;
@@ -193,14 +214,12 @@ impl Pool {
         let Directory::Live(live) = &lease.connection.directory else {
             return Ok(());
         };
-        if let Some(default) = &live.root.default {
-            domains.extend(
-                automend_core::dn::Dn::parse(default)
-                    .ok()
-                    .as_ref()
-                    .and_then(of_naming_context),
-            );
-        }
+        live.root.default.clone_into(
+            &mut shared
+                .default
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        );
         // Whatever comes in time is taken, and what does not is no failure.
         let _ = timeout(shared.asking.time, configured(live, domains)).await;
         let _ = timeout(shared.asking.time, sampled(live, domains)).await;
@@ -273,15 +292,6 @@ async fn sampled(live: &Live, domains: &mut BTreeSet<String>) -> Result<()> {
     Ok(())
 }
 
-/// The resolver's work, as a future that may go to another thread.
-fn sendable<'a>(
-    directory: &'a mut Directory,
-    request: &'a Request,
-    known: &'a mut Known,
-) -> Pin<Box<dyn Future<Output = Result<Resolved>> + Send + 'a>> {
-    Box::pin(directory.resolve(request, known))
-}
-
 /// Owners that did not come in time.
 fn late(resolved: &Resolved) -> usize {
     let late = |state: &LinkState| matches!(state, LinkState::Unreadable(why) if why == LATE);
@@ -314,7 +324,7 @@ impl Shared {
         };
         self.lend_places(&mut lease.connection.directory);
         let mut known = Known::default();
-        let asked = sendable(&mut lease.connection.directory, request, &mut known);
+        let asked = lease.connection.directory.resolve(request, &mut known);
         match timeout_at(until, asked).await {
             Ok(Ok(resolved)) => {
                 self.take_places(&lease.connection.directory);

@@ -4,7 +4,9 @@
 //! folder of its own that ends with the service.
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
 use automend_core::dn::Dn;
@@ -16,14 +18,15 @@ use automend_directory::{Import, NtHash, Scope};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
+use tokio::task::block_in_place;
 
 use super::answers::Outage;
 use super::log::Log;
 use super::metrics::Metrics;
 use super::pool::Pool;
 use super::settings::{self, domain};
+use crate::auth::Accounts;
 use crate::config::{self, Where};
-use crate::console::{plain, say};
 use crate::directory::Directory;
 use crate::directory::embedded::{self, Embedded};
 use crate::store::import_file;
@@ -41,10 +44,38 @@ pub(crate) struct Store {
     embedded: Embedded,
     /// Reading may wait for a disk, so only so many do it at once.
     readers: Semaphore,
-    /// Holds what was imported.
-    _folder: Option<TempDir>,
+    /// What was imported, and the folder that holds it.
+    imported: Option<(TempDir, Stamp)>,
 }
 
+/// A file as it was: it is read again when that has changed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Stamp {
+    path: PathBuf,
+    state: Option<(SystemTime, u64)>,
+}
+
+impl Stamp {
+    /// The file as it is now.
+    pub(crate) fn of(path: &Path) -> Self {
+        let state = || {
+            let found = std::fs::metadata(path).ok()?;
+            Some((found.modified().ok()?, found.len()))
+        };
+        Self {
+            path: path.to_owned(),
+            state: state(),
+        }
+    }
+
+    /// Whether it is still so.
+    pub(crate) fn holds(&self) -> bool {
+        *self == Self::of(&self.path)
+    }
+}
+
+/// Notes of an import that are logged; the others are counted.
+const NOTES: usize = 20;
 /// Readers of an embedded directory at once.
 const READERS: usize = 16;
 /// Objects that are looked at to find out which mail domains there are.
@@ -69,8 +100,11 @@ impl Supply {
                 ));
             }
             Where::Embedded(folder) => Store::open(Embedded::open(folder)?, None),
-            Where::Ldif(path) => import(&path.display().to_string(), serve)?,
-            Where::StandardInput => import("-", serve)?,
+            // Others are served meanwhile.
+            Where::Ldif(path) => {
+                block_in_place(|| import(&path.display().to_string(), serve, &log))?
+            }
+            Where::StandardInput => block_in_place(|| import("-", serve, &log))?,
         };
         Ok(Self::Embedded(Box::new(store)))
     }
@@ -93,11 +127,11 @@ impl Supply {
         }
     }
 
-    /// The embedded directory, for those who check passwords against it.
-    pub(crate) fn embedded(&self) -> Option<&automend_directory::Directory> {
+    /// Those who may log in: the accounts of the same directory.
+    pub(crate) fn accounts(&self) -> Result<Accounts> {
         match self {
-            Self::Embedded(store) => Some(&store.embedded.directory),
-            Self::Live(_) => None,
+            Self::Embedded(store) => Ok(Accounts::embedded(store.embedded.directory.clone())),
+            Self::Live(pool) => pool.accounts(),
         }
     }
 
@@ -105,11 +139,36 @@ impl Supply {
     pub(crate) async fn domains(&self) -> Vec<String> {
         let mut found = BTreeSet::new();
         let looked = match self {
-            Self::Embedded(store) => store.domains(&mut found),
+            Self::Embedded(store) => block_in_place(|| store.domains(&mut found)),
             Self::Live(pool) => pool.domains(&mut found).await,
         };
         drop(looked);
+        // The domain of accounts is often no mail domain: it is taken where there is no better one.
+        if found.is_empty() {
+            found.extend(self.of_accounts());
+        }
         found.into_iter().collect()
+    }
+
+    fn of_accounts(&self) -> Option<String> {
+        match self {
+            Self::Embedded(store) => {
+                let contexts = store.embedded.reading().ok()?.naming_contexts().ok()?;
+                contexts.iter().find_map(of_naming_context)
+            }
+            Self::Live(pool) => of_naming_context(&Dn::parse(&pool.default_context()?).ok()?),
+        }
+    }
+
+    /// Whether the file that was imported is another one by now.
+    pub(crate) fn is_outdated(&self) -> bool {
+        match self {
+            Self::Embedded(store) => store
+                .imported
+                .as_ref()
+                .is_some_and(|(_, stamp)| !stamp.holds()),
+            Self::Live(_) => false,
+        }
     }
 
     /// Whether there is anybody to ask at the moment.
@@ -130,12 +189,12 @@ impl Supply {
 }
 
 impl Store {
-    fn open(mut embedded: Embedded, folder: Option<TempDir>) -> Self {
+    fn open(mut embedded: Embedded, imported: Option<(TempDir, Stamp)>) -> Self {
         embedded.lean = true;
         Self {
             embedded,
             readers: Semaphore::new(READERS),
-            _folder: folder,
+            imported,
         }
     }
 
@@ -156,7 +215,6 @@ impl Store {
     fn domains(&self, found: &mut BTreeSet<String>) -> Result<()> {
         let reading = self.embedded.reading()?;
         for context in reading.naming_contexts()? {
-            found.extend(of_naming_context(&context));
             let whole = context.rdn().eq_ignore_ascii_case("CN=Configuration");
             let most = if whole { usize::MAX } else { SAMPLE };
             for object in reading.subtree(&context, Scope::Subtree)?.take(most) {
@@ -172,7 +230,8 @@ impl Store {
 }
 
 /// Reads LDIF into a directory that ends with the service.
-fn import(file: &str, serve: &settings::Settings) -> Result<Store> {
+fn import(file: &str, serve: &settings::Settings, log: &Log) -> Result<Store> {
+    let stamp = Stamp::of(Path::new(file));
     let folder = tempfile::tempdir().context("making a temporary folder")?;
     let how = Import {
         keep_going: true,
@@ -187,15 +246,25 @@ fn import(file: &str, serve: &settings::Settings) -> Result<Store> {
     if report.added == 0 {
         bail!("{file}: no object in it");
     }
-    for note in report.notes.iter().take(20) {
-        say!("note: {file}: line {}: {}", note.line, plain(&note.trouble));
-    }
-    if report.noted > 20 {
-        say!("note: {file}: … and {} more", report.noted - 20);
-    }
+    let notes: Vec<String> = report
+        .notes
+        .iter()
+        .take(NOTES)
+        .map(|note| format!("line {}: {}", note.line, note.trouble))
+        .collect();
+    log.event(
+        "imported",
+        json!({
+            "file": file,
+            "objects": report.added,
+            "links": report.links,
+            "noted": report.noted,
+            "notes": notes,
+        }),
+    );
     let mut embedded = Embedded::open(folder.path())?;
     file.clone_into(&mut embedded.shown);
-    Ok(Store::open(embedded, Some(folder)))
+    Ok(Store::open(embedded, Some((folder, stamp))))
 }
 
 /// The mail domain of an address that the directory's own objects have.

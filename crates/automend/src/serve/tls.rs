@@ -6,9 +6,8 @@
 //! Invariant: private keys are in no message.
 
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::SystemTime;
 
 use anyhow::{Context, Result, anyhow, bail};
 use rustls::crypto::CryptoProvider;
@@ -17,6 +16,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{ServerConfig, SignatureScheme};
+
+use super::supply::Stamp;
 
 /// The files of one certificate.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -43,10 +44,6 @@ pub(crate) struct Certificates {
     /// The certificate that nobody has signed, PEM, for clients that shall trust it.
     pub made: Option<String>,
 }
-
-/// The state of the files when they were read: they are read again when it changes.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Stamps(Vec<Option<(SystemTime, u64)>>);
 
 impl Certificates {
     /// Reads or makes them.
@@ -110,18 +107,15 @@ impl ResolvesServerCert for Certificates {
 
 impl Source {
     /// The state of the files.
-    pub(crate) fn stamps(&self) -> Stamps {
-        let stamp = |path: &Path| {
-            let found = std::fs::metadata(path).ok()?;
-            Some((found.modified().ok()?, found.len()))
-        };
-        Stamps(match self {
+    pub(crate) fn stamps(&self) -> Vec<Stamp> {
+        match self {
             Self::Files(files) => files
                 .iter()
-                .flat_map(|files| [stamp(&files.certificate), stamp(&files.key)])
+                .flat_map(|files| [&files.certificate, &files.key])
+                .map(|path| Stamp::of(path))
                 .collect(),
             Self::SelfSigned(_) => Vec::new(),
-        })
+        }
     }
 }
 
@@ -174,6 +168,7 @@ fn self_signed(names: &[String]) -> Result<(CertifiedKey, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
 
     fn write(folder: &Path, name: &str) -> Files {
         let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();

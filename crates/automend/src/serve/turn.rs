@@ -268,16 +268,22 @@ async fn behind_the_gate(current: &Current, line: &Line, asked: &Asked) -> Reply
         .get(AUTHORIZATION)
         .map(HeaderValue::as_bytes);
     let from = line.peer.ip();
-    let verdict = if let Some(login) = &line.login {
+    let (verdict, refusal) = if let Some(login) = &line.login {
         let mut login = login.lock().await;
-        current.gate.admit(&mut login, authorization, from).await
+        let verdict = current.gate.admit(&mut login, authorization, from).await;
+        (verdict, login.refusal())
     } else {
         let mut login = auth::Connection::default();
-        current.gate.admit(&mut login, authorization, from).await
+        let verdict = current.gate.admit(&mut login, authorization, from).await;
+        (verdict, login.refusal())
     };
     let (account, proof) = match verdict {
         Verdict::Admitted { account, proof } => (account, proof),
-        Verdict::Challenge(values) => return challenge(current, &values, authorization.is_some()),
+        Verdict::Challenge(values) => {
+            let mut reply = challenge(current, &values, authorization.is_some());
+            reply.why = refusal;
+            return reply;
+        }
         Verdict::Throttled(wait) => {
             current.login("throttled");
             return throttled(wait, "throttled");

@@ -124,7 +124,7 @@ impl Served {
 
     /// The same from another address of this machine.
     pub(crate) fn connect_from(&self, from: IpAddr) -> Wire {
-        let stream = self.socket_from(from);
+        let stream = self.socket_of(from);
         Wire::secure(stream, &self.tls())
     }
 
@@ -139,10 +139,11 @@ impl Served {
 
     /// A connection that has not said anything yet.
     pub(crate) fn socket(&self) -> TcpStream {
-        self.socket_from("127.0.0.1".parse().unwrap())
+        self.socket_of("127.0.0.1".parse().unwrap())
     }
 
-    fn socket_from(&self, from: IpAddr) -> TcpStream {
+    /// The same from another address of this machine.
+    pub(crate) fn socket_of(&self, from: IpAddr) -> TcpStream {
         connect(from, self.https)
     }
 
@@ -167,6 +168,13 @@ impl Served {
         text.lines()
             .find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
             .unwrap_or(0.0)
+    }
+
+    /// Waits until nobody takes a connection any more.
+    pub(crate) fn listeners_are_gone(&self) {
+        until("the listeners are closed", || {
+            TcpStream::connect(self.admin).is_err()
+        });
     }
 
     /// POX, as the user who is asked for.
@@ -540,7 +548,10 @@ pub(crate) struct Answer {
 
 impl Answer {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.all(name).next()
+        self.headers
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
     }
 
     pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
@@ -630,7 +641,7 @@ pub(crate) fn outlook(address: &str) -> String {
 }
 
 /// Gives everybody who has an address the password.
-fn with_passwords(ldif: &str) -> String {
+pub(crate) fn with_passwords(ldif: &str) -> String {
     let mut out = String::new();
     for record in ldif.split("\n\n") {
         out.push_str(record.trim_end_matches('\n'));
