@@ -342,15 +342,9 @@ impl Settings {
             ([], None) => vec![Scheme::Basic],
             (typed, _) => typed.iter().map(|word| (*word).into()).collect(),
         };
-        let admin = match (&flags.admin, &section.admin) {
-            (Some(typed), _) => Some(
-                typed
-                    .parse()
-                    .with_context(|| format!("--admin {typed}: not ADDRESS:PORT"))?,
-            ),
-            (None, Some(told)) => Some(from.socket(told, "admin")?),
-            (None, None) => None,
-        };
+        let typed: Vec<String> = flags.admin.iter().cloned().collect();
+        let told: Vec<Spanned<String>> = section.admin.iter().cloned().collect();
+        let admin = sockets(&typed, "--admin", &told, &from)?.pop();
         let mut domains = Vec::new();
         for typed in &flags.domain {
             let known = domain(typed).ok_or_else(|| anyhow!("--domain {typed}: no domain"))?;
@@ -404,9 +398,14 @@ fn sockets(
     told: &[Spanned<String>],
     from: &Checked<'_>,
 ) -> Result<Vec<SocketAddr>> {
+    let key = flag.trim_start_matches('-');
+    // Checked even where a flag stands over it: one day it will be needed.
+    let told = told
+        .iter()
+        .map(|text| from.socket(text, key))
+        .collect::<Result<Vec<_>>>()?;
     if typed.is_empty() {
-        let key = flag.trim_start_matches('-');
-        return told.iter().map(|text| from.socket(text, key)).collect();
+        return Ok(told);
     }
     let parse = |text: &String| {
         text.parse()
