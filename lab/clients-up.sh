@@ -85,4 +85,5 @@ publish clients \
   "LAB_PYTHON=$dir/venv/bin/python" \
   "LAB_EXCHANGELIB_SOAP=$dir/exchangelib-soap" \
   "LAB_EXCHANGELIB_POX=$dir/exchangelib-pox" \
+  "LAB_NODE=$(command -v node)" \
   "LAB_NODE_PATH=$dir/node/node_modules"

@@ -8,21 +8,18 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::lab::{self, Variables, eventually, succeeded};
+use crate::lab::{self, Variables, eventually};
 
 /// The variable that names the file of the clients' variables.
 const CLIENTS: &str = "AUTOMEND_LAB_CLIENTS";
 
 /// The company's directory; nobody in it has a password.
 const CONTOSO: &str = include_str!("../../../../examples/contoso.ldif");
-
-/// What everybody's password is, behind the name.
-const SECRET: &str = "-Secret-1";
 
 /// A town in which automend runs.
 pub(crate) struct Town {
@@ -41,7 +38,14 @@ impl Town {
         // The town ends when this thread does, whatever happens to it.
         let mut command = Command::new("setpriv");
         command
-            .args(["--pdeathsig", "KILL", "unshare", "--net", "--mount", "--pid"])
+            .args([
+                "--pdeathsig",
+                "KILL",
+                "unshare",
+                "--net",
+                "--mount",
+                "--pid",
+            ])
             .args(["--fork", "--kill-child", "--mount-proc"])
             .arg(lab::script("clients/town.sh"))
             .arg(variables.get("LAB_ETC"))
@@ -102,22 +106,15 @@ impl Town {
         command
     }
 
-    /// What one of the laboratory's clients makes of `password`: the object it prints.
-    #[track_caller]
-    pub(crate) fn client(&self, command: &mut Command, password: &str) -> Value {
-        let output = lab::run(command, &format!("{password}\n"));
-        let out = succeeded(&output);
-        serde_json::from_str(&out)
-            .unwrap_or_else(|error| panic!("{command:?}: {error}: {out}\n{}", complaints(&output)))
-    }
-
     /// The turns about which the server has written to its log by now.
     pub(crate) fn turns(&self) -> Vec<Turn> {
         let text = std::fs::read_to_string(self.path("log.jsonl")).expect("the log");
         let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
         whole
             .lines()
-            .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+            .map(|line| {
+                serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
+            })
             .filter(|entry: &Value| entry["event"] == "turn")
             .map(Turn)
             .collect()
@@ -147,28 +144,28 @@ impl Turn {
         self.0[key].as_str().unwrap_or_default()
     }
 
-    pub(crate) fn status(&self) -> u64 {
-        self.0["status"].as_u64().expect("every turn has a status")
-    }
-
     pub(crate) fn fault(&self) -> Option<u64> {
         self.0["fault"].as_u64()
     }
 }
 
-/// What the server is told besides its arguments: a domain that has no host of its own is sent to the
-/// company's.
-const CONFIGURATION: &str = "\
-[serve.domain.\"redirect.example\"]
-autodiscover = \"mail.contoso.com\"
-";
+/// What the server is told besides its arguments: the company has IMAP, too, and a domain whose host has
+/// no certificate is sent to the company's.
+const CONFIGURATION: &str = r#"
+[serve.domain."contoso.com"]
+imap.host = "mail.contoso.com"
+smtp.host = "mail.contoso.com"
 
-/// Everybody's password.
+[serve.domain."redirect.example"]
+autodiscover = "mail.contoso.com"
+"#;
+
+/// The password of `user`.
 pub(crate) fn password(user: &str) -> String {
-    format!("{user}{SECRET}")
+    format!("{user}-Secret-1")
 }
 
-/// The company with passwords. Alice has an address in each of the domains in which a client has to
+/// The company, in which three can log in. Alice has an address in each of the domains in which a client has to
 /// search longer, and mail for Liam goes to an address of Greta's in one of them.
 fn company() -> String {
     let mut ldif = String::new();
@@ -176,11 +173,10 @@ fn company() -> String {
         let line = line.replace("liam.moss@fabrikam.com", "greta.hill@host.example");
         ldif += &line;
         ldif.push('\n');
-        if let Some(user) = line
-            .strip_prefix("userPrincipalName: ")
-            .and_then(|name| name.strip_suffix("@contoso.com"))
-        {
-            ldif += &format!("userPassword: {}\n", password(user));
+        for user in ["alice", "greta", "liam"] {
+            if line == format!("userPrincipalName: {user}@contoso.com") {
+                ldif += &format!("userPassword: {}\n", password(user));
+            }
         }
         for (owner, address) in [
             ("alice", "alice@host.example"),
@@ -200,15 +196,11 @@ fn company() -> String {
 fn plain_environment(command: &mut Command, home: &Path) {
     command
         .env_clear()
-        .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+        .env(
+            "PATH",
+            "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        )
         .env("LANG", "C.UTF-8")
         .env("HOME", home)
         .env("TMPDIR", home);
-}
-
-/// The end of what a program complained about.
-fn complaints(output: &Output) -> String {
-    let err = String::from_utf8_lossy(&output.stderr);
-    let from = err.len().saturating_sub(2_000);
-    err.chars().skip(err[..from.min(err.len())].chars().count()).collect()
 }
