@@ -15,6 +15,7 @@ mod explain;
 mod fix;
 mod show;
 mod store;
+mod trace;
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -1,0 +1,3 @@
+//! `automend trace`.
+#![allow(dead_code)]
+mod recording;
