@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use automend_autodiscover::pox::{Stamp, answer};
+use automend_autodiscover::services::{Abilities, Services};
 use automend_core::entry::{Class, Entry};
 use automend_core::finding::Code;
 use automend_core::names::SmtpAddress;
@@ -37,11 +38,7 @@ pub(crate) async fn run(args: &args::Show, config: Option<&std::path::Path>) -> 
             serde_json::to_writer_pretty(&mut out, &shown.to_json())?;
             writeln!(out)?;
         }
-        ShowFormat::Xml => writeln!(
-            out,
-            "{}",
-            answer(&shown.faithful.outcome, &stamp(clock::now()))?
-        )?,
+        ShowFormat::Xml => writeln!(out, "{}", xml(&shown.faithful.outcome)?)?,
     }
     for defect in directory.take_defects() {
         eprintln!("note: {}", plain(defect));
@@ -317,5 +314,18 @@ pub(crate) async fn exchange_answer(directory: &mut Directory, address: &str) ->
         follow: 0,
     };
     let resolved = directory.resolve(&request, &mut Known::default()).await?;
-    answer(&resolved.outcome, &stamp(clock::now())).context("writing the answer")
+    xml(&resolved.outcome)
+}
+
+/// The answer as XML, without hosts and URLs: these are configuration, and here is none.
+fn xml(outcome: &Outcome) -> Result<String> {
+    let mut xml = Vec::new();
+    answer(
+        outcome,
+        &Services::default(),
+        Abilities::default(),
+        &stamp(clock::now()),
+        &mut xml,
+    );
+    String::from_utf8(xml).context("the answer is no text")
 }

@@ -214,7 +214,7 @@ fn print_outcome(policy: &str, outcome: &Outcome, out: &mut String) {
     for alternative in &settings.alternatives {
         let place = match &alternative.locator {
             Locator::Address(address) => format!("<{address}>"),
-            Locator::LegacyDn { legacy_dn, server } => format!("{legacy_dn} on {server}"),
+            Locator::Place(place) => format!("{} on {}", place.legacy_dn, place.server),
         };
         let (kind, name) = (alternative.kind.as_str(), &alternative.display_name);
         writeln!(out, "  {kind} {name} {place}").unwrap();
