@@ -7,16 +7,21 @@
 //! Invariant: nothing of the address stands in an answer.
 
 use crate::query;
-use crate::services::{Encryption, Login, MailServer, Services};
+use crate::services::{Encryption, Login, MailServer, Services, Site};
 use crate::xml::Writer;
 
 /// The domain of the address in a query, in lower case; `None` where there is none that could be one.
 pub fn domain(query: Option<&str>) -> Option<String> {
-    let address = query::parameter(query?, "emailaddress")?;
+    let address = query::address(query::parameter(query?, "emailaddress")?)?;
     let (_, domain) = address.trim().rsplit_once('@')?;
     let domain = domain.trim_end_matches('.').to_ascii_lowercase();
     let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '.' | '_');
     (!domain.is_empty() && domain.len() <= 253 && domain.chars().all(plain)).then_some(domain)
+}
+
+/// Whether there is any server to tell of.
+pub fn is_offered(services: &Services) -> bool {
+    services.imap.is_some() || services.pop3.is_some() || web_services(services).is_some()
 }
 
 /// Writes the configuration of a domain to the end of `out`.
@@ -63,12 +68,9 @@ fn mail(xml: &mut Writer<'_>, element: &'static str, kind: &str, server: Option<
 
 /// An Exchange server, which clients reach by its web services.
 fn exchange(xml: &mut Writer<'_>, services: &Services) {
-    let site = if services.external.is_empty() {
-        &services.internal
-    } else {
-        &services.external
+    let Some((site, ews)) = web_services(services) else {
+        return;
     };
-    let Some(ews) = &site.ews else { return };
     xml.open_with("incomingServer", &[("type", "exchange")]);
     xml.leaf("hostname", host(ews));
     xml.leaf("port", "443");
@@ -79,6 +81,12 @@ fn exchange(xml: &mut Writer<'_>, services: &Services) {
     xml.leaf("ewsURL", ews);
     xml.leaf_if("easURL", site.eas.as_deref());
     xml.close("incomingServer");
+}
+
+/// The side that is reached from everywhere, if it is known, and its web services.
+fn web_services(services: &Services) -> Option<(&Site, &str)> {
+    let mut sites = [&services.external, &services.internal].into_iter();
+    sites.find_map(|site| Some((site, site.ews.as_deref()?)))
 }
 
 /// The host of a URL.

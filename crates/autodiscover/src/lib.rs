@@ -28,6 +28,7 @@
 )]
 
 pub mod autoconfig;
+mod mailbox;
 pub mod mobilesync;
 pub mod pox;
 mod query;

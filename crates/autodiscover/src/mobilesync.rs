@@ -46,11 +46,11 @@ pub fn answer(outcome: &Outcome, address: &SmtpAddress, services: &Services, out
         }
         (Outcome::Redirect(target), _) => {
             document("", address, out, |xml| {
-                xml.leaf("Redirect", target.as_str())
+                xml.leaf("Redirect", target.as_str());
             });
         }
         (Outcome::Settings(_), None) => {
-            failure("ActiveSync is not offered for this mailbox.", address, out)
+            failure("ActiveSync is not offered for this mailbox.", address, out);
         }
         (Outcome::Fault(fault), _) => failure(fault.code.message(), address, out),
     }
@@ -62,7 +62,7 @@ pub fn failure(message: &str, address: &SmtpAddress, out: &mut Vec<u8>) {
         xml.open("Error");
         xml.leaf("Status", PROTOCOL_ERROR);
         xml.leaf("Message", message);
-        xml.leaf("DebugData", "MailUser");
+        xml.empty("DebugData", &[]);
         xml.close("Error");
     });
 }

@@ -2,15 +2,23 @@
 //!
 //! Invariant: whatever the query is, reading it ends in text; bytes that are not UTF-8 are no value.
 
-/// The first value of a parameter, whose name is compared without case.
-pub(crate) fn parameter(query: &str, name: &str) -> Option<String> {
+/// The first value of a parameter, whose name is compared without case, as it is encoded.
+pub(crate) fn parameter<'q>(query: &'q str, name: &str) -> Option<&'q str> {
     query.split('&').find_map(|pair| {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         let key = decode(key, Plus::Blank)?;
-        key.eq_ignore_ascii_case(name)
-            .then(|| decode(value, Plus::Kept))
-            .flatten()
+        key.trim().eq_ignore_ascii_case(name).then_some(value)
     })
+}
+
+/// An address in a query or a path, which some clients encode twice.
+pub(crate) fn address(text: &str) -> Option<String> {
+    let once = decode(text, Plus::Kept)?;
+    if once.contains('@') {
+        return Some(once);
+    }
+    let twice = decode(&once, Plus::Kept)?;
+    Some(if twice.contains('@') { twice } else { once })
 }
 
 /// What a `+` means.
@@ -31,19 +39,16 @@ pub(crate) fn decode(text: &str, plus: Plus) -> Option<String> {
             [high, low, ..] if *first == b'%' => hex(*high).zip(hex(*low)),
             _ => None,
         };
-        rest = match encoded {
-            Some((high, low)) => {
-                bytes.push(high << 4 | low);
-                after.get(2..).unwrap_or_default()
-            }
-            None => {
-                bytes.push(if *first == b'+' && plus == Plus::Blank {
-                    b' '
-                } else {
-                    *first
-                });
-                after
-            }
+        rest = if let Some((high, low)) = encoded {
+            bytes.push(high << 4 | low);
+            after.get(2..).unwrap_or_default()
+        } else {
+            bytes.push(if *first == b'+' && plus == Plus::Blank {
+                b' '
+            } else {
+                *first
+            });
+            after
         };
     }
     String::from_utf8(bytes).ok()

@@ -16,7 +16,7 @@ pub enum Unreadable {
     #[error("the document is empty")]
     Empty,
     /// It ends in the middle: a part is missing.
-    #[error("the document ends early, inside <{inside}>")]
+    #[error("the document ends early{}", within(.inside))]
     Truncated {
         /// The innermost element that is open; empty before the first.
         inside: String,
@@ -74,6 +74,14 @@ pub enum Unreadable {
         /// The root's namespace.
         namespace: String,
     },
+}
+
+fn within(element: &str) -> String {
+    if element.is_empty() {
+        String::new()
+    } else {
+        format!(", inside <{element}>")
+    }
 }
 
 /// Something that the specification does not allow, in an answer that could be read all the same.

@@ -149,6 +149,17 @@ pub struct MailServer {
     pub login: Login,
 }
 
+impl MailServer {
+    /// What a user with this address types as the name.
+    pub fn login_of<'a>(&self, address: &'a SmtpAddress) -> &'a str {
+        let whole = address.as_str();
+        match self.login {
+            Login::Address => whole,
+            Login::LocalPart => whole.split('@').next().unwrap_or(whole),
+        }
+    }
+}
+
 /// How a mail connection is kept secret.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Encryption {
@@ -233,6 +244,10 @@ impl Version {
 
 /// What a client told of itself in its headers.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "the abilities are independent of one another"
+)]
 pub struct Abilities {
     /// `X-MapiHttpCapability` is a number above zero: MAPI over HTTP, and no RPC.
     pub mapi_http: bool,

@@ -5,6 +5,8 @@
 //!
 //! Invariant: nothing of the request stands in an answer but the protocol, and that as it is spelled here.
 
+use std::borrow::Cow;
+
 use crate::query::{self, Plus};
 use crate::reading::{Defect, Reading, Unreadable};
 use crate::schema::path;
@@ -70,18 +72,21 @@ impl Refusal {
         }
     }
 
-    /// `ErrorMessage` of the answer.
-    pub fn message(self) -> &'static str {
+    /// `ErrorMessage` of the answer, given the protocols that have a URL.
+    fn message(self, offered: &[&str]) -> Cow<'static, str> {
         match self {
             Self::MandatoryParameterMissing => {
-                "The get request sent does not match the valid format."
+                "The get request sent does not match the valid format.".into()
             }
             Self::MissingProtocol => {
-                "A valid value must be provided for the query parameter 'Protocol'."
+                "A valid value must be provided for the query parameter 'Protocol'.".into()
             }
-            Self::ProtocolNotSupported => {
-                "Protocol: The protocol is not supported. Supported protocols are: 'ActiveSync,Ews,AutodiscoverV1'."
-            }
+            // The request's own word would stand here; nothing of a request is given back.
+            Self::ProtocolNotSupported => format!(
+                "Protocol: The protocol is not supported. Supported protocols are: '{}'.",
+                offered.join(",")
+            )
+            .into(),
         }
     }
 }
@@ -107,26 +112,25 @@ impl Request {
     }
 
     fn read(in_path: Option<&str>, query: &str) -> Result<Self, Refusal> {
-        let address = match in_path {
-            Some(text) => query::decode(text, Plus::Kept),
-            None => query::parameter(query, "Email"),
-        };
-        let address = address
+        let address = in_path
+            .or_else(|| query::parameter(query, "Email"))
+            .and_then(query::address)
             .filter(|address| !address.trim().is_empty())
             .ok_or(Refusal::MandatoryParameterMissing)?;
-        let wanted = query::parameter(query, "Protocol")
-            .filter(|protocol| !protocol.trim().is_empty())
-            .ok_or(Refusal::MissingProtocol)?;
+        let text = |name| query::decode(query::parameter(query, name)?, Plus::Blank);
+        let wanted = text("Protocol").ok_or(Refusal::MissingProtocol)?;
+        if wanted.trim().is_empty() {
+            return Err(Refusal::MissingProtocol);
+        }
         let protocol = Protocol::ALL
             .into_iter()
             .find(|protocol| wanted.trim().eq_ignore_ascii_case(protocol.as_str()))
             .ok_or(Refusal::ProtocolNotSupported)?;
+        let redirects = text("RedirectCount").and_then(|count| count.trim().parse().ok());
         Ok(Self {
             address,
             protocol,
-            redirect_count: query::parameter(query, "RedirectCount")
-                .and_then(|count| count.trim().parse().ok())
-                .unwrap_or(0),
+            redirect_count: redirects.unwrap_or(0),
         })
     }
 
@@ -170,13 +174,18 @@ pub fn answer(protocol: Protocol, url: &str, out: &mut Vec<u8>) {
     object([("Protocol", protocol.as_str()), ("Url", url)], out);
 }
 
-/// Writes the answer to a request that is refused.
-pub fn refusal(refusal: Refusal, out: &mut Vec<u8>) {
-    let fields = [
-        ("ErrorCode", refusal.code()),
-        ("ErrorMessage", refusal.message()),
-    ];
-    object(fields, out);
+/// Writes the answer to a request that is refused to the end of `out`; `pox` is as for [`url`].
+pub fn refusal(refusal: Refusal, services: &Services, pox: Option<&str>, out: &mut Vec<u8>) {
+    let offered: Vec<&str> = Protocol::ALL
+        .into_iter()
+        .filter(|protocol| url(*protocol, services, pox).is_ok())
+        .map(Protocol::as_str)
+        .collect();
+    let message = refusal.message(&offered);
+    object(
+        [("ErrorCode", refusal.code()), ("ErrorMessage", &message)],
+        out,
+    );
 }
 
 fn object(fields: [(&str, &str); 2], out: &mut Vec<u8>) {

@@ -8,6 +8,11 @@ pub(crate) fn now() -> Timestamp {
     Timestamp::now()
 }
 
+/// A moment that only moves forward, for measuring how long something is.
+pub(crate) fn monotonic() -> std::time::Instant {
+    std::time::Instant::now()
+}
+
 /// A point in time for a file name: `20261122T101500Z`.
 pub(crate) fn for_file_name(at: Timestamp) -> String {
     at.strftime("%Y%m%dT%H%M%SZ").to_string()

@@ -171,6 +171,15 @@ impl Settings {
         }
     }
 
+    /// The settings for a connection that nobody has logged in on.
+    pub(crate) fn without_login(&self) -> Self {
+        Self {
+            user: None,
+            password: Password::Prompt,
+            ..self.clone()
+        }
+    }
+
     /// The password; asks for it on the terminal when nothing else tells it.
     pub(crate) fn password(&self) -> Result<SecretString> {
         match &self.password {

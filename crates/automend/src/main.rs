@@ -5,6 +5,12 @@
 
 mod args;
 mod audit;
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "the faces that ask for logins come after it"
+)]
+mod auth;
 mod clock;
 mod config;
 mod connect;

@@ -76,8 +76,6 @@ fn the_architecture_names_every_dependency_and_none_that_is_gone() {
                 .map(|name| name.trim().to_owned())
                 .collect::<Vec<_>>()
         })
-        // A feature of rustls, and the crate behind it.
-        .filter(|name| name != "aws-lc-rs")
         .collect();
     told.sort();
     let manifest = read(&root().join("Cargo.toml"));

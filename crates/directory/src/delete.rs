@@ -118,6 +118,7 @@ impl Work<'_> {
             self.unlink(owner, pair, id)?;
         }
         self.index(id, &record.attributes, false)?;
+        self.passwords.remove(id)?;
         let key = rdn_key(&dn);
         self.children.remove((record.parent, key.as_slice()))?;
         self.forget_parents();

@@ -53,11 +53,21 @@ pub enum Error {
         folder: PathBuf,
     },
     /// A newer version of this program wrote the file.
-    #[error("the directory has format {found}; this program knows formats up to {known}")]
+    #[error("the directory has format {found}; this program reads format {known}")]
     Newer {
         /// Format number in the file.
         found: u64,
-        /// Highest format number this program reads.
+        /// The format number this program reads.
+        known: u64,
+    },
+    /// An older version of this program wrote the file.
+    #[error(
+        "the directory has format {found}, made by an older version; this program reads format {known}: import the LDIF again"
+    )]
+    Older {
+        /// Format number in the file.
+        found: u64,
+        /// The format number this program reads.
         known: u64,
     },
     /// The file holds what this program never writes.
@@ -126,6 +136,16 @@ pub enum Refusal {
     GuidExists {
         /// The objectGUID as the directory stores it.
         guid: [u8; 16],
+    },
+    /// A password in a form that can't be kept.
+    #[error("0000052D: '{attribute}' on entry '{dn}': {why}")]
+    Password {
+        /// The attribute.
+        attribute: String,
+        /// The object.
+        dn: Dn,
+        /// What is wrong with the value.
+        why: crate::password::Unusable,
     },
     /// Back links are computed; nobody may write them.
     #[error(
@@ -288,6 +308,7 @@ impl Refusal {
             Self::ReferenceNotFound { .. }
             | Self::SingleValued { .. }
             | Self::SystemOnly { .. }
+            | Self::Password { .. }
             | Self::NoValues { .. } => 19,
             Self::LinkExists { .. } | Self::ValueExists { .. } => 20,
             Self::BadValue { .. } => 21,

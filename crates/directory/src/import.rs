@@ -21,6 +21,7 @@ use crate::error::{Error, Refusal};
 use crate::modify::Modification;
 use crate::name::{Name, canonical_rdn, check_length, naming_value};
 use crate::object::same_attribute;
+use crate::password::{self, Given, NtHash, Secret};
 use crate::report::{MAX_NOTES, Note, Progress, Report, Trouble};
 use crate::schema::{self, Link, Syntax};
 use crate::spool::{Spool, Waiting};
@@ -36,6 +37,8 @@ pub struct Import {
     /// Passes over records that are refused or can't be read, and notes them, instead of giving up
     /// the whole import.
     pub keep_going: bool,
+    /// Whether NT hashes are kept, without which there is no NTLM.
+    pub nt_hashes: NtHash,
 }
 
 /// Reads LDIF into a directory, all of it or nothing; tells `progress` after every block of about 1 MiB.
@@ -108,6 +111,7 @@ enum Kind {
     WhenCreated,
     WhenChanged,
     Deleted,
+    Password(Secret),
     /// Computed anew.
     Dropped,
 }
@@ -306,6 +310,10 @@ impl Run<'_> {
                 own.deleted = value.eq_ignore_ascii_case(b"TRUE");
                 true
             }
+            Kind::Password(secret) => {
+                self.password(draft, secret, line, value);
+                true
+            }
             Kind::Dropped => true,
         };
         if !good {
@@ -315,9 +323,25 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Keeps what can be kept of a password; the rest is noted, and never with the value.
+    fn password(&mut self, draft: &mut Draft, secret: Secret, line: &Line<'_>, value: &[u8]) {
+        let kept = match Given::read(secret, value) {
+            Ok(Some(given)) => draft.passwords.keep(given, self.how.nt_hashes),
+            Ok(None) => Ok(()),
+            Err(why) => Err(why),
+        };
+        if let Err(why) = kept {
+            let attribute = String::from_utf8_lossy(line.name()).into_owned();
+            self.note(line.number(), Trouble::Password { attribute, why });
+        }
+    }
+
     /// What to do with an attribute that is met for the first time.
     fn kind(&mut self, work: &mut Work<'_>, line: &Line<'_>) -> Result<Kind, Error> {
         let mut name = String::from_utf8_lossy(line.name()).into_owned();
+        if let Some(secret) = password::secret(&name) {
+            return Ok(Kind::Password(secret));
+        }
         let mut remembered = true;
         for option in line.options() {
             let option = String::from_utf8_lossy(option);

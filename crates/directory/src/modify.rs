@@ -14,6 +14,7 @@ use crate::codec::Record;
 use crate::error::{Error, Refusal};
 use crate::name::{Name, naming_value};
 use crate::object::same_attribute;
+use crate::password::{self, Given, Passwords, Secret};
 use crate::reading::span;
 use crate::schema::{self, Attribute, Link};
 use crate::writing::{Work, has_twins};
@@ -83,6 +84,8 @@ struct Draft {
     dn: Dn,
     permissive: bool,
     attributes: Vec<(u32, Vec<Vec<u8>>)>,
+    /// What is kept of the passwords, once one is modified.
+    passwords: Option<Passwords>,
     added: BTreeSet<(u16, u64)>,
     removed: BTreeSet<(u16, u64)>,
     /// Attributes that an add touched, for the code of a second value where only one may be.
@@ -108,6 +111,7 @@ impl Work<'_> {
             dn,
             permissive,
             attributes: record.attributes.clone(),
+            passwords: None,
             added: BTreeSet::new(),
             removed: BTreeSet::new(),
             extended: HashSet::new(),
@@ -133,6 +137,10 @@ impl Work<'_> {
                     dn: dn(),
                 }
                 .into());
+            }
+            if let Some(secret) = password::secret(name) {
+                self.modify_passwords(&mut draft, secret, modification)?;
+                continue;
             }
             match known {
                 Some(Attribute {
@@ -258,6 +266,63 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// Passwords are compared, never read: one that is deleted by value has to be right.
+    fn modify_passwords(
+        &mut self,
+        draft: &mut Draft,
+        secret: Secret,
+        modification: &Modification,
+    ) -> Result<(), Error> {
+        let dn = draft.dn.clone();
+        let attribute = || modification.attribute.clone();
+        let refuse = |why| Refusal::Password {
+            attribute: attribute(),
+            dn: dn.clone(),
+            why,
+        };
+        let mut passwords = match draft.passwords.take() {
+            Some(passwords) => passwords,
+            None => match self.passwords.get(draft.id)? {
+                Some(bytes) => Passwords::decode(draft.id, bytes.value())?,
+                None => Passwords::default(),
+            },
+        };
+        match modification.operation {
+            Operation::Add => {}
+            Operation::Replace => passwords = Passwords::default(),
+            Operation::Delete if modification.values.is_empty() => {
+                if passwords.is_empty() && !draft.permissive {
+                    return Err(Refusal::AttributeAbsent {
+                        attribute: attribute(),
+                        dn,
+                    }
+                    .into());
+                }
+                passwords = Passwords::default();
+            }
+            Operation::Delete => {
+                for value in &modification.values {
+                    let given = Given::read(secret, value).map_err(refuse)?;
+                    if !given.is_some_and(|given| passwords.drop_same(&given)) && !draft.permissive
+                    {
+                        return Err(Refusal::ValueAbsent {
+                            attribute: attribute(),
+                            dn,
+                        }
+                        .into());
+                    }
+                }
+            }
+        }
+        if modification.operation != Operation::Delete {
+            passwords
+                .add(secret, &modification.values)
+                .map_err(refuse)?;
+        }
+        draft.passwords = Some(passwords);
+        Ok(())
+    }
+
     fn has_link(&self, draft: &Draft, pair: u16, delegate: u64) -> Result<bool, Error> {
         Ok(draft.added.contains(&(pair, delegate))
             || (!draft.removed.contains(&(pair, delegate))
@@ -314,13 +379,17 @@ impl Work<'_> {
 
     fn write_draft(&mut self, draft: Draft, mut record: Record) -> Result<(), Error> {
         let same_values = draft.attributes == record.attributes;
-        if same_values && draft.added.is_empty() && draft.removed.is_empty() {
+        let same_links = draft.added.is_empty() && draft.removed.is_empty();
+        if same_values && same_links && draft.passwords.is_none() {
             return Ok(());
         }
         if !same_values {
             self.index(draft.id, &record.attributes, false)?;
             self.index(draft.id, &draft.attributes, true)?;
             record.attributes = draft.attributes;
+        }
+        if let Some(passwords) = &draft.passwords {
+            self.put_passwords(draft.id, passwords)?;
         }
         for (pair, delegate) in draft.removed {
             self.unlink(draft.id, pair, delegate)?;

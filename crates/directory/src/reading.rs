@@ -13,10 +13,11 @@ use crate::codec::{Head, Record};
 use crate::error::{Error, Refusal};
 use crate::name::{Name, path};
 use crate::object::Object;
+use crate::password::Passwords;
 use crate::schema::{self, Link};
 use crate::store::{
-    BACK_LINKS, CHILDREN, Dictionary, GUIDS, HEAD, LINKS, NAMES, OBJECTS, OWNERS, VALUES, descend,
-    value_key, value_key_id,
+    BACK_LINKS, CHILDREN, Dictionary, GUIDS, HEAD, LINKS, NAMES, OBJECTS, OWNERS, PASSWORDS,
+    VALUES, descend, value_key, value_key_id,
 };
 
 /// How many names of parents a snapshot remembers.
@@ -35,6 +36,7 @@ pub struct Reading {
     pub(crate) links: ReadOnlyTable<(u64, u16, u64), ()>,
     pub(crate) back_links: ReadOnlyTable<(u64, u16, u64), ()>,
     pub(crate) owners: ReadOnlyTable<(u16, u64), ()>,
+    pub(crate) passwords: ReadOnlyTable<u64, &'static [u8]>,
     pub(crate) dictionary: Arc<Dictionary>,
     names: Mutex<HashMap<u64, Arc<str>>>,
 }
@@ -75,6 +77,7 @@ impl Reading {
             links: transaction.open_table(LINKS)?,
             back_links: transaction.open_table(BACK_LINKS)?,
             owners: transaction.open_table(OWNERS)?,
+            passwords: transaction.open_table(PASSWORDS)?,
             dictionary: dictionary(&transaction.open_table(NAMES)?)?,
             names: Mutex::default(),
         })
@@ -148,6 +151,40 @@ impl Reading {
                 .and_then(|(key, _)| self.seen(key.value().2, &Links::Only(Vec::new())))
                 .transpose()
         }))
+    }
+
+    /// What is kept of an object's passwords; nothing for one that nobody may log in as.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Damaged`] or [`Error::Store`].
+    pub fn passwords(&self, id: u64) -> Result<Passwords, Error> {
+        match self.passwords.get(id)? {
+            Some(bytes) => Passwords::decode(id, bytes.value()),
+            None => Ok(Passwords::default()),
+        }
+    }
+
+    /// Somebody's passwords, always the same for one `seed`: whoever asks for an account that isn't
+    /// there is checked against these in vain, and can't tell by the time it takes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Damaged`] or [`Error::Store`].
+    pub fn decoy(&self, seed: u64) -> Result<Passwords, Error> {
+        let next = self.head.get("next_id")?.map_or(1, |id| id.value()).max(1);
+        let from = seed % next;
+        let mut around = self
+            .passwords
+            .range(from..)?
+            .chain(self.passwords.range(..from)?);
+        match around.next() {
+            Some(row) => {
+                let (id, bytes) = row?;
+                Passwords::decode(id.value(), bytes.value())
+            }
+            None => Ok(Passwords::default()),
+        }
     }
 
     /// How much the directory holds; takes no longer for a big one.

@@ -3,6 +3,7 @@
 //! Invariant: a report is bounded; beyond [`MAX_NOTES`] what is odd is only counted.
 
 use crate::error::Refusal;
+use crate::password::Unusable;
 
 /// How many notes a report lists; the others are only counted.
 pub const MAX_NOTES: usize = 1000;
@@ -87,6 +88,14 @@ pub enum Trouble {
     BadValue {
         /// The attribute.
         attribute: String,
+    },
+    /// A password that was not kept.
+    #[error("{attribute} is not kept: {why}")]
+    Password {
+        /// The attribute.
+        attribute: String,
+        /// Why not.
+        why: Unusable,
     },
     /// A line that could not be read.
     #[error("{what}")]

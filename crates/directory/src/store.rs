@@ -1,6 +1,6 @@
 //! The file: which tables it has, how it is made and opened, and who may open it.
 //!
-//! Format 1, one redb file `directory.redb`. Ids count up from 1 and are never used again; 0 is the
+//! Format 2, one redb file `directory.redb`. Ids count up from 1 and are never used again; 0 is the
 //! place above all names.
 //!
 //! | table | key | value |
@@ -14,12 +14,14 @@
 //! | links | owner, pair, delegate | nothing |
 //! | back_links | delegate, pair, owner | nothing |
 //! | owners | pair, owner | nothing |
+//! | passwords | id | salted hashes, see `password` |
 //!
 //! Invariant: `back_links` is the inverse of `links`, `owners` its projection; all three change in
 //! one transaction. An object's name is its parent and its RDN, so moving a tree is one write.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use redb::{
@@ -35,8 +37,9 @@ use crate::writing::Writing;
 /// Name of the file inside its folder.
 pub const FILE: &str = "directory.redb";
 
-/// The format this program writes, and the highest it reads.
-pub const FORMAT: u64 = 1;
+/// The format this program writes, and the only one it reads. Format 1 had passwords among the values of
+/// objects, as the LDIF had them.
+pub const FORMAT: u64 = 2;
 
 /// How much of the file is kept in memory by default, in bytes. The system's page cache holds the rest.
 pub const CACHE_BYTES: usize = 32 << 20;
@@ -57,6 +60,7 @@ pub(crate) const LINKS: TableDefinition<(u64, u16, u64), ()> = TableDefinition::
 pub(crate) const BACK_LINKS: TableDefinition<(u64, u16, u64), ()> =
     TableDefinition::new("back_links");
 pub(crate) const OWNERS: TableDefinition<(u16, u64), ()> = TableDefinition::new("owners");
+pub(crate) const PASSWORDS: TableDefinition<u64, &[u8]> = TableDefinition::new("passwords");
 
 /// The embedded directory: one file, any number of readers, one writer at a time.
 #[derive(Clone, Debug)]
@@ -65,6 +69,8 @@ pub struct Directory {
     folder: PathBuf,
     /// Names of attributes, as far as any reader has needed them.
     dictionary: Arc<Mutex<Arc<Dictionary>>>,
+    /// How many times something was committed since the file was opened.
+    commits: Arc<AtomicU64>,
 }
 
 impl Directory {
@@ -111,6 +117,7 @@ impl Directory {
             transaction.open_table(LINKS)?;
             transaction.open_table(BACK_LINKS)?;
             transaction.open_table(OWNERS)?;
+            transaction.open_table(PASSWORDS)?;
         }
         transaction.commit()?;
         Ok(Self::new(database, folder))
@@ -120,7 +127,8 @@ impl Directory {
     ///
     /// # Errors
     ///
-    /// [`Error::Absent`], [`Error::Locked`], [`Error::Newer`], [`Error::Damaged`], [`Error::Store`].
+    /// [`Error::Absent`], [`Error::Locked`], [`Error::Newer`], [`Error::Older`], [`Error::Damaged`],
+    /// [`Error::Store`].
     pub fn open(folder: &Path) -> Result<Self, Error> {
         Self::open_with_cache(folder, CACHE_BYTES)
     }
@@ -151,6 +159,10 @@ impl Directory {
                 found,
                 known: FORMAT,
             }),
+            Some(found) if found < FORMAT => Err(Error::Older {
+                found,
+                known: FORMAT,
+            }),
             Some(_) => Ok(Self::new(database, folder)),
             None => Err(Error::Damaged {
                 what: "it was not made by this program".to_owned(),
@@ -163,6 +175,7 @@ impl Directory {
             database: Arc::new(database),
             folder: folder.to_owned(),
             dictionary: Arc::default(),
+            commits: Arc::default(),
         }
     }
 
@@ -200,7 +213,13 @@ impl Directory {
         let mut transaction = self.database.begin_write()?;
         // Opening after a crash must not read the whole file.
         transaction.set_quick_repair(true);
-        Writing::begin(transaction, now)
+        Writing::begin(transaction, now, Arc::clone(&self.commits))
+    }
+
+    /// A number that grows with every commit; while it stays, so does everything that was read.
+    /// Counted anew each time the file is opened.
+    pub fn commits(&self) -> u64 {
+        self.commits.load(Ordering::Acquire)
     }
 }
 

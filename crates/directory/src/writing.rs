@@ -6,6 +6,8 @@
 //! transaction as it was, and the caller may go on and commit.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use automend_core::dn::Dn;
 use redb::{ReadableTable, Table, WriteTransaction};
@@ -15,16 +17,19 @@ use crate::error::{Error, Refusal};
 use crate::modify::Modification;
 use crate::name::{Name, canonical_rdn, check_length, naming_value};
 use crate::object::same_attribute;
+use crate::password::{self, Passwords};
 use crate::reading::Counts;
 use crate::schema::{self, Attribute, Link};
 use crate::store::{
-    BACK_LINKS, CHILDREN, Dictionary, GUIDS, HEAD, LINKS, NAMES, OBJECTS, OWNERS, VALUES, value_key,
+    BACK_LINKS, CHILDREN, Dictionary, GUIDS, HEAD, LINKS, NAMES, OBJECTS, OWNERS, PASSWORDS,
+    VALUES, value_key,
 };
 
 /// One write transaction on a directory; made by [`crate::Directory::write`].
 pub struct Writing {
     transaction: WriteTransaction,
     state: State,
+    commits: Arc<AtomicU64>,
 }
 
 /// What a transaction knows besides its tables.
@@ -40,7 +45,11 @@ pub(crate) struct State {
 }
 
 impl Writing {
-    pub(crate) fn begin(transaction: WriteTransaction, now: u64) -> Result<Self, Error> {
+    pub(crate) fn begin(
+        transaction: WriteTransaction,
+        now: u64,
+        commits: Arc<AtomicU64>,
+    ) -> Result<Self, Error> {
         let state = {
             let head = transaction.open_table(HEAD)?;
             let one = |name: &str| -> Result<u64, Error> {
@@ -61,7 +70,11 @@ impl Writing {
                 put_off: None,
             }
         };
-        Ok(Self { transaction, state })
+        Ok(Self {
+            transaction,
+            state,
+            commits,
+        })
     }
 
     /// Adds an object. objectGUID is taken from the attributes if it is there, else made.
@@ -152,6 +165,7 @@ impl Writing {
             }
         }
         self.transaction.commit()?;
+        self.commits.fetch_add(1, Ordering::AcqRel);
         Ok(())
     }
 
@@ -176,6 +190,7 @@ pub(crate) struct Work<'t> {
     pub links: Table<'t, (u64, u16, u64), ()>,
     pub back_links: Table<'t, (u64, u16, u64), ()>,
     owners: Table<'t, (u16, u64), ()>,
+    pub passwords: Table<'t, u64, &'static [u8]>,
 }
 
 /// Where a name is, or would be.
@@ -197,6 +212,7 @@ pub(crate) struct Draft {
     pub hidden: bool,
     pub attributes: Vec<(u32, Vec<Vec<u8>>)>,
     pub links: Vec<(u16, u64)>,
+    pub passwords: Passwords,
 }
 
 impl<'t> Work<'t> {
@@ -211,6 +227,7 @@ impl<'t> Work<'t> {
             links: transaction.open_table(LINKS)?,
             back_links: transaction.open_table(BACK_LINKS)?,
             owners: transaction.open_table(OWNERS)?,
+            passwords: transaction.open_table(PASSWORDS)?,
         })
     }
 
@@ -237,6 +254,17 @@ impl<'t> Work<'t> {
                     attribute,
                     dn,
                 }));
+            }
+            if let Some(secret) = password::secret(name) {
+                draft
+                    .passwords
+                    .add(secret, values)
+                    .map_err(|why| Refusal::Password {
+                        attribute: name.clone(),
+                        dn: dn.clone(),
+                        why,
+                    })?;
+                continue;
             }
             match known {
                 Some(Attribute {
@@ -356,6 +384,9 @@ impl<'t> Work<'t> {
         for (pair, delegate) in draft.links {
             self.link(id, pair, delegate)?;
         }
+        if !draft.deleted {
+            self.put_passwords(id, &draft.passwords)?;
+        }
         self.state.counts.tombstones += u64::from(draft.deleted);
         self.state.counts.objects += u64::from(!draft.deleted && !draft.hidden);
         Ok(id)
@@ -397,6 +428,16 @@ impl<'t> Work<'t> {
                 self.owners.remove((pair, owner))?;
             }
             self.state.counts.links = self.state.counts.links.saturating_sub(1);
+        }
+        Ok(())
+    }
+
+    /// Writes what is kept of an object's passwords.
+    pub(crate) fn put_passwords(&mut self, id: u64, passwords: &Passwords) -> Result<(), Error> {
+        if passwords.is_empty() {
+            self.passwords.remove(id)?;
+        } else {
+            self.passwords.insert(id, passwords.encode().as_slice())?;
         }
         Ok(())
     }

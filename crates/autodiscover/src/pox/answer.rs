@@ -8,15 +8,14 @@
 //! EWS Managed API, which knows `EXCH`, `EXPR` and `WEB`, takes one without a `Type` for `EXCH` and all
 //! others for one kind, and refuses an answer that has two of a kind.
 
-use std::io::Write as _;
-
 use automend_core::fault::FaultCode;
 use automend_core::names::SmtpAddress;
-use automend_core::settings::{AlternativeMailbox, Locator, Outcome, Place, Settings};
+use automend_core::settings::{AlternativeMailbox, Outcome, Settings};
 
 use super::Stamp;
+use crate::mailbox::{DATABASE, Located, Mailbox, PAGES, REALM};
 use crate::schema::pox;
-use crate::services::{Abilities, Encryption, Login, MailServer, Services, Shape, Site};
+use crate::services::{Abilities, Encryption, MailServer, Services, Site};
 use crate::xml::Writer;
 
 /// Writes the answer to Outlook to the end of `out`.
@@ -36,7 +35,7 @@ pub fn answer(
         }
         .write(out),
         Outcome::Redirect(address) => {
-            redirect("redirectAddr", "RedirectAddr", address.as_str(), out)
+            redirect("redirectAddr", "RedirectAddr", address.as_str(), out);
         }
         Outcome::Fault(found) => fault(found.code, stamp, out),
     }
@@ -82,89 +81,14 @@ fn document(response: Option<&str>, out: &mut Vec<u8>, body: impl FnOnce(&mut Wr
     xml.close("Autodiscover");
 }
 
-/// What a mailbox is called in place of a server, since Exchange 2013: `GUID@DOMAIN`.
-#[derive(Clone, Copy)]
-pub(crate) struct Mailbox {
-    text: [u8; 36],
-}
-
-impl Mailbox {
-    pub(crate) fn of(settings: &Settings) -> Self {
-        let mut text = [b'0'; 36];
-        // A GUID is 36 characters long, so there is room for all of it.
-        let written = write!(text.as_mut_slice(), "{}", settings.mailbox_guid);
-        debug_assert!(written.is_ok());
-        Self { text }
-    }
-
-    pub(crate) fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.text).unwrap_or_default()
-    }
-}
-
 struct Answering<'a> {
     settings: &'a Settings,
     services: &'a Services,
     abilities: Abilities,
-    mailbox: Mailbox,
+    mailbox: Mailbox<'a>,
 }
-
-/// The organisation's part of a legacy name: what stands before `/cn=Recipients`.
-pub(crate) fn organisation(legacy_dn: &str) -> Option<&str> {
-    const RECIPIENTS: &str = "/cn=recipients";
-    let at = legacy_dn
-        .as_bytes()
-        .windows(RECIPIENTS.len())
-        .position(|window| window.eq_ignore_ascii_case(RECIPIENTS.as_bytes()))?;
-    legacy_dn
-        .get(..at)
-        .filter(|organisation| !organisation.is_empty())
-}
-
-/// Pages of the control panel: the element, and what is added to `EcpUrl` for it before the realm.
-pub(crate) const PANEL: &[(&str, &str)] = &[
-    ("EcpUrl-um", "?rfr=olk&p=customize/voicemail.aspx&exsvurl=1"),
-    (
-        "EcpUrl-aggr",
-        "?rfr=olk&p=personalsettings/EmailSubscriptions.slab&exsvurl=1",
-    ),
-    (
-        "EcpUrl-mt",
-        "PersonalSettings/DeliveryReport.aspx?rfr=olk&exsvurl=1&IsOWA=<IsOWA>&MsgID=<MsgID>&Mbx=<Mbx>",
-    ),
-    (
-        "EcpUrl-ret",
-        "?rfr=olk&p=organize/retentionpolicytags.slab&exsvurl=1",
-    ),
-    ("EcpUrl-sms", "?rfr=olk&p=sms/textmessaging.slab&exsvurl=1"),
-    (
-        "EcpUrl-publish",
-        "customize/calendarpublishing.slab?rfr=olk&exsvurl=1&FldID=<FldID>",
-    ),
-    (
-        "EcpUrl-photo",
-        "PersonalSettings/EditAccount.aspx?rfr=olk&chgPhoto=1&exsvurl=1",
-    ),
-    ("EcpUrl-tm", "?rfr=olk&ftr=TeamMailbox&exsvurl=1"),
-    (
-        "EcpUrl-tmCreating",
-        "?rfr=olk&ftr=TeamMailboxCreating&SPUrl=<SPUrl>&Title=<Title>&SPTMAppUrl=<SPTMAppUrl>&exsvurl=1",
-    ),
-    (
-        "EcpUrl-tmEditing",
-        "?rfr=olk&ftr=TeamMailboxEditing&Id=<Id>&exsvurl=1",
-    ),
-    (
-        "EcpUrl-extinstall",
-        "Extension/InstalledExtensions.slab?rfr=olk&exsvurl=1",
-    ),
-];
 
 impl Answering<'_> {
-    fn domain(&self) -> &str {
-        self.settings.address.domain()
-    }
-
     fn write(&self, out: &mut Vec<u8>) {
         document(Some(pox::OUTLOOK_RESPONSE), out, |xml| {
             self.user(xml);
@@ -223,8 +147,12 @@ impl Answering<'_> {
     }
 
     fn mapi_http(&self, xml: &mut Writer<'_>) {
+        let [guid, at, domain] = self.mailbox.server();
         xml.open_with("Protocol", &[("Type", "mapiHttp"), ("Version", "1")]);
-        for (element, path) in [("MailStore", "/emsmdb/"), ("AddressBook", "/nspi/")] {
+        for (element, path) in [
+            ("MailStore", "/emsmdb/?MailboxId="),
+            ("AddressBook", "/nspi/?MailboxId="),
+        ] {
             xml.open(element);
             for (element, site) in [
                 ("InternalUrl", &self.services.internal),
@@ -232,9 +160,7 @@ impl Answering<'_> {
             ] {
                 if let Some(base) = &site.mapi {
                     let base = base.trim_end_matches('/');
-                    let mailbox = self.mailbox.as_str();
-                    let pieces = [base, path, "?MailboxId=", mailbox, "@", self.domain()];
-                    xml.leaf_of(element, &[], &pieces);
+                    xml.leaf_of(element, &[], &[base, path, guid, at, domain]);
                 }
             }
             xml.close(element);
@@ -245,44 +171,29 @@ impl Answering<'_> {
     /// `EXCH`: as reached within the organisation.
     fn rpc(&self, xml: &mut Writer<'_>) {
         let services = self.services;
-        let mailbox = [self.mailbox.as_str(), "@", self.domain()];
-        let [guid, at, domain] = mailbox;
         xml.open("Protocol");
         xml.leaf("Type", "EXCH");
-        xml.leaf_of("Server", &[], &mailbox);
-        let organisation = organisation(&self.settings.legacy_dn);
-        let server = organisation.map(|organisation| {
-            [
-                organisation,
-                "/cn=Configuration/cn=Servers/cn=",
-                guid,
-                at,
-                domain,
-            ]
-        });
-        if let Some(pieces) = server {
+        xml.leaf_of("Server", &[], &self.mailbox.server());
+        let server_dn = self.mailbox.server_dn();
+        if let Some(pieces) = server_dn {
             xml.leaf_of("ServerDN", &[], &pieces);
         }
-        let mut hex = [0; 8];
-        let written = write!(
-            hex.as_mut_slice(),
-            "{:08X}",
-            services.server_version.packed()
-        );
-        debug_assert!(written.is_ok());
-        xml.leaf(
-            "ServerVersion",
-            std::str::from_utf8(&hex).unwrap_or_default(),
-        );
-        if let Some([a, b, c, d, e]) = server {
-            xml.leaf_of("MdbDN", &[], &[a, b, c, d, e, "/cn=Microsoft Private MDB"]);
+        let version = format!("{:08X}", services.server_version.packed());
+        xml.leaf("ServerVersion", &version);
+        if let Some([organisation, servers, guid, at, domain]) = server_dn {
+            let pieces = [organisation, servers, guid, at, domain, DATABASE];
+            xml.leaf_of("MdbDN", &[], &pieces);
         }
-        xml.leaf_if(
-            "PublicFolderServer",
-            services.public_folder_server.as_deref(),
-        );
+        let public_folders = services.public_folder_server.as_deref();
+        xml.leaf_if("PublicFolderServer", public_folders);
         xml.leaf_if("AD", services.directory_server.as_deref());
-        self.urls(xml, &services.internal);
+        // What is reached from everywhere is reached from within.
+        let site = if services.internal.is_empty() {
+            &services.external
+        } else {
+            &services.internal
+        };
+        self.urls(xml, site);
         xml.leaf("ServerExclusiveConnect", "off");
         xml.close("Protocol");
     }
@@ -312,8 +223,9 @@ impl Answering<'_> {
         xml.leaf_if("EmwsUrl", ews);
         if let Some(url) = &site.ecp {
             xml.leaf("EcpUrl", url);
-            for (element, page) in PANEL {
-                xml.leaf_of(element, &[], &[page, "&realm=", self.domain()]);
+            for page in PAGES {
+                let pieces = [page.fragment, REALM, self.mailbox.domain()];
+                xml.leaf_of(page.element, &[], &pieces);
             }
         }
         xml.leaf_if("OOFUrl", ews);
@@ -386,7 +298,7 @@ impl Answering<'_> {
         xml.open("AlternativeMailbox");
         xml.leaf("Type", mailbox.kind.as_str());
         xml.leaf("DisplayName", &mailbox.display_name);
-        match located(mailbox, self.services.shape) {
+        match Located::of(mailbox, self.services.shape) {
             Located::Place(place) => {
                 xml.leaf("LegacyDN", &place.legacy_dn);
                 xml.leaf("Server", &place.server);
@@ -397,36 +309,5 @@ impl Answering<'_> {
             }
         }
         xml.close("AlternativeMailbox");
-    }
-}
-
-/// One of the two legal shapes of an alternative mailbox.
-pub(crate) enum Located<'a> {
-    /// `SmtpAddress` and `OwnerSmtpAddress`.
-    Address(&'a str, Option<&'a SmtpAddress>),
-    /// `LegacyDN` and `Server`.
-    Place(&'a Place),
-}
-
-/// The shape that is wanted where the mailbox has it, or else the other.
-pub(crate) fn located(mailbox: &AlternativeMailbox, shape: Shape) -> Located<'_> {
-    match (&mailbox.locator, &mailbox.place, shape) {
-        (Locator::Place(place), _, _) | (Locator::Address(_), Some(place), Shape::LegacyDn) => {
-            Located::Place(place)
-        }
-        (Locator::Address(address), _, _) => {
-            Located::Address(address, mailbox.owner_address.as_ref())
-        }
-    }
-}
-
-impl MailServer {
-    /// What a user with this address types as the name.
-    pub fn login_of<'a>(&self, address: &'a SmtpAddress) -> &'a str {
-        let whole = address.as_str();
-        match self.login {
-            Login::Address => whole,
-            Login::LocalPart => whole.split('@').next().unwrap_or(whole),
-        }
     }
 }

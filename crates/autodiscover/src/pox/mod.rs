@@ -7,7 +7,6 @@ mod answer;
 mod read;
 mod request;
 
-pub(crate) use answer::{Located, Mailbox, PANEL, located, organisation};
 pub use answer::{answer, fault, redirect_url};
 pub(crate) use read::{alternative, fields};
 

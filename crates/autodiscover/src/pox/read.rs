@@ -193,73 +193,77 @@ impl Reader {
 
     fn account(&mut self, account: &Element) -> Reply {
         let mut told = Account::default();
-        let mut action = None;
-        let mut address = None;
-        let mut url = None;
+        let [mut action, mut address, mut url] = [None; 3];
         for child in &account.children {
-            let value = child.value();
-            match child.name.as_str() {
-                "AccountType" if told.account_type.is_none() => {
-                    told.account_type = Some(value.to_owned())
+            let name = child.name.as_str();
+            let single = match name {
+                "Action" => &mut action,
+                _ if name.eq_ignore_ascii_case("RedirectAddr") => &mut address,
+                // The specification's spelling is `RedirectUrl`, exchangelib's `RedirectURL`.
+                _ if name.eq_ignore_ascii_case("RedirectUrl") => &mut url,
+                _ => {
+                    self.part(child, &mut told);
+                    continue;
                 }
-                "Action" if action.is_none() => action = Some(value),
-                name if name.eq_ignore_ascii_case("RedirectAddr") && address.is_none() => {
-                    address = Some(value)
-                }
-                name if name.eq_ignore_ascii_case("RedirectUrl") && url.is_none() => {
-                    url = Some(value)
-                }
-                "Protocol" => told.protocols.push(protocol(child)),
-                // The EWS Managed API looks for SOAP's spelling here.
-                "AlternativeMailbox" | "AlternateMailbox" => {
-                    told.alternatives
-                        .push(alternative(child, &mut self.defects));
-                }
-                "PublicFolderInformation" if told.public_folder_mailbox.is_none() => {
-                    told.public_folder_mailbox = child
-                        .any("SmtpAddress")
-                        .map(|address| address.value().to_owned());
-                    told.other.extend(
-                        fields(child)
-                            .into_iter()
-                            .filter(|field| field.path != "SmtpAddress"),
-                    );
-                }
-                _ => flatten(child, &mut told.other),
+            };
+            if single.is_none() {
+                *single = Some(child.value());
+            } else {
+                flatten(child, &mut told.other);
             }
         }
-        let says = |word: &str| action.is_some_and(|action| action.eq_ignore_ascii_case(word));
-        let filled = |target: Option<&str>| {
-            target
-                .filter(|target| !target.is_empty())
-                .map(str::to_owned)
+        let [address, url] = [address, url].map(|target| target.filter(|text| !text.is_empty()));
+        let by_address = || address.map(|address| Reply::RedirectAddress(address.to_owned()));
+        let by_url = || url.map(|url| Reply::RedirectUrl(url.to_owned()));
+        let redirect = match action.map(str::to_ascii_lowercase).as_deref() {
+            Some("settings") => None,
+            Some("redirectaddr") => by_address().or_else(|| {
+                self.missing("Account", "RedirectAddr");
+                None
+            }),
+            Some("redirecturl") => by_url().or_else(|| {
+                self.missing("Account", "RedirectUrl");
+                None
+            }),
+            _ => {
+                match action {
+                    None => self.missing("Account", "Action"),
+                    Some(action) => self.value("Action", action),
+                }
+                // Without settings, what is meant is plain enough.
+                let instead = by_address().or_else(by_url);
+                instead.filter(|_| told.protocols.is_empty())
+            }
         };
-        if says("redirectAddr") {
-            if let Some(address) = filled(address) {
-                return Reply::RedirectAddress(address);
+        redirect.unwrap_or(Reply::Settings(told))
+    }
+
+    /// A part of an account that has settings.
+    fn part(&mut self, child: &Element, told: &mut Account) {
+        match child.name.as_str() {
+            "AccountType" if told.account_type.is_none() => {
+                told.account_type = Some(child.value().to_owned());
             }
-            self.missing("Account", "RedirectAddr");
-        } else if says("redirectUrl") {
-            if let Some(url) = filled(url) {
-                return Reply::RedirectUrl(url);
+            "Protocol" => told.protocols.push(protocol(child)),
+            // The EWS Managed API looks for SOAP's spelling here.
+            "AlternativeMailbox" | "AlternateMailbox" => {
+                told.alternatives
+                    .push(alternative(child, &mut self.defects));
             }
-            self.missing("Account", "RedirectUrl");
-        } else if !says("settings") {
-            match action {
-                None => self.missing("Account", "Action"),
-                Some(action) => self.value("Action", action),
-            }
-            // What is meant is plain enough.
-            if told.protocols.is_empty() {
-                if let Some(address) = filled(address) {
-                    return Reply::RedirectAddress(address);
+            "PublicFolderInformation" if told.public_folder_mailbox.is_none() => {
+                for field in fields(child) {
+                    if field.path == "SmtpAddress" && told.public_folder_mailbox.is_none() {
+                        told.public_folder_mailbox = Some(field.value);
+                    } else {
+                        told.other.push(Field {
+                            path: format!("PublicFolderInformation/{}", field.path),
+                            ..field
+                        });
+                    }
                 }
-                if let Some(url) = filled(url) {
-                    return Reply::RedirectUrl(url);
-                }
             }
+            _ => flatten(child, &mut told.other),
         }
-        Reply::Settings(told)
     }
 
     fn action(&mut self, action: &Element) -> Reply {

@@ -8,6 +8,7 @@ mod answer;
 mod read;
 mod request;
 mod setting;
+mod user;
 
 pub use answer::{
     DomainAnswer, Head, UserAnswer, domain_settings, federation_information, refusal, user_settings,

@@ -673,7 +673,7 @@ impl Live {
 }
 
 impl RootDse {
-    pub(super) async fn read(client: &Client) -> Result<Self, Error> {
+    pub(crate) async fn read(client: &Client) -> Result<Self, Error> {
         const WANTED: &[&str] = &[
             "namingContexts",
             "defaultNamingContext",

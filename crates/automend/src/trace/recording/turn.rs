@@ -48,7 +48,7 @@ pub(crate) struct Message {
 
 impl Message {
     /// The first header of a name.
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header<'m>(&'m self, name: &'m str) -> Option<&'m str> {
         self.all(name).next()
     }
 

@@ -1,0 +1,241 @@
+//! Accounts of the embedded directory.
+//!
+//! Invariant: a login is refused at once when the account's password, its `userAccountControl`, its
+//! expiry or its name change, or when it is gone; nobody finds out by the time a refusal takes whether
+//! an account exists.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use automend_core::dn::Dn;
+use automend_directory::{Directory, Error, Object, Passwords, Reading};
+use tokio::sync::Semaphore;
+use zeroize::Zeroizing;
+
+use super::accounts::{self, Guard as AnyGuard, Kind, Proved, Rights, Trouble, account};
+use super::login::{Claims, Domains, Login};
+use super::throttle::Key;
+
+/// The accounts.
+pub(crate) struct Embedded {
+    directory: Directory,
+    /// Argon2 takes a core and memory for a while; so many run at once.
+    checking: Arc<Semaphore>,
+    /// Checks that run or wait; beyond [`MOST_WAITING`] they are refused.
+    seats: Semaphore,
+    hasher: RandomState,
+}
+
+/// Checks that may wait for their turn.
+const MOST_WAITING: usize = 512;
+/// Objects that may share a name.
+const MOST_ALIKE: usize = 32;
+
+/// An account, or nobody with somebody else's password.
+pub(super) struct Candidate {
+    object: Option<Object>,
+    passwords: Passwords,
+    /// [`Directory::commits`] before they were read.
+    commits: u64,
+}
+
+/// The state of an account at the time it was proved.
+#[derive(Debug)]
+pub(super) struct Guard {
+    id: u64,
+    /// A hash over all that a login depends on.
+    state: u64,
+    /// [`Directory::commits`] when the state was last seen to be this.
+    seen: AtomicU64,
+}
+
+impl Embedded {
+    pub(super) fn new(directory: Directory) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self {
+            directory,
+            checking: Arc::new(Semaphore::new(cores)),
+            seats: Semaphore::new(cores + MOST_WAITING),
+            hasher: RandomState::new(),
+        }
+    }
+
+    pub(super) fn find(&self, login: &Login) -> Result<accounts::Candidate, Trouble> {
+        let failed = |error: Error| Trouble::Unavailable(error.to_string());
+        let commits = self.directory.commits();
+        let reading = self.directory.read().map_err(failed)?;
+        let (object, passwords) = self.read(&reading, login).map_err(failed)?;
+        let key = match &object {
+            Some(object) => Key::Known(object.id),
+            None => Key::Unknown(self.hasher.hash_one(login.key())),
+        };
+        let candidate = Candidate {
+            object,
+            passwords,
+            commits,
+        };
+        Ok(accounts::Candidate {
+            key,
+            stamp: self.hasher.hash_one(&candidate.passwords),
+            kind: Kind::Embedded(candidate),
+        })
+    }
+
+    /// The account that a login means and what is kept of its passwords, or somebody else's.
+    fn read(&self, reading: &Reading, login: &Login) -> Result<(Option<Object>, Passwords), Error> {
+        let mut found = Vec::new();
+        for (name, value) in login.values() {
+            let objects = match reading.by_value(name, value.as_bytes()) {
+                Ok(objects) => objects,
+                // What has no index here names nobody.
+                Err(Error::NotIndexed { .. }) => continue,
+                Err(error) => return Err(error),
+            };
+            for object in objects.take(MOST_ALIKE) {
+                found.push(object?);
+            }
+        }
+        if let Some(object) = login.choose(found, &domains(reading)?) {
+            let passwords = reading.passwords(object.id)?;
+            if !passwords.is_empty() {
+                return Ok((Some(object), passwords));
+            }
+        }
+        let decoy = reading.decoy(self.hasher.hash_one(login.key()))?;
+        Ok((None, decoy))
+    }
+
+    pub(super) async fn prove(
+        &self,
+        candidate: &Candidate,
+        password: &str,
+    ) -> Result<Option<Proved>, Trouble> {
+        let _seat = self.seats.try_acquire().map_err(|_| Trouble::Busy)?;
+        let password = Zeroizing::new(password.as_bytes().to_vec());
+        let turn = Arc::clone(&self.checking).acquire_owned().await;
+        let turn = turn.map_err(|_| Trouble::Busy)?;
+        let kept = candidate.passwords.clone();
+        let checked = tokio::task::spawn_blocking(move || {
+            let right = kept.matches(&password);
+            drop(turn);
+            right
+        });
+        match checked.await {
+            Ok(true) => Ok(self.vouched(candidate)),
+            Ok(false) => Ok(None),
+            Err(_) => Err(Trouble::Unavailable(
+                "checking a password broke off".to_owned(),
+            )),
+        }
+    }
+
+    pub(super) fn vouched(&self, candidate: &Candidate) -> Option<Proved> {
+        let object = candidate.object.as_ref()?;
+        if !rights(object).are_open() {
+            return None;
+        }
+        Some(Proved {
+            account: Arc::new(account(&object.dn, |name| object.text(name))),
+            guard: Arc::new(AnyGuard::Embedded(Guard {
+                id: object.id,
+                state: self.state(object, &candidate.passwords),
+                seen: AtomicU64::new(candidate.commits),
+            })),
+        })
+    }
+
+    /// Somebody without an NT hash gets one that no password has.
+    pub(super) fn nt_hash(&self, candidate: &Candidate) -> [u8; 16] {
+        match (&candidate.object, candidate.passwords.nt_hash()) {
+            (Some(_), Some(hash)) => *hash,
+            _ => {
+                let half = |salt: u8| {
+                    self.hasher
+                        .hash_one((salt, candidate.commits))
+                        .to_ne_bytes()
+                };
+                let mut hash = [0; 16];
+                for (slot, byte) in hash.iter_mut().zip(half(0).into_iter().chain(half(1))) {
+                    *slot = byte;
+                }
+                hash
+            }
+        }
+    }
+
+    pub(super) fn holds(&self, guard: &Guard) -> bool {
+        let commits = self.directory.commits();
+        if guard.seen.load(Ordering::Acquire) == commits {
+            return true;
+        }
+        let now = || -> Result<Option<(Object, Passwords)>, Error> {
+            let reading = self.directory.read()?;
+            let Some(object) = reading.by_id(guard.id)? else {
+                return Ok(None);
+            };
+            Ok(Some((object, reading.passwords(guard.id)?)))
+        };
+        match now() {
+            Ok(Some((object, passwords)))
+                if !object.deleted && self.state(&object, &passwords) == guard.state =>
+            {
+                guard.seen.store(commits, Ordering::Release);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The DNS name of the first domain.
+    pub(super) fn domain(&self) -> String {
+        let heads = self
+            .directory
+            .read()
+            .and_then(|reading| reading.naming_contexts());
+        let head = heads.ok().and_then(|heads| heads.into_iter().next());
+        head.map_or_else(String::new, |head| super::login::dns_name(&head))
+    }
+
+    fn state(&self, object: &Object, passwords: &Passwords) -> u64 {
+        self.hasher
+            .hash_one((object.dn.as_str(), passwords, rights(object)))
+    }
+}
+
+fn rights(object: &Object) -> Rights {
+    Rights::read(|name| object.text(name))
+}
+
+/// What the directory says of short names.
+fn domains(reading: &Reading) -> Result<Domains, Error> {
+    let mut domains = Domains::default();
+    for head in reading.naming_contexts()? {
+        let Ok(partitions) = Dn::parse(&format!("CN=Partitions,{head}")) else {
+            continue;
+        };
+        if !head.rdn().eq_ignore_ascii_case("CN=Configuration") {
+            continue;
+        }
+        for object in reading.subtree(&partitions, automend_directory::Scope::One)? {
+            let object = object?;
+            if let (Some(short), Some(Ok(head))) = (
+                object.text("nETBIOSName"),
+                object.text("nCName").map(Dn::parse),
+            ) {
+                domains.add(short, head);
+            }
+        }
+    }
+    Ok(domains)
+}
+
+impl Claims for Object {
+    fn dn(&self) -> &Dn {
+        &self.dn
+    }
+
+    fn has(&self, name: &str, lower: &str) -> bool {
+        self.holds(name, lower.as_bytes())
+    }
+}

@@ -1,0 +1,474 @@
+//! Accounts of a live directory: names are looked up by the service's own account, passwords are checked
+//! by a bind (RFC 4513 5.1.3) on connections that do nothing else.
+//!
+//! Invariant: no password goes in clear to another machine; one bind for one password on one server,
+//! unless the connection was lost before it had any answer; only the directory's own word is a wrong
+//! password, and every other failure is an outage.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use automend_core::dn::Dn;
+use automend_core::names::attribute;
+use automend_ldap::{Client, Entry, Error, Filter, ResultCode, Scope, Search};
+use tokio::sync::Semaphore;
+use uuid::Uuid;
+
+use super::accounts::{self, EXPIRES, Guard, Kind, Proved, Rights, Trouble, account};
+use super::login::{Claims, Domains, Login, UID};
+use super::throttle::{Key, Limits};
+use crate::clock;
+use crate::config::{Scheme, Settings, Url};
+use crate::connect::connect;
+use crate::directory::live::{RootDse, is_lost};
+
+/// The servers.
+pub(crate) struct Servers {
+    settings: Settings,
+    servers: Vec<Server>,
+    /// The one that answered last.
+    first: AtomicUsize,
+    /// Logins under way.
+    seats: Semaphore,
+    policy: RwLock<Policy>,
+    hasher: RandomState,
+}
+
+/// One server.
+struct Server {
+    url: Url,
+    /// The connection of the service's own account.
+    service: tokio::sync::Mutex<Option<Arc<Service>>>,
+    /// Connections for checking passwords, whoever was bound last.
+    idle: Mutex<Vec<Client>>,
+    /// It failed, and is left alone until then while another one answers.
+    rests: Mutex<Option<Instant>>,
+}
+
+struct Service {
+    client: Client,
+    root: RootDse,
+}
+
+/// What the domain says of lock-outs and of short names.
+#[derive(Clone)]
+struct Policy {
+    limits: Limits,
+    domains: Domains,
+    read: Option<Instant>,
+}
+
+/// An account of the directory, or nobody.
+pub(super) enum Candidate {
+    Account { dn: Dn, entry: Entry },
+    Nobody,
+}
+
+/// How long a server may take for one request of a login, connecting included.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a server that failed is left alone.
+const REST: Duration = Duration::from_secs(10);
+/// How long the domain's policy is believed.
+const POLICY: Duration = Duration::from_secs(600);
+/// Connections for checking passwords that are kept for each server.
+const MOST_IDLE: usize = 16;
+/// Logins under way at once.
+const MOST_SEATS: usize = 256;
+/// Objects that may share a name.
+const MOST_ALIKE: usize = 32;
+
+/// What is read of an account.
+const WANTED: &[&str] = &[
+    attribute::OBJECT_CLASS,
+    attribute::SAM_ACCOUNT_NAME,
+    UID,
+    attribute::USER_PRINCIPAL_NAME,
+    attribute::MAIL,
+    attribute::PROXY_ADDRESSES,
+    attribute::USER_ACCOUNT_CONTROL,
+    EXPIRES,
+    PASSWORD_SET,
+    PASSWORD_CHANGED,
+];
+/// `pwdLastSet` ([MS-ADA3] 2.177).
+const PASSWORD_SET: &str = "pwdLastSet";
+/// `pwdChangedTime`, where there is a password policy of slapd (draft-behera-ldap-password-policy 5.3.2).
+const PASSWORD_CHANGED: &str = "pwdChangedTime";
+
+/// A request failed; another server may do better.
+type Failed = String;
+
+impl Servers {
+    pub(super) fn new(settings: &Settings, servers: &[Url]) -> Result<Self> {
+        if servers.is_empty() {
+            bail!("no server to check passwords with");
+        }
+        for url in servers {
+            if url.scheme == Scheme::Ldap && !settings.start_tls && !url.is_loopback() {
+                bail!(
+                    "{url}: refusing to check passwords in clear text on another machine; use ldaps:// or \
+                     start-tls"
+                );
+            }
+        }
+        let mut settings = settings.with_known_password()?;
+        settings.timeout = settings.timeout.min(PATIENCE);
+        Ok(Self {
+            settings,
+            servers: servers.iter().cloned().map(Server::new).collect(),
+            first: AtomicUsize::new(0),
+            seats: Semaphore::new(MOST_SEATS),
+            policy: RwLock::new(Policy {
+                limits: Limits::LIVE,
+                domains: Domains::default(),
+                read: None,
+            }),
+            hasher: RandomState::new(),
+        })
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        self.policy().limits
+    }
+
+    pub(super) async fn find(&self, login: &Login) -> Result<accounts::Candidate, Trouble> {
+        let _seat = self.seats.try_acquire().map_err(|_| Trouble::Busy)?;
+        let filter = Filter::or(
+            login
+                .values()
+                .into_iter()
+                .map(|(name, value)| Filter::equal(name, value)),
+        );
+        let found = self
+            .first_that_answers(async |server| {
+                let service = server.service(&self.settings).await?;
+                let found = self.search(&service, &filter).await;
+                server.judge(&service.client, found).await
+            })
+            .await?;
+        let accounts = found
+            .into_iter()
+            .filter(is_account)
+            .filter_map(|entry| Some(Found(Dn::parse(&entry.dn).ok()?, entry)))
+            .collect();
+        let (key, stamp, candidate) = match login.choose(accounts, &self.policy().domains) {
+            Some(Found(dn, entry)) => {
+                let stamp = [PASSWORD_SET, PASSWORD_CHANGED].map(|name| entry.first_text(name));
+                (
+                    Key::Known(dn.hash64()),
+                    self.hasher.hash_one(stamp),
+                    Candidate::Account { dn, entry },
+                )
+            }
+            None => (
+                Key::Unknown(self.hasher.hash_one(login.key())),
+                0,
+                Candidate::Nobody,
+            ),
+        };
+        Ok(accounts::Candidate {
+            key,
+            stamp,
+            kind: Kind::Live(candidate),
+        })
+    }
+
+    pub(super) async fn prove(
+        &self,
+        candidate: &Candidate,
+        password: &str,
+    ) -> Result<Option<Proved>, Trouble> {
+        let _seat = self.seats.try_acquire().map_err(|_| Trouble::Busy)?;
+        if password.is_empty() {
+            return Ok(None);
+        }
+        let right = match candidate {
+            Candidate::Account { dn, .. } => {
+                self.first_that_answers(async |server| {
+                    server.bind(&self.settings, dn.as_str(), password).await
+                })
+                .await?
+            }
+            // Takes as long as a refusal, and tells the server nothing.
+            Candidate::Nobody => {
+                let (nobody, nothing) = (format!("CN={}", Uuid::new_v4()), Uuid::new_v4());
+                self.first_that_answers(async |server| {
+                    let service = server.service(&self.settings).await?;
+                    let below = service.root.contexts.first().map_or("", String::as_str);
+                    let dn = format!("{nobody},{below}");
+                    server.bind(&self.settings, &dn, &nothing.to_string()).await
+                })
+                .await?;
+                false
+            }
+        };
+        Ok(if right { candidate.vouched() } else { None })
+    }
+
+    /// All that a filter selects, in every naming context.
+    async fn search(&self, service: &Service, filter: &Filter) -> Result<Vec<Entry>, Error> {
+        self.read_policy(service).await?;
+        let own: Vec<&str> = self.settings.base.iter().map(Dn::as_str).collect();
+        let bases = if own.is_empty() {
+            service.root.contexts.iter().map(String::as_str).collect()
+        } else {
+            own
+        };
+        let mut found = Vec::new();
+        for base in bases {
+            let search = Search::new(base, Scope::Subtree, filter.clone(), WANTED);
+            match service.client.entries(&search, MOST_ALIKE).await {
+                Ok(entries) => found.extend(entries),
+                // A context that this account can't see, or one that is elsewhere.
+                Err(Error::Refused {
+                    code: ResultCode::NO_SUCH_OBJECT,
+                    ..
+                }) if self.settings.base.is_empty() => {}
+                Err(Error::Referral { .. }) => {}
+                // So many that none is meant.
+                Err(Error::Limit { .. }) => return Ok(Vec::new()),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(found)
+    }
+
+    /// What the domain says, where it says something and it was not read lately.
+    async fn read_policy(&self, service: &Service) -> Result<(), Error> {
+        let now = clock::monotonic();
+        let fresh = |read: Instant| now.saturating_duration_since(read) < POLICY;
+        if self.policy().read.is_some_and(fresh) {
+            return Ok(());
+        }
+        let mut policy = Policy {
+            limits: Limits::LIVE,
+            domains: Domains::default(),
+            read: Some(now),
+        };
+        if let Some(domain) = &service.root.default {
+            let wanted = ["lockoutThreshold", "lockOutObservationWindow"];
+            let head = readable(service.client.base(domain, &wanted).await)?.flatten();
+            let number = |name: &str| -> Option<i64> {
+                head.as_ref()?.first_text(name)?.trim().parse().ok()
+            };
+            if let Some(threshold) = number("lockoutThreshold") {
+                // In 100 ns, and negative ([MS-ADA2] 2.40).
+                let window = number("lockOutObservationWindow")
+                    .unwrap_or(0)
+                    .unsigned_abs();
+                let window = Duration::from_secs(window / 10_000_000);
+                let threshold = u32::try_from(threshold).unwrap_or(0);
+                policy.limits = Limits::LIVE.under(threshold, window);
+            }
+        }
+        if let Some(configuration) = &service.root.configuration {
+            let base = format!("CN=Partitions,{configuration}");
+            let filter = Filter::present("nETBIOSName");
+            let search = Search::new(&base, Scope::One, filter, &["nETBIOSName", "nCName"]);
+            let entries = readable(service.client.entries(&search, 1000).await)?;
+            for entry in entries.unwrap_or_default() {
+                if let (Some(short), Some(Ok(head))) = (
+                    entry.first_text("nETBIOSName"),
+                    entry.first_text("nCName").map(Dn::parse),
+                ) {
+                    policy.domains.add(short, head);
+                }
+            }
+        }
+        *self.policy.write().unwrap_or_else(PoisonError::into_inner) = policy;
+        Ok(())
+    }
+
+    fn policy(&self) -> Policy {
+        self.policy
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Asks one server after the other, beginning with the one that answered last.
+    async fn first_that_answers<T>(
+        &self,
+        ask: impl AsyncFn(&Server) -> Result<T, Failed>,
+    ) -> Result<T, Trouble> {
+        let count = self.servers.len();
+        let first = self.first.load(Ordering::Relaxed);
+        let order = (0..count).map(|n| (first + n) % count.max(1));
+        let (rested, resting): (Vec<usize>, Vec<usize>) = order.partition(|at| {
+            self.servers
+                .get(*at)
+                .is_some_and(|server| !server.is_resting(clock::monotonic()))
+        });
+        let mut failures = Vec::new();
+        for at in rested.into_iter().chain(resting) {
+            let Some(server) = self.servers.get(at) else {
+                continue;
+            };
+            let failed = match tokio::time::timeout(PATIENCE, ask(server)).await {
+                Ok(Ok(answer)) => {
+                    server.rest(None);
+                    self.first.store(at, Ordering::Relaxed);
+                    return Ok(answer);
+                }
+                Ok(Err(failed)) => failed,
+                Err(_) => format!("{}: no answer within {} s", server.url, PATIENCE.as_secs()),
+            };
+            server.rest(Some(clock::monotonic() + REST));
+            failures.push(failed);
+        }
+        Err(Trouble::Unavailable(failures.join("; ")))
+    }
+}
+
+impl Server {
+    fn new(url: Url) -> Self {
+        Self {
+            url,
+            service: tokio::sync::Mutex::new(None),
+            idle: Mutex::default(),
+            rests: Mutex::new(None),
+        }
+    }
+
+    fn is_resting(&self, now: Instant) -> bool {
+        let rests = self.rests.lock().unwrap_or_else(PoisonError::into_inner);
+        rests.is_some_and(|until| now < until)
+    }
+
+    fn rest(&self, until: Option<Instant>) {
+        *self.rests.lock().unwrap_or_else(PoisonError::into_inner) = until;
+    }
+
+    /// The connection of the service's own account.
+    async fn service(&self, settings: &Settings) -> Result<Arc<Service>, Failed> {
+        let mut service = self.service.lock().await;
+        if let Some(service) = &*service {
+            return Ok(Arc::clone(service));
+        }
+        let client = connect(settings, &self.url)
+            .await
+            .map_err(|error| format!("{error:#}"))?;
+        let root = RootDse::read(&client)
+            .await
+            .map_err(|error| format!("{}: {error}", self.url))?;
+        let made = Arc::new(Service { client, root });
+        *service = Some(Arc::clone(&made));
+        Ok(made)
+    }
+
+    /// Passes an answer on; a connection that failed is not used again.
+    async fn judge<T>(&self, used: &Client, answer: Result<T, Error>) -> Result<T, Failed> {
+        match answer {
+            Ok(answer) => Ok(answer),
+            Err(error) => {
+                let mut service = self.service.lock().await;
+                if service
+                    .as_ref()
+                    .is_some_and(|service| service.client.is_same(used))
+                {
+                    *service = None;
+                }
+                Err(format!("{}: {error}", self.url))
+            }
+        }
+    }
+
+    /// Whether a name and a password belong together.
+    async fn bind(&self, settings: &Settings, dn: &str, password: &str) -> Result<bool, Failed> {
+        let idle = {
+            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            idle.pop()
+        };
+        if let Some(client) = idle {
+            match client.simple_bind(dn, password).await {
+                // It was closed while nobody looked: no answer came.
+                Err(error) if is_lost(&error) => {}
+                answer => return self.told(client, answer),
+            }
+        }
+        let client = connect(&settings.without_login(), &self.url)
+            .await
+            .map_err(|error| format!("{error:#}"))?;
+        let answer = client.simple_bind(dn, password).await;
+        self.told(client, answer)
+    }
+
+    /// What the answer to a bind means; the connection is kept for the next one.
+    fn told(&self, client: Client, answer: Result<(), Error>) -> Result<bool, Failed> {
+        let right = match answer {
+            Ok(()) => true,
+            Err(Error::Refused { code, .. }) if is_no(code) => false,
+            Err(error) => return Err(format!("{}: {error}", self.url)),
+        };
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < MOST_IDLE {
+            idle.push(client);
+        }
+        Ok(right)
+    }
+}
+
+impl Candidate {
+    pub(super) fn vouched(&self) -> Option<Proved> {
+        let Self::Account { dn, entry } = self else {
+            return None;
+        };
+        let one = |name: &str| entry.first_text(name);
+        Rights::read(one).are_open().then(|| Proved {
+            account: Arc::new(account(dn, one)),
+            guard: Arc::new(Guard::Live),
+        })
+    }
+}
+
+/// Whether a refused bind says that name and password don't belong together, or that the account may not
+/// log in; everything else says that the server can't tell (RFC 4511 A.2).
+fn is_no(code: ResultCode) -> bool {
+    matches!(
+        code,
+        ResultCode::INVALID_CREDENTIALS
+            | ResultCode::NO_SUCH_OBJECT
+            | ResultCode::INVALID_DN_SYNTAX
+            | ResultCode::INAPPROPRIATE_AUTHENTICATION
+            | ResultCode::INSUFFICIENT_ACCESS_RIGHTS
+            | ResultCode::CONSTRAINT_VIOLATION
+            | ResultCode::UNWILLING_TO_PERFORM
+    )
+}
+
+/// What this account may read; a refusal is nothing to read.
+fn readable<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(error @ Error::Refused { .. }) if is_lost(&error) => Err(error),
+        Err(Error::Refused { .. } | Error::Referral { .. } | Error::Limit { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Contacts and groups have addresses, too, and log in nowhere.
+fn is_account(entry: &Entry) -> bool {
+    !entry.values(attribute::OBJECT_CLASS).any(|class| {
+        class.eq_ignore_ascii_case(b"contact")
+            || class.eq_ignore_ascii_case(b"group")
+            || class.eq_ignore_ascii_case(b"groupOfNames")
+    })
+}
+
+struct Found(Dn, Entry);
+
+impl Claims for Found {
+    fn dn(&self) -> &Dn {
+        &self.0
+    }
+
+    fn has(&self, name: &str, lower: &str) -> bool {
+        self.1
+            .values(name)
+            .filter_map(|value| std::str::from_utf8(value).ok())
+            .any(|value| value.to_lowercase() == lower)
+    }
+}
