@@ -62,6 +62,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
         Command::Show(args) => waiting(show::run(args, config)),
         Command::Fix(args) => waiting(fix::run(args, config)),
         Command::Undo(args) => waiting(fix::undo::run(args, config)),
+        Command::Trace(args) => waiting(trace::run(args, config)),
         Command::Explain(args) => explain::run(args),
         Command::Directory(command) => store::run(command),
         Command::Demo(args) => waiting(demo::run(args)),

@@ -57,14 +57,22 @@ fn undo(packed: Decoded, coding: &str) -> Decoded {
         Ok((body, cut)) => Decoded {
             body,
             cut: packed.cut || cut,
-            defect: cut.then(|| format!("the body unpacks to more than {MOST_BODY} bytes; the rest is left out")),
+            defect: cut.then(|| {
+                format!("the body unpacks to more than {MOST_BODY} bytes; the rest is left out")
+            }),
         },
         // The bytes may never have been in this coding.
-        Err(Broken { body, .. }) if body.is_empty() && !is_packed(packed.body.as_slice(), coding) => packed,
+        Err(Broken { body, .. })
+            if body.is_empty() && !is_packed(packed.body.as_slice(), coding) =>
+        {
+            packed
+        }
         Err(Broken { body, why }) => Decoded {
             body,
             cut: true,
-            defect: Some(format!("the body cannot be unpacked to its end ({coding}): {why}")),
+            defect: Some(format!(
+                "the body cannot be unpacked to its end ({coding}): {why}"
+            )),
         },
     }
 }
@@ -101,14 +109,19 @@ fn is_packed(body: &[u8], coding: &str) -> bool {
 /// RFC 1950 2.2: method 8, and a header that is a multiple of 31.
 fn is_zlib(body: &[u8]) -> bool {
     match body {
-        [first, second, ..] => first & 15 == 8 && (u16::from(*first) << 8 | u16::from(*second)) % 31 == 0,
+        [first, second, ..] => {
+            first & 15 == 8 && (u16::from(*first) << 8 | u16::from(*second)) % 31 == 0
+        }
         _ => false,
     }
 }
 
 /// Whether it is XML, HTML or JSON already.
 fn is_markup(body: &[u8]) -> bool {
-    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii_start();
+    let body = body
+        .strip_prefix(b"\xef\xbb\xbf")
+        .unwrap_or(body)
+        .trim_ascii_start();
     matches!(body, [b'<', b'?' | b'!' | b'/' | b'a'..=b'z' | b'A'..=b'Z', ..] | [b'{', b'"' | b' ' | b'\r' | b'\n', ..])
 }
 
@@ -119,12 +132,19 @@ pub(crate) fn unchunk(bytes: &[u8]) -> Decoded {
     loop {
         let Some((size, after)) = chunk_size(rest) else {
             if body.is_empty() && rest.len() == bytes.len() {
-                return Decoded { body: bytes.to_vec(), ..Decoded::default() };
+                return Decoded {
+                    body: bytes.to_vec(),
+                    ..Decoded::default()
+                };
             }
             break;
         };
         if size == 0 {
-            return Decoded { cut: body.len() > MOST_BODY, body, defect: None };
+            return Decoded {
+                cut: body.len() > MOST_BODY,
+                body,
+                defect: None,
+            };
         }
         let chunk = after.get(..size).unwrap_or(after);
         body.extend_from_slice(chunk);
@@ -132,7 +152,10 @@ pub(crate) fn unchunk(bytes: &[u8]) -> Decoded {
         if chunk.len() < size {
             break;
         }
-        rest = rest.strip_prefix(b"\r\n").or_else(|| rest.strip_prefix(b"\n")).unwrap_or(rest);
+        rest = rest
+            .strip_prefix(b"\r\n")
+            .or_else(|| rest.strip_prefix(b"\n"))
+            .unwrap_or(rest);
     }
     Decoded {
         body,
@@ -149,7 +172,10 @@ fn chunk_size(bytes: &[u8]) -> Option<(usize, &[u8])> {
     if digits.is_empty() || digits.len() > 8 {
         return None;
     }
-    Some((usize::from_str_radix(digits, 16).ok()?, bytes.get(end + 1..)?))
+    Some((
+        usize::from_str_radix(digits, 16).ok()?,
+        bytes.get(end + 1..)?,
+    ))
 }
 
 #[cfg(test)]
@@ -173,20 +199,36 @@ mod tests {
         packed
     }
 
-    fn packed<W: Write>(encoder: impl FnOnce(Vec<u8>) -> W, finish: impl FnOnce(W) -> Vec<u8>, bytes: &[u8]) -> Vec<u8> {
+    fn packed<W: Write>(
+        encoder: impl FnOnce(Vec<u8>) -> W,
+        finish: impl FnOnce(W) -> Vec<u8>,
+        bytes: &[u8],
+    ) -> Vec<u8> {
         let mut encoder = encoder(Vec::new());
         encoder.write_all(bytes).unwrap();
         finish(encoder)
     }
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {
-        packed(|out| GzEncoder::new(out, Compression::best()), |encoder| encoder.finish().unwrap(), bytes)
+        packed(
+            |out| GzEncoder::new(out, Compression::best()),
+            |encoder| encoder.finish().unwrap(),
+            bytes,
+        )
     }
 
     #[test]
     fn every_coding_is_undone_and_what_is_undone_already_stays() {
-        let zlib = packed(|out| ZlibEncoder::new(out, Compression::fast()), |encoder| encoder.finish().unwrap(), XML);
-        let raw = packed(|out| DeflateEncoder::new(out, Compression::fast()), |encoder| encoder.finish().unwrap(), XML);
+        let zlib = packed(
+            |out| ZlibEncoder::new(out, Compression::fast()),
+            |encoder| encoder.finish().unwrap(),
+            XML,
+        );
+        let raw = packed(
+            |out| DeflateEncoder::new(out, Compression::fast()),
+            |encoder| encoder.finish().unwrap(),
+            XML,
+        );
         for (bytes, coding) in [
             (gzip(XML), "gzip"),
             (gzip(XML), "X-GZIP"),
@@ -201,7 +243,11 @@ mod tests {
             (XML.to_vec(), ""),
         ] {
             let decoded = decode(bytes, coding);
-            assert_eq!((decoded.body.as_slice(), decoded.cut, decoded.defect), (XML, false, None), "{coding}");
+            assert_eq!(
+                (decoded.body.as_slice(), decoded.cut, decoded.defect),
+                (XML, false, None),
+                "{coding}"
+            );
         }
     }
 
@@ -229,13 +275,22 @@ mod tests {
     fn chunks_are_joined() {
         let of = |bytes: &[u8]| unchunk(bytes);
         assert_eq!(of(b"4\r\n<a/>\r\n0\r\n\r\n").body, b"<a/>");
-        assert_eq!(of(b"2;x=y\r\n<a\r\n2\r\n/>\r\n0\r\nTrailer: x\r\n\r\n").body, b"<a/>");
+        assert_eq!(
+            of(b"2;x=y\r\n<a\r\n2\r\n/>\r\n0\r\nTrailer: x\r\n\r\n").body,
+            b"<a/>"
+        );
         assert_eq!(of(b"2\n<a\n2\n/>\n0\n\n").body, b"<a/>");
         let broken = of(b"8\r\n<a/>");
         assert_eq!((broken.body.as_slice(), broken.cut), (&b"<a/>"[..], true));
         assert!(broken.defect.is_some());
         // Not in chunks, though a header says so.
-        assert_eq!(of(XML), Decoded { body: XML.to_vec(), ..Decoded::default() });
+        assert_eq!(
+            of(XML),
+            Decoded {
+                body: XML.to_vec(),
+                ..Decoded::default()
+            }
+        );
         assert_eq!(of(b""), Decoded::default());
         assert!(of(b"4\r\n<a/>\r\nffffffffffffffffffff\r\n").cut);
     }

@@ -41,7 +41,11 @@ pub(crate) enum Unread {
 }
 
 /// Reads a capture; everything in it goes to `sink`, and so do the defects.
-pub(crate) fn read(capture: &Path, keys: Option<&Path>, sink: &mut impl Sink) -> Result<(), Unread> {
+pub(crate) fn read(
+    capture: &Path,
+    keys: Option<&Path>,
+    sink: &mut impl Sink,
+) -> Result<(), Unread> {
     let mut command = Command::new("tshark");
     command.arg("-n").arg("-r").arg(capture);
     if let Some(keys) = keys {
@@ -52,13 +56,20 @@ pub(crate) fn read(capture: &Path, keys: Option<&Path>, sink: &mut impl Sink) ->
     // What encrypted connections were for can still be told.
     command.args(["-Y", "http || http2.type == 1 || tls.handshake.type == 1"]);
     command.args(["-T", "json", "-x", "-j", "frame tcp http http2 tls"]);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let child = command.spawn().map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => Unread::NoTshark,
         _ => Unread::Start(error),
     })?;
     let mut child = Ended(child);
-    let complaint = child.0.stderr.take().map(|stream| std::thread::spawn(move || words(stream)));
+    let complaint = child
+        .0
+        .stderr
+        .take()
+        .map(|stream| std::thread::spawn(move || words(stream)));
     let Some(output) = child.0.stdout.take() else {
         return Err(Unread::Start(io::ErrorKind::BrokenPipe.into()));
     };
@@ -71,7 +82,9 @@ pub(crate) fn read(capture: &Path, keys: Option<&Path>, sink: &mut impl Sink) ->
     };
     let read = reader.packets(output);
     reader.finish();
-    let said = complaint.and_then(|thread| thread.join().ok()).unwrap_or_default();
+    let said = complaint
+        .and_then(|thread| thread.join().ok())
+        .unwrap_or_default();
     let status = child.0.wait().map_err(Unread::Start)?;
     match (status.success(), read) {
         (true, read) => Ok(read?),
@@ -79,7 +92,9 @@ pub(crate) fn read(capture: &Path, keys: Option<&Path>, sink: &mut impl Sink) ->
         (false, Ok(())) if said.contains("cut short") || said.contains("truncated") => {
             reader.sink.defect(Defect {
                 turn: None,
-                what: format!("the capture ends early; what stands before was read (tshark: {said})"),
+                what: format!(
+                    "the capture ends early; what stands before was read (tshark: {said})"
+                ),
             });
             Ok(())
         }
@@ -106,7 +121,9 @@ fn words(stream: impl Read) -> String {
     let _ = io::copy(&mut stream, &mut io::sink());
     let text = String::from_utf8_lossy(&bytes);
     let lines = text.lines().map(str::trim);
-    let told: Vec<&str> = lines.filter(|line| !line.is_empty() && !line.starts_with("Running as user")).collect();
+    let told: Vec<&str> = lines
+        .filter(|line| !line.is_empty() && !line.starts_with("Running as user"))
+        .collect();
     told.join(" ").trim_start_matches("tshark: ").to_owned()
 }
 
@@ -213,7 +230,11 @@ impl<S: Sink> Reader<'_, S> {
                 return;
             }
             let asked = message.request_in.and_then(|number| {
-                let key = self.open.range((number, 0)..=(number, u64::MAX)).next().map(|(key, _)| *key);
+                let key = self
+                    .open
+                    .range((number, 0)..=(number, u64::MAX))
+                    .next()
+                    .map(|(key, _)| *key);
                 key.and_then(|key| self.open.remove(&key))
             });
             let mut turn = asked.unwrap_or_else(|| {
@@ -227,10 +248,16 @@ impl<S: Sink> Reader<'_, S> {
             });
             turn.status = response.status;
             turn.response = response.message;
-            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "in bounds")]
+            #[allow(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "in bounds"
+            )]
             {
                 let took = message.took.map(|took| took * 1000.0);
-                turn.took = took.filter(|took| (0.0..1e12).contains(took)).map(|took| took as u64);
+                turn.took = took
+                    .filter(|took| (0.0..1e12).contains(took))
+                    .map(|took| took as u64);
             }
             self.give(turn);
         }
@@ -258,9 +285,17 @@ impl<S: Sink> Reader<'_, S> {
             }
         }
         if !hosts.is_empty() {
-            let told: Vec<String> = hosts.iter().take(MOST_HOSTS).map(|(host, count)| format!("{host} ({count})")).collect();
+            let told: Vec<String> = hosts
+                .iter()
+                .take(MOST_HOSTS)
+                .map(|(host, count)| format!("{host} ({count})"))
+                .collect();
             let more = hosts.len().saturating_sub(MOST_HOSTS);
-            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            let more = if more > 0 {
+                format!(" and {more} more")
+            } else {
+                String::new()
+            };
             self.sink.defect(Defect {
                 turn: None,
                 what: format!(
@@ -272,7 +307,10 @@ impl<S: Sink> Reader<'_, S> {
         if self.second > 0 {
             self.sink.defect(Defect {
                 turn: None,
-                what: format!("{} messages of HTTP/2 were passed over; record with HTTP/1.1", self.second),
+                what: format!(
+                    "{} messages of HTTP/2 were passed over; record with HTTP/1.1",
+                    self.second
+                ),
             });
         }
     }
@@ -380,9 +418,15 @@ fn bytes<R: Read>(json: &mut Json<R>, most: usize) -> Result<(Vec<u8>, bool), Br
         Ok(())
     })?;
     let text = found.unwrap_or_default();
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let digit = |byte: u8| {
+        char::from(byte)
+            .to_digit(16)
+            .and_then(|digit| u8::try_from(digit).ok())
+    };
     let (pairs, _) = text.text.as_bytes().as_chunks::<2>();
-    let bytes = pairs.iter().map_while(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?));
+    let bytes = pairs
+        .iter()
+        .map_while(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?));
     Ok((bytes.collect(), text.cut))
 }
 
@@ -394,7 +438,12 @@ fn unpacked(body: Vec<u8>, message: &super::turn::Message) -> Vec<u8> {
 
 /// Seconds since 1970 as a date and time.
 fn time(seconds: f64) -> Option<String> {
-    #[allow(clippy::cast_possible_truncation, reason = "milliseconds are enough, and from_millisecond checks")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "milliseconds are enough, and from_millisecond checks"
+    )]
     let milliseconds = (seconds * 1000.0) as i64;
-    jiff::Timestamp::from_millisecond(milliseconds).ok().map(|at| at.to_string())
+    jiff::Timestamp::from_millisecond(milliseconds)
+        .ok()
+        .map(|at| at.to_string())
 }

@@ -41,7 +41,12 @@ pub(crate) fn read(input: impl Read, sink: &mut impl Sink) -> Result<Har, Broken
         entries: false,
     };
     let ended = reader.document(&mut json);
-    let Reader { count, log, entries, .. } = reader;
+    let Reader {
+        count,
+        log,
+        entries,
+        ..
+    } = reader;
     match ended {
         Ok(()) if !log => return Ok(Har::Foreign),
         Ok(()) if !entries => sink.defect(Defect {
@@ -154,7 +159,10 @@ struct Half {
 impl Entry {
     fn request<R: Read>(&mut self, json: &mut Json<R>) -> Result<(), Broken> {
         let Self {
-            method, url, request, ..
+            method,
+            url,
+            request,
+            ..
         } = self;
         json.object(|json, key| {
             match key {
@@ -169,7 +177,11 @@ impl Entry {
         .map(drop)
     }
 
-    fn response<R: Read>(&mut self, json: &mut Json<R>, wanted: Option<bool>) -> Result<(), Broken> {
+    fn response<R: Read>(
+        &mut self,
+        json: &mut Json<R>,
+        wanted: Option<bool>,
+    ) -> Result<(), Broken> {
         let most = if wanted == Some(false) { 0 } else { MOST_TEXT };
         json.object(|json, key| {
             match key {
@@ -178,7 +190,10 @@ impl Entry {
                 "content" => self.response.content(json, most)?,
                 // Chromium's word for why there is no response, and Fiddler's.
                 "_error" | "_fetchError" => {
-                    self.failure = json.text(SHORT)?.map(|text| text.text).filter(|text| !text.is_empty());
+                    self.failure = json
+                        .text(SHORT)?
+                        .map(|text| text.text)
+                        .filter(|text| !text.is_empty());
                 }
                 _ => json.pass()?,
             }
@@ -199,15 +214,25 @@ impl Entry {
         };
         let request = message(self.request, "request");
         let response = message(self.response, "response");
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "in bounds")]
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "in bounds"
+        )]
         let turn = Turn {
             number,
             started: self.started,
-            took: self.took.filter(|took| (0.0..1e12).contains(took)).map(|took| took as u64),
+            took: self
+                .took
+                .filter(|took| (0.0..1e12).contains(took))
+                .map(|took| took as u64),
             method: self.method,
             url: self.url,
             request,
-            status: self.status.filter(|status| (0.0..1000.0).contains(status)).unwrap_or(0.0) as u16,
+            status: self
+                .status
+                .filter(|status| (0.0..1000.0).contains(status))
+                .unwrap_or(0.0) as u16,
             response,
             failure: self.failure,
             named: None,
@@ -242,7 +267,9 @@ impl Half {
                 "mimeType" => self.mime = short(json)?,
                 "text" => self.keep(json.text(MOST_REQUEST)?),
                 // Not in the specification for requests, but written by some.
-                "encoding" | "_encoding" => self.base64 = short(json)?.eq_ignore_ascii_case("base64"),
+                "encoding" | "_encoding" => {
+                    self.base64 = short(json)?.eq_ignore_ascii_case("base64")
+                }
                 "params" => self.parameters(json)?,
                 _ => json.pass()?,
             }
@@ -300,20 +327,29 @@ impl Half {
             && let [(name, value)] = self.parameters.as_slice()
         {
             // XML that was sent as a form, which is cut at its first equals sign.
-            text = if value.is_empty() { name.clone() } else { format!("{name}={value}") };
+            text = if value.is_empty() {
+                name.clone()
+            } else {
+                format!("{name}={value}")
+            };
         }
         let unbased = self.base64.then(|| unbase(&text));
         let (bytes, mut defect) = match unbased {
             Some((bytes, true)) => (bytes, None),
             Some((bytes, false)) if self.cut => (bytes, None),
-            Some((bytes, false)) => (bytes, Some("the body is not base64, as the recording claims".to_owned())),
+            Some((bytes, false)) => (
+                bytes,
+                Some("the body is not base64, as the recording claims".to_owned()),
+            ),
             None => (text.into_bytes(), None),
         };
         let codings: Vec<&str> = message.all("content-encoding").collect();
         let decoded = decode(bytes, &codings.join(","));
         defect = defect.or(decoded.defect);
         if message.cut && defect.is_none() {
-            defect = Some(format!("the body is longer than {MOST_BODY} bytes; the rest is left out"));
+            defect = Some(format!(
+                "the body is longer than {MOST_BODY} bytes; the rest is left out"
+            ));
         }
         message.body = decoded.body;
         message.cut |= decoded.cut;
@@ -333,9 +369,15 @@ fn unbase(text: &str) -> (Vec<u8>, bool) {
             .with_decode_padding_mode(DecodePaddingMode::Indifferent)
             .with_decode_allow_trailing_bits(true),
     );
-    let mut digits: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    let mut digits: Vec<u8> = text
+        .bytes()
+        .filter(|byte| !byte.is_ascii_whitespace())
+        .collect();
     let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
-    let good = digits.iter().position(|byte| !is_digit(byte)).unwrap_or(digits.len());
+    let good = digits
+        .iter()
+        .position(|byte| !is_digit(byte))
+        .unwrap_or(digits.len());
     let whole = good == digits.len();
     digits.truncate(good);
     while digits.last() == Some(&b'=') {

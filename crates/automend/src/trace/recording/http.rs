@@ -32,7 +32,9 @@ pub(crate) fn request(bytes: &[u8]) -> Option<Request> {
     let method = words.next().filter(|method| is_token(method))?;
     let target = words.next()?;
     // HTTP/0.9 has no version, and nobody speaks it.
-    words.next().filter(|version| version.starts_with("HTTP/"))?;
+    words
+        .next()
+        .filter(|version| version.starts_with("HTTP/"))?;
     let (message, defect) = message(rest);
     Some(Request {
         method: method.to_owned(),
@@ -48,7 +50,9 @@ pub(crate) fn response(bytes: &[u8]) -> Option<Response> {
     for _ in 0..8 {
         let (line, rest) = first_line(bytes)?;
         let mut words = line.split_ascii_whitespace();
-        words.next().filter(|version| version.starts_with("HTTP/"))?;
+        words
+            .next()
+            .filter(|version| version.starts_with("HTTP/"))?;
         let status: u16 = words.next()?.parse().ok()?;
         if (100..200).contains(&status) && status != 101 {
             let (_, body) = head(rest);
@@ -76,8 +80,12 @@ fn message(rest: &[u8]) -> (Message, Option<String>) {
     let joined = if chunked {
         unchunk(body)
     } else {
-        let length = message.header("content-length").and_then(|length| length.trim().parse().ok());
-        let body = length.and_then(|length: usize| body.get(..length)).unwrap_or(body);
+        let length = message
+            .header("content-length")
+            .and_then(|length| length.trim().parse().ok());
+        let body = length
+            .and_then(|length: usize| body.get(..length))
+            .unwrap_or(body);
         Decoded {
             body: body.to_vec(),
             ..Decoded::default()
@@ -130,7 +138,9 @@ fn first_line(bytes: &[u8]) -> Option<(String, &[u8])> {
 
 fn is_token(word: &str) -> bool {
     (1..=32).contains(&word.len())
-        && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_!#$%&'*+.^`|~".contains(&byte))
+        && word
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_!#$%&'*+.^`|~".contains(&byte))
 }
 
 #[cfg(test)]
@@ -146,7 +156,10 @@ mod tests {
         )
         .unwrap();
         assert_eq!(found.method, "POST");
-        assert_eq!(found.target, "https://mail.contoso.com/Autodiscover/Autodiscover.xml");
+        assert_eq!(
+            found.target,
+            "https://mail.contoso.com/Autodiscover/Autodiscover.xml"
+        );
         assert_eq!(found.message.header("x-long"), Some("a b"));
         assert_eq!(found.message.body, b"<a>");
     }
@@ -157,16 +170,29 @@ mod tests {
             b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n2\n<a\n2\n/>\n0\n\n",
         )
         .unwrap();
-        assert_eq!((found.status, found.message.body.as_slice()), (200, &b"<a/>"[..]));
+        assert_eq!(
+            (found.status, found.message.body.as_slice()),
+            (200, &b"<a/>"[..])
+        );
         let short = response(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n<a>").unwrap();
         assert_eq!(short.message.body, b"<a>");
         assert_eq!(response(b"HTTP/1.1 401\r\n\r\n").unwrap().status, 401);
-        assert_eq!(response(b"HTTP/1.1 100 Continue\r\n\r\n").unwrap().status, 100);
+        assert_eq!(
+            response(b"HTTP/1.1 100 Continue\r\n\r\n").unwrap().status,
+            100
+        );
     }
 
     #[test]
     fn what_is_no_message_is_told_from_one() {
-        for bytes in [&b""[..], b"\r\n", b"<html>", b"POST /", b"HTTP/1.1", b"HTTP/1.1 abc\r\n\r\n"] {
+        for bytes in [
+            &b""[..],
+            b"\r\n",
+            b"<html>",
+            b"POST /",
+            b"HTTP/1.1",
+            b"HTTP/1.1 abc\r\n\r\n",
+        ] {
             assert_eq!(request(bytes), None, "{bytes:?}");
             assert_eq!(response(bytes), None, "{bytes:?}");
         }

@@ -150,7 +150,11 @@ impl<R: Read> Json<R> {
             }
             _ => self.word()?,
         };
-        Ok(word.trim().parse().ok().filter(|number: &f64| number.is_finite()))
+        Ok(word
+            .trim()
+            .parse()
+            .ok()
+            .filter(|number: &f64| number.is_finite()))
     }
 
     /// Passes over a value, whatever it is.
@@ -380,7 +384,9 @@ impl<R: Read> Json<R> {
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // A packed file that breaks off.
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(self.early()),
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    return Err(self.early());
+                }
                 Err(source) => {
                     return Err(Broken::Io {
                         at: self.offset(),
@@ -510,10 +516,25 @@ mod tests {
     #[test]
     fn strings_are_kept_as_far_as_they_are_wanted() {
         let text = |bytes: &[u8], most| Json::new(bytes).text(most).unwrap().unwrap();
-        assert_eq!(text(b"\"abc\"", 2), Text { text: "ab".to_owned(), cut: true });
-        assert_eq!(text(b"\"abc\"", 3), Text { text: "abc".to_owned(), cut: false });
+        assert_eq!(
+            text(b"\"abc\"", 2),
+            Text {
+                text: "ab".to_owned(),
+                cut: true
+            }
+        );
+        assert_eq!(
+            text(b"\"abc\"", 3),
+            Text {
+                text: "abc".to_owned(),
+                cut: false
+            }
+        );
         assert_eq!(text(b"\"a\\u00e9\"", 2).text, "a\u{fffd}");
-        assert_eq!(text(br#""\ud83d\ude00 \ud83d! \ude00 \ud83dA""#, 99).text, "😀 \u{fffd}! \u{fffd} \u{fffd}A");
+        assert_eq!(
+            text(br#""\ud83d\ude00 \ud83d! \ude00 \ud83dA""#, 99).text,
+            "😀 \u{fffd}! \u{fffd} \u{fffd}A"
+        );
         assert_eq!(text(b"\"a\nb\"", 99).text, "a\nb");
         assert_eq!(Json::new(&b"17"[..]).text(9).unwrap(), None);
         assert_eq!(Json::new(&b"\" 17 \""[..]).number().unwrap(), Some(17.0));
@@ -524,6 +545,15 @@ mod tests {
     fn depth_is_bounded() {
         let deep = "[".repeat(100_000);
         let result = Json::new(deep.as_bytes()).pass();
-        assert!(matches!(result, Err(Broken::Syntax { what: "nested too deep", .. })), "{result:?}");
+        assert!(
+            matches!(
+                result,
+                Err(Broken::Syntax {
+                    what: "nested too deep",
+                    ..
+                })
+            ),
+            "{result:?}"
+        );
     }
 }

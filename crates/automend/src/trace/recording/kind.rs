@@ -46,13 +46,17 @@ impl Kind {
 pub(crate) enum NoRecording {
     #[error("the file is empty")]
     Empty,
-    #[error("the file is a stream of mitmproxy; save it as HAR with mitmdump -r FILE --set hardump=FILE.har")]
+    #[error(
+        "the file is a stream of mitmproxy; save it as HAR with mitmdump -r FILE --set hardump=FILE.har"
+    )]
     Mitmproxy,
     #[error("the file is an event trace of Windows (ETL); save it as pcapng with etl2pcapng")]
     EventTrace,
     #[error("the file is an Office or another compound document")]
     Compound,
-    #[error("the file is neither a HAR, nor a SAZ of Fiddler, nor an olkdisc.log, nor Autodiscover XML, nor a network capture")]
+    #[error(
+        "the file is neither a HAR, nor a SAZ of Fiddler, nor an olkdisc.log, nor Autodiscover XML, nor a network capture"
+    )]
     Unknown,
 }
 
@@ -87,7 +91,12 @@ pub(crate) fn kind(head: &[u8]) -> Result<Kind, NoRecording> {
     }
     // A netstring: a number, a colon and a dictionary whose first key is `version` or its like.
     let netstring = start.split_once(':').is_some_and(|(length, rest)| {
-        !length.is_empty() && length.bytes().all(|byte| byte.is_ascii_digit()) && rest.bytes().next().is_some_and(|byte| byte.is_ascii_digit())
+        !length.is_empty()
+            && length.bytes().all(|byte| byte.is_ascii_digit())
+            && rest
+                .bytes()
+                .next()
+                .is_some_and(|byte| byte.is_ascii_digit())
     });
     if netstring {
         return Err(NoRecording::Mitmproxy);
@@ -117,7 +126,8 @@ mod tests {
 
     #[test]
     fn a_kind_is_told_by_content() {
-        let utf16 = |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
+        let utf16 =
+            |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
         for (head, expected) in [
             (b"\xef\xbb\xbf \r\n{\"log\":{}}".to_vec(), Ok(Kind::Har)),
             (b"PK\x03\x04....".to_vec(), Ok(Kind::Saz)),
@@ -128,12 +138,28 @@ mod tests {
             (b"\xef\xbb\xbf<?xml version".to_vec(), Ok(Kind::Xml)),
             (utf16("\u{feff}<?xml version"), Ok(Kind::Xml)),
             (utf16("<?xml version"), Ok(Kind::Xml)),
-            (b"4044 0x13713D85 04/04/12 08:25:56 AUTODISCOVER GET SETTINGS BEGIN\r\n".to_vec(), Ok(Kind::Log)),
-            (utf16("\u{feff}4044 0x13713D85 04/04/12 08:25:56 SMTP=a@b.c\r\n"), Ok(Kind::Log)),
-            (b"Autodiscover to https://contoso.com/autodiscover/autodiscover.xml starting\r\n".to_vec(), Ok(Kind::Log)),
+            (
+                b"4044 0x13713D85 04/04/12 08:25:56 AUTODISCOVER GET SETTINGS BEGIN\r\n".to_vec(),
+                Ok(Kind::Log),
+            ),
+            (
+                utf16("\u{feff}4044 0x13713D85 04/04/12 08:25:56 SMTP=a@b.c\r\n"),
+                Ok(Kind::Log),
+            ),
+            (
+                b"Autodiscover to https://contoso.com/autodiscover/autodiscover.xml starting\r\n"
+                    .to_vec(),
+                Ok(Kind::Log),
+            ),
             (b"9876:4:type;4:http;".to_vec(), Err(NoRecording::Mitmproxy)),
-            (b"4044 0x13713D85 04/04/12 08:25:56 something else\r\n".to_vec(), Err(NoRecording::Unknown)),
-            (b"Autodiscover is a service.\r\n".to_vec(), Err(NoRecording::Unknown)),
+            (
+                b"4044 0x13713D85 04/04/12 08:25:56 something else\r\n".to_vec(),
+                Err(NoRecording::Unknown),
+            ),
+            (
+                b"Autodiscover is a service.\r\n".to_vec(),
+                Err(NoRecording::Unknown),
+            ),
             (b"".to_vec(), Err(NoRecording::Empty)),
             (b" \r\n".to_vec(), Err(NoRecording::Empty)),
             (vec![0; 4096], Err(NoRecording::Unknown)),

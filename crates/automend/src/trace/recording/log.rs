@@ -60,7 +60,9 @@ pub(crate) fn read(input: impl BufRead, sink: &mut impl Sink) -> io::Result<bool
         if let Some(at) = line.find(BEGIN) {
             let thread = thread_before(&line, at).unwrap_or(reader.last_thread());
             let rest = line.get(at + BEGIN.len()..).unwrap_or_default();
-            let (first, whole) = rest.split_once(END).map_or((rest, false), |(xml, _)| (xml, true));
+            let (first, whole) = rest
+                .split_once(END)
+                .map_or((rest, false), |(xml, _)| (xml, true));
             let body = first.as_bytes().to_vec();
             if whole {
                 reader.answer(thread, body, false);
@@ -107,7 +109,12 @@ impl<'l> Line<'l> {
             let (date, rest) = rest.trim_start().split_once(' ')?;
             let (clock, text) = rest.trim_start().split_once(' ').unwrap_or((rest, ""));
             let hex = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-            let shape = |text: &str, mark: char| text.split(mark).count() == 3 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == mark as u8);
+            let shape = |text: &str, mark: char| {
+                text.split(mark).count() == 3
+                    && text
+                        .bytes()
+                        .all(|byte| byte.is_ascii_digit() || byte == mark as u8)
+            };
             let stamped = hex && shape(date, '/') && shape(clock, ':');
             stamped.then(|| Some((thread.parse().ok()?, time(date, clock), text)))?
         };
@@ -126,19 +133,27 @@ impl<'l> Line<'l> {
 
     /// Whether the text is one that only such a log has.
     fn is_telling(&self) -> bool {
-        self.lower.starts_with("autodiscover to http") || self.lower.starts_with("autodiscover get settings") || self.lower.starts_with("attempting url http")
+        self.lower.starts_with("autodiscover to http")
+            || self.lower.starts_with("autodiscover get settings")
+            || self.lower.starts_with("attempting url http")
     }
 
     fn is_known(&self) -> bool {
         self.is_telling()
-            || ["autodiscover", "httpstatus=", "smtp=", "redirect check to "].iter().any(|word| self.lower.contains(word))
+            || ["autodiscover", "httpstatus=", "smtp=", "redirect check to "]
+                .iter()
+                .any(|word| self.lower.contains(word))
     }
 }
 
 /// `04/04/12 08:25:56` as a date and time without a zone; the clock is the machine's own.
 fn time(date: &str, clock: &str) -> Option<String> {
     let mut parts = date.split('/').map(str::parse::<u16>);
-    let (month, day, year) = (parts.next()?.ok()?, parts.next()?.ok()?, parts.next()?.ok()?);
+    let (month, day, year) = (
+        parts.next()?.ok()?,
+        parts.next()?.ok()?,
+        parts.next()?.ok()?,
+    );
     let year = if year < 100 { 2000 + year } else { year };
     (clock.len() <= 12).then(|| format!("{year:04}-{month:02}-{day:02}T{clock}"))
 }
@@ -193,10 +208,18 @@ impl<S: Sink> Reader<'_, S> {
                 named: thread.address.clone(),
                 ..Turn::default()
             });
-        } else if let Some(schemes) = lower.find("supported auth schemes:").and_then(|at| line.text.get(at + 23..)) {
+        } else if let Some(schemes) = lower
+            .find("supported auth schemes:")
+            .and_then(|at| line.text.get(at + 23..))
+        {
             if let Some(turn) = &mut thread.turn {
-                for scheme in schemes.split(['/', ',']).map(str::trim).filter(|scheme| !scheme.is_empty()) {
-                    turn.response.push("WWW-Authenticate".to_owned(), scheme.to_owned());
+                for scheme in schemes
+                    .split(['/', ','])
+                    .map(str::trim)
+                    .filter(|scheme| !scheme.is_empty())
+                {
+                    turn.response
+                        .push("WWW-Authenticate".to_owned(), scheme.to_owned());
                 }
             }
         } else if let Some((method, url, outcome)) = attempt(line) {
@@ -236,7 +259,11 @@ impl<S: Sink> Reader<'_, S> {
 
     fn answer(&mut self, thread: u64, body: Vec<u8>, cut: bool) {
         self.known = true;
-        let place = if self.threads.contains_key(&thread) { thread } else { self.last_thread() };
+        let place = if self.threads.contains_key(&thread) {
+            thread
+        } else {
+            self.last_thread()
+        };
         let state = self.threads.entry(place).or_default();
         let turn = state.turn.get_or_insert_with(|| {
             self.count += 1;
@@ -255,12 +282,19 @@ impl<S: Sink> Reader<'_, S> {
 
     /// The thread that has a turn, for marks that name none.
     fn last_thread(&self) -> u64 {
-        let open = self.threads.iter().find(|(_, thread)| thread.turn.is_some());
+        let open = self
+            .threads
+            .iter()
+            .find(|(_, thread)| thread.turn.is_some());
         open.or(self.threads.iter().next()).map_or(0, |(id, _)| *id)
     }
 
     fn finish(&mut self) {
-        let mut turns: Vec<Turn> = self.threads.values_mut().filter_map(|thread| thread.turn.take()).collect();
+        let mut turns: Vec<Turn> = self
+            .threads
+            .values_mut()
+            .filter_map(|thread| thread.turn.take())
+            .collect();
         turns.sort_by_key(|turn| turn.number);
         for turn in turns {
             give(self.sink, turn);
@@ -283,11 +317,15 @@ enum Attempt {
 
 /// `Autodiscover to URL starting`, `… FAILED (0x800C8203)`, `Attempting URL URL found through SCP`.
 fn attempt<'l>(line: &Line<'l>) -> Option<(&'static str, &'l str, Attempt)> {
-    let (prefix, method) = STARTING.iter().find(|(prefix, _)| line.lower.starts_with(prefix))?;
+    let (prefix, method) = STARTING
+        .iter()
+        .find(|(prefix, _)| line.lower.starts_with(prefix))?;
     let rest = line.text.get(prefix.len()..)?.trim_start();
     let (url, rest) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
     let url = url.get(..MOST_URL).unwrap_or(url);
-    let code = rest.split_once("(0x").and_then(|(_, code)| u32::from_str_radix(code.split(')').next()?, 16).ok());
+    let code = rest
+        .split_once("(0x")
+        .and_then(|(_, code)| u32::from_str_radix(code.split(')').next()?, 16).ok());
     let lower = rest.to_ascii_lowercase();
     let outcome = if lower.contains("failed") {
         Attempt::Ended(code.unwrap_or(1))
@@ -301,12 +339,18 @@ fn attempt<'l>(line: &Line<'l>) -> Option<(&'static str, &'l str, Attempt)> {
 
 /// What stands behind a key at the beginning of a line, up to a blank.
 fn value<'l>(line: &Line<'l>, key: &str) -> Option<&'l str> {
-    line.lower.starts_with(key).then(|| line.text.get(key.len()..))?.map(str::trim).filter(|value| !value.is_empty() && value.len() <= 1024)
+    line.lower
+        .starts_with(key)
+        .then(|| line.text.get(key.len()..))?
+        .map(str::trim)
+        .filter(|value| !value.is_empty() && value.len() <= 1024)
 }
 
 fn number(text: &str, key: &str) -> Option<u32> {
     let (_, rest) = text.split_once(key)?;
-    let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    let end = rest
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(rest.len());
     rest.get(..end)?.parse().ok()
 }
 
@@ -337,7 +381,9 @@ impl<R: BufRead> Lines<R> {
             }
             any = true;
             let end = memchr::memchr(b'\n', buffer);
-            let line = buffer.get(..end.unwrap_or(buffer.len())).unwrap_or_default();
+            let line = buffer
+                .get(..end.unwrap_or(buffer.len()))
+                .unwrap_or_default();
             let room = most.saturating_sub(kept.len());
             kept.extend_from_slice(line.get(..room).unwrap_or(line));
             let used = line.len() + usize::from(end.is_some());

@@ -26,6 +26,7 @@ use flate2::read::MultiGzDecoder;
 pub(crate) use body::decode;
 pub(crate) use kind::{Kind, NoRecording};
 pub(crate) use turn::{Defect, Defects, MOST_BODY, Message, Sink, Turn};
+pub(crate) use utf16::{Order, Utf8};
 
 /// Why nothing of a file can be read.
 #[derive(Debug, thiserror::Error)]
@@ -36,13 +37,17 @@ pub(crate) enum Unreadable {
     NoHar,
     #[error("the file is a ZIP archive, but none of Fiddler")]
     NoSaz,
-    #[error("the recording is encrypted; open it in Fiddler with its password and save it without one")]
+    #[error(
+        "the recording is encrypted; open it in Fiddler with its password and save it without one"
+    )]
     Encrypted,
     #[error("the file is text, but no olkdisc.log")]
     NoLog,
     #[error("the file is packed twice")]
     PackedTwice,
-    #[error("the file is a network capture, which tshark reads, and tshark is not installed (Debian: apt install tshark)")]
+    #[error(
+        "the file is a network capture, which tshark reads, and tshark is not installed (Debian: apt install tshark)"
+    )]
     NoTshark,
     #[error("tshark cannot read the capture: {0}")]
     Capture(String),
@@ -55,7 +60,11 @@ pub(crate) enum Unreadable {
 }
 
 /// Reads a recording of whatever kind; its turns and defects go to `sink`.
-pub(crate) fn read(path: &Path, keys: Option<&Path>, sink: &mut impl Sink) -> Result<Kind, Unreadable> {
+pub(crate) fn read(
+    path: &Path,
+    keys: Option<&Path>,
+    sink: &mut impl Sink,
+) -> Result<Kind, Unreadable> {
     let mut file = File::open(path)?;
     let head = head(&mut file)?;
     file.seek(SeekFrom::Start(0))?;
@@ -78,7 +87,12 @@ pub(crate) fn read(path: &Path, keys: Option<&Path>, sink: &mut impl Sink) -> Re
                 Kind::Capture => capture(path, keys, sink)?,
                 Kind::Gzip | Kind::Saz => return Err(Unreadable::PackedTwice),
                 kind => {
-                    stream(kind, &inner, MultiGzDecoder::new(BufReader::new(file)), sink)?;
+                    stream(
+                        kind,
+                        &inner,
+                        MultiGzDecoder::new(BufReader::new(file)),
+                        sink,
+                    )?;
                     return Ok(kind);
                 }
             }
@@ -89,7 +103,12 @@ pub(crate) fn read(path: &Path, keys: Option<&Path>, sink: &mut impl Sink) -> Re
 }
 
 /// Reads what needs no more than a stream.
-fn stream(kind: Kind, head: &[u8], input: impl Read, sink: &mut impl Sink) -> Result<(), Unreadable> {
+fn stream(
+    kind: Kind,
+    head: &[u8],
+    input: impl Read,
+    sink: &mut impl Sink,
+) -> Result<(), Unreadable> {
     match (kind, utf16::Order::of(head)) {
         // Its reader looks after encodings by itself.
         (Kind::Xml, _) => document(input, sink)?,
@@ -102,7 +121,11 @@ fn stream(kind: Kind, head: &[u8], input: impl Read, sink: &mut impl Sink) -> Re
 fn text(kind: Kind, input: impl Read, sink: &mut impl Sink) -> Result<(), Unreadable> {
     if kind == Kind::Log {
         let known = log::read(BufReader::with_capacity(64 << 10, input), sink)?;
-        return if known { Ok(()) } else { Err(Unreadable::NoLog) };
+        return if known {
+            Ok(())
+        } else {
+            Err(Unreadable::NoLog)
+        };
     }
     match har::read(input, sink) {
         Ok(har::Har::Read) => Ok(()),

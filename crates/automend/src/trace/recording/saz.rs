@@ -70,15 +70,22 @@ pub(crate) fn read(input: impl Read + Seek, sink: &mut impl Sink) -> io::Result<
     })?;
     let mut defect = |what: String| sink.defect(Defect { turn: None, what });
     if doubled > 0 {
-        defect(format!("{doubled} files have a name that another file has; the first counts"));
+        defect(format!(
+            "{doubled} files have a name that another file has; the first counts"
+        ));
     }
     if left_out > 0 {
-        defect(format!("there are more than {MOST_TURNS} turns; the files of others ({left_out}) are left out"));
+        defect(format!(
+            "there are more than {MOST_TURNS} turns; the files of others ({left_out}) are left out"
+        ));
     }
     if !table || turns.is_empty() {
         return salvage(&mut zip, table, sink);
     }
-    if turns.values().all(|files| files.request.is_some_and(Place::is_encrypted)) {
+    if turns
+        .values()
+        .all(|files| files.request.is_some_and(Place::is_encrypted))
+    {
         return Ok(Saz::Encrypted);
     }
     for (number, files) in (1..).zip(turns.into_values()) {
@@ -97,7 +104,12 @@ pub(crate) fn read(input: impl Read + Seek, sink: &mut impl Sink) -> io::Result<
     Ok(Saz::Read)
 }
 
-fn one<R: Read + Seek>(zip: &mut Zip<R>, number: u64, files: Files, sink: &mut impl Sink) -> Result<(), Unread> {
+fn one<R: Read + Seek>(
+    zip: &mut Zip<R>,
+    number: u64,
+    files: Files,
+    sink: &mut impl Sink,
+) -> Result<(), Unread> {
     let Some(place) = files.request else {
         sink.passed(number);
         sink.defect(Defect {
@@ -120,7 +132,9 @@ fn one<R: Read + Seek>(zip: &mut Zip<R>, number: u64, files: Files, sink: &mut i
     match files.response.map(|place| zip.read(place, MOST_RESPONSE)) {
         Some(Ok((bytes, cut))) => begun.answer(&bytes, cut),
         Some(Err(Unread::TooMuch)) => return Err(Unread::TooMuch),
-        Some(Err(why)) => begun.defects.push(format!("the response cannot be read: {why}")),
+        Some(Err(why)) => begun
+            .defects
+            .push(format!("the response cannot be read: {why}")),
         None => {}
     }
     begun.end(sink);
@@ -154,7 +168,9 @@ fn salvage<R: Read + Seek>(zip: &mut Zip<R>, table: bool, sink: &mut impl Sink) 
             (Part::Times, Ok((bytes, _))) => begun.turn.started = started(&bytes),
             (_, Err(why)) => {
                 encrypted |= matches!(why, Unread::Encrypted);
-                begun.defects.push(format!("the file cannot be read: {why}"));
+                begun
+                    .defects
+                    .push(format!("the file cannot be read: {why}"));
             }
         }
     })?;
@@ -167,7 +183,8 @@ fn salvage<R: Read + Seek>(zip: &mut Zip<R>, table: bool, sink: &mut impl Sink) 
     if found && !table {
         sink.defect(Defect {
             turn: None,
-            what: "the archive ends early: it has no table of contents; what is there was read".to_owned(),
+            what: "the archive ends early: it has no table of contents; what is there was read"
+                .to_owned(),
         });
     }
     Ok(if found { Saz::Read } else { Saz::Foreign })
@@ -197,7 +214,8 @@ impl Begun {
             self.turn.url = url(&request);
             self.turn.method = request.method;
             self.turn.request = request.message;
-            self.defects.extend(request.defect.map(|defect| format!("request: {defect}")));
+            self.defects
+                .extend(request.defect.map(|defect| format!("request: {defect}")));
         } else if !bytes.is_empty() {
             self.defects.push("the request is no HTTP".to_owned());
         }
@@ -208,7 +226,8 @@ impl Begun {
             self.turn.status = response.status;
             self.turn.response = response.message;
             self.turn.response.cut |= cut;
-            self.defects.extend(response.defect.map(|defect| format!("response: {defect}")));
+            self.defects
+                .extend(response.defect.map(|defect| format!("response: {defect}")));
         } else if !bytes.is_empty() {
             self.defects.push("the response is no HTTP".to_owned());
         }
@@ -253,7 +272,10 @@ fn part(name: &str) -> Option<(u64, Part)> {
 
 /// Fiddler writes whole URLs, as they came to a proxy; where one is not whole, `Host` completes it.
 fn url(request: &http::Request) -> String {
-    match (request.target.starts_with('/'), request.message.header("host")) {
+    match (
+        request.target.starts_with('/'),
+        request.message.header("host"),
+    ) {
         (true, Some(host)) => format!("https://{host}{}", request.target),
         _ => request.target.clone(),
     }

@@ -62,7 +62,11 @@ impl Message {
 
     /// Adds a header, unless the head is full.
     pub(crate) fn push(&mut self, name: String, value: String) {
-        let size: usize = self.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+        let size: usize = self
+            .headers
+            .iter()
+            .map(|(name, value)| name.len() + value.len())
+            .sum();
         if size + name.len() + value.len() <= MOST_HEAD {
             self.headers.push((name, value));
         }

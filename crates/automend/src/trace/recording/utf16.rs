@@ -95,7 +95,11 @@ impl<R: Read> Utf8<R> {
             match character {
                 Ok(character) => self.push(character),
                 // The first half of a pair after another.
-                Err(error) if (0xd800..0xdc00).contains(&error.unpaired_surrogate()) && self.high.is_none() && error.unpaired_surrogate() == unit => {
+                Err(error)
+                    if (0xd800..0xdc00).contains(&error.unpaired_surrogate())
+                        && self.high.is_none()
+                        && error.unpaired_surrogate() == unit =>
+                {
                     self.high = Some(unit);
                 }
                 Err(_) => self.push(char::REPLACEMENT_CHARACTER),
@@ -104,7 +108,8 @@ impl<R: Read> Utf8<R> {
     }
 
     fn push(&mut self, character: char) {
-        self.out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+        self.out
+            .extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
     }
 }
 

@@ -115,7 +115,9 @@ impl<R: Read + Seek> Zip<R> {
         let most = (most as u64).min(self.left);
         let result = match place.method {
             STORED => packed.take(most + 1).read_to_end(&mut bytes),
-            DEFLATED => DeflateDecoder::new(packed).take(most + 1).read_to_end(&mut bytes),
+            DEFLATED => DeflateDecoder::new(packed)
+                .take(most + 1)
+                .read_to_end(&mut bytes),
             other => return Err(Unread::Method(other)),
         };
         self.left = self.left.saturating_sub(bytes.len() as u64);
@@ -134,7 +136,11 @@ impl<R: Read + Seek> Zip<R> {
 
     /// Reads the files one after the other, for an archive whose table is missing: `file` is called with
     /// each name and up to `most` bytes, and whether there is more.
-    pub(crate) fn salvage(&mut self, most: usize, mut file: impl FnMut(&str, Result<(Vec<u8>, bool), Unread>)) -> io::Result<()> {
+    pub(crate) fn salvage(
+        &mut self,
+        most: usize,
+        mut file: impl FnMut(&str, Result<(Vec<u8>, bool), Unread>),
+    ) -> io::Result<()> {
         self.input.seek(SeekFrom::Start(0))?;
         let mut input = BufReader::with_capacity(64 << 10, &mut self.input);
         while seek_mark(&mut input, LOCAL)? {
@@ -157,8 +163,13 @@ impl<R: Read + Seek> Zip<R> {
             }
             let mut bytes = Vec::new();
             let result = match place.method {
-                STORED if place.flags & 8 == 0 => (&mut input).take(place.packed).take(most as u64 + 1).read_to_end(&mut bytes),
-                DEFLATED => DeflateDecoder::new(&mut input).take(most as u64 + 1).read_to_end(&mut bytes),
+                STORED if place.flags & 8 == 0 => (&mut input)
+                    .take(place.packed)
+                    .take(most as u64 + 1)
+                    .read_to_end(&mut bytes),
+                DEFLATED => DeflateDecoder::new(&mut input)
+                    .take(most as u64 + 1)
+                    .read_to_end(&mut bytes),
                 other => {
                     file(&name, Err(Unread::Method(other)));
                     continue;
@@ -195,7 +206,10 @@ impl<R: Read + Seek> Zip<R> {
         if start != u64::from(u32::MAX) {
             return Ok(Some(start));
         }
-        let locator = at.checked_sub(20).and_then(|at| tail.get(at..)).unwrap_or_default();
+        let locator = at
+            .checked_sub(20)
+            .and_then(|at| tail.get(at..))
+            .unwrap_or_default();
         if !locator.starts_with(&LOCATOR_64) {
             return Ok(Some(start));
         }
