@@ -4,6 +4,7 @@
 #   packages.sh            everything the servers need
 #   packages.sh samba      only what the Samba domain controllers need
 #   packages.sh slapd      only what slapd needs
+#   packages.sh recorders  what records HTTP: tshark, Chromium, curl, and what installs the others
 #   packages.sh lint       shellcheck, for `make lint`
 #
 # None of Debian's own daemons is started by the installation. Where nothing may be installed, this
@@ -13,13 +14,17 @@ set -euo pipefail
 base=(iproute2 ldap-utils openssl python3)
 samba=(samba samba-ad-dc samba-ad-provision samba-common-bin samba-dsdb-modules python3-samba winbind
   krb5-user libsasl2-modules-gssapi-mit)
+recorders=(tshark chromium curl python3-venv)
+# A node that came from elsewhere brings its npm.
+command -v npm >/dev/null || recorders+=(nodejs npm)
 
 case "${1:-all}" in
-  all)   wanted=("${base[@]}" "${samba[@]}" slapd) ;;
+  all)   wanted=("${base[@]}" "${samba[@]}" slapd "${recorders[@]}") ;;
   samba) wanted=("${base[@]}" "${samba[@]}") ;;
   slapd) wanted=("${base[@]}" slapd) ;;
+  recorders) wanted=("${recorders[@]}") ;;
   lint)  wanted=(shellcheck) ;;
-  *)     echo "usage: packages.sh [samba|slapd|lint]" >&2; exit 2 ;;
+  *)     echo "usage: packages.sh [samba|slapd|recorders|lint]" >&2; exit 2 ;;
 esac
 
 find_missing() {
@@ -36,6 +41,7 @@ tests_without_server() {
   for package in "${missing[@]}"; do
     case $package in
       shellcheck) ;;
+      tshark|chromium|curl|python3-venv|nodejs|npm) echo trace_recorders ;;
       slapd) echo slapd ;;
       *) case " ${samba[*]} " in *" $package "*) ;; *) echo slapd ;; esac
          echo samba
