@@ -54,7 +54,10 @@ fn peak(bench: &Bench, file: &str) -> (u64, Value) {
     let mut text = vec![0];
     out.read_exact(&mut text).unwrap();
     let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .unwrap();
     let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().unwrap();
     out.read_to_end(&mut text).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(1));
@@ -81,12 +84,16 @@ fn a_recording_of_a_gigabyte_is_read_with_flat_memory() {
     }
     let block_turns = turns;
     let mut file = std::fs::File::create(bench.path("huge.har.gz")).unwrap();
-    file.write_all(&gzip(b"{\"log\":{\"version\":\"1.2\",\"entries\":[")).unwrap();
+    file.write_all(&gzip(b"{\"log\":{\"version\":\"1.2\",\"entries\":["))
+        .unwrap();
     let packed = gzip(block.as_bytes());
     for _ in 0..MEMBERS {
         file.write_all(&packed).unwrap();
     }
-    file.write_all(&gzip(format!("{}]}}}}", entry(URL, "bob@contoso.com", FAULT)).as_bytes())).unwrap();
+    file.write_all(&gzip(
+        format!("{}]}}}}", entry(URL, "bob@contoso.com", FAULT)).as_bytes(),
+    ))
+    .unwrap();
     drop(file);
 
     let (megabytes, report) = peak(&bench, "huge.har.gz");
@@ -104,7 +111,9 @@ fn one_body_of_a_gigabyte_costs_no_more_than_any_other() {
     let bench = Bench::new();
     let mut file = std::fs::File::create(bench.path("hole.har")).unwrap();
     // Many findings, so that the report is larger than a pipe.
-    let entries: Vec<String> = (0..300).map(|_| entry(URL, "alice@contoso.com", FAULT).to_string()).collect();
+    let entries: Vec<String> = (0..300)
+        .map(|_| entry(URL, "alice@contoso.com", FAULT).to_string())
+        .collect();
     write!(file, "{{\"log\":{{\"entries\":[{},", entries.join(",")).unwrap();
     let hole = entry(URL, "bob@contoso.com", "HOLE").to_string();
     let (before, after) = hole.split_once("HOLE").unwrap();
@@ -115,7 +124,10 @@ fn one_body_of_a_gigabyte_costs_no_more_than_any_other() {
     drop(file);
     let (megabytes, report) = peak(&bench, "hole.har");
     assert_eq!(report["turns"], 301);
-    assert!(tool::defects(&report)[0].contains("longer than"), "{report}");
+    assert!(
+        tool::defects(&report)[0].contains("longer than"),
+        "{report}"
+    );
     assert!(megabytes < 96, "{megabytes} MiB");
 }
 
@@ -136,16 +148,28 @@ fn bombs_of_every_packing_are_cut() {
         entry(URL, "bob@contoso.com", FAULT),
     ] } });
     bench.file("bomb.har", har.to_string());
-    let report = bench.automend(&["trace", "bomb.har", "--format", "json"]).exits(1).json();
+    let report = bench
+        .automend(&["trace", "bomb.har", "--format", "json"])
+        .exits(1)
+        .json();
     assert_eq!(report["findings"].as_array().unwrap().len(), 1, "{report}");
     assert_eq!(report["findings"][0]["address"], "bob@contoso.com");
-    assert!(tool::defects(&report)[0].contains("unpacks to more than"), "{report}");
+    assert!(
+        tool::defects(&report)[0].contains("unpacks to more than"),
+        "{report}"
+    );
 
     // A file that is all bomb.
     bench.file("bomb.gz", &bomb);
-    bench.automend(&["trace", "bomb.gz"]).exits(2).warns("empty");
+    bench
+        .automend(&["trace", "bomb.gz"])
+        .exits(2)
+        .warns("empty");
     bench.file("twice.gz", gzip(&bomb));
-    bench.automend(&["trace", "twice.gz"]).exits(2).warns("packed twice");
+    bench
+        .automend(&["trace", "twice.gz"])
+        .exits(2)
+        .warns("packed twice");
 }
 
 fn base64(bytes: &[u8]) -> String {
@@ -167,11 +191,15 @@ impl Zip {
         encoder.write_all(bytes).unwrap();
         let packed = encoder.finish().unwrap();
         let at = self.bytes.len();
-        let (packed_size, size) = (u32::try_from(packed.len()).unwrap(), u32::try_from(bytes.len()).unwrap());
+        let (packed_size, size) = (
+            u32::try_from(packed.len()).unwrap(),
+            u32::try_from(bytes.len()).unwrap(),
+        );
         let name_size = u16::try_from(name.len()).unwrap();
         self.bytes.extend_from_slice(b"PK\x03\x04\x14\x00");
         self.bytes.extend_from_slice(&flags.to_le_bytes());
-        self.bytes.extend_from_slice(&[8, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        self.bytes
+            .extend_from_slice(&[8, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
         self.bytes.extend_from_slice(&packed_size.to_le_bytes());
         self.bytes.extend_from_slice(&size.to_le_bytes());
         self.bytes.extend_from_slice(&name_size.to_le_bytes());
@@ -186,10 +214,12 @@ impl Zip {
         self.count += 1;
         self.table.extend_from_slice(b"PK\x01\x02\x14\x00\x14\x00");
         self.table.extend_from_slice(&flags.to_le_bytes());
-        self.table.extend_from_slice(&[8, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        self.table
+            .extend_from_slice(&[8, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
         self.table.extend_from_slice(&packed.to_le_bytes());
         self.table.extend_from_slice(&size.to_le_bytes());
-        self.table.extend_from_slice(&u16::try_from(name.len()).unwrap().to_le_bytes());
+        self.table
+            .extend_from_slice(&u16::try_from(name.len()).unwrap().to_le_bytes());
         self.table.extend_from_slice(&[0; 12]);
         self.table.extend_from_slice(&at.to_le_bytes());
         self.table.extend_from_slice(name.as_bytes());
@@ -212,7 +242,11 @@ impl Zip {
 }
 
 fn asks(who: &str) -> Vec<u8> {
-    format!("POST {URL} HTTP/1.1\r\nContent-Type: text/xml\r\n\r\n{}", request(who)).into_bytes()
+    format!(
+        "POST {URL} HTTP/1.1\r\nContent-Type: text/xml\r\n\r\n{}",
+        request(who)
+    )
+    .into_bytes()
 }
 
 fn answers(body: &str) -> Vec<u8> {
@@ -223,14 +257,22 @@ fn answers(body: &str) -> Vec<u8> {
 fn an_archive_of_a_hundred_thousand_files_is_read() {
     let bench = Bench::new();
     let mut zip = Zip::default();
-    zip.add("raw/1_c.txt", &asks("alice@contoso.com"), 0).add("raw/1_s.txt", &answers(FAULT), 0);
-    zip.add("raw/2_c.txt", b"GET https://www.contoso.com/ HTTP/1.1\r\n\r\n", 0);
+    zip.add("raw/1_c.txt", &asks("alice@contoso.com"), 0)
+        .add("raw/1_s.txt", &answers(FAULT), 0);
+    zip.add(
+        "raw/2_c.txt",
+        b"GET https://www.contoso.com/ HTTP/1.1\r\n\r\n",
+        0,
+    );
     for number in 3..100_000 {
         // All of them lie at the same place.
         zip.entry(&format!("raw/{number}_c.txt"), 0, 60, 60, 0);
     }
     bench.file("many.saz", zip.end());
-    let report = bench.automend(&["trace", "many.saz", "--format", "json"]).exits(1).json();
+    let report = bench
+        .automend(&["trace", "many.saz", "--format", "json"])
+        .exits(1)
+        .json();
     assert_eq!(report["turns"], 99_999);
     assert_eq!(report["findings"][0]["turn"], 1);
 }
@@ -239,13 +281,26 @@ fn an_archive_of_a_hundred_thousand_files_is_read() {
 fn names_that_lead_elsewhere_lead_nowhere() {
     let bench = Bench::new();
     let mut zip = Zip::default();
-    for name in ["../raw/1_c.txt", "/raw/1_c.txt", "raw/../../1_c.txt", "raw/1_c.txt/../2_c.txt", "C:\\raw\\1_c.txt", "raw/-1_c.txt", "raw/99999999999999999999_c.txt", "raw/1_c.txt\0"] {
+    for name in [
+        "../raw/1_c.txt",
+        "/raw/1_c.txt",
+        "raw/../../1_c.txt",
+        "raw/1_c.txt/../2_c.txt",
+        "C:\\raw\\1_c.txt",
+        "raw/-1_c.txt",
+        "raw/99999999999999999999_c.txt",
+        "raw/1_c.txt\0",
+    ] {
         zip.add(name, &asks("mallory@contoso.com"), 0);
     }
-    zip.add("raw\\0001_C.TXT", &asks("alice@contoso.com"), 0).add("raw/1_s.txt", &answers(FAULT), 0);
+    zip.add("raw\\0001_C.TXT", &asks("alice@contoso.com"), 0)
+        .add("raw/1_s.txt", &answers(FAULT), 0);
     zip.add("raw/1_c.txt", &asks("mallory@contoso.com"), 0);
     bench.file("names.saz", zip.end());
-    let report = bench.automend(&["trace", "names.saz", "--format", "json"]).exits(1).json();
+    let report = bench
+        .automend(&["trace", "names.saz", "--format", "json"])
+        .exits(1)
+        .json();
     assert_eq!(report["turns"], 1);
     assert_eq!(report["findings"][0]["address"], "alice@contoso.com");
     assert!(tool::defects(&report)[0].contains("have a name that another file has"));
@@ -256,15 +311,27 @@ fn names_that_lead_elsewhere_lead_nowhere() {
 fn an_archive_with_a_password_is_told_and_one_of_other_files_too() {
     let bench = Bench::new();
     let mut locked = Zip::default();
-    locked.add("raw/1_c.txt", &asks("alice@contoso.com"), 1).add("raw/1_s.txt", &answers(FAULT), 1);
+    locked
+        .add("raw/1_c.txt", &asks("alice@contoso.com"), 1)
+        .add("raw/1_s.txt", &answers(FAULT), 1);
     bench.file("locked.saz", locked.end());
-    bench.automend(&["trace", "locked.saz"]).exits(2).warns("encrypted").warns("save it without one");
+    bench
+        .automend(&["trace", "locked.saz"])
+        .exits(2)
+        .warns("encrypted")
+        .warns("save it without one");
     bench.file("cut.saz", &locked.end()[..200]);
-    bench.automend(&["trace", "cut.saz"]).exits(2).warns("encrypted");
+    bench
+        .automend(&["trace", "cut.saz"])
+        .exits(2)
+        .warns("encrypted");
     let mut other = Zip::default();
     other.add("word/document.xml", b"<w:document/>", 0);
     bench.file("letter.docx", other.end());
-    bench.automend(&["trace", "letter.docx"]).exits(2).warns("none of Fiddler");
+    bench
+        .automend(&["trace", "letter.docx"])
+        .exits(2)
+        .warns("none of Fiddler");
 }
 
 #[test]
@@ -281,7 +348,11 @@ fn a_recording_does_nothing_to_the_terminal_and_tells_no_secret() {
     }] } });
     bench.file("evil.har", har.to_string());
     for format in ["table", "json"] {
-        let run = bench.automend(&["trace", "evil.har", "--format", format]).exits(1).says_not("hunter2").says_not("aHVudGVyMg");
+        let run = bench
+            .automend(&["trace", "evil.har", "--format", format])
+            .exits(1)
+            .says_not("hunter2")
+            .says_not("aHVudGVyMg");
         assert!(!run.out.contains('\u{1b}') || format == "json", "{run}");
     }
     let run = bench.automend(&["trace", "evil.har"]);
@@ -291,7 +362,9 @@ fn a_recording_does_nothing_to_the_terminal_and_tells_no_secret() {
 #[test]
 fn a_recording_that_is_cut_anywhere_is_read_up_to_there() {
     let bench = Bench::new();
-    let entries: Vec<Value> = (0..3).map(|_| entry(URL, "alice@contoso.com", FAULT)).collect();
+    let entries: Vec<Value> = (0..3)
+        .map(|_| entry(URL, "alice@contoso.com", FAULT))
+        .collect();
     let har = json!({ "log": { "entries": entries } }).to_string();
     let mut last = 0;
     for at in (20..har.len()).step_by(41) {

@@ -11,29 +11,58 @@ use serde_json::{Value, json};
 use tool::{Bench, Run};
 
 fn recording(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recordings").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/recordings")
+        .join(name)
 }
 
 #[track_caller]
 fn trace(name: &str) -> Run {
-    Bench::new().automend(&["trace", recording(name).to_str().unwrap(), "--format", "json"])
+    Bench::new().automend(&[
+        "trace",
+        recording(name).to_str().unwrap(),
+        "--format",
+        "json",
+    ])
 }
 
 /// Turns in all, turns of Autodiscover, and the findings as `TURN CODE WHO`.
 fn story(report: &Value) -> (u64, u64, Vec<String>) {
-    let findings = report["findings"].as_array().unwrap().iter().map(|finding| {
-        let who = finding["address"].as_str().or(finding["legacy_dn"].as_str()).unwrap_or("nobody");
-        let code = finding["code"].as_u64().map_or_else(|| finding["cause"].as_str().unwrap().to_owned(), |code| code.to_string());
-        format!("{} {code} {who}", finding["turn"])
-    });
-    (report["turns"].as_u64().unwrap(), report["autodiscover"].as_u64().unwrap(), findings.collect())
+    let findings = report["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|finding| {
+            let who = finding["address"]
+                .as_str()
+                .or(finding["legacy_dn"].as_str())
+                .unwrap_or("nobody");
+            let code = finding["code"].as_u64().map_or_else(
+                || finding["cause"].as_str().unwrap().to_owned(),
+                |code| code.to_string(),
+            );
+            format!("{} {code} {who}", finding["turn"])
+        });
+    (
+        report["turns"].as_u64().unwrap(),
+        report["autodiscover"].as_u64().unwrap(),
+        findings.collect(),
+    )
 }
 
 #[track_caller]
 fn check(name: &str, turns: u64, autodiscover: u64, findings: &[&str]) -> Value {
     let run = trace(name).exits(i32::from(!findings.is_empty()));
     let report = run.json();
-    assert_eq!(story(&report), (turns, autodiscover, findings.iter().map(ToString::to_string).collect()), "{run}");
+    assert_eq!(
+        story(&report),
+        (
+            turns,
+            autodiscover,
+            findings.iter().map(ToString::to_string).collect()
+        ),
+        "{run}"
+    );
     assert_eq!(report["defects"], json!([]), "{name}");
     report
 }
@@ -53,10 +82,16 @@ fn an_archive_of_fiddler_is_read_with_its_chunks_packing_and_encodings() {
         "fiddler.saz",
         6,
         4,
-        &["5 603 alice@contoso.com", "6 500 /o=Contoso/ou=Exchange/cn=Recipients/cn=jim"],
+        &[
+            "5 603 alice@contoso.com",
+            "6 500 /o=Contoso/ou=Exchange/cn=Recipients/cn=jim",
+        ],
     );
     assert_eq!(report["kind"], "saz");
-    assert_eq!(report["findings"][0]["started"], "2012-04-04T08:25:56.5250000-05:00");
+    assert_eq!(
+        report["findings"][0]["started"],
+        "2012-04-04T08:25:56.5250000-05:00"
+    );
     assert_eq!(report["users"][0]["turns"], json!([3, 4, 5]));
 }
 
@@ -64,7 +99,12 @@ fn an_archive_of_fiddler_is_read_with_its_chunks_packing_and_encodings() {
 fn a_log_of_outlook_is_read_thread_by_thread() {
     let report = check("olkdisc.log", 5, 5, &["4 603 alice@contoso.com"]);
     assert_eq!(report["findings"][0]["started"], "2012-04-04T08:25:56");
-    let verdicts: Vec<&Value> = report["users"].as_array().unwrap().iter().map(|user| &user["verdict"]).collect();
+    let verdicts: Vec<&Value> = report["users"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|user| &user["verdict"])
+        .collect();
     assert_eq!(verdicts, ["failed", "ok"]);
     // The tab's text names nobody and has no answer, but Outlook's code.
     check("log-tab.txt", 3, 3, &["2 fault-other nobody"]);
@@ -73,7 +113,10 @@ fn a_log_of_outlook_is_read_thread_by_thread() {
 #[test]
 fn a_saved_answer_is_a_turn_of_its_own() {
     let report = check("saved-603.xml", 1, 1, &["1 603 nobody"]);
-    assert_eq!(report["findings"][0]["message"], "The Active Directory user wasn't found.");
+    assert_eq!(
+        report["findings"][0]["message"],
+        "The Active Directory user wasn't found."
+    );
     assert_eq!(report["findings"][0]["url"], Value::Null);
     check("saved-603-utf16.xml", 1, 1, &["1 603 nobody"]);
     check("saved-settings.xml", 1, 1, &[]);
@@ -86,13 +129,28 @@ fn a_finding_says_everything_that_a_ticket_needs() {
     assert_eq!(finding["turn"], 5);
     assert_eq!(finding["code"], 603);
     assert_eq!(finding["cause"], "fault-603");
-    assert_eq!(finding["message"], "The Active Directory user wasn't found.");
-    assert_eq!(finding["url"], "https://autodiscover.contoso.com/autodiscover/autodiscover.xml");
+    assert_eq!(
+        finding["message"],
+        "The Active Directory user wasn't found."
+    );
+    assert_eq!(
+        finding["url"],
+        "https://autodiscover.contoso.com/autodiscover/autodiscover.xml"
+    );
     assert_eq!(finding["address"], "alice@contoso.com");
-    assert_eq!(finding["outlook"], json!({ "hresult": "0x800C8203", "certainty": "seen" }));
+    assert_eq!(
+        finding["outlook"],
+        json!({ "hresult": "0x800C8203", "certainty": "seen" })
+    );
     let explanation = finding["explanation"].as_str().unwrap();
-    assert!(explanation.contains("AutoMapping link stayed"), "{explanation}");
-    assert!(explanation.contains("automend audit --directory ldaps://DC --delegate alice@contoso.com"), "{explanation}");
+    assert!(
+        explanation.contains("AutoMapping link stayed"),
+        "{explanation}"
+    );
+    assert!(
+        explanation.contains("automend audit --directory ldaps://DC --delegate alice@contoso.com"),
+        "{explanation}"
+    );
 }
 
 #[test]
@@ -126,13 +184,27 @@ fn a_recording_and_a_directory_name_the_owner_and_the_mend() {
         .says("AM101")
         .says("To mend: automend fix --directory directory")
         .says("CN=Jim Stone,OU=People,DC=contoso,DC=com");
-    let report = bench.automend(&[&arguments[..], &["--format", "json"]].concat()).exits(1).json();
+    let report = bench
+        .automend(&[&arguments[..], &["--format", "json"]].concat())
+        .exits(1)
+        .json();
     let joined = &report["findings"][0]["directory"];
-    assert!(joined["outcome"].as_str().unwrap().starts_with("error 603"), "{joined}");
-    let owners: Vec<&str> = joined["findings"].as_array().unwrap().iter().map(|finding| finding["owner"]["name"].as_str().unwrap()).collect();
+    assert!(
+        joined["outcome"].as_str().unwrap().starts_with("error 603"),
+        "{joined}"
+    );
+    let owners: Vec<&str> = joined["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|finding| finding["owner"]["name"].as_str().unwrap())
+        .collect();
     assert!(owners.contains(&"Jim Stone"), "{joined}");
     let mend = joined["mend"].as_str().unwrap();
-    assert!(mend.starts_with("automend fix --directory directory --only "), "{mend}");
+    assert!(
+        mend.starts_with("automend fix --directory directory --only "),
+        "{mend}"
+    );
 }
 
 #[test]
@@ -142,11 +214,17 @@ fn a_packed_recording_and_standard_input_are_read_like_the_file() {
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     packed.write_all(&har).unwrap();
     bench.file("named-oddly.txt", packed.finish().unwrap());
-    let report = bench.automend(&["trace", "named-oddly.txt", "--format", "json"]).exits(1).json();
+    let report = bench
+        .automend(&["trace", "named-oddly.txt", "--format", "json"])
+        .exits(1)
+        .json();
     assert_eq!(story(&report).2, ["3 603 alice@contoso.com"]);
     assert_eq!(report["kind"], "har");
     let saz = std::fs::read(recording("fiddler.saz")).unwrap();
-    let report = bench.automend_reading(&["trace", "-", "--format", "json"], saz).exits(1).json();
+    let report = bench
+        .automend_reading(&["trace", "-", "--format", "json"], saz)
+        .exits(1)
+        .json();
     assert_eq!(story(&report).1, 4);
 }
 
@@ -155,7 +233,10 @@ fn a_capture_without_tshark_says_what_is_missing() {
     let bench = Bench::new();
     let capture = recording("keys-inside.pcapng");
     bench
-        .automend_with(&[("PATH", "/nowhere")], &["trace", capture.to_str().unwrap()])
+        .automend_with(
+            &[("PATH", "/nowhere")],
+            &["trace", capture.to_str().unwrap()],
+        )
         .exits(2)
         .warns("tshark is not installed");
 }
@@ -165,20 +246,42 @@ fn what_is_no_recording_is_named() {
     let bench = Bench::new();
     for (name, bytes, word) in [
         ("empty", &b""[..], "the file is empty"),
-        ("page.html", b"<!DOCTYPE html><html><title>603</title></html>", "XML, but no answer of Autodiscover"),
-        ("other.xml", b"<feed xmlns=\"http://www.w3.org/2005/Atom\"/>", "XML, but no answer of Autodiscover"),
+        (
+            "page.html",
+            b"<!DOCTYPE html><html><title>603</title></html>",
+            "XML, but no answer of Autodiscover",
+        ),
+        (
+            "other.xml",
+            b"<feed xmlns=\"http://www.w3.org/2005/Atom\"/>",
+            "XML, but no answer of Autodiscover",
+        ),
         ("data.json", b"{\"a\":1}", "the file is JSON, but no HAR"),
         ("half.json", b"{\"a\":", "ends early"),
-        ("notes.txt", b"Alice called: error 603 again.\n", "neither a HAR"),
+        (
+            "notes.txt",
+            b"Alice called: error 603 again.\n",
+            "neither a HAR",
+        ),
         ("flows", b"1234:4:type;4:http;", "mitmdump"),
     ] {
         bench.file(name, bytes);
-        bench.automend(&["trace", name]).exits(2).warns(word).warns(name);
+        bench
+            .automend(&["trace", name])
+            .exits(2)
+            .warns(word)
+            .warns(name);
     }
-    bench.automend(&["trace", "nowhere.har"]).exits(2).warns("nowhere.har");
+    bench
+        .automend(&["trace", "nowhere.har"])
+        .exits(2)
+        .warns("nowhere.har");
     bench.automend(&["trace"]).exits(2).warns("--listen");
     let har = recording("charles.har");
-    bench.automend(&["trace", har.to_str().unwrap(), "--keys", "x"]).exits(2).warns("the keys are for a network capture");
+    bench
+        .automend(&["trace", har.to_str().unwrap(), "--keys", "x"])
+        .exits(2)
+        .warns("the keys are for a network capture");
 }
 
 #[test]
@@ -187,34 +290,68 @@ fn what_was_read_before_a_recording_breaks_off_is_told() {
     let har = std::fs::read_to_string(recording("proxyman.har")).unwrap();
     let at = har.rfind("bob@contoso.com").unwrap();
     bench.file("cut.har", &har[..at]);
-    let report = bench.automend(&["trace", "cut.har", "--format", "json"]).exits(1).json();
+    let report = bench
+        .automend(&["trace", "cut.har", "--format", "json"])
+        .exits(1)
+        .json();
     assert_eq!(story(&report).2, ["2 603 alice@contoso.com"]);
     let defects = tool::defects(&report);
-    assert!(defects[0].starts_with("turn 3: the file ends early"), "{defects:?}");
+    assert!(
+        defects[0].starts_with("turn 3: the file ends early"),
+        "{defects:?}"
+    );
 
     let saz = std::fs::read(recording("fiddler.saz")).unwrap();
     let names = memchr::memmem::rfind(&saz, b"raw/06_c.txt").unwrap();
     let body = memchr::memmem::find(&saz, b"raw/06_c.txt").unwrap();
     assert!(body < names, "a file and its name in the table of contents");
     bench.file("cut.saz", &saz[..body]);
-    let report = bench.automend(&["trace", "cut.saz", "--format", "json"]).exits(1).json();
-    assert_eq!(story(&report), (5, 3, vec!["5 603 alice@contoso.com".to_owned()]));
+    let report = bench
+        .automend(&["trace", "cut.saz", "--format", "json"])
+        .exits(1)
+        .json();
+    assert_eq!(
+        story(&report),
+        (5, 3, vec!["5 603 alice@contoso.com".to_owned()])
+    );
     assert!(tool::defects(&report)[0].contains("no table of contents"));
 
     let log = std::fs::read_to_string(recording("olkdisc.log")).unwrap();
     let at = log.rfind("</Response>").unwrap();
     bench.file("cut.log", &log[..at]);
-    let report = bench.automend(&["trace", "cut.log", "--format", "json"]).json();
-    assert!(tool::defects(&report).iter().any(|defect| defect.contains("ends inside an answer")));
+    let report = bench
+        .automend(&["trace", "cut.log", "--format", "json"])
+        .json();
+    assert!(
+        tool::defects(&report)
+            .iter()
+            .any(|defect| defect.contains("ends inside an answer"))
+    );
 }
 
 #[test]
 fn the_report_keeps_what_the_schema_promises() {
-    let schema: Value = serde_json::from_str(include_str!("../../../docs/trace.schema.json")).unwrap();
+    let schema: Value =
+        serde_json::from_str(include_str!("../../../docs/trace.schema.json")).unwrap();
     let bench = Bench::contoso();
-    for name in ["fiddler.saz", "olkdisc.log", "saved-603.xml", "saved-settings.xml", "charles.har"] {
+    for name in [
+        "fiddler.saz",
+        "olkdisc.log",
+        "saved-603.xml",
+        "saved-settings.xml",
+        "charles.har",
+    ] {
         let file = recording(name);
-        let report = bench.automend(&["trace", file.to_str().unwrap(), "-d", "directory", "-f", "json"]).json();
+        let report = bench
+            .automend(&[
+                "trace",
+                file.to_str().unwrap(),
+                "-d",
+                "directory",
+                "-f",
+                "json",
+            ])
+            .json();
         conforms(&report, &schema, &schema, name);
     }
 }
@@ -247,11 +384,16 @@ fn conforms(value: &Value, schema: &Value, root: &Value, at: &str) {
     }
     if let Some(members) = value.as_object() {
         for name in schema["required"].as_array().into_iter().flatten() {
-            assert!(members.contains_key(name.as_str().unwrap()), "{at} lacks {name}");
+            assert!(
+                members.contains_key(name.as_str().unwrap()),
+                "{at} lacks {name}"
+            );
         }
         if let Some(properties) = schema["properties"].as_object() {
             for (name, member) in members {
-                let inner = properties.get(name).unwrap_or_else(|| panic!("{at}/{name} is not in the schema"));
+                let inner = properties
+                    .get(name)
+                    .unwrap_or_else(|| panic!("{at}/{name} is not in the schema"));
                 conforms(member, inner, root, &format!("{at}/{name}"));
             }
         }

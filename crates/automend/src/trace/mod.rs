@@ -32,7 +32,11 @@ pub(crate) async fn run(args: &args::Trace, config: Option<&Path>) -> Result<Exi
     };
     let (story, kind) = read(file, args.keys.as_deref())?;
     if story.autodiscover == 0 && kind == Kind::Xml {
-        bail!("{}: XML, but no answer of Autodiscover", file.display());
+        let why = story.no_answer.unwrap_or_default();
+        bail!(
+            "{}: XML, but no answer of Autodiscover: {why}",
+            file.display()
+        );
     }
     tell(
         args,

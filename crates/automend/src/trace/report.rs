@@ -42,7 +42,9 @@ impl Report<'_> {
             writeln!(out)?;
             self.print_user(user, out)?;
         }
-        if story.findings.is_empty() && story.autodiscover > 0 {
+        if story.autodiscover == 0 {
+            writeln!(out, "\nNo turn of Autodiscover is in it.")?;
+        } else if story.findings.is_empty() {
             writeln!(out, "\nNothing is wrong with what Autodiscover answered.")?;
         }
         for defect in &self.defects {

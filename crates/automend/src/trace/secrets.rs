@@ -26,6 +26,16 @@ const LOGINS: [&str; 6] = [
     "authentication-info",
     "proxy-authentication-info",
 ];
+/// Schemes, as they stand in a list without anything behind them.
+const SCHEMES: [&str; 7] = [
+    "negotiate",
+    "ntlm",
+    "basic",
+    "bearer",
+    "digest",
+    "kerberos",
+    "nego2",
+];
 /// Words in a name that make its value secret.
 const WORDS: [&str; 10] = [
     "password",
@@ -40,15 +50,49 @@ const WORDS: [&str; 10] = [
     "apikey",
 ];
 
-/// Removes what is secret from a turn.
+/// Removes what is secret from a turn. What logged in goes wherever it comes back, too: in a page for
+/// debugging, in a redirect.
 pub(crate) fn remove(turn: &mut Turn) {
-    turn.url = url(&turn.url);
+    let known = brought(&turn.request);
+    turn.url = without(&url(&turn.url), &known);
     for message in [&mut turn.request, &mut turn.response] {
         for (name, value) in &mut message.headers {
-            *value = header(name, value);
+            *value = without(&header(name, value), &known);
         }
-        body(message);
+        body(message, &known);
     }
+}
+
+/// What a request brought to log in, in the forms in which it may come back.
+fn brought(request: &Message) -> Vec<String> {
+    let mut known = Vec::new();
+    let logins = request
+        .all("authorization")
+        .chain(request.all("proxy-authorization"));
+    for token in logins
+        .filter_map(|login| login.trim().split_once(' '))
+        .map(|(_, token)| token.trim())
+    {
+        known.push(token.to_owned());
+        let plain = STANDARD
+            .decode(token)
+            .ok()
+            .and_then(|plain| String::from_utf8(plain).ok());
+        known.extend(plain.and_then(|plain| Some(plain.split_once(':')?.1.to_owned())));
+    }
+    let cookies = request.all("cookie").flat_map(|cookies| cookies.split(';'));
+    known.extend(cookies.filter_map(|cookie| Some(cookie.split_once('=')?.1.trim().to_owned())));
+    // Shorter ones would hide half of every text.
+    known.retain(|secret| secret.len() >= 4);
+    // The longest first, so that no part of one is left.
+    known.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    known
+}
+
+fn without(text: &str, known: &[String]) -> String {
+    known.iter().fold(text.to_owned(), |text, secret| {
+        text.replace(secret.as_str(), REMOVED)
+    })
 }
 
 fn header(name: &str, value: &str) -> String {
@@ -70,7 +114,7 @@ fn header(name: &str, value: &str) -> String {
 /// `NTLM TlRMTVNTUAADAAAA…` becomes `NTLM (removed, message 3)`. A challenge without a token stays.
 fn login(value: &str) -> String {
     let Some((scheme, rest)) = value.trim().split_once(' ') else {
-        // One word alone: a scheme, unless it is too long for one.
+        // One word alone: a scheme, or a token that lacks one.
         return if value.trim().len() <= 20 {
             value.trim().to_owned()
         } else {
@@ -83,10 +127,9 @@ fn login(value: &str) -> String {
         .split(',')
         .all(|part| match part.trim().split_once('=') {
             Some((name, value)) => is_parameter(name.trim()) && value.trim().starts_with('"'),
-            None => {
-                part.trim().bytes().all(|byte| byte.is_ascii_alphabetic())
-                    && part.trim().len() <= 20
-            }
+            None => SCHEMES
+                .iter()
+                .any(|scheme| part.trim().eq_ignore_ascii_case(scheme)),
         });
     if names && !rest.contains("response=") && !scheme.eq_ignore_ascii_case("digest") {
         return value.trim().to_owned();
@@ -154,7 +197,7 @@ fn is_secret(name: &str) -> bool {
     WORDS.iter().any(|word| name.contains(word))
 }
 
-fn body(message: &mut Message) {
+fn body(message: &mut Message, known: &[String]) {
     if message.body.is_empty() {
         return;
     }
@@ -190,6 +233,7 @@ fn body(message: &mut Message) {
     } else {
         json(&form(&text))
     };
+    let cleaned = without(&cleaned, known);
     if cleaned.as_bytes() != message.body {
         message.body = cleaned.into_bytes();
     }
@@ -409,6 +453,7 @@ mod tests {
                 "Digest (removed)",
             ),
             ("NTLM", "NTLM"),
+            ("Bearer abcdefgh", "Bearer (removed)"),
             (
                 "Basic realm=\"mail.contoso.com\"",
                 "Basic realm=\"mail.contoso.com\"",
@@ -503,7 +548,7 @@ mod tests {
                 body: bytes,
                 ..Message::default()
             };
-            body(&mut message);
+            body(&mut message, &[]);
             assert!(
                 memchr::memmem::find(&message.body, b"secret").is_none(),
                 "{:?}",
@@ -514,6 +559,31 @@ mod tests {
                 "{:?}",
                 message.body
             );
+        }
+    }
+
+    #[test]
+    fn what_logged_in_goes_wherever_it_comes_back() {
+        let mut turn = Turn {
+            url: "https://contoso.com/?x=hunter2".to_owned(),
+            ..Turn::default()
+        };
+        turn.request.push(
+            "Authorization".to_owned(),
+            "Basic YWxpY2U6aHVudGVyMg==".to_owned(),
+        );
+        turn.request
+            .push("Cookie".to_owned(), "session=cadata; a=b".to_owned());
+        turn.response.push(
+            "Location".to_owned(),
+            "https://contoso.com/cadata".to_owned(),
+        );
+        turn.response.body =
+            b"you sent Basic YWxpY2U6aHVudGVyMg== (alice, hunter2) and cadata".to_vec();
+        remove(&mut turn);
+        let told = format!("{turn:?} {}", String::from_utf8_lossy(&turn.response.body));
+        for secret in ["hunter2", "YWxpY2U6aHVudGVyMg", "cadata"] {
+            assert!(!told.contains(secret), "{told}");
         }
     }
 

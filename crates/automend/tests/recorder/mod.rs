@@ -50,7 +50,15 @@ impl Recorder {
             .current_dir(folder.path())
             .env_clear()
             .env("HOME", folder.path())
-            .args(["trace", "--listen", "127.0.0.1:0", "-o", "out.har", "--ca", "servers.pem"])
+            .args([
+                "trace",
+                "--listen",
+                "127.0.0.1:0",
+                "-o",
+                "out.har",
+                "--ca",
+                "servers.pem",
+            ])
             .args(arguments)
             .stdout(Stdio::piped())
             .spawn()
@@ -58,9 +66,20 @@ impl Recorder {
         let mut out = BufReader::new(child.stdout.take().unwrap());
         let mut first = String::new();
         out.read_line(&mut first).unwrap();
-        let address = first.split("http://").nth(1).and_then(|rest| rest.split(';').next());
-        let address = address.unwrap_or_else(|| panic!("no address in {first:?}")).parse().unwrap();
-        Self { child, out, folder, address }
+        let address = first
+            .split("http://")
+            .nth(1)
+            .and_then(|rest| rest.split(';').next());
+        let address = address
+            .unwrap_or_else(|| panic!("no address in {first:?}"))
+            .parse()
+            .unwrap();
+        Self {
+            child,
+            out,
+            folder,
+            address,
+        }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -75,7 +94,11 @@ impl Recorder {
     pub(crate) fn wait_for(&mut self, text: &str) -> String {
         loop {
             let mut line = String::new();
-            assert_ne!(self.out.read_line(&mut line).unwrap(), 0, "the recorder ended before it said {text:?}");
+            assert_ne!(
+                self.out.read_line(&mut line).unwrap(),
+                0,
+                "the recorder ended before it said {text:?}"
+            );
             if line.contains(text) {
                 return line;
             }
@@ -94,7 +117,13 @@ impl Recorder {
     /// Ends it as Ctrl-C does: its exit status and what it still says.
     pub(crate) fn end(&mut self) -> (Option<i32>, String) {
         let pid = self.child.id().to_string();
-        assert!(Command::new("sh").args(["-c", "kill -INT \"$0\"", &pid]).status().unwrap().success());
+        assert!(
+            Command::new("sh")
+                .args(["-c", "kill -INT \"$0\"", &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
         let mut rest = String::new();
         std::io::Read::read_to_string(&mut self.out, &mut rest).unwrap();
         (self.child.wait().unwrap().code(), rest)
@@ -130,7 +159,10 @@ impl Seen {
 }
 
 pub(crate) fn header<'h>(head: &'h str, name: &str) -> Option<&'h str> {
-    head.lines().filter_map(|line| line.split_once(':')).find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
+    head.lines()
+        .filter_map(|line| line.split_once(':'))
+        .find(|(key, _)| key.eq_ignore_ascii_case(name))
+        .map(|(_, value)| value.trim())
 }
 
 /// A server with a certificate for `localhost`.
@@ -177,7 +209,12 @@ impl Server {
                 });
             }
         });
-        Self { port, ca: made.cert.pem(), seen, connections }
+        Self {
+            port,
+            ca: made.cert.pem(),
+            seen,
+            connections,
+        }
     }
 
     pub(crate) fn seen(&self) -> Vec<Seen> {
@@ -185,9 +222,18 @@ impl Server {
     }
 }
 
-async fn answer_all(mut stream: impl AsyncRead + AsyncWrite + Unpin, connection: usize, log: &Mutex<Vec<Seen>>, does: &Does) {
+async fn answer_all(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    connection: usize,
+    log: &Mutex<Vec<Seen>>,
+    does: &Does,
+) {
     while let Some((head, body)) = message(&mut stream).await {
-        let seen = Seen { connection, head, body };
+        let seen = Seen {
+            connection,
+            head,
+            body,
+        };
         log.lock().unwrap().push(seen.clone());
         let (answer, goes_on) = does(&seen);
         if stream.write_all(&answer).await.is_err() || stream.flush().await.is_err() {
@@ -214,7 +260,8 @@ pub(crate) async fn message(stream: &mut (impl AsyncRead + Unpin)) -> Option<(St
             while !line.ends_with(b"\r\n") {
                 line.push(stream.read_u8().await.ok()?);
             }
-            let size = usize::from_str_radix(std::str::from_utf8(&line).unwrap().trim(), 16).unwrap();
+            let size =
+                usize::from_str_radix(std::str::from_utf8(&line).unwrap().trim(), 16).unwrap();
             let mut chunk = vec![0; size + 2];
             stream.read_exact(&mut chunk).await.ok()?;
             if size == 0 {
@@ -250,17 +297,28 @@ pub(crate) struct Client<S> {
 /// The answer to CONNECT, and the connection.
 pub(crate) async fn connect(proxy: SocketAddr, host: &str, port: u16) -> (String, TcpStream) {
     let mut stream = TcpStream::connect(proxy).await.unwrap();
-    stream.write_all(format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n").as_bytes()).await.unwrap();
+    stream
+        .write_all(
+            format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n").as_bytes(),
+        )
+        .await
+        .unwrap();
     let (head, _) = message(&mut stream).await.unwrap();
     (head, stream)
 }
 
 /// TLS through the proxy, trusting one authority.
-pub(crate) async fn tunnel(proxy: SocketAddr, port: u16, trusted: &str) -> std::io::Result<Client<tokio_rustls::client::TlsStream<TcpStream>>> {
+pub(crate) async fn tunnel(
+    proxy: SocketAddr,
+    port: u16,
+    trusted: &str,
+) -> std::io::Result<Client<tokio_rustls::client::TlsStream<TcpStream>>> {
     let (head, stream) = connect(proxy, "localhost", port).await;
     assert!(head.starts_with("HTTP/1.1 200"), "{head}");
     let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(trusted.as_bytes()).unwrap()).unwrap();
+    roots
+        .add(CertificateDer::from_pem_slice(trusted.as_bytes()).unwrap())
+        .unwrap();
     let config = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .unwrap()
@@ -268,17 +326,31 @@ pub(crate) async fn tunnel(proxy: SocketAddr, port: u16, trusted: &str) -> std::
         .with_no_client_auth();
     let connector = TlsConnector::from(Arc::new(config));
     let name = ServerName::try_from("localhost").unwrap();
-    Ok(Client { stream: connector.connect(name, stream).await? })
+    Ok(Client {
+        stream: connector.connect(name, stream).await?,
+    })
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     /// Sends a request; the status and the rest of the answer, `None` when the connection ends.
-    pub(crate) async fn ask(&mut self, method: &str, target: &str, headers: &[(&str, &str)], body: &str) -> Option<(u16, String, Vec<u8>)> {
-        let mut head = format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n", body.len());
+    pub(crate) async fn ask(
+        &mut self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Option<(u16, String, Vec<u8>)> {
+        let mut head = format!(
+            "{method} {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n",
+            body.len()
+        );
         for (name, value) in headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
-        self.stream.write_all(format!("{head}\r\n{body}").as_bytes()).await.ok()?;
+        self.stream
+            .write_all(format!("{head}\r\n{body}").as_bytes())
+            .await
+            .ok()?;
         let (head, body) = message(&mut self.stream).await?;
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         Some((status, head, body))

@@ -37,27 +37,17 @@ pub(crate) fn read(input: impl Read, sink: &mut impl Sink) -> Result<Har, Broken
     let mut reader = Reader {
         sink,
         count: 0,
-        log: false,
         entries: false,
     };
     let ended = reader.document(&mut json);
-    let Reader {
-        count,
-        log,
-        entries,
-        ..
-    } = reader;
+    let Reader { count, entries, .. } = reader;
     match ended {
-        Ok(()) if !log => return Ok(Har::Foreign),
-        Ok(()) if !entries => sink.defect(Defect {
-            turn: None,
-            what: "the recording has no list of turns (log.entries)".to_owned(),
-        }),
+        Ok(()) if !entries => return Ok(Har::Foreign),
         Ok(()) => {}
-        // Before the log begins nothing says what this is.
-        Err(broken) if !log => return Err(broken),
+        // Before the turns begin there is nothing to tell.
+        Err(broken) if !entries => return Err(broken),
         Err(broken) => sink.defect(Defect {
-            turn: entries.then_some(count),
+            turn: Some(count),
             what: format!("{broken}; what stands before was read"),
         }),
     }
@@ -67,7 +57,6 @@ pub(crate) fn read(input: impl Read, sink: &mut impl Sink) -> Result<Har, Broken
 struct Reader<'s, S> {
     sink: &'s mut S,
     count: u64,
-    log: bool,
     entries: bool,
 }
 
@@ -78,7 +67,6 @@ impl<S: Sink> Reader<'_, S> {
             if key != "log" {
                 return json.pass();
             }
-            self.log = true;
             json.object(|json, key| {
                 if key != "entries" {
                     return json.pass();

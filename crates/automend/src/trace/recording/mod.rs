@@ -65,39 +65,53 @@ pub(crate) fn read(
     keys: Option<&Path>,
     sink: &mut impl Sink,
 ) -> Result<Kind, Unreadable> {
-    let mut file = File::open(path)?;
-    let head = head(&mut file)?;
-    file.seek(SeekFrom::Start(0))?;
+    read_from(
+        File::open(path)?,
+        |sink| capture(path, keys, sink),
+        keys.is_some(),
+        sink,
+    )
+}
+
+/// Reads a recording from bytes; one that is a capture is left to `capture`, which knows its file.
+pub(crate) fn read_from<S: Sink>(
+    mut input: impl Read + Seek,
+    capture: impl Fn(&mut S) -> Result<(), Unreadable>,
+    has_keys: bool,
+    sink: &mut S,
+) -> Result<Kind, Unreadable> {
+    let head = head(&mut input)?;
+    input.seek(SeekFrom::Start(0))?;
     let kind = kind::kind(&head)?;
-    if keys.is_some() && !matches!(kind, Kind::Capture | Kind::Gzip) {
+    if has_keys && !matches!(kind, Kind::Capture | Kind::Gzip) {
         return Err(Unreadable::KeysForNothing);
     }
     match kind {
-        Kind::Saz => match saz::read(BufReader::new(file), sink)? {
+        Kind::Saz => match saz::read(BufReader::new(input), sink)? {
             saz::Saz::Read => {}
             saz::Saz::Foreign => return Err(Unreadable::NoSaz),
             saz::Saz::Encrypted => return Err(Unreadable::Encrypted),
         },
-        Kind::Capture => capture(path, keys, sink)?,
+        Kind::Capture => capture(sink)?,
         Kind::Gzip => {
-            let inner = self::head(&mut MultiGzDecoder::new(&file))?;
-            file.seek(SeekFrom::Start(0))?;
+            let inner = self::head(&mut MultiGzDecoder::new(&mut input))?;
+            input.seek(SeekFrom::Start(0))?;
             match kind::kind(&inner)? {
                 // tshark unpacks by itself.
-                Kind::Capture => capture(path, keys, sink)?,
+                Kind::Capture => capture(sink)?,
                 Kind::Gzip | Kind::Saz => return Err(Unreadable::PackedTwice),
                 kind => {
                     stream(
                         kind,
                         &inner,
-                        MultiGzDecoder::new(BufReader::new(file)),
+                        MultiGzDecoder::new(BufReader::new(input)),
                         sink,
                     )?;
                     return Ok(kind);
                 }
             }
         }
-        kind => stream(kind, &head, file, sink)?,
+        kind => stream(kind, &head, input, sink)?,
     }
     Ok(kind)
 }

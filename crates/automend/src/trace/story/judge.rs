@@ -171,7 +171,11 @@ pub(crate) fn judge(turn: &Turn) -> Option<Vec<(Option<Asked>, Outcome)>> {
     // A saved answer has neither URL nor request.
     let answer_only = turn.url.is_empty() && turn.request.body.is_empty();
     let service = if answer_only {
-        bare_service(&turn.response.body)
+        let service = bare_service(&turn.response.body);
+        if why_no_answer(turn, service).is_some() {
+            return None;
+        }
+        service
     } else {
         service(&turn.url, &turn.request.body)?
     };
@@ -250,8 +254,19 @@ pub(crate) fn judge(turn: &Turn) -> Option<Vec<(Option<Asked>, Outcome)>> {
     }
 }
 
+/// Why a saved document is no answer of Autodiscover.
+pub(crate) fn why_no_answer(turn: &Turn, service: Service) -> Option<Unreadable> {
+    if turn.response.body.is_empty() {
+        return None;
+    }
+    match service {
+        Service::Soap => soap::read(&turn.response.body).err(),
+        Service::Pox | Service::Json => pox::read(&turn.response.body).err(),
+    }
+}
+
 /// The service that a saved answer is of.
-fn bare_service(body: &[u8]) -> Service {
+pub(crate) fn bare_service(body: &[u8]) -> Service {
     match Element::parse(body, Limits::ANSWER) {
         Ok(root) if root.name == "Envelope" => Service::Soap,
         _ => Service::Pox,

@@ -136,6 +136,8 @@ pub(crate) struct Story {
     /// In the order in which they appear.
     pub users: Vec<User>,
     pub findings: Vec<Finding>,
+    /// Why a saved document is no answer.
+    pub no_answer: Option<String>,
     more_findings: u64,
     places: HashMap<Option<Asked>, usize>,
     /// Alternative mailboxes: by name, whose answer named them.
@@ -149,7 +151,13 @@ impl Story {
     /// Takes a turn; what it came to, if it is one of Autodiscover.
     pub(crate) fn take(&mut self, turn: &Turn) -> Option<Listed> {
         self.turns = self.turns.max(turn.number);
-        let told = judge::judge(turn)?;
+        let Some(told) = judge::judge(turn) else {
+            if turn.url.is_empty() {
+                let why = judge::why_no_answer(turn, judge::bare_service(&turn.response.body));
+                self.no_answer = why.map(|why| why.to_string());
+            }
+            return None;
+        };
         self.autodiscover += 1;
         for (asked, outcome) in &told {
             self.tell(turn, asked.as_ref(), outcome);
