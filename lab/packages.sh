@@ -5,6 +5,7 @@
 #   packages.sh samba      only what the Samba domain controllers need
 #   packages.sh slapd      only what slapd needs
 #   packages.sh clients    only what the clients of Autodiscover need
+#   packages.sh recorders  only what records HTTP: tshark, Chromium, curl, and what installs the others
 #   packages.sh lint       shellcheck, for `make lint`
 #
 # None of Debian's own daemons is started by the installation. Where nothing may be installed, this
@@ -14,18 +15,21 @@ set -euo pipefail
 base=(iproute2 ldap-utils openssl python3)
 samba=(samba samba-ad-dc samba-ad-provision samba-common-bin samba-dsdb-modules python3-samba winbind
   krb5-user libsasl2-modules-gssapi-mit)
-clients=(curl dnsmasq-base evolution-ews python3-venv thunderbird)
 # Node.js often comes from elsewhere, with npm in the same package.
-command -v node > /dev/null || clients+=(nodejs)
-command -v npm > /dev/null || clients+=(npm)
+node=()
+command -v node > /dev/null || node+=(nodejs)
+command -v npm > /dev/null || node+=(npm)
+clients=(curl dnsmasq-base evolution-ews python3-venv thunderbird "${node[@]}")
+recorders=(tshark chromium curl python3-venv "${node[@]}")
 
 case "${1:-all}" in
-  all)     wanted=("${base[@]}" "${samba[@]}" slapd "${clients[@]}") ;;
-  samba)   wanted=("${base[@]}" "${samba[@]}") ;;
-  slapd)   wanted=("${base[@]}" slapd) ;;
-  clients) wanted=("${base[@]}" "${clients[@]}") ;;
-  lint)    wanted=(shellcheck) ;;
-  *)       echo "usage: packages.sh [samba|slapd|clients|lint]" >&2; exit 2 ;;
+  all)       wanted=("${base[@]}" "${samba[@]}" slapd "${clients[@]}" "${recorders[@]}") ;;
+  samba)     wanted=("${base[@]}" "${samba[@]}") ;;
+  slapd)     wanted=("${base[@]}" slapd) ;;
+  clients)   wanted=("${base[@]}" "${clients[@]}") ;;
+  recorders) wanted=("${recorders[@]}") ;;
+  lint)      wanted=(shellcheck) ;;
+  *)         echo "usage: packages.sh [samba|slapd|clients|recorders|lint]" >&2; exit 2 ;;
 esac
 
 find_missing() {
@@ -43,6 +47,7 @@ tests_without() {
     case " slapd ${base[*]} " in *" $package "*) echo slapd ;; esac
     case " ${samba[*]} ${base[*]} " in *" $package "*) printf '%s\n' samba samba_recycle_bin samba_two_dcs ;; esac
     case " ${clients[*]} ${base[*]} " in *" $package "*) echo clients ;; esac
+    case " ${recorders[*]} " in *" $package "*) echo trace_recorders ;; esac
   done | sort -u | paste -sd ' '
 }
 

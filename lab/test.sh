@@ -49,6 +49,7 @@ up samba AUTOMEND_LAB_SAMBA samba "$lab/samba-up.sh" "$LAB_ROOT/seed-samba"
 up samba_recycle_bin AUTOMEND_LAB_RECYCLE_BIN recycle-bin/samba \
   env LAB_ROOT="$recycle_bin" LAB_RECYCLE_BIN=1 "$lab/samba-up.sh"
 up samba_two_dcs AUTOMEND_LAB_SAMBA2 samba2 "$lab/samba2-up.sh" up "$LAB_ROOT/seed-samba"
+up trace_recorders AUTOMEND_LAB_RECORDERS recorders "$lab/recorders-up.sh"
 
 log=$LAB_ROOT/cargo-test.log
 [ ! -t 1 ] || export CARGO_TERM_COLOR=always

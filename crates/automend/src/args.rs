@@ -58,6 +58,8 @@ pub(crate) enum Command {
     Undo(Undo),
     /// Answer Autodiscover out of a directory, so that one stale link hurts nobody
     Serve(Box<Serve>),
+    /// Read a recording of Autodiscover (HAR, SAZ, olkdisc.log, XML, capture), or record one
+    Trace(Trace),
     /// Explain a finding code: symptom, cause, evidence, mend
     Explain(Explain),
     /// The embedded directory: import and export LDIF
@@ -398,4 +400,67 @@ pub(crate) struct Demo {
     /// Keep the demo's directory, plan and receipt in this folder
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub keep: Option<PathBuf>,
+}
+
+/// `automend trace`.
+#[derive(Args, Debug)]
+#[command(after_help = "Exit status: 0 nothing wrong, 1 findings, 2 the recording cannot be read.")]
+pub(crate) struct Trace {
+    /// The recording: HAR, Fiddler's SAZ, Outlook's olkdisc.log, saved Autodiscover XML, pcap or pcapng,
+    /// each plain or packed with gzip (- for standard input); its kind is told by its content
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "listen")]
+    pub file: Option<PathBuf>,
+
+    /// The TLS secrets of a network capture, a file as SSLKEYLOGFILE names it
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "listen")]
+    pub keys: Option<PathBuf>,
+
+    /// Form of the report
+    #[arg(short, long, value_enum, default_value_t = TraceFormat::Table)]
+    pub format: TraceFormat,
+
+    #[command(flatten)]
+    pub recording: Recording,
+
+    #[command(flatten)]
+    pub source: Source,
+}
+
+/// Form of what `trace` prints.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum TraceFormat {
+    /// For reading
+    Table,
+    /// One JSON document (docs/trace.schema.json)
+    Json,
+}
+
+/// How `automend trace` records.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Recording")]
+pub(crate) struct Recording {
+    /// Record: be a proxy at this address, such as 127.0.0.1:8888, until interrupted
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<std::net::SocketAddr>,
+
+    /// Write the turns to this HAR as they come
+    #[arg(short, long, value_name = "FILE.har", value_hint = ValueHint::FilePath, requires = "listen")]
+    pub output: Option<PathBuf>,
+
+    /// Look into the connections to this host, too (*.contoso.com for all below it, * for all; may be given
+    /// again); without it only autodiscover hosts, and hosts that Autodiscover named
+    #[arg(long, value_name = "HOST", requires = "listen")]
+    pub intercept: Vec<String>,
+
+    /// Write logins, cookies and passwords into the HAR instead of leaving them out
+    #[arg(long, requires = "listen")]
+    pub keep_secrets: bool,
+
+    /// Keep the authority that signs for intercepted hosts in this folder
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, requires = "listen")]
+    pub ca_folder: Option<PathBuf>,
+
+    /// Let other machines use the proxy
+    #[arg(long, requires = "listen")]
+    pub allow_others: bool,
 }

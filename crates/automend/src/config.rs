@@ -276,6 +276,15 @@ impl Source {
     }
 }
 
+/// Where this user's programs keep what is theirs.
+pub(crate) fn data_folder() -> Option<PathBuf> {
+    let home = || environment("HOME").map(|home| Path::new(&home).join(".local/share"));
+    let folder = environment("XDG_DATA_HOME")
+        .or_else(|| environment("LOCALAPPDATA"))
+        .map(PathBuf::from);
+    Some(folder.or_else(home)?.join("automend"))
+}
+
 #[allow(clippy::disallowed_methods, reason = "this is the place")]
 fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())

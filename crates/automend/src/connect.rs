@@ -4,6 +4,7 @@
 //! password beyond this machine. Certificates are always checked, against the system's authorities and
 //! those of `--ca`. Failures name the host and what to do.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,7 +71,7 @@ async fn open(settings: &Settings, url: &Url, limits: Limits) -> Result<Client> 
             .await
             .with_context(|| format!("{url}: StartTLS"))?;
     }
-    let connector = TlsConnector::from(Arc::new(tls(settings)?));
+    let connector = TlsConnector::from(Arc::new(tls(settings.ca.as_deref())?));
     let name = ServerName::try_from(url.host.clone())
         .with_context(|| format!("{url}: {:?} cannot be the name in a certificate", url.host))?;
     let stream = connector
@@ -131,11 +132,12 @@ fn refusal(error: &Error) -> Option<&'static str> {
     }
 }
 
-fn tls(settings: &Settings) -> Result<ClientConfig> {
+/// What a client trusts: the authorities of the system and those of a file.
+pub(crate) fn tls(ca: Option<&Path>) -> Result<ClientConfig> {
     let mut roots = RootCertStore::empty();
     let system = rustls_native_certs::load_native_certs();
     roots.add_parsable_certificates(system.certs);
-    if let Some(path) = &settings.ca {
+    if let Some(path) = ca {
         let mut added = 0;
         for certificate in CertificateDer::pem_file_iter(path)
             .map_err(|error| anyhow!("reading --ca {}: {error}", path.display()))?

@@ -22,6 +22,7 @@ mod fix;
 mod serve;
 mod show;
 mod store;
+mod trace;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -63,6 +64,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
         Command::Fix(args) => waiting(fix::run(args, config)),
         Command::Undo(args) => waiting(fix::undo::run(args, config)),
         Command::Serve(args) => serve::run(args, config),
+        Command::Trace(args) => waiting(trace::run(args, config)),
         Command::Explain(args) => explain::run(args),
         Command::Directory(command) => store::run(command),
         Command::Demo(args) => waiting(demo::run(args)),
