@@ -382,6 +382,13 @@ pub(crate) enum DirectoryCommand {
         /// The folder of the embedded directory; made when it is not there
         #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath)]
         directory: PathBuf,
+        /// Keep the NT hashes of passwords, too, without which nobody can log in by NTLM; they have no salt
+        #[arg(long)]
+        ntlm: bool,
+        /// Keep passwords in clear as salted SHA-512 instead of Argon2id: for generated directories, as
+        /// Argon2id takes about 30 ms a password
+        #[arg(long)]
+        fast_hashes: bool,
     },
     /// Write an embedded directory as LDIF
     Export {
