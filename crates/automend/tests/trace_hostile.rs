@@ -27,10 +27,15 @@ const FAULT: &str = "<Autodiscover xmlns=\"http://schemas.microsoft.com/exchange
     <Error Time=\"12:03:32.8803744\" Id=\"1\"><ErrorCode>603</ErrorCode><Message>gone</Message><DebugData/></Error></Response></Autodiscover>";
 
 fn entry(url: &str, who: &str, answer: &str) -> Value {
+    let asks = if who.is_empty() {
+        String::new()
+    } else {
+        request(who)
+    };
     json!({
         "startedDateTime": "2026-03-04T08:25:56Z",
         "time": 1,
-        "request": { "method": "POST", "url": url, "headers": [], "postData": { "mimeType": "text/xml", "text": request(who) } },
+        "request": { "method": "POST", "url": url, "headers": [], "postData": { "mimeType": "text/xml", "text": asks } },
         "response": { "status": 200, "headers": [], "content": { "size": answer.len(), "mimeType": "text/xml", "text": answer } },
     })
 }
@@ -77,7 +82,7 @@ fn a_recording_of_a_gigabyte_is_read_with_flat_memory() {
         let entry = if turns % 100 == 0 {
             entry(URL, "alice@contoso.com", FAULT)
         } else {
-            entry("https://www.contoso.com/picture", "x", &"x".repeat(4000))
+            entry("https://www.contoso.com/picture", "", &"x".repeat(4000))
         };
         block.push_str(&entry.to_string());
         block.push(',');
@@ -376,7 +381,7 @@ fn a_recording_that_is_cut_anywhere_is_read_up_to_there() {
         assert!(!tool::defects(&report).is_empty(), "{run}");
         last = found;
     }
-    assert_eq!(last, 3);
+    assert_eq!(last, 2);
 }
 
 proptest! {

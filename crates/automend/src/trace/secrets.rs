@@ -115,7 +115,10 @@ fn header(name: &str, value: &str) -> String {
 fn login(value: &str) -> String {
     let Some((scheme, rest)) = value.trim().split_once(' ') else {
         // One word alone: a scheme, or a token that lacks one.
-        return if value.trim().len() <= 20 {
+        return if SCHEMES
+            .iter()
+            .any(|scheme| value.trim().eq_ignore_ascii_case(scheme))
+        {
             value.trim().to_owned()
         } else {
             REMOVED.to_owned()

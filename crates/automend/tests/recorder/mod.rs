@@ -180,13 +180,21 @@ pub(crate) type Does = Arc<dyn Fn(&Seen) -> (Vec<u8>, bool) + Send + Sync>;
 impl Server {
     /// Serves on the runtime of the test.
     pub(crate) async fn start(tls: bool, does: Does) -> Self {
-        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+        // Each with a name of its own, so that none is taken for the authority of another.
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let name = format!("server {}", COUNT.fetch_add(1, Ordering::SeqCst));
+        let signing_key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+        params
+            .distinguished_name
+            .push(rcgen::DnType::CommonName, name);
+        let cert = params.self_signed(&signing_key).unwrap();
+        let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
         let config = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()
-            .with_single_cert(vec![made.cert.der().clone()], key)
+            .with_single_cert(vec![cert.der().clone()], key)
             .unwrap();
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
@@ -211,7 +219,7 @@ impl Server {
         });
         Self {
             port,
-            ca: made.cert.pem(),
+            ca: cert.pem(),
             seen,
             connections,
         }
