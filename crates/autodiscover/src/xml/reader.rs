@@ -65,7 +65,9 @@ impl Element {
         if !text.starts_with('<') {
             return Err(malformed(0, "text where markup must be"));
         }
-        if let Some((at, _)) = text.char_indices().find(|(_, c)| !is_allowed(*c)) {
+        if !is_plain(text.as_bytes())
+            && let Some((at, _)) = text.char_indices().find(|(_, c)| !is_allowed(*c))
+        {
             return Err(malformed(at, "a character that XML forbids"));
         }
         Tree {
@@ -132,6 +134,12 @@ const MOST_NAMESPACES: usize = 64;
 /// XML 1.0 production 2.
 fn is_allowed(c: char) -> bool {
     BLANKS.contains(&c) || (c >= ' ' && !matches!(c, '\u{fffe}' | '\u{ffff}'))
+}
+
+/// Whether all characters are allowed for sure, as in most documents; 0xEF begins those that may not be.
+fn is_plain(text: &[u8]) -> bool {
+    let odd = |byte: u8| (byte < b' ' && !matches!(byte, b'\t' | b'\r' | b'\n')) || byte == 0xef;
+    !text.iter().fold(false, |any, byte| any | odd(*byte))
 }
 
 fn malformed(at: usize, what: &'static str) -> Unreadable {
