@@ -324,6 +324,11 @@ fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+/// Where Kerberos' own configuration is.
+pub(crate) fn kerberos_file() -> PathBuf {
+    environment("KRB5_CONFIG").map_or_else(|| PathBuf::from("/etc/krb5.conf"), PathBuf::from)
+}
+
 impl Where {
     /// Reads what `--directory` was given.
     pub(crate) fn parse(text: &str) -> Result<Self> {
