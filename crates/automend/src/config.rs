@@ -365,6 +365,17 @@ impl Where {
             Self::StandardInput => "standard input".to_owned(),
         }
     }
+
+    /// The command that mends what was found here: a file is only read, so its mend is for other tools.
+    pub(crate) fn mending_command(&self) -> String {
+        match self {
+            Self::Server(_) | Self::Embedded(_) => {
+                format!("automend fix --directory {}", self.shown())
+            }
+            Self::Ldif(_) => format!("automend fix --directory {} --export ldif", self.shown()),
+            Self::StandardInput => "automend fix --directory - --export ldif".to_owned(),
+        }
+    }
 }
 
 impl Url {
