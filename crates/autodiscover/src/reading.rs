@@ -67,9 +67,9 @@ pub enum Unreadable {
         max: usize,
     },
     /// Whole, but nothing that was asked for.
-    #[error("the document is <{root}> of {namespace:?}, which is no answer of Autodiscover")]
+    #[error("the document is {}, which is no answer of Autodiscover", what(.root, .namespace))]
     Foreign {
-        /// The root's name.
+        /// The root's name; empty for JSON.
         root: String,
         /// The root's namespace.
         namespace: String,
@@ -81,6 +81,14 @@ fn within(element: &str) -> String {
         String::new()
     } else {
         format!(", inside <{element}>")
+    }
+}
+
+fn what(root: &str, namespace: &str) -> String {
+    match (root, namespace) {
+        ("", _) => "an object of JSON".to_owned(),
+        (root, "") => format!("<{root}>"),
+        (root, namespace) => format!("<{root}> of {namespace:?}"),
     }
 }
 

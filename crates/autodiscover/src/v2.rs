@@ -292,7 +292,7 @@ pub fn read(bytes: &[u8]) -> Reading<Answer> {
         }
     } else {
         return Err(Unreadable::Foreign {
-            root: "JSON object".to_owned(),
+            root: String::new(),
             namespace: String::new(),
         });
     };

@@ -243,7 +243,7 @@ fn json_says_where_a_protocol_is_and_what_is_wrong() {
         told.push(text(|out| v2::answer(protocol, url, out)));
     }
     told.push(text(|out| {
-        v2::answer(v2::Protocol::Ews, "https://a/\"\\\n</script>\u{1}", out)
+        v2::answer(v2::Protocol::Ews, "https://a/\"\\\n</script>\u{1}", out);
     }));
     for refusal in [
         v2::Refusal::MandatoryParameterMissing,

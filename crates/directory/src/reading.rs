@@ -16,8 +16,8 @@ use crate::object::Object;
 use crate::password::Passwords;
 use crate::schema::{self, Link};
 use crate::store::{
-    BACK_LINKS, CHILDREN, Dictionary, GUIDS, HEAD, LINKS, NAMES, OBJECTS, OWNERS, PASSWORDS,
-    VALUES, descend, value_key, value_key_id,
+    BACK_LINKS, CHILDREN, Dictionary, GUIDS, HEAD, LINKS, NAMES, NT_HASHES, OBJECTS, OWNERS,
+    PASSWORDS, VALUES, descend, value_key, value_key_id,
 };
 
 /// How many names of parents a snapshot remembers.
@@ -163,6 +163,15 @@ impl Reading {
             Some(bytes) => Passwords::decode(id, bytes.value()),
             None => Ok(Passwords::default()),
         }
+    }
+
+    /// Whether an NT hash was ever kept.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`].
+    pub fn has_nt_hashes(&self) -> Result<bool, Error> {
+        Ok(self.head.get(NT_HASHES)?.is_some())
     }
 
     /// Somebody's passwords, always the same for one `seed`: whoever asks for an account that isn't

@@ -51,6 +51,8 @@ pub const MAX_NAMES: u64 = 20_000;
 const FIRST_NAMED: u32 = 0x1_0000;
 
 pub(crate) const HEAD: TableDefinition<&str, u64> = TableDefinition::new("head");
+/// In the head once an NT hash is kept.
+pub(crate) const NT_HASHES: &str = "nt_hashes";
 pub(crate) const NAMES: TableDefinition<u32, &str> = TableDefinition::new("names");
 pub(crate) const OBJECTS: TableDefinition<u64, &[u8]> = TableDefinition::new("objects");
 pub(crate) const CHILDREN: TableDefinition<(u64, &[u8]), u64> = TableDefinition::new("children");

@@ -21,8 +21,8 @@ use crate::password::{self, Passwords};
 use crate::reading::Counts;
 use crate::schema::{self, Attribute, Link};
 use crate::store::{
-    BACK_LINKS, CHILDREN, Dictionary, GUIDS, HEAD, LINKS, NAMES, OBJECTS, OWNERS, PASSWORDS,
-    VALUES, value_key,
+    BACK_LINKS, CHILDREN, Dictionary, GUIDS, HEAD, LINKS, NAMES, NT_HASHES, OBJECTS, OWNERS,
+    PASSWORDS, VALUES, value_key,
 };
 
 /// One write transaction on a directory; made by [`crate::Directory::write`].
@@ -42,6 +42,8 @@ pub(crate) struct State {
     pub parents: HashMap<Box<[u8]>, u64>,
     /// Changes of the value index that are put off; see [`Work::flush_values`].
     put_off: Option<Vec<([u8; 17], bool)>>,
+    /// Whether an NT hash was kept.
+    nt_hashes: bool,
 }
 
 impl Writing {
@@ -68,6 +70,7 @@ impl Writing {
                 dictionary: Dictionary::load(&transaction.open_table(NAMES)?)?,
                 parents: HashMap::new(),
                 put_off: None,
+                nt_hashes: false,
             }
         };
         Ok(Self {
@@ -162,6 +165,9 @@ impl Writing {
                 ("usn", counts.usn),
             ] {
                 head.insert(name, number)?;
+            }
+            if self.state.nt_hashes {
+                head.insert(NT_HASHES, 1)?;
             }
         }
         self.transaction.commit()?;
@@ -437,6 +443,7 @@ impl<'t> Work<'t> {
         if passwords.is_empty() {
             self.passwords.remove(id)?;
         } else {
+            self.state.nt_hashes |= passwords.nt_hash().is_some();
             self.passwords.insert(id, passwords.encode().as_slice())?;
         }
         Ok(())

@@ -126,7 +126,9 @@ pub struct ToldFault {
 /// Why these bytes are no answer of Autodiscover.
 pub fn read(bytes: &[u8]) -> Reading<Answer> {
     let root = Element::parse(bytes, Limits::ANSWER)?;
-    if root.name != "Autodiscover" {
+    let named = root.name == "Autodiscover";
+    let ours = same_namespace(&root.namespace, pox::RESPONSE) || root.any("Response").is_some();
+    if !(named && ours) {
         return Err(Unreadable::Foreign {
             root: root.name,
             namespace: root.namespace.to_string(),
@@ -215,15 +217,16 @@ impl Reader {
         let [address, url] = [address, url].map(|target| target.filter(|text| !text.is_empty()));
         let by_address = || address.map(|address| Reply::RedirectAddress(address.to_owned()));
         let by_url = || url.map(|url| Reply::RedirectUrl(url.to_owned()));
-        let redirect = match action.map(str::to_ascii_lowercase).as_deref() {
+        let nothing = || told.protocols.is_empty().then_some(Reply::Nothing);
+        let instead = match action.map(str::to_ascii_lowercase).as_deref() {
             Some("settings") => None,
             Some("redirectaddr") => by_address().or_else(|| {
                 self.missing("Account", "RedirectAddr");
-                None
+                nothing()
             }),
             Some("redirecturl") => by_url().or_else(|| {
                 self.missing("Account", "RedirectUrl");
-                None
+                nothing()
             }),
             _ => {
                 match action {
@@ -231,11 +234,11 @@ impl Reader {
                     Some(action) => self.value("Action", action),
                 }
                 // Without settings, what is meant is plain enough.
-                let instead = by_address().or_else(by_url);
-                instead.filter(|_| told.protocols.is_empty())
+                let redirect = by_address().or_else(by_url);
+                redirect.filter(|_| told.protocols.is_empty())
             }
         };
-        redirect.unwrap_or(Reply::Settings(told))
+        instead.unwrap_or(Reply::Settings(told))
     }
 
     /// A part of an account that has settings.
@@ -430,10 +433,10 @@ pub(crate) fn alternative(element: &Element, defects: &mut Vec<Defect>) -> Alter
                 continue;
             }
         };
-        if place.is_none() {
-            *place = Some(child.value().to_owned());
-        } else {
+        if place.is_some() {
             flatten(child, &mut told.other);
+        } else if !child.is_nil() {
+            *place = Some(child.value().to_owned());
         }
     }
     let there = |value: &Option<String>| value.as_ref().is_some_and(|value| !value.is_empty());

@@ -304,13 +304,9 @@ fn text(element: &Element, name: &str) -> String {
 fn optional(element: &Element, name: &str) -> Option<String> {
     element
         .any(name)
-        .filter(|child| !child.attribute(soap::INSTANCE, "nil").is_some_and(is_true))
+        .filter(|child| !child.is_nil())
         .map(|child| child.value().to_owned())
         .filter(|value| !value.is_empty())
-}
-
-fn is_true(text: &str) -> bool {
-    matches!(text.trim(), "true" | "1")
 }
 
 fn level(element: &Element, inside: &'static str, defects: &mut Vec<Defect>) -> Level {

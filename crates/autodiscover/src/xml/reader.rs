@@ -16,6 +16,7 @@ use quick_xml::reader::Reader;
 
 use super::{Limits, charset};
 use crate::reading::Unreadable;
+use crate::schema::soap::INSTANCE;
 use crate::schema::xml::{XML, XMLNS};
 
 /// An element and all that is in it; comments and processing instructions are not.
@@ -61,6 +62,9 @@ impl Element {
         if let Some(page) = web_page(text) {
             return Err(page);
         }
+        if !text.starts_with('<') {
+            return Err(malformed(0, "text where markup must be"));
+        }
         if let Some((at, _)) = text.char_indices().find(|(_, c)| !is_allowed(*c)) {
             return Err(malformed(at, "a character that XML forbids"));
         }
@@ -98,6 +102,12 @@ impl Element {
     /// The first element of one name in any namespace, for reading what servers answer.
     pub fn any(&self, name: &str) -> Option<&Self> {
         self.children.iter().find(|child| child.name == name)
+    }
+
+    /// Whether the element stands for no value at all (XML Schema 2.6.2).
+    pub fn is_nil(&self) -> bool {
+        self.attribute(INSTANCE, "nil")
+            .is_some_and(|nil| matches!(nil.trim(), "true" | "1"))
     }
 
     /// The text without the blanks around it.
@@ -322,6 +332,9 @@ impl Tree {
                 "" => self.none.clone(),
                 prefix => self.bound(prefix)?,
             };
+            if element.attribute(&namespace, name).is_some() {
+                return Err(self.malformed("an attribute that is there twice"));
+            }
             element.attributes.push(Attribute {
                 namespace,
                 name: name.to_owned(),

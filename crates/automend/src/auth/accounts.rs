@@ -7,15 +7,16 @@
 
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use automend_core::dn::Dn;
 use automend_core::resolve::Who;
+use automend_negotiate::ntlm::Names;
 
-use super::Account;
 use super::embedded::Embedded;
 use super::login::Login;
 use super::servers::Servers;
 use super::throttle::{Key, Limits};
+use super::{Account, EPOCH};
 use crate::clock;
 use crate::config::{Settings, Url};
 
@@ -31,7 +32,7 @@ pub(crate) enum Accounts {
 pub(super) struct Candidate {
     /// Under which failures are counted.
     pub key: Key,
-    /// Changes when the password does, as far as the directory tells.
+    /// Changes when the password does, or the account is opened or closed, as far as the directory tells.
     pub stamp: u64,
     pub kind: Kind,
 }
@@ -140,11 +141,22 @@ impl Accounts {
         }
     }
 
-    /// What to challenge NTLM clients with.
-    pub(super) fn domain(&self) -> String {
+    /// Whether there is anything to check NTLM with.
+    pub(super) fn can_do_ntlm(&self) -> Result<()> {
         match self {
-            Self::Embedded(embedded) => embedded.domain(),
-            Self::Live(_) => String::new(),
+            Self::Embedded(embedded) => embedded.can_do_ntlm(),
+            Self::Live(_) => bail!(
+                "NTLM works with the embedded directory only, as a live one gives its hashes to nobody; \
+                 offer Negotiate"
+            ),
+        }
+    }
+
+    /// What the service calls itself and its domain.
+    pub(super) fn names(&self) -> Names {
+        match self {
+            Self::Embedded(embedded) => embedded.names(),
+            Self::Live(_) => Names::default(),
         }
     }
 }
@@ -162,8 +174,6 @@ pub(super) struct Rights {
 const CLOSED: i64 = 0x2 | 0x10;
 /// `accountExpires` that says never ([MS-ADA1] 2.1).
 const NEVER: [i64; 2] = [0, i64::MAX];
-/// Seconds from 1601, where Active Directory's time begins, to 1970.
-const EPOCH: i64 = 11_644_473_600;
 
 impl Rights {
     /// Takes them from text values.
@@ -177,7 +187,7 @@ impl Rights {
 
     /// Whether the account may log in now.
     pub(super) fn are_open(self) -> bool {
-        let now = clock::now().as_second().saturating_add(EPOCH);
+        let now = clock::now().as_second().saturating_add_unsigned(EPOCH);
         self.control & CLOSED == 0
             && (NEVER.contains(&self.expires) || now < self.expires / 10_000_000)
     }

@@ -9,12 +9,21 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
+use automend_negotiate::Binding;
+use automend_negotiate::kerberos::{
+    Ask, KdcError, Keytab, Principal, Proof, Secret, Step, Ticket, read_tickets,
+};
+use automend_negotiate::ntlm::{self, Hello};
+use automend_negotiate::spnego::{self, Mechanism};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret, SecretString};
+use zeroize::Zeroizing;
 
-use super::Scheme;
+use super::gate::moment;
+use super::{EPOCH, Scheme, kdc};
+use crate::clock;
 
 /// What this program can prove itself with.
 #[derive(Clone, Debug, Default)]
@@ -49,41 +58,76 @@ pub(crate) struct Challenge {
 pub(crate) struct ClientLogin {
     scheme: Scheme,
     state: State,
+    binding: Option<Binding>,
 }
 
 enum State {
     /// One value says it all.
     Single(SecretString),
+    /// NTLM that has not begun.
+    Ntlm(Box<ntlm::Client>),
+    /// NTLM that waits for its challenge.
+    Challenged(Box<ntlm::Client>, Hello),
+    /// Kerberos that has not begun.
+    Kerberos(Box<Kerberos>),
+    /// Kerberos that waits for the server's proof.
+    Proof(Proof),
     /// Nothing more to say.
     Done,
+}
+
+/// What a ticket is got with, and for what.
+struct Kerberos {
+    have: Credentials,
+    host: String,
 }
 
 impl ClientLogin {
     /// Begins a login at the server `host`.
     pub(crate) fn begin(scheme: Scheme, have: &Credentials, host: &str) -> Result<Self> {
+        if !have.suffice(scheme) {
+            bail!("{host}: nothing to log in with by {}", scheme.name());
+        }
+        let user = have.user.as_deref().unwrap_or_default();
+        let password = have
+            .password
+            .as_ref()
+            .map_or("", ExposeSecret::expose_secret);
         let state = match scheme {
             Scheme::Basic => {
-                let (Some(user), Some(password)) = (&have.user, &have.password) else {
-                    bail!("{host}: Basic needs a user and a password");
-                };
-                let plain = SecretString::from(format!("{user}:{}", password.expose_secret()));
+                if user.contains(':') {
+                    bail!("{host}: Basic cannot say a user's name with a colon");
+                }
+                let plain = SecretString::from(format!("{user}:{password}"));
                 let token = STANDARD.encode(plain.expose_secret());
                 State::Single(SecretString::from(format!("Basic {token}")))
             }
             Scheme::Bearer => {
-                let Some(token) = &have.bearer else {
-                    bail!("{host}: Bearer needs a token");
-                };
-                State::Single(SecretString::from(format!(
-                    "Bearer {}",
-                    token.expose_secret()
-                )))
+                let token = have.bearer.as_ref().map_or("", ExposeSecret::expose_secret);
+                State::Single(SecretString::from(format!("Bearer {token}")))
             }
-            Scheme::Ntlm | Scheme::Negotiate => {
-                bail!("{host}: {} is not spoken yet", scheme.name())
+            Scheme::Ntlm => {
+                let (domain, user) = user.split_once('\\').unwrap_or(("", user));
+                let service = format!("HTTP/{host}");
+                let client = ntlm::Client::new(user, domain, password, &service);
+                State::Ntlm(Box::new(client))
             }
+            Scheme::Negotiate => State::Kerberos(Box::new(Kerberos {
+                have: have.clone(),
+                host: host.to_owned(),
+            })),
         };
-        Ok(Self { scheme, state })
+        Ok(Self {
+            scheme,
+            state,
+            binding: None,
+        })
+    }
+
+    /// Binds a login that has not begun to the TLS connection on which the server showed this
+    /// certificate, as servers with Extended Protection demand.
+    pub(crate) fn bind_to(&mut self, certificate: &[u8]) {
+        self.binding = Binding::to_server(certificate);
     }
 
     /// The scheme of this login.
@@ -93,26 +137,152 @@ impl ClientLogin {
 
     /// The next `Authorization` value. `challenge` is what the server answered to the last one; `None`
     /// at the beginning. `None` comes back when there is nothing more to say: the server refuses.
-    #[expect(
-        clippy::unused_async,
-        reason = "Kerberos asks a key distribution centre"
-    )]
+    ///
+    /// An error that [`is_refused`] is about the password, and no other scheme will do better with it.
     pub(crate) async fn next(
         &mut self,
         challenge: Option<&Challenge>,
     ) -> Result<Option<SecretString>> {
-        let _ = challenge;
-        match std::mem::replace(&mut self.state, State::Done) {
-            State::Single(value) => Ok(Some(value)),
-            State::Done => Ok(None),
-        }
+        let token = match std::mem::replace(&mut self.state, State::Done) {
+            State::Single(value) => return Ok(Some(value)),
+            State::Ntlm(mut client) => {
+                client.binding = self.binding;
+                let hello = client.hello();
+                let token = hello.message().to_vec();
+                self.state = State::Challenged(client, hello);
+                token
+            }
+            State::Challenged(client, hello) => {
+                let Some(token) = challenge.and_then(|challenge| challenge.token.as_ref()) else {
+                    return Ok(None);
+                };
+                let token = STANDARD
+                    .decode(token)
+                    .context("the server's challenge is not base64")?;
+                let seconds = u64::try_from(clock::now().as_second()).unwrap_or(0);
+                let time = seconds.saturating_add(EPOCH).saturating_mul(10_000_000);
+                client
+                    .answer(&hello, &token, time)
+                    .context("reading the server's challenge")?
+            }
+            State::Kerberos(kerberos) => {
+                let ticket = kerberos.ticket().await?;
+                let (login, proof) = ticket.login(self.binding, moment())?;
+                self.state = State::Proof(proof);
+                spnego::init(&[Mechanism::Kerberos, Mechanism::KerberosOfWindows], &login)
+            }
+            State::Proof(_) | State::Done => return Ok(None),
+        };
+        let value = format!("{} {}", self.scheme.name(), STANDARD.encode(token));
+        Ok(Some(SecretString::from(value)))
     }
 
-    /// Looks at the `WWW-Authenticate` values of the answer that came in the end: whether the server has
-    /// proved itself, too, where the scheme has such a proof.
+    /// Looks at the `WWW-Authenticate` values of the answer that came in the end. A proof of the server
+    /// that proves nothing is an error; that there is none is not, as TLS has named the server already.
     pub(crate) fn finish(&mut self, challenges: &[Challenge]) -> Result<()> {
-        let _ = challenges;
+        let State::Proof(proof) = std::mem::replace(&mut self.state, State::Done) else {
+            return Ok(());
+        };
+        let said = challenges
+            .iter()
+            .filter(|challenge| challenge.scheme == Some(self.scheme))
+            .find_map(|challenge| challenge.token.as_ref());
+        let Some(said) = said else {
+            return Ok(());
+        };
+        let token = STANDARD
+            .decode(said)
+            .context("the server's proof is not base64")?;
+        let inside = match spnego::read_response(&token) {
+            Ok((_, inside)) => inside,
+            // A server that speaks Kerberos without SPNEGO around it.
+            Err(_) => Some(token.as_slice()),
+        };
+        if inside.is_some_and(|inside| !proof.is(inside)) {
+            bail!("the server could not open the ticket: it does not prove itself");
+        }
         Ok(())
+    }
+}
+
+/// Whether a login failed because the directory's own centre says that the password or the account is
+/// no good, so that trying it another way would only count against the account.
+pub(crate) fn is_refused(error: &anyhow::Error) -> bool {
+    matches!(
+        error.downcast_ref(),
+        Some(
+            KdcError::WrongPassword { .. }
+                | KdcError::Revoked { .. }
+                | KdcError::PasswordExpired { .. }
+        )
+    )
+}
+
+impl Kerberos {
+    /// A ticket for the web service of the host.
+    async fn ticket(&self) -> Result<Ticket> {
+        let have = &self.have;
+        if let Some(path) = &have.tickets {
+            let bytes = std::fs::read(path)
+                .with_context(|| format!("reading the tickets in {}", path.display()))?;
+            let tickets = read_tickets(&bytes)
+                .with_context(|| format!("reading the tickets in {}", path.display()))?;
+            let realm = tickets.client.realm.clone();
+            if let Some(ticket) = tickets.find(&self.service(""), moment()) {
+                return Ok(ticket.clone());
+            }
+            let granting = Principal::service("krbtgt", &realm, &realm);
+            let granting = tickets.find(&granting, moment()).with_context(|| {
+                format!(
+                    "no ticket in {} that is still good; run kinit",
+                    path.display()
+                )
+            })?;
+            let begun = Ask::with_ticket(granting.clone(), self.service(&realm), moment());
+            return self.drive(begun).await;
+        }
+        let user = have.user.as_deref().unwrap_or_default();
+        let (name, realm) = match (user.split_once('\\'), user.rsplit_once('@')) {
+            (Some((domain, user)), _) => (user, domain),
+            (None, Some((_, domain))) => (user, domain),
+            (None, None) => bail!("{user}: Kerberos needs user@domain or DOMAIN\\user"),
+        };
+        let realm = realm.to_uppercase();
+        let secret = match (&have.keytab, &have.password) {
+            (Some(path), _) => {
+                let bytes = std::fs::read(path)
+                    .with_context(|| format!("reading the keytab {}", path.display()))?;
+                Secret::Keys(
+                    Keytab::read(&bytes)
+                        .with_context(|| format!("reading the keytab {}", path.display()))?,
+                )
+            }
+            (None, Some(password)) => {
+                Secret::Password(Zeroizing::new(password.expose_secret().to_owned()))
+            }
+            (None, None) => bail!("{user}: Kerberos needs a password, a keytab or tickets"),
+        };
+        let client = Principal::user(name, &realm);
+        let begun = Ask::with_secret(client, secret, self.service(&realm), moment());
+        self.drive(begun).await
+    }
+
+    fn service(&self, realm: &str) -> Principal {
+        Principal::service("HTTP", &self.host, realm)
+    }
+
+    /// Sends what is to be sent until there is a ticket.
+    async fn drive(&self, begun: Result<(Ask, Step), KdcError>) -> Result<Ticket> {
+        let (mut ask, mut step) = begun?;
+        loop {
+            match step {
+                Step::Done(ticket) => return Ok(*ticket),
+                Step::Send { realm, message } => {
+                    let answer = kdc::exchange(&realm, self.have.kdc.as_deref(), &message).await?;
+                    step = ask.feed(&answer, moment())?;
+                }
+            }
+        }
     }
 }
 

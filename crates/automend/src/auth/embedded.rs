@@ -8,13 +8,15 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use anyhow::{Result, bail};
 use automend_core::dn::Dn;
 use automend_directory::{Directory, Error, Object, Passwords, Reading};
+use automend_negotiate::ntlm::Names;
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
 use super::accounts::{self, Guard as AnyGuard, Kind, Proved, Rights, Trouble, account};
-use super::login::{Claims, Domains, Login};
+use super::login::{Claims, Domains, Login, dns_name};
 use super::throttle::Key;
 
 /// The accounts.
@@ -77,7 +79,10 @@ impl Embedded {
         };
         Ok(accounts::Candidate {
             key,
-            stamp: self.hasher.hash_one(&candidate.passwords),
+            stamp: candidate
+                .object
+                .as_ref()
+                .map_or(0, |object| self.state(object, &candidate.passwords)),
             kind: Kind::Embedded(candidate),
         })
     }
@@ -187,14 +192,34 @@ impl Embedded {
         }
     }
 
-    /// The DNS name of the first domain.
-    pub(super) fn domain(&self) -> String {
-        let heads = self
-            .directory
-            .read()
-            .and_then(|reading| reading.naming_contexts());
-        let head = heads.ok().and_then(|heads| heads.into_iter().next());
-        head.map_or_else(String::new, |head| super::login::dns_name(&head))
+    pub(super) fn can_do_ntlm(&self) -> Result<()> {
+        if self.directory.read()?.has_nt_hashes()? {
+            return Ok(());
+        }
+        bail!(
+            "NTLM needs the NT hashes of passwords, and the directory in {} keeps none; import the LDIF \
+             with --ntlm",
+            self.directory.folder().display()
+        )
+    }
+
+    /// Named after the first domain.
+    pub(super) fn names(&self) -> Names {
+        let read = || -> Result<Option<(Dn, Domains)>, Error> {
+            let reading = self.directory.read()?;
+            let head = reading.naming_contexts()?.into_iter().next();
+            Ok(head.zip(Some(domains(&reading)?)))
+        };
+        let Some((head, domains)) = read().ok().flatten() else {
+            return Names::default();
+        };
+        let dns_domain = dns_name(&head);
+        Names {
+            netbios_domain: domains.short_name(&head),
+            netbios_computer: "AUTOMEND".to_owned(),
+            dns_computer: format!("automend.{dns_domain}"),
+            dns_domain,
+        }
     }
 
     fn state(&self, object: &Object, passwords: &Passwords) -> u64 {

@@ -1,21 +1,29 @@
 //! The gate: every request of a face passes here before anything else of it is looked at.
 //!
-//! Specification: RFC 9110 11 (challenges), RFC 7617 (Basic).
+//! Specification: RFC 9110 11 (challenges), RFC 7617 (Basic), RFC 4559 (NTLM and Negotiate).
 //!
 //! Invariant: only what works is offered; a challenge has one scheme a line, and no Digest ever. What was
-//! remembered is asked first, so that a throttle hurts nobody who is logged in.
+//! remembered is asked first, so that a throttle hurts nobody who is logged in. A challenge of NTLM is
+//! answered once, on its own connection.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context, Result, bail};
+use automend_negotiate::kerberos::{Keytab, Moment, accept};
+use automend_negotiate::ntlm::{Authenticate, Challenge, Names, is_ntlm};
+use automend_negotiate::spnego::{self, Mechanism, Message};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 
-use super::accounts::{Accounts, Proved, Trouble};
+use super::accounts::{Accounts, Candidate, Proved, Trouble};
 use super::login::Login;
 use super::remembered::Remembered;
+use super::seals::Seals;
 use super::throttle::{Entry, Throttle};
-use super::{Scheme, Verdict, basic};
+use super::{EPOCH, Scheme, Verdict, basic};
 use crate::clock;
 
 /// What is offered.
@@ -25,34 +33,101 @@ pub(crate) struct Offer {
     pub realm: String,
     /// The schemes, in the order in which they are offered.
     pub schemes: Vec<Scheme>,
+    /// The keys of the service, for Negotiate.
+    pub keytab: Option<PathBuf>,
 }
 
 /// The gate.
 pub(crate) struct Gate {
     accounts: Accounts,
     offer: Offer,
+    keytab: Keytab,
+    names: Names,
     remembered: Remembered,
     throttle: Arc<Throttle>,
+    seals: Seals,
 }
 
 /// The login of one TCP or TLS connection, which NTLM and Negotiate are bound to.
 #[derive(Debug, Default)]
-pub(crate) struct Connection {}
+pub(crate) struct Connection {
+    state: State,
+    /// Why the last login was refused.
+    refusal: Option<String>,
+}
+
+#[derive(Debug, Default)]
+enum State {
+    /// Nobody has logged in.
+    #[default]
+    New,
+    /// A challenge of NTLM waits for its answer.
+    Challenged(Wrapping, Box<Challenge>),
+    /// Somebody has logged in.
+    In { proved: Proved, until: Instant },
+}
+
+/// How messages of NTLM are sent.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Wrapping {
+    /// `NTLM`.
+    Ntlm,
+    /// `Negotiate`, but without SPNEGO.
+    Bare,
+    /// `Negotiate`, in SPNEGO.
+    Spnego,
+}
+
+/// How long a connection stays logged in; after that its client is asked again.
+pub(crate) const CONNECTION: Duration = Duration::from_secs(15 * 60);
 
 /// Longest `Authorization` value that is looked at: Windows allows tickets of 48 kB, in base64.
 const LONGEST: usize = 96 * 1024;
 /// How long to wait when too many logins are under way.
 const BUSY: Duration = Duration::from_secs(1);
 
+impl Connection {
+    /// Why the last login was refused, in words for the log; never for the client.
+    pub(crate) fn refusal(&mut self) -> Option<String> {
+        self.refusal.take()
+    }
+}
+
 impl Gate {
-    /// A gate to these accounts.
+    /// A gate to these accounts. What could not work is an error.
     pub(crate) fn new(accounts: Accounts, offer: Offer) -> Result<Self> {
+        if offer.schemes.is_empty() {
+            bail!("no way to log in is offered");
+        }
+        let mut keytab = Keytab::default();
+        for scheme in &offer.schemes {
+            match scheme {
+                Scheme::Basic => {}
+                Scheme::Ntlm => accounts.can_do_ntlm()?,
+                Scheme::Negotiate => {
+                    let Some(path) = &offer.keytab else {
+                        bail!("Negotiate needs a keytab with the keys of HTTP/HOST");
+                    };
+                    let bytes = std::fs::read(path)
+                        .with_context(|| format!("reading the keytab {}", path.display()))?;
+                    keytab = Keytab::read(&bytes)
+                        .with_context(|| format!("reading the keytab {}", path.display()))?;
+                    if keytab.entries().is_empty() {
+                        bail!("no key that can be used in the keytab {}", path.display());
+                    }
+                }
+                Scheme::Bearer => bail!("Bearer is not offered by this service"),
+            }
+        }
         let throttle = Arc::new(Throttle::new(accounts.limits()));
         Ok(Self {
+            names: accounts.names(),
             accounts,
             offer,
+            keytab,
             remembered: Remembered::new()?,
             throttle,
+            seals: Seals::default(),
         })
     }
 
@@ -63,15 +138,34 @@ impl Gate {
         authorization: Option<&[u8]>,
         from: IpAddr,
     ) -> Verdict {
-        let _ = &connection;
-        let Some(value) = authorization.filter(|value| value.len() <= LONGEST) else {
-            return self.challenge();
+        connection.refusal = None;
+        let now = clock::monotonic();
+        let Some(value) = authorization else {
+            return self.known(connection, now);
         };
-        let (scheme, token) = split(value);
-        if scheme.eq_ignore_ascii_case(b"Basic") && self.offers(Scheme::Basic) {
-            return self.basic(token, from, clock::monotonic()).await;
+        if value.len() > LONGEST {
+            return self.refuse(connection, "an Authorization header of more than 96 KiB");
         }
-        self.challenge()
+        let (scheme, token) = split(value);
+        let scheme = std::str::from_utf8(scheme)
+            .ok()
+            .and_then(Scheme::read)
+            .filter(|scheme| self.offers(*scheme));
+        match scheme {
+            Some(Scheme::Basic) => self.basic(connection, token, from, now).await,
+            Some(Scheme::Ntlm) => match decode(token) {
+                Some(token) if is_ntlm(&token) => {
+                    self.ntlm(connection, Wrapping::Ntlm, &token, from, now)
+                        .await
+                }
+                _ => self.refuse(connection, "not a message of NTLM"),
+            },
+            Some(Scheme::Negotiate) => match decode(token) {
+                Some(token) => self.negotiate(connection, &token, from, now).await,
+                None => self.refuse(connection, "not base64"),
+            },
+            _ => self.refuse(connection, "a scheme that is not offered"),
+        }
     }
 
     /// The `WWW-Authenticate` values of a first 401.
@@ -96,11 +190,35 @@ impl Gate {
         Verdict::Challenge(self.challenges())
     }
 
-    async fn basic(&self, token: &[u8], from: IpAddr, now: Instant) -> Verdict {
+    fn refuse(&self, connection: &mut Connection, why: impl Into<String>) -> Verdict {
+        connection.refusal = Some(why.into());
+        self.challenge()
+    }
+
+    /// A request without a login, on a connection that may have had one.
+    fn known(&self, connection: &mut Connection, now: Instant) -> Verdict {
+        match &connection.state {
+            State::In { proved, until } if now < *until && self.accounts.holds(&proved.guard) => {
+                admitted(proved, None)
+            }
+            _ => {
+                connection.state = State::New;
+                self.challenge()
+            }
+        }
+    }
+
+    async fn basic(
+        &self,
+        connection: &mut Connection,
+        token: &[u8],
+        from: IpAddr,
+        now: Instant,
+    ) -> Verdict {
         let digest = self.remembered.digest(&[b"Basic", token]);
         if let Some(proved) = self.remembered.find(&digest, now) {
             if self.accounts.holds(&proved.guard) {
-                return admitted(&proved);
+                return admitted(&proved, None);
             }
             self.remembered.forget(&digest);
         }
@@ -108,16 +226,15 @@ impl Gate {
             return Verdict::Throttled(wait);
         }
         let Some(credentials) = basic::read(token) else {
-            return self.challenge();
+            return self.refuse(connection, "no user and password in a Basic login");
         };
         let Some(login) = Login::parse(&credentials.user) else {
-            return self.challenge();
+            return self.refuse(connection, "a name that can name nobody");
         };
-        let candidate = match self.accounts.find(&login).await {
+        let candidate = match self.find(&login).await {
             Ok(candidate) => candidate,
             Err(trouble) => return trouble.into(),
         };
-        self.throttle.set(self.accounts.limits());
         let password = self
             .remembered
             .digest(&[b"password", credentials.password.as_bytes()])
@@ -125,29 +242,238 @@ impl Gate {
         let (key, stamp) = (candidate.key, candidate.stamp);
         let ticket = match self.throttle.enter(key, stamp, Some(password), from, now) {
             Entry::Go(ticket) => ticket,
-            Entry::KnownWrong => return self.challenge(),
+            Entry::KnownWrong => {
+                let why = format!("{}: the same wrong password again", login.key());
+                return self.refuse(connection, why);
+            }
             Entry::Wait(wait) => return Verdict::Throttled(wait),
         };
         match self.accounts.prove(&candidate, &credentials.password).await {
             Ok(Some(proved)) => {
                 ticket.settle(true, clock::monotonic());
-                let verdict = admitted(&proved);
+                let verdict = admitted(&proved, None);
                 self.remembered.keep(digest, proved, now);
                 verdict
             }
             Ok(None) => {
                 ticket.settle(false, clock::monotonic());
-                self.challenge()
+                self.refuse(connection, format!("{}: wrong login", login.key()))
             }
             Err(trouble) => trouble.into(),
         }
     }
+
+    /// NTLM ([MS-NTHT]): a hello, a challenge, an answer; all on one connection.
+    async fn ntlm(
+        &self,
+        connection: &mut Connection,
+        wrapping: Wrapping,
+        token: &[u8],
+        from: IpAddr,
+        now: Instant,
+    ) -> Verdict {
+        let before = std::mem::take(&mut connection.state);
+        if let Some(wait) = self.throttle.address(from, now) {
+            return Verdict::Throttled(wait);
+        }
+        if Challenge::is_asked_for(token) {
+            let seconds = u64::try_from(clock::now().as_second()).unwrap_or(0);
+            let time = seconds.saturating_add(EPOCH).saturating_mul(10_000_000);
+            return match Challenge::to(token, &self.names, time) {
+                Ok(challenge) => {
+                    let value = wrapping.value(challenge.message(), spnego::State::Incomplete);
+                    connection.state = State::Challenged(wrapping, Box::new(challenge));
+                    Verdict::Challenge(vec![value])
+                }
+                Err(failed) => Verdict::Unavailable(failed.to_string()),
+            };
+        }
+        let answer = match Authenticate::read(token) {
+            Ok(answer) => answer,
+            Err(malformed) => return self.refuse(connection, malformed.to_string()),
+        };
+        let State::Challenged(before, challenge) = before else {
+            return self.refuse(connection, "an answer of NTLM without a challenge");
+        };
+        if before != wrapping {
+            return self.refuse(
+                connection,
+                "an answer of NTLM to another scheme's challenge",
+            );
+        }
+        let Some(login) = Login::of(&answer.user, &answer.domain) else {
+            return self.refuse(connection, "a name that can name nobody");
+        };
+        let candidate = match self.find(&login).await {
+            Ok(candidate) => candidate,
+            Err(trouble) => return trouble.into(),
+        };
+        let (key, stamp) = (candidate.key, candidate.stamp);
+        let ticket = match self.throttle.enter(key, stamp, None, from, now) {
+            Entry::Go(ticket) => ticket,
+            Entry::KnownWrong => return self.challenge(),
+            Entry::Wait(wait) => return Verdict::Throttled(wait),
+        };
+        let hash = self.accounts.nt_hash(&candidate).unwrap_or_default();
+        // Both are asked, so that a closed account takes as long as a wrong password.
+        let right = challenge.proves(&answer, &hash);
+        let proved = self.accounts.vouched(&candidate);
+        let proved = proved.filter(|_| right);
+        ticket.settle(proved.is_some(), now);
+        match proved {
+            Some(proved) => {
+                let proof = match wrapping {
+                    Wrapping::Ntlm => None,
+                    wrapping => Some(wrapping.value(&[], spnego::State::Completed)),
+                };
+                log_in(connection, proved, proof, now)
+            }
+            None => self.refuse(connection, format!("{}: wrong login", login.key())),
+        }
+    }
+
+    async fn negotiate(
+        &self,
+        connection: &mut Connection,
+        token: &[u8],
+        from: IpAddr,
+        now: Instant,
+    ) -> Verdict {
+        let message = match spnego::read(token) {
+            Ok(message) => message,
+            Err(malformed) => return self.refuse(connection, malformed.to_string()),
+        };
+        let ntlm = self.offers(Scheme::Ntlm);
+        match message {
+            Message::Bare(mechanism, token) if mechanism.is_kerberos() => {
+                self.kerberos(connection, None, token, now).await
+            }
+            Message::Init {
+                mechanisms,
+                favourite: true,
+                token: Some(token),
+            } if !is_ntlm(token) => {
+                let first = mechanisms.first().copied();
+                self.kerberos(connection, first, token, now).await
+            }
+            Message::Bare(_, token) if ntlm => {
+                self.ntlm(connection, Wrapping::Bare, token, from, now)
+                    .await
+            }
+            Message::Init {
+                token: Some(token), ..
+            }
+            | Message::Response { token: Some(token) }
+                if ntlm && is_ntlm(token) =>
+            {
+                self.ntlm(connection, Wrapping::Spnego, token, from, now)
+                    .await
+            }
+            _ => {
+                connection.state = State::New;
+                let why = "the client has no ticket for this service, and offers NTLM instead";
+                self.refuse(connection, why)
+            }
+        }
+    }
+
+    /// Kerberos: one message, and the server's proof goes back with the answer (RFC 4559 5).
+    async fn kerberos(
+        &self,
+        connection: &mut Connection,
+        negotiated: Option<Mechanism>,
+        token: &[u8],
+        now: Instant,
+    ) -> Verdict {
+        connection.state = State::New;
+        let moment = moment();
+        let accepted = match accept(token, &self.keytab, moment) {
+            Ok(accepted) => accepted,
+            Err(refused) => return self.refuse(connection, refused.to_string()),
+        };
+        if !self.seals.is_new(accepted.seal, accepted.seal_ends, moment) {
+            let why = format!("{}: a copy of an earlier login", accepted.client);
+            return self.refuse(connection, why);
+        }
+        let login = match accepted.client.name.as_slice() {
+            [user] if user.contains('@') => Login::parse(user),
+            [user] => Login::of(user, &accepted.client.realm),
+            _ => None,
+        };
+        let Some(login) = login else {
+            let why = format!("{}: not a user", accepted.client);
+            return self.refuse(connection, why);
+        };
+        let candidate = match self.find(&login).await {
+            Ok(candidate) => candidate,
+            Err(trouble) => return trouble.into(),
+        };
+        let Some(proved) = self.accounts.vouched(&candidate) else {
+            let why = format!(
+                "{}: no account of the directory, or one that is closed",
+                accepted.client
+            );
+            return self.refuse(connection, why);
+        };
+        let reply = accepted.reply.as_deref();
+        let token = match negotiated {
+            Some(mechanism) => Some(spnego::respond(
+                spnego::State::Completed,
+                Some(mechanism),
+                reply,
+            )),
+            None => accepted.reply,
+        };
+        let proof = token.map(|token| format!("Negotiate {}", STANDARD.encode(token)));
+        log_in(connection, proved, proof, now)
+    }
+
+    async fn find(&self, login: &Login) -> Result<Candidate, Trouble> {
+        let candidate = self.accounts.find(login).await;
+        // A live directory may just have said what its policy is.
+        self.throttle.set(self.accounts.limits());
+        candidate
+    }
 }
 
-fn admitted(proved: &Proved) -> Verdict {
+impl Wrapping {
+    /// A `WWW-Authenticate` value with a message of NTLM.
+    fn value(self, message: &[u8], state: spnego::State) -> String {
+        match self {
+            Self::Ntlm => format!("NTLM {}", STANDARD.encode(message)),
+            Self::Bare if message.is_empty() => "Negotiate".to_owned(),
+            Self::Bare => format!("Negotiate {}", STANDARD.encode(message)),
+            Self::Spnego => {
+                let first = state == spnego::State::Incomplete;
+                let token = spnego::respond(
+                    state,
+                    first.then_some(Mechanism::Ntlm),
+                    (!message.is_empty()).then_some(message),
+                );
+                format!("Negotiate {}", STANDARD.encode(token))
+            }
+        }
+    }
+}
+
+fn log_in(
+    connection: &mut Connection,
+    proved: Proved,
+    proof: Option<String>,
+    now: Instant,
+) -> Verdict {
+    let verdict = admitted(&proved, proof);
+    connection.state = State::In {
+        proved,
+        until: now + CONNECTION,
+    };
+    verdict
+}
+
+fn admitted(proved: &Proved, proof: Option<String>) -> Verdict {
     Verdict::Admitted {
         account: Arc::clone(&proved.account),
-        proof: None,
+        proof,
     }
 }
 
@@ -157,6 +483,16 @@ impl From<Trouble> for Verdict {
             Trouble::Unavailable(why) => Self::Unavailable(why),
             Trouble::Busy => Self::Throttled(BUSY),
         }
+    }
+}
+
+/// The present moment, as Kerberos tells it.
+pub(super) fn moment() -> Moment {
+    let now = clock::now();
+    let micros = now.subsec_microsecond().unsigned_abs();
+    Moment {
+        seconds: now.as_second(),
+        micros,
     }
 }
 
@@ -170,4 +506,8 @@ fn split(value: &[u8]) -> (&[u8], &[u8]) {
         }
         None => (value, b""),
     }
+}
+
+fn decode(token: &[u8]) -> Option<Vec<u8>> {
+    STANDARD.decode(token).ok()
 }

@@ -182,6 +182,22 @@ impl Domains {
         self.0.push((short.to_owned(), head));
     }
 
+    /// The short name of a domain: what the directory says, else what Windows proposes for a new one.
+    pub(super) fn short_name(&self, head: &Dn) -> String {
+        let labels = labels(head);
+        let told = self
+            .0
+            .iter()
+            .find(|(_, other)| self::labels(other) == labels)
+            .map(|(short, _)| short.as_str());
+        let first = labels.first().map_or("", String::as_str);
+        told.unwrap_or(first)
+            .chars()
+            .take(15)
+            .collect::<String>()
+            .to_uppercase()
+    }
+
     /// Whether `name` names the domain that `dn` is in.
     fn names(&self, name: &str, dn: &Dn) -> bool {
         let labels = labels(dn);
@@ -214,6 +230,8 @@ fn labels(dn: &Dn) -> Vec<String> {
     let mut at = Some(dn.clone());
     while let Some(name) = at {
         match name.rdn_parts().as_slice() {
+            // The root, above all names.
+            [] => break,
             [(kind, label)] if kind.eq_ignore_ascii_case("dc") => labels.push(label.to_lowercase()),
             _ => labels.clear(),
         }

@@ -12,9 +12,13 @@ mod basic;
 pub(crate) mod client;
 mod embedded;
 mod gate;
+mod kdc;
 mod login;
 mod remembered;
+mod seals;
 mod servers;
+#[cfg(test)]
+mod tests;
 mod throttle;
 
 use std::sync::Arc;
@@ -24,6 +28,9 @@ use automend_core::resolve::Who;
 
 pub(crate) use accounts::Accounts;
 pub(crate) use gate::{Connection, Gate, Offer};
+
+/// Seconds from 1601, where the times of Windows begin, to 1970.
+const EPOCH: u64 = 11_644_473_600;
 
 /// Somebody who has logged in.
 #[derive(Clone, Debug, Eq, PartialEq)]

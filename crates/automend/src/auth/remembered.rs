@@ -15,6 +15,7 @@ use anyhow::{Result, anyhow};
 use aws_lc_rs::{constant_time, hmac, rand};
 
 use super::accounts::Proved;
+use super::throttle::make_room;
 
 /// How long a login is believed without asking the directory again. So long a password that was changed
 /// in a live directory, or an account that was locked there, is still admitted.
@@ -78,16 +79,7 @@ impl Remembered {
             return;
         };
         let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
-        if shard.len() >= MOST / SHARDS {
-            shard.retain(|_, entry| now < entry.until);
-        }
-        if shard.len() >= MOST / SHARDS {
-            // Full of logins that still hold: the one that ends first makes room.
-            let first = shard.iter().min_by_key(|(_, entry)| entry.until);
-            if let Some(key) = first.map(|(key, _)| *key) {
-                shard.remove(&key);
-            }
-        }
+        make_room(&mut shard, MOST / SHARDS, |entry| Some(entry.until));
         let entry = Entry {
             digest,
             until: now + FOR,

@@ -98,6 +98,23 @@ const PASSWORD_SET: &str = "pwdLastSet";
 /// `pwdChangedTime`, where there is a password policy of slapd (draft-behera-ldap-password-policy 5.3.2).
 const PASSWORD_CHANGED: &str = "pwdChangedTime";
 
+/// What a server is asked.
+enum Question<'a> {
+    /// Which objects does this select?
+    Who(Filter),
+    /// Do a name and a password belong together?
+    Belong { dn: &'a str, password: &'a str },
+    /// The same for a name that nobody has and a password that nobody sent: it takes as long as a
+    /// refusal, and tells the server nothing.
+    Nobody,
+}
+
+/// What it answers.
+enum Reply {
+    Found(Vec<Entry>),
+    Right(bool),
+}
+
 /// A request failed; another server may do better.
 type Failed = String;
 
@@ -142,13 +159,10 @@ impl Servers {
                 .into_iter()
                 .map(|(name, value)| Filter::equal(name, value)),
         );
-        let found = self
-            .first_that_answers(async |server| {
-                let service = server.service(&self.settings).await?;
-                let found = self.search(&service, &filter).await;
-                server.judge(&service.client, found).await
-            })
-            .await?;
+        let found = match self.ask(&Question::Who(filter)).await? {
+            Reply::Found(found) => found,
+            Reply::Right(_) => Vec::new(),
+        };
         let accounts = found
             .into_iter()
             .filter(is_account)
@@ -156,7 +170,14 @@ impl Servers {
             .collect();
         let (key, stamp, candidate) = match login.choose(accounts, &self.policy().domains) {
             Some(Found(dn, entry)) => {
-                let stamp = [PASSWORD_SET, PASSWORD_CHANGED].map(|name| entry.first_text(name));
+                // Who is let in again is forgiven, too.
+                let stamp = [
+                    PASSWORD_SET,
+                    PASSWORD_CHANGED,
+                    attribute::USER_ACCOUNT_CONTROL,
+                    EXPIRES,
+                ]
+                .map(|name| entry.first_text(name));
                 (
                     Key::Known(dn.hash64()),
                     self.hasher.hash_one(stamp),
@@ -185,26 +206,15 @@ impl Servers {
         if password.is_empty() {
             return Ok(None);
         }
-        let right = match candidate {
-            Candidate::Account { dn, .. } => {
-                self.first_that_answers(async |server| {
-                    server.bind(&self.settings, dn.as_str(), password).await
-                })
-                .await?
-            }
-            // Takes as long as a refusal, and tells the server nothing.
-            Candidate::Nobody => {
-                let (nobody, nothing) = (format!("CN={}", Uuid::new_v4()), Uuid::new_v4());
-                self.first_that_answers(async |server| {
-                    let service = server.service(&self.settings).await?;
-                    let below = service.root.contexts.first().map_or("", String::as_str);
-                    let dn = format!("{nobody},{below}");
-                    server.bind(&self.settings, &dn, &nothing.to_string()).await
-                })
-                .await?;
-                false
-            }
+        let question = match candidate {
+            Candidate::Account { dn, .. } => Question::Belong {
+                dn: dn.as_str(),
+                password,
+            },
+            Candidate::Nobody => Question::Nobody,
         };
+        let reply = self.ask(&question).await?;
+        let right = matches!(reply, Reply::Right(true));
         Ok(if right { candidate.vouched() } else { None })
     }
 
@@ -290,10 +300,7 @@ impl Servers {
     }
 
     /// Asks one server after the other, beginning with the one that answered last.
-    async fn first_that_answers<T>(
-        &self,
-        ask: impl AsyncFn(&Server) -> Result<T, Failed>,
-    ) -> Result<T, Trouble> {
+    async fn ask(&self, question: &Question<'_>) -> Result<Reply, Trouble> {
         let count = self.servers.len();
         let first = self.first.load(Ordering::Relaxed);
         let order = (0..count).map(|n| (first + n) % count.max(1));
@@ -307,7 +314,8 @@ impl Servers {
             let Some(server) = self.servers.get(at) else {
                 continue;
             };
-            let failed = match tokio::time::timeout(PATIENCE, ask(server)).await {
+            let answer = tokio::time::timeout(PATIENCE, self.ask_one(server, question));
+            let failed = match answer.await {
                 Ok(Ok(answer)) => {
                     server.rest(None);
                     self.first.store(at, Ordering::Relaxed);
@@ -320,6 +328,30 @@ impl Servers {
             failures.push(failed);
         }
         Err(Trouble::Unavailable(failures.join("; ")))
+    }
+
+    async fn ask_one(&self, server: &Server, question: &Question<'_>) -> Result<Reply, Failed> {
+        match question {
+            Question::Who(filter) => {
+                let service = server.service(&self.settings).await?;
+                let found = self.search(&service, filter).await;
+                server.judge(&service.client, found).await.map(Reply::Found)
+            }
+            Question::Belong { dn, password } => server
+                .bind(&self.settings, dn, password)
+                .await
+                .map(Reply::Right),
+            Question::Nobody => {
+                let service = server.service(&self.settings).await?;
+                let below = service.root.contexts.first().map_or("", String::as_str);
+                let dn = format!("CN={},{below}", Uuid::new_v4());
+                let password = Uuid::new_v4().to_string();
+                server
+                    .bind(&self.settings, &dn, &password)
+                    .await
+                    .map(|_| Reply::Right(false))
+            }
+        }
     }
 }
 

@@ -103,7 +103,7 @@ struct Failures {
     count: u32,
     under_way: u32,
     last: Instant,
-    /// What the directory said of the password: it was last changed then.
+    /// What the directory said of the account at the time.
     stamp: u64,
     /// Digests of passwords that were wrong.
     wrong: Vec<u64>,
@@ -146,7 +146,7 @@ impl Throttle {
     }
 
     /// Asks whether an attempt may reach the directory. `stamp` changes whenever the account's password
-    /// does, which forgives everything; `password` is a digest of what was sent, where there is one.
+    /// or its state does, which forgives everything; `password` is a digest of what was sent, where there is one.
     pub(super) fn enter(
         self: &Arc<Self>,
         key: Key,
@@ -191,19 +191,11 @@ impl Throttle {
             failures.under_way += 1;
             return Entry::Go(ticket());
         }
-        if shard.len() >= MOST / SHARDS {
-            shard.retain(|_, failures| !over(failures));
-        }
-        if shard.len() >= MOST / SHARDS {
-            let oldest = shard
-                .iter()
-                .filter(|(_, failures)| failures.under_way == 0)
-                .min_by_key(|(_, failures)| failures.last)
-                .map(|(key, _)| *key);
-            match oldest {
-                Some(oldest) => drop(shard.remove(&oldest)),
-                None => return Entry::Wait(Duration::from_secs(1)),
-            }
+        let room = make_room(&mut shard, MOST / SHARDS, |failures| {
+            (failures.under_way == 0).then_some(failures.last)
+        });
+        if !room {
+            return Entry::Wait(Duration::from_secs(1));
         }
         shard.insert(
             key,
@@ -230,14 +222,8 @@ impl Throttle {
         let Some(mut shard) = self.addresses.shard(&from) else {
             return;
         };
-        if shard.len() >= MOST / SHARDS && !shard.contains_key(&from) {
-            shard.retain(|_, burst| now < burst.since + window);
-            if shard.len() >= MOST / SHARDS {
-                let least = shard.iter().min_by_key(|(_, burst)| burst.count);
-                if let Some(least) = least.map(|(from, _)| *from) {
-                    shard.remove(&least);
-                }
-            }
+        if !shard.contains_key(&from) {
+            make_room(&mut shard, MOST / SHARDS, |burst| Some(burst.count));
         }
         let burst = shard.entry(from).or_insert(Burst {
             count: 0,
@@ -327,6 +313,25 @@ impl<K: std::hash::Hash, V> Shards<K, V> {
         let at = usize::try_from(hash % SHARDS as u64).ok()?;
         self.parts.get(at).map(locked)
     }
+}
+
+/// Removes an entry from a table that is full: of those looked at, the one that `rank` puts first.
+/// Looking at all of them for every new one would be a way to keep this program busy.
+pub(super) fn make_room<K: Copy + Eq + std::hash::Hash, V, R: Ord>(
+    table: &mut HashMap<K, V>,
+    most: usize,
+    rank: impl Fn(&V) -> Option<R>,
+) -> bool {
+    const LOOKED_AT: usize = 64;
+    if table.len() < most {
+        return true;
+    }
+    let first = table
+        .iter()
+        .filter_map(|(key, value)| Some((rank(value)?, *key)))
+        .take(LOOKED_AT)
+        .min_by(|(a, _), (b, _)| a.cmp(b));
+    first.is_some_and(|(_, key)| table.remove(&key).is_some())
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -459,7 +464,7 @@ mod tests {
     fn a_flood_of_names_is_bounded_and_pushes_out_no_account() {
         let (throttle, now) = (throttle(), Instant::now());
         assert_eq!(reach(&throttle, 0..3, now), 3);
-        for n in 0..200_000 {
+        for n in 0..80_000 {
             let entry = throttle.enter(Key::Unknown(n), 0, None, HOME, now);
             if let Entry::Go(ticket) = entry {
                 ticket.settle(false, now);

@@ -23,7 +23,6 @@ use hyper::http::uri::{Authority, PathAndQuery};
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version, client, server};
 use hyper_util::rt::TokioIo;
-use rustls::CertificateError;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional};
 use tokio::net::TcpStream;
@@ -34,6 +33,7 @@ use tokio_rustls::{LazyConfigAcceptor, TlsConnector};
 use super::Proxy;
 use super::authority::CERTIFICATE;
 use super::tap::{Direction, Tap, Tapped};
+use crate::http::tls;
 use crate::trace::story::may_be;
 
 /// How long a connection to a server may take to come about, and a handshake.
@@ -516,33 +516,14 @@ fn of_io(error: &io::Error) -> Cause {
 }
 
 fn no_tls(authority: &Authority, error: &io::Error) -> NoServer {
-    let inner = error
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    let cause = match inner {
-        Some(rustls::Error::InvalidCertificate(why)) => match why {
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-                Cause::CertificateExpired
-            }
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-                Cause::CertificateNotYetValid
-            }
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                Cause::CertificateWrongName
-            }
-            CertificateError::UnknownIssuer => Cause::CertificateUntrusted,
-            _ => Cause::CertificateBroken,
-        },
-        Some(rustls::Error::InvalidMessage(_)) => Cause::TlsNotSpoken,
-        Some(rustls::Error::AlertReceived(rustls::AlertDescription::ProtocolVersion)) => {
-            Cause::TlsTooOld
-        }
-        Some(_) => Cause::TlsFailed,
-        None => of_io(error),
-    };
+    let failure = tls::failure(error);
+    let mut why = format!("{authority}: {}", failure.cause.what());
+    if !failure.detail.is_empty() {
+        why = format!("{why} ({})", failure.detail);
+    }
     NoServer {
-        cause,
-        why: format!("{authority}: {}: {error}", cause.what()),
+        cause: failure.cause,
+        why,
     }
 }
 

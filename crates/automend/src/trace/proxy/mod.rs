@@ -24,8 +24,8 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use crate::args::{self, TraceFormat};
 use crate::clock;
 use crate::config;
-use crate::connect;
 use crate::console::plain;
+use crate::http::tls::Tls;
 use archive::Archive;
 use authority::Authority;
 use hosts::Hosts;
@@ -91,9 +91,8 @@ pub(crate) async fn run(args: &args::Trace, config: Option<&Path>) -> Result<Exi
             .join("trace"),
     };
     let authority = Arc::new(Authority::open(&folder, clock::now())?);
-    let mut tls = connect::tls(args.source.ca.as_deref())?;
-    // A login belongs to a connection in HTTP/1.1, and nowhere else.
-    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    // With HTTP/1.1 only, where a login belongs to a connection.
+    let tls = Tls::new(args.source.ca.as_deref())?;
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("listening on {address}"))?;
@@ -110,7 +109,7 @@ pub(crate) async fn run(args: &args::Trace, config: Option<&Path>) -> Result<Exi
     let proxy = Arc::new(Proxy {
         hosts: Arc::clone(&hosts),
         authority: Arc::clone(&authority),
-        client: Arc::new(tls),
+        client: tls.checking,
         scribe,
         leaves: Arc::new(Semaphore::new(MOST_TURNS)),
         notes,

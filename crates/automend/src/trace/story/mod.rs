@@ -38,7 +38,6 @@ const MOST_TURNS: usize = 1000;
 #[derive(Clone, Debug)]
 pub(crate) struct Listed {
     pub number: u64,
-    pub started: Option<String>,
     pub took: Option<u64>,
     pub method: String,
     pub url: String,
@@ -164,7 +163,6 @@ impl Story {
         }
         let listed = Listed {
             number: turn.number,
-            started: turn.started.clone(),
             took: turn.took,
             method: turn.method.clone(),
             url: secrets::url(&turn.url),

@@ -1,0 +1,364 @@
+//! The gate from outside: every scheme, with an embedded directory behind it.
+
+#[cfg(feature = "lab")]
+mod peers;
+#[cfg(feature = "lab")]
+mod samba;
+mod web;
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use automend_core::dn::Dn;
+use automend_directory::{Directory, Import, Modification, Name, NtHash, import};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use secrecy::ExposeSecret;
+
+use super::client::{Challenge, ClientLogin, Credentials, challenges};
+use super::gate::{Connection, Gate, Offer};
+use super::throttle::Limits;
+use super::{Accounts, Scheme, Verdict};
+
+/// Who asks, where it doesn't matter.
+const HOME: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
+
+/// Jim, Amy who may not log in any more, and a group with an address.
+pub(super) const COMPANY: &str = "dn: DC=contoso,DC=test\nobjectClass: domainDNS\n\n\
+    dn: CN=Jim,DC=contoso,DC=test\nobjectClass: user\nsAMAccountName: jim\n\
+    userPrincipalName: jim@contoso.test\nmail: jim.miller@contoso.test\n\
+    proxyAddresses: SMTP:jim.miller@contoso.test\nproxyAddresses: smtp:j.m@contoso.test\n\
+    userPassword: Wint3r-Regen\nuserAccountControl: 512\n\n\
+    dn: CN=Amy,DC=contoso,DC=test\nobjectClass: user\nsAMAccountName: amy\n\
+    userPrincipalName: amy@contoso.test\nuserPassword: Wint3r-Regen\nuserAccountControl: 514\n\n\
+    dn: CN=Team,DC=contoso,DC=test\nobjectClass: group\nmail: team@contoso.test\n";
+
+/// A gate to [`COMPANY`], with its directory and its folder.
+pub(super) struct Company {
+    pub gate: Arc<Gate>,
+    pub directory: Directory,
+    _folder: tempfile::TempDir,
+}
+
+impl Company {
+    pub(super) fn new(schemes: &[Scheme]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = Directory::create(folder.path()).unwrap();
+        let how = Import {
+            now: 1_795_334_929,
+            nt_hashes: NtHash::Kept,
+            ..Import::default()
+        };
+        import(&directory, COMPANY.as_bytes(), how, |_| {}).unwrap();
+        let offer = Offer {
+            realm: "Autodiscover".to_owned(),
+            schemes: schemes.to_vec(),
+            keytab: None,
+        };
+        let gate = Gate::new(Accounts::embedded(directory.clone()), offer).unwrap();
+        Self {
+            gate: Arc::new(gate),
+            directory,
+            _folder: folder,
+        }
+    }
+
+    fn modify(&self, name: &str, modification: Modification) {
+        let dn = Dn::parse(&format!("CN={name},DC=contoso,DC=test")).unwrap();
+        let mut writing = self.directory.write(1_795_334_930).unwrap();
+        writing.modify(&Name::from(&dn), &[modification]).unwrap();
+        writing.commit().unwrap();
+    }
+
+    async fn admit(&self, connection: &mut Connection, value: Option<&str>) -> Verdict {
+        self.gate
+            .admit(connection, value.map(str::as_bytes), HOME)
+            .await
+    }
+
+    async fn basic(&self, user: &str, password: &str) -> Verdict {
+        self.admit(&mut Connection::default(), Some(&basic(user, password)))
+            .await
+    }
+}
+
+fn basic(user: &str, password: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
+}
+
+/// Who was admitted.
+#[track_caller]
+fn name(verdict: Verdict) -> String {
+    match verdict {
+        Verdict::Admitted { account, .. } => account.name.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The challenge that came instead.
+#[track_caller]
+fn refused(verdict: Verdict) -> Vec<String> {
+    match verdict {
+        Verdict::Challenge(values) => values,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_user_logs_in_by_every_name() {
+    let company = Company::new(&[Scheme::Basic]);
+    for user in [
+        "jim@contoso.test",
+        "JIM@Contoso.Test",
+        "CONTOSO\\jim",
+        "contoso.test\\JIM",
+        "jim.miller@contoso.test",
+        "j.m@contoso.test",
+        "jim",
+    ] {
+        let verdict = company.basic(user, "Wint3r-Regen").await;
+        assert_eq!(name(verdict), "jim@contoso.test", "{user}");
+    }
+    let lower = basic("jim", "Wint3r-Regen").replace("Basic", "bAsIc");
+    let verdict = company
+        .admit(&mut Connection::default(), Some(&lower))
+        .await;
+    assert_eq!(name(verdict), "jim@contoso.test");
+}
+
+#[tokio::test]
+async fn every_refusal_looks_the_same() {
+    let company = Company::new(&[Scheme::Basic, Scheme::Ntlm]);
+    let first = refused(company.admit(&mut Connection::default(), None).await);
+    assert_eq!(
+        first,
+        ["Basic realm=\"Autodiscover\", charset=\"UTF-8\"", "NTLM"]
+    );
+    for (user, password) in [
+        ("jim@contoso.test", "wrong"),
+        ("jim@contoso.test", ""),
+        ("nobody@contoso.test", "Wint3r-Regen"),
+        ("amy@contoso.test", "Wint3r-Regen"),
+        ("team@contoso.test", "Wint3r-Regen"),
+        ("FABRIKAM\\jim", "Wint3r-Regen"),
+        ("", "Wint3r-Regen"),
+        ("*", "Wint3r-Regen"),
+        ("jim)(cn=*", "Wint3r-Regen"),
+    ] {
+        assert_eq!(
+            refused(company.basic(user, password).await),
+            first,
+            "{user}"
+        );
+    }
+    let long = "A".repeat(200_000);
+    for value in [
+        "",
+        "Basic",
+        "Basic %%%",
+        "Basic amlt",
+        "Basic gICAgA==",
+        "Digest username=\"jim\"",
+        "NTLM",
+        "NTLM AAAA",
+        "NTLM TlRMTVNTUAADAAAA",
+        "Negotiate TlRMTVNTUAABAAAA",
+        "Bearer x",
+        long.as_str(),
+        "Basic \u{fc}\u{fc}",
+    ] {
+        let verdict = company.admit(&mut Connection::default(), Some(value)).await;
+        assert_eq!(refused(verdict), first, "{:?}", value.get(..40));
+    }
+}
+
+#[tokio::test]
+async fn what_changed_in_the_directory_holds_at_once() {
+    let company = Company::new(&[Scheme::Basic]);
+    let log_in = async |password: &str| company.basic("jim@contoso.test", password).await;
+    name(log_in("Wint3r-Regen").await);
+    name(log_in("Wint3r-Regen").await);
+    // Something else changes: the login still holds, and is still remembered.
+    company.modify("Amy", Modification::replace("description", ["x"]));
+    name(log_in("Wint3r-Regen").await);
+    company.modify(
+        "Jim",
+        Modification::replace("userPassword", ["S0mmer-Wind"]),
+    );
+    refused(log_in("Wint3r-Regen").await);
+    name(log_in("S0mmer-Wind").await);
+    company.modify("Jim", Modification::replace("userAccountControl", ["514"]));
+    refused(log_in("S0mmer-Wind").await);
+    company.modify("Jim", Modification::replace("userAccountControl", ["512"]));
+    name(log_in("S0mmer-Wind").await);
+    company.modify(
+        "Jim",
+        Modification::replace("accountExpires", ["116444736010000000"]),
+    );
+    refused(log_in("S0mmer-Wind").await);
+}
+
+#[tokio::test]
+async fn failures_are_throttled_by_account_and_a_good_login_that_is_known_is_not() {
+    let company = Company::new(&[Scheme::Basic]);
+    name(company.basic("jim", "Wint3r-Regen").await);
+    for n in 0..Limits::EMBEDDED.account {
+        // By whichever name, it is one account.
+        let user = ["jim", "jim@contoso.test", "CONTOSO\\jim"][n as usize % 3];
+        refused(company.basic(user, &format!("wrong-{n}")).await);
+    }
+    let verdict = company.basic("j.m@contoso.test", "wrong").await;
+    assert!(matches!(verdict, Verdict::Throttled(_)), "{verdict:?}");
+    // Even the right password, when it comes in a way that is not known yet.
+    let verdict = company.basic("j.m@contoso.test", "Wint3r-Regen").await;
+    assert!(matches!(verdict, Verdict::Throttled(_)), "{verdict:?}");
+    name(company.basic("jim", "Wint3r-Regen").await);
+    // Somebody who does not exist is treated the same.
+    for n in 0..Limits::EMBEDDED.account {
+        refused(company.basic("nobody", &format!("wrong-{n}")).await);
+    }
+    let verdict = company.basic("nobody", "wrong").await;
+    assert!(matches!(verdict, Verdict::Throttled(_)), "{verdict:?}");
+}
+
+/// One message of a client, and what the gate says to it.
+async fn turn(
+    company: &Company,
+    login: &mut ClientLogin,
+    connection: &mut Connection,
+    challenge: Option<&Challenge>,
+) -> Verdict {
+    let value = login.next(challenge).await.unwrap().unwrap();
+    company.admit(connection, Some(value.expose_secret())).await
+}
+
+/// The one challenge of a verdict.
+#[track_caller]
+fn only(verdict: Verdict) -> Challenge {
+    let values = refused(verdict);
+    let mut read = challenges(values.iter().map(String::as_str));
+    assert_eq!(read.len(), 1, "{values:?}");
+    read.remove(0)
+}
+
+fn jim(user: &str, password: &str) -> ClientLogin {
+    let have = Credentials {
+        user: Some(user.to_owned()),
+        password: Some(password.into()),
+        ..Credentials::default()
+    };
+    ClientLogin::begin(Scheme::Ntlm, &have, "mail.contoso.test").unwrap()
+}
+
+#[tokio::test]
+async fn ntlm_logs_a_connection_in() {
+    let company = Company::new(&[Scheme::Ntlm, Scheme::Basic]);
+    for user in [
+        "jim@contoso.test",
+        "CONTOSO\\JIM",
+        "contoso.test\\jim",
+        "jim.miller@contoso.test",
+    ] {
+        let mut login = jim(user, "Wint3r-Regen");
+        let mut connection = Connection::default();
+        let hello = turn(&company, &mut login, &mut connection, None).await;
+        let challenge = only(hello);
+        assert_eq!(challenge.scheme, Some(Scheme::Ntlm));
+        let answer = turn(&company, &mut login, &mut connection, Some(&challenge)).await;
+        assert_eq!(name(answer), "jim@contoso.test", "{user}");
+        // Later requests bring nothing.
+        assert_eq!(
+            name(company.admit(&mut connection, None).await),
+            "jim@contoso.test"
+        );
+        // On another connection nobody has logged in.
+        refused(company.admit(&mut Connection::default(), None).await);
+        // Until the account is closed.
+        company.modify("Jim", Modification::replace("userAccountControl", ["514"]));
+        refused(company.admit(&mut connection, None).await);
+        company.modify("Jim", Modification::replace("userAccountControl", ["512"]));
+        refused(company.admit(&mut connection, None).await);
+    }
+}
+
+#[tokio::test]
+async fn ntlm_may_begin_again_and_ends_with_a_refusal_for_the_wrong_password() {
+    let company = Company::new(&[Scheme::Ntlm]);
+    let mut connection = Connection::default();
+    only(turn(&company, &mut jim("jim", "x"), &mut connection, None).await);
+    let mut login = jim("CONTOSO\\jim", "Wint3r-Regen");
+    let challenge = only(turn(&company, &mut login, &mut connection, None).await);
+    name(turn(&company, &mut login, &mut connection, Some(&challenge)).await);
+    for (user, password) in [
+        ("CONTOSO\\jim", "wrong"),
+        ("CONTOSO\\nobody", "Wint3r-Regen"),
+        ("CONTOSO\\amy", "Wint3r-Regen"),
+    ] {
+        let mut login = jim(user, password);
+        let challenge = only(turn(&company, &mut login, &mut connection, None).await);
+        let verdict = turn(&company, &mut login, &mut connection, Some(&challenge)).await;
+        assert_eq!(refused(verdict), ["NTLM"], "{user}");
+        refused(company.admit(&mut connection, None).await);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_of_ntlm_is_good_once_and_on_its_own_connection() {
+    let company = Company::new(&[Scheme::Ntlm]);
+    let (mut one, mut other) = (Connection::default(), Connection::default());
+    let mut login = jim("CONTOSO\\jim", "Wint3r-Regen");
+    let challenge = only(turn(&company, &mut login, &mut one, None).await);
+    only(turn(&company, &mut jim("jim", "x"), &mut other, None).await);
+    let answer = login.next(Some(&challenge)).await.unwrap().unwrap();
+    let answer = answer.expose_secret();
+    refused(company.admit(&mut other, Some(answer)).await);
+    refused(
+        company
+            .admit(&mut Connection::default(), Some(answer))
+            .await,
+    );
+    name(company.admit(&mut one, Some(answer)).await);
+    refused(company.admit(&mut one, Some(answer)).await);
+}
+
+#[tokio::test]
+async fn only_what_works_is_offered() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = Directory::create(folder.path()).unwrap();
+    import(&directory, COMPANY.as_bytes(), Import::default(), |_| {}).unwrap();
+    let offer = |scheme, keytab: Option<&str>| {
+        let offer = Offer {
+            realm: String::new(),
+            schemes: vec![scheme],
+            keytab: keytab.map(Into::into),
+        };
+        let gate = Gate::new(Accounts::embedded(directory.clone()), offer);
+        gate.err()
+            .map_or_else(String::new, |error| format!("{error:#}"))
+    };
+    assert!(offer(Scheme::Ntlm, None).contains("--ntlm"));
+    assert!(offer(Scheme::Negotiate, None).contains("keytab"));
+    assert!(offer(Scheme::Negotiate, Some("/nowhere")).contains("/nowhere"));
+    assert!(offer(Scheme::Bearer, None).contains("Bearer"));
+    assert_eq!(offer(Scheme::Basic, None), "");
+}
+
+/// The same over a socket, as a face does it.
+#[tokio::test]
+async fn a_client_logs_in_over_http() {
+    let company = Company::new(&[Scheme::Ntlm, Scheme::Basic]);
+    let server = web::serve(Arc::clone(&company.gate)).await;
+    for scheme in [Scheme::Basic, Scheme::Ntlm] {
+        let have = Credentials {
+            user: Some("jim@contoso.test".to_owned()),
+            password: Some("Wint3r-Regen".into()),
+            ..Credentials::default()
+        };
+        let login = ClientLogin::begin(scheme, &have, "localhost").unwrap();
+        assert_eq!(
+            web::ask(server, login).await,
+            (200, "jim@contoso.test".to_owned()),
+            "{scheme:?}"
+        );
+    }
+}

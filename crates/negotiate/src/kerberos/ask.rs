@@ -1,0 +1,512 @@
+//! The client's side: a ticket from a key distribution centre, and a login with it.
+//!
+//! AS exchange (RFC 4120 3.1) with an encrypted timestamp (5.2.7.2), TGS exchange (3.3), referrals to
+//! other realms (RFC 6806 7 and 8), and the login itself (RFC 4121 4.1). [`Ask`] says what to send whom;
+//! sending is the caller's.
+//!
+//! Invariant: a password goes into a key and nowhere else; one login asks for at most one try of it. An
+//! answer is believed when its seal and its nonce are right.
+
+use aws_lc_rs::rand;
+use zeroize::Zeroizing;
+
+use super::accept::{AP_REPLY, AP_REQUEST, GSS_CHECKSUM};
+use super::cipher::Usage;
+use super::message::{
+    ApRequest, Authenticator, ErrorMessage, Hint, KdcReply, KdcReplyPart, KdcRequest, Sealed,
+    is_message, kind, read_ap_reply, read_ap_reply_part, read_hints, write_request,
+    write_timestamp,
+};
+use super::{Encryption, Key, Keytab, Moment, NT_SRV_INST, Principal};
+use crate::spnego::{framed, unframed};
+use crate::{Binding, Failed, Malformed};
+
+/// A ticket and the key that goes with it.
+#[derive(Clone, Debug)]
+pub struct Ticket {
+    /// Whose it is.
+    pub client: Principal,
+    /// What it is for.
+    pub service: Principal,
+    /// The key that it tells the service.
+    pub key: Key,
+    /// When it ends.
+    pub ends: Moment,
+    /// The ticket itself, which only the service can open.
+    pub message: Vec<u8>,
+}
+
+/// What a client proves itself with.
+#[derive(Clone)]
+pub enum Secret {
+    /// A password.
+    Password(Zeroizing<String>),
+    /// Keys of the client.
+    Keys(Keytab),
+}
+
+/// What to do next.
+#[derive(Debug)]
+pub enum Step {
+    /// Send this to a key distribution centre of this realm, and feed what it answers.
+    Send {
+        /// The realm.
+        realm: String,
+        /// The message.
+        message: Vec<u8>,
+    },
+    /// Here is the ticket.
+    Done(Box<Ticket>),
+}
+
+/// A refusal, or an answer that can't be believed.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KdcError {
+    /// The answer is not what its specification says.
+    #[error("{0}")]
+    Malformed(#[from] Malformed),
+    /// No such user.
+    #[error("{client} is not known in realm {realm}")]
+    UnknownClient {
+        /// The user.
+        client: String,
+        /// Who was asked.
+        realm: String,
+    },
+    /// Nobody has registered the service.
+    #[error("no account has the service principal name {service} in realm {realm}")]
+    UnknownService {
+        /// The service.
+        service: String,
+        /// Who was asked.
+        realm: String,
+    },
+    /// The password or key is wrong.
+    #[error("the password of {client} is wrong")]
+    WrongPassword {
+        /// The user.
+        client: String,
+    },
+    /// The account is disabled, locked out or expired.
+    #[error("the account of {client} is disabled, locked out or expired")]
+    Revoked {
+        /// The user.
+        client: String,
+    },
+    /// The password has to be changed first.
+    #[error("the password of {client} has expired")]
+    PasswordExpired {
+        /// The user.
+        client: String,
+    },
+    /// The clocks differ too much.
+    #[error("the clock of the key distribution centre differs from this one by {seconds} s")]
+    Skew {
+        /// By how much.
+        seconds: u64,
+    },
+    /// None of the encryption types is known on both sides.
+    #[error("no encryption type is known on both sides")]
+    NoEncryption,
+    /// Realm after realm says to ask another one.
+    #[error("the realms refer to each other without end")]
+    Loop,
+    /// The answer is sealed with another key, or answers something else.
+    #[error("the answer of the key distribution centre is not sealed with the right key")]
+    NotBelieved,
+    /// Another refusal.
+    #[error("the key distribution centre refuses with error {code}")]
+    Refused {
+        /// Its number (RFC 4120 7.5.9).
+        code: i64,
+    },
+    /// No random numbers.
+    #[error(transparent)]
+    Failed(#[from] Failed),
+}
+
+/// A ticket is being asked for.
+pub struct Ask {
+    client: Principal,
+    service: Principal,
+    secret: Option<Secret>,
+    state: State,
+    nonce: u32,
+    referrals: u8,
+}
+
+enum State {
+    /// The client was named, without proof.
+    Named,
+    /// The key that the proof was made with.
+    Proved(Key),
+    /// A ticket for a ticket-granting service was shown.
+    Granting(Ticket),
+}
+
+/// Realms that a client lets itself be sent through.
+const MOST_REFERRALS: u8 = 8;
+/// How long a ticket is asked for, in seconds.
+const LIFETIME: i64 = 36_000;
+
+/// Numbers of errors (RFC 4120 7.5.9).
+mod code {
+    pub(super) const UNKNOWN_CLIENT: i64 = 6;
+    pub(super) const UNKNOWN_SERVICE: i64 = 7;
+    pub(super) const NO_ENCRYPTION: i64 = 14;
+    pub(super) const REVOKED: i64 = 18;
+    pub(super) const PASSWORD_EXPIRED: i64 = 23;
+    pub(super) const WRONG_PASSWORD: i64 = 24;
+    pub(super) const PROOF_NEEDED: i64 = 25;
+    pub(super) const SKEW: i64 = 37;
+    pub(super) const OTHER_REALM: i64 = 68;
+}
+
+/// `PA-TGS-REQ` and `PA-ENC-TIMESTAMP` (RFC 4120 5.2.7).
+const PA_TGS_REQUEST: i64 = 1;
+const PA_TIMESTAMP: i64 = 2;
+
+impl Ask {
+    /// Asks for a ticket for `service`, with a password or keys. The first step is always to send.
+    pub fn with_secret(
+        client: Principal,
+        secret: Secret,
+        service: Principal,
+        now: Moment,
+    ) -> Result<(Self, Step), KdcError> {
+        let mut ask = Self {
+            client,
+            service,
+            secret: Some(secret),
+            state: State::Named,
+            nonce: nonce()?,
+            referrals: 0,
+        };
+        let step = ask.name_client(&[], now)?;
+        Ok((ask, step))
+    }
+
+    /// Asks for a ticket for `service` with a ticket for a ticket-granting service.
+    pub fn with_ticket(
+        granting: Ticket,
+        service: Principal,
+        now: Moment,
+    ) -> Result<(Self, Step), KdcError> {
+        let mut ask = Self {
+            client: granting.client.clone(),
+            service,
+            secret: None,
+            state: State::Named,
+            nonce: nonce()?,
+            referrals: 0,
+        };
+        let step = ask.show(granting, now)?;
+        Ok((ask, step))
+    }
+
+    /// Takes an answer.
+    pub fn feed(&mut self, answer: &[u8], now: Moment) -> Result<Step, KdcError> {
+        if is_message(answer, kind::ERROR) {
+            return self.refused(&ErrorMessage::read(answer)?, now);
+        }
+        match std::mem::replace(&mut self.state, State::Named) {
+            // Accounts may be set to need no proof; then the answer is what has to be opened.
+            State::Named => {
+                let reply = KdcReply::read(answer, kind::AS_REPLY)?;
+                let hints = match &reply.methods {
+                    Some(methods) => read_hints(methods).unwrap_or_default(),
+                    None => Vec::new(),
+                };
+                let encryption = Encryption::numbered(reply.sealed.number);
+                let hint = hints
+                    .into_iter()
+                    .find(|hint| Some(hint.encryption) == encryption)
+                    .or(encryption.map(|encryption| Hint {
+                        encryption,
+                        salt: None,
+                        rounds: None,
+                    }));
+                let key = self.key(&hint.ok_or(KdcError::NoEncryption)?)?;
+                self.granted(reply, &key, now)
+            }
+            State::Proved(key) => {
+                let reply = KdcReply::read(answer, kind::AS_REPLY)?;
+                self.granted(reply, &key, now)
+            }
+            State::Granting(granting) => {
+                let reply = KdcReply::read(answer, kind::TGS_REPLY)?;
+                let opened = granting
+                    .key
+                    .decrypt(Usage::TGS_REPLY, &reply.sealed.bytes)
+                    .ok_or(KdcError::NotBelieved)?;
+                let ticket = self.ticket(&reply, &opened)?;
+                if ticket.service.is_named_like(&self.service) {
+                    return Ok(Step::Done(Box::new(ticket)));
+                }
+                match ticket.service.grants_tickets_of() {
+                    Some(realm) if realm != granting.service.realm => {
+                        self.hop()?;
+                        self.show(ticket, now)
+                    }
+                    _ => Err(KdcError::NotBelieved),
+                }
+            }
+        }
+    }
+
+    /// AS-REQ.
+    fn name_client(&mut self, methods: &[(i64, Vec<u8>)], now: Moment) -> Result<Step, KdcError> {
+        let realm = self.client.realm.clone();
+        let granting = Principal {
+            kind: NT_SRV_INST,
+            name: vec!["krbtgt".to_owned(), realm.clone()],
+            realm: realm.clone(),
+        };
+        self.nonce = nonce()?;
+        let body = KdcRequest {
+            client: Some(&self.client),
+            service: &granting,
+            until: Moment::at(now.seconds.saturating_add(LIFETIME)),
+            nonce: self.nonce,
+            encryptions: &self.encryptions(),
+        };
+        Ok(Step::Send {
+            realm,
+            message: write_request(kind::AS_REQUEST, methods, &body.body()),
+        })
+    }
+
+    /// TGS-REQ.
+    fn show(&mut self, granting: Ticket, now: Moment) -> Result<Step, KdcError> {
+        let realm = granting
+            .service
+            .grants_tickets_of()
+            .ok_or(KdcError::NotBelieved)?
+            .to_owned();
+        self.nonce = nonce()?;
+        let service = Principal {
+            realm: realm.clone(),
+            ..self.service.clone()
+        };
+        let body = KdcRequest {
+            client: None,
+            service: &service,
+            until: Moment::at(now.seconds.saturating_add(LIFETIME)),
+            nonce: self.nonce,
+            encryptions: &Encryption::ALL,
+        }
+        .body();
+        let sum = granting.key.sum(Usage::TGS_CHECKSUM, &body).ok_or(Failed)?;
+        let authenticator = Authenticator {
+            client: granting.client.clone(),
+            checksum: Some((granting.key.encryption.checksum(), sum)),
+            when: now,
+            sequence: None,
+        };
+        let sealed = granting
+            .key
+            .encrypt(Usage::TGS_AUTHENTICATOR, &authenticator.write())?;
+        let sealed = Sealed::new(&granting.key, sealed);
+        let shown = ApRequest::write(false, &granting.message, &sealed);
+        let message = write_request(kind::TGS_REQUEST, &[(PA_TGS_REQUEST, shown)], &body);
+        self.state = State::Granting(granting);
+        Ok(Step::Send { realm, message })
+    }
+
+    fn granted(&mut self, reply: KdcReply, key: &Key, now: Moment) -> Result<Step, KdcError> {
+        let opened = key
+            .decrypt(Usage::AS_REPLY, &reply.sealed.bytes)
+            .ok_or(KdcError::NotBelieved)?;
+        let granting = self.ticket(&reply, &opened)?;
+        self.show(granting, now)
+    }
+
+    /// The ticket in an answer whose seal was right.
+    fn ticket(&self, reply: &KdcReply, opened: &[u8]) -> Result<Ticket, KdcError> {
+        let part = KdcReplyPart::read(opened)?;
+        if part.nonce != i64::from(self.nonce) || !part.service.is_named_like(&reply.ticket.service)
+        {
+            return Err(KdcError::NotBelieved);
+        }
+        Ok(Ticket {
+            client: reply.client.clone(),
+            service: part.service,
+            key: part.key.ok_or(KdcError::NoEncryption)?,
+            ends: part.ends,
+            message: reply.ticket.bytes.clone(),
+        })
+    }
+
+    fn refused(&mut self, error: &ErrorMessage, now: Moment) -> Result<Step, KdcError> {
+        let client = self.client.to_string();
+        let realm = match &self.state {
+            State::Granting(granting) => granting.service.realm.clone(),
+            _ => self.client.realm.clone(),
+        };
+        Err(match error.code {
+            code::PROOF_NEEDED if matches!(self.state, State::Named) && self.secret.is_some() => {
+                let known = self.encryptions();
+                let hint = read_hints(&error.more)?
+                    .into_iter()
+                    .find(|hint| known.contains(&hint.encryption))
+                    .ok_or(KdcError::NoEncryption)?;
+                let key = self.key(&hint)?;
+                let sealed = key.encrypt(Usage::PREAUTH, &write_timestamp(now))?;
+                let proof = Sealed::new(&key, sealed).write();
+                let step = self.name_client(&[(PA_TIMESTAMP, proof)], now)?;
+                self.state = State::Proved(key);
+                return Ok(step);
+            }
+            code::OTHER_REALM if matches!(self.state, State::Named) => match &error.client_realm {
+                Some(other) if *other != self.client.realm => {
+                    self.hop()?;
+                    self.client.realm.clone_from(other);
+                    return self.name_client(&[], now);
+                }
+                _ => KdcError::Loop,
+            },
+            code::UNKNOWN_CLIENT => KdcError::UnknownClient { client, realm },
+            code::UNKNOWN_SERVICE => KdcError::UnknownService {
+                service: self.service.name.join("/"),
+                realm,
+            },
+            code::NO_ENCRYPTION => KdcError::NoEncryption,
+            code::REVOKED => KdcError::Revoked { client },
+            code::PASSWORD_EXPIRED => KdcError::PasswordExpired { client },
+            code::WRONG_PASSWORD => KdcError::WrongPassword { client },
+            code::SKEW => KdcError::Skew {
+                seconds: error.server_time.away_from(now),
+            },
+            code => KdcError::Refused { code },
+        })
+    }
+
+    fn hop(&mut self) -> Result<(), KdcError> {
+        self.referrals = self.referrals.saturating_add(1);
+        if self.referrals > MOST_REFERRALS {
+            return Err(KdcError::Loop);
+        }
+        Ok(())
+    }
+
+    /// The types that the client can have a key of.
+    fn encryptions(&self) -> Vec<Encryption> {
+        match &self.secret {
+            Some(Secret::Keys(keytab)) => Encryption::ALL
+                .into_iter()
+                .filter(|encryption| {
+                    self.own_keys(keytab)
+                        .any(|entry| entry.key.encryption == *encryption)
+                })
+                .collect(),
+            // The types of Active Directory go first: it makes its keys with them.
+            _ => vec![
+                Encryption::Aes256Sha1,
+                Encryption::Aes128Sha1,
+                Encryption::Aes256Sha2,
+                Encryption::Aes128Sha2,
+                Encryption::Rc4,
+            ],
+        }
+    }
+
+    fn own_keys<'a>(&self, keytab: &'a Keytab) -> impl Iterator<Item = &'a super::Entry> {
+        // The realm may be another than the one that the user's name suggests.
+        let plain = self
+            .client
+            .name
+            .first()
+            .and_then(|name| name.split_once('@'))
+            .map_or_else(
+                || Principal {
+                    realm: String::new(),
+                    ..self.client.clone()
+                },
+                |(user, _)| Principal::user(user, ""),
+            );
+        let whole = Principal {
+            realm: String::new(),
+            ..self.client.clone()
+        };
+        keytab.entries().iter().filter(move |entry| {
+            entry.principal.is_named_like(&plain) || entry.principal.is_named_like(&whole)
+        })
+    }
+
+    fn key(&self, hint: &Hint) -> Result<Key, KdcError> {
+        match &self.secret {
+            Some(Secret::Password(password)) => {
+                let usual = || format!("{}{}", self.client.realm, self.client.name.concat());
+                let salt = hint.salt.clone().unwrap_or_else(usual);
+                hint.encryption
+                    .key(password, &salt, hint.rounds)
+                    .ok_or(KdcError::NoEncryption)
+            }
+            Some(Secret::Keys(keytab)) => self
+                .own_keys(keytab)
+                .filter(|entry| entry.key.encryption == hint.encryption)
+                .max_by_key(|entry| entry.version)
+                .map(|entry| entry.key.clone())
+                .ok_or(KdcError::NoEncryption),
+            None => Err(KdcError::NotBelieved),
+        }
+    }
+}
+
+/// A login with a ticket that waits for the server's proof.
+#[derive(Debug)]
+pub struct Proof {
+    key: Key,
+    when: Moment,
+}
+
+impl Ticket {
+    /// A login at this moment, framed, and what the server's proof has to fit.
+    pub fn login(&self, binding: Option<Binding>, now: Moment) -> Result<(Vec<u8>, Proof), Failed> {
+        /// `GSS_C_MUTUAL_FLAG`, `_REPLAY_`, `_SEQUENCE_` and `_INTEG_FLAG` (RFC 4121 4.1.1.1).
+        const FLAGS: u32 = 0x2 | 0x4 | 0x8 | 0x20;
+        let mut checksum = 16u32.to_le_bytes().to_vec();
+        checksum.extend_from_slice(&binding.map_or([0; 16], |binding| binding.0));
+        checksum.extend_from_slice(&FLAGS.to_le_bytes());
+        let login = Authenticator {
+            client: self.client.clone(),
+            checksum: Some((GSS_CHECKSUM, checksum)),
+            when: now,
+            sequence: Some(i64::from(nonce()?)),
+        };
+        let sealed = self.key.encrypt(Usage::AUTHENTICATOR, &login.write())?;
+        let sealed = Sealed::new(&self.key, sealed);
+        let token = framed(AP_REQUEST, &ApRequest::write(true, &self.message, &sealed));
+        let proof = Proof {
+            key: self.key.clone(),
+            when: now,
+        };
+        Ok((token, proof))
+    }
+}
+
+impl Proof {
+    /// Whether a framed token proves that the server could open the ticket.
+    pub fn is(&self, token: &[u8]) -> bool {
+        let opened = || -> Result<Option<Moment>, Malformed> {
+            let (kind, message) = unframed(token)?;
+            if kind != AP_REPLY {
+                return Ok(None);
+            }
+            let sealed = read_ap_reply(message)?;
+            match self.key.decrypt(Usage::AP_REPLY, &sealed.bytes) {
+                Some(opened) => read_ap_reply_part(&opened).map(Some),
+                None => Ok(None),
+            }
+        };
+        opened().is_ok_and(|when| when == Some(self.when))
+    }
+}
+
+/// Below 2^31, as some servers take it for a signed number.
+fn nonce() -> Result<u32, Failed> {
+    let mut bytes = [0; 4];
+    rand::fill(&mut bytes).map_err(|_| Failed)?;
+    Ok(u32::from_be_bytes(bytes) >> 1)
+}

@@ -1,0 +1,118 @@
+//! Kerberos version 5 (RFC 4120), as far as a login over HTTP needs it: a server that accepts tickets
+//! with the keys of a keytab, and a client that gets one from a key distribution centre.
+//!
+//! Encryption types: AES with SHA-1 (RFC 3962) and with SHA-2 (RFC 8009), and RC4 (RFC 4757), with which
+//! Active Directory still encrypts tickets for accounts that were never told to use better.
+//!
+//! Invariant: a ticket is believed only after its integrity was checked with a key of the keytab; times
+//! are told by the caller.
+
+mod accept;
+mod ask;
+mod cipher;
+mod credentials;
+mod keytab;
+mod message;
+mod moment;
+
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+pub use accept::{Accepted, Refused, SKEW, accept};
+pub use ask::{Ask, KdcError, Proof, Secret, Step, Ticket};
+pub use cipher::Encryption;
+pub use credentials::{Tickets, read_tickets};
+pub use keytab::{Entry, Keytab};
+pub use moment::Moment;
+
+/// Somebody or something that has a key: `jim@CONTOSO.TEST`, `HTTP/mail.contoso.test@CONTOSO.TEST`.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct Principal {
+    /// What kind of name it is (RFC 4120 6.2).
+    pub kind: i64,
+    /// The parts of its name.
+    pub name: Vec<String>,
+    /// The realm that knows it.
+    pub realm: String,
+}
+
+/// A user (RFC 4120 6.2).
+pub(crate) const NT_PRINCIPAL: i64 = 1;
+/// A service and its instance.
+pub(crate) const NT_SRV_INST: i64 = 2;
+/// A user by a name that looks like an address (RFC 6806 5).
+pub(crate) const NT_ENTERPRISE: i64 = 10;
+
+impl Principal {
+    /// A user's principal. A name with `@` is an enterprise name, which the directory looks up.
+    pub fn user(name: &str, realm: &str) -> Self {
+        let kind = if name.contains('@') {
+            NT_ENTERPRISE
+        } else {
+            NT_PRINCIPAL
+        };
+        Self {
+            kind,
+            name: vec![name.to_owned()],
+            realm: realm.to_owned(),
+        }
+    }
+
+    /// A service on a host.
+    pub fn service(service: &str, host: &str, realm: &str) -> Self {
+        Self {
+            kind: NT_SRV_INST,
+            name: vec![service.to_owned(), host.to_owned()],
+            realm: realm.to_owned(),
+        }
+    }
+
+    /// Whether the names are one but for the realm and the kind.
+    pub fn is_named_like(&self, other: &Self) -> bool {
+        self.name.len() == other.name.len()
+            && self
+                .name
+                .iter()
+                .zip(&other.name)
+                .all(|(a, b)| a.eq_ignore_ascii_case(b))
+    }
+
+    /// Whether this is the ticket-granting service of a realm, and of which.
+    pub(crate) fn grants_tickets_of(&self) -> Option<&str> {
+        match self.name.as_slice() {
+            [service, realm] if service == "krbtgt" => Some(realm),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Principal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.name.join("/"), self.realm)
+    }
+}
+
+/// A key.
+#[derive(Clone, Eq, PartialEq)]
+pub struct Key {
+    /// What it encrypts with.
+    pub encryption: Encryption,
+    pub(crate) bytes: Zeroizing<Vec<u8>>,
+}
+
+impl Key {
+    /// A key of this many bytes; `None` if it has another number.
+    pub fn new(encryption: Encryption, bytes: &[u8]) -> Option<Self> {
+        (bytes.len() == encryption.key_bytes()).then(|| Self {
+            encryption,
+            bytes: Zeroizing::new(bytes.to_vec()),
+        })
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Key({})", self.encryption)
+    }
+}
