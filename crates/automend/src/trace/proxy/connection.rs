@@ -59,9 +59,9 @@ struct NoServer {
 pub(crate) async fn serve(proxy: Arc<Proxy>, stream: TcpStream) {
     let _ = stream.set_nodelay(true);
     let upstream = Arc::new(Upstream::default());
-    let served = Arc::clone(&upstream);
+    let connection = Arc::clone(&upstream);
     let service = service_fn(move |request| {
-        let (proxy, upstream) = (Arc::clone(&proxy), Arc::clone(&served));
+        let (proxy, upstream) = (Arc::clone(&proxy), Arc::clone(&connection));
         async move { Ok::<_, hyper::Error>(plain(proxy, upstream, request).await) }
     });
     speak(stream, &upstream, service).await;
@@ -179,18 +179,11 @@ async fn look_into(
     client: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     server: TcpStream,
 ) {
-    let hello = match timeout(
-        CONNECT,
-        LazyConfigAcceptor::new(rustls::server::Acceptor::default(), client),
-    )
-    .await
-    {
-        Ok(Ok(hello)) => hello,
-        _ => {
-            return proxy.note(format!(
-                "{authority}: the client began no TLS that can be looked into"
-            ));
-        }
+    let acceptor = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), client);
+    let Ok(Ok(hello)) = timeout(CONNECT, acceptor).await else {
+        return proxy.note(format!(
+            "{authority}: the client began no TLS that can be looked into"
+        ));
     };
     let name = hello
         .client_hello()
@@ -216,10 +209,13 @@ async fn look_into(
         authority,
         tls: true,
     });
-    let served = Arc::clone(&upstream);
+    let connection = Arc::clone(&upstream);
     let service = service_fn(move |request: Request<Incoming>| {
-        let (proxy, upstream, target) =
-            (Arc::clone(&proxy), Arc::clone(&served), Arc::clone(&target));
+        let (proxy, upstream, target) = (
+            Arc::clone(&proxy),
+            Arc::clone(&connection),
+            Arc::clone(&target),
+        );
         async move {
             let path = request
                 .uri()
@@ -486,10 +482,8 @@ impl Proxy {
                 }
                 Ok(Err(error)) => last = no(of_io(&error), format!("{address}: {error}")),
                 Err(_) => {
-                    last = no(
-                        Cause::ConnectTimeout,
-                        format!("{address}: no connection in time"),
-                    )
+                    let why = format!("{address}: no connection in time");
+                    last = no(Cause::ConnectTimeout, why);
                 }
             }
         }

@@ -104,7 +104,7 @@ pub(crate) async fn run(args: &args::Trace, config: Option<&Path>) -> Result<Exi
         None => None,
     };
     let (scribe, told) = mpsc::unbounded_channel();
-    let (notes, noted) = mpsc::channel(MOST_TURNS);
+    let (notes, said) = mpsc::channel(MOST_TURNS);
     let hosts = Arc::new(Hosts::new(&recording.intercept));
     let proxy = Arc::new(Proxy {
         hosts: Arc::clone(&hosts),
@@ -134,7 +134,7 @@ pub(crate) async fn run(args: &args::Trace, config: Option<&Path>) -> Result<Exi
             authority.path.display()
         ));
     }
-    let mut story = serve(proxy, listener, live, told, noted).await?;
+    let mut story = serve(proxy, listener, live, told, said).await?;
     story.finish();
     let file = recording.output.as_ref().map_or_else(
         || format!("http://{own}"),
@@ -149,19 +149,19 @@ async fn serve(
     listener: TcpListener,
     live: Live,
     mut told: mpsc::UnboundedReceiver<Told>,
-    mut noted: mpsc::Receiver<String>,
+    mut said: mpsc::Receiver<String>,
 ) -> Result<Story> {
     // Disks and terminals may be slow, and must not stop the proxy.
     let writer = tokio::task::spawn_blocking(move || -> Result<Story> {
         let mut live = live;
         while let Some(told) = told.blocking_recv() {
-            while let Ok(note) = noted.try_recv() {
+            while let Ok(note) = said.try_recv() {
                 live.say(&format!("note: {}", plain(note)));
             }
             let Told { turn, .. } = told;
             live.take(turn)?;
         }
-        while let Ok(note) = noted.try_recv() {
+        while let Ok(note) = said.try_recv() {
             live.say(&format!("note: {}", plain(note)));
         }
         if let Some(archive) = live.archive {

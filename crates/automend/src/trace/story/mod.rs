@@ -89,9 +89,8 @@ impl User {
     pub(crate) fn verdict(&self) -> Verdict {
         match (self.decided, self.warning, &self.nearest) {
             (Some((_, None)), None, _) => Verdict::Ok,
-            (Some((_, None)), Some(_), _) => Verdict::Warning,
             (Some((_, Some(_))), _, _) | (None, _, Some(_)) => Verdict::Failed,
-            (None, _, None) => Verdict::Warning,
+            (Some((_, None)), Some(_), _) | (None, _, None) => Verdict::Warning,
         }
     }
 
