@@ -71,7 +71,7 @@ async fn open(settings: &Settings, url: &Url, limits: Limits) -> Result<Client> 
             .await
             .with_context(|| format!("{url}: StartTLS"))?;
     }
-    let connector = TlsConnector::from(Arc::new(tls(settings.ca.as_deref())?));
+    let connector = TlsConnector::from(Arc::new(tls(settings)?));
     let name = ServerName::try_from(url.host.clone())
         .with_context(|| format!("{url}: {:?} cannot be the name in a certificate", url.host))?;
     let stream = connector
@@ -132,8 +132,18 @@ fn refusal(error: &Error) -> Option<&'static str> {
     }
 }
 
-/// What a client trusts: the authorities of the system and those of a file.
-pub(crate) fn tls(ca: Option<&Path>) -> Result<ClientConfig> {
+fn tls(settings: &Settings) -> Result<ClientConfig> {
+    let roots = authorities(settings.ca.as_deref())?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    Ok(ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .context("setting up TLS")?
+        .with_root_certificates(roots)
+        .with_no_client_auth())
+}
+
+/// The certificate authorities of the system, and those in a PEM file besides.
+pub(crate) fn authorities(ca: Option<&Path>) -> Result<RootCertStore> {
     let mut roots = RootCertStore::empty();
     let system = rustls_native_certs::load_native_certs();
     roots.add_parsable_certificates(system.certs);
@@ -156,12 +166,7 @@ pub(crate) fn tls(ca: Option<&Path>) -> Result<ClientConfig> {
     if roots.is_empty() {
         bail!("no certificate authority to trust: the system has none; give --ca FILE");
     }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    Ok(ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .context("setting up TLS")?
-        .with_root_certificates(roots)
-        .with_no_client_auth())
+    Ok(roots)
 }
 
 fn tls_error(url: &Url, error: std::io::Error) -> anyhow::Error {

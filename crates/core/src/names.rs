@@ -61,6 +61,10 @@ pub mod attribute {
     pub const ARCHIVE_ADDRESS: &str = "msExchArchiveAddress";
     /// …102.51873: site mailboxes this user wants to see.
     pub const TEAM_MAILBOXES: &str = "msExchTeamMailboxShowInClientList";
+    /// 1.2.840.113556.1.4.48: what a service connection point is for.
+    pub const KEYWORDS: &str = "keywords";
+    /// 1.2.840.113556.1.4.510: where a service connection point leads.
+    pub const SERVICE_BINDING: &str = "serviceBindingInformation";
     /// 1.2.840.113556.1.2.3: when the controller that was asked last saw a change.
     pub const WHEN_CHANGED: &str = "whenChanged";
     /// 1.2.840.113556.1.4.3: when and where each attribute was written, see [`crate::metadata`].

@@ -35,7 +35,7 @@ pub(crate) struct Joined {
 pub(crate) async fn join(
     findings: &[story::Finding],
     directory: &mut Directory,
-    named: &str,
+    mending_command: &str,
 ) -> Result<Vec<Option<Joined>>> {
     let mut known = Known::default();
     let mut answers: HashMap<Asked, Joined> = HashMap::new();
@@ -50,7 +50,10 @@ pub(crate) async fn join(
             continue;
         };
         if !answers.contains_key(asked) && answers.len() < MOST_USERS {
-            answers.insert(asked.clone(), one(who, directory, &mut known, named).await?);
+            answers.insert(
+                asked.clone(),
+                one(who, directory, &mut known, mending_command).await?,
+            );
         }
         joined.push(answers.get(asked).cloned());
     }
@@ -61,7 +64,7 @@ async fn one(
     who: Who,
     directory: &mut Directory,
     known: &mut Known,
-    named: &str,
+    mending_command: &str,
 ) -> Result<Joined> {
     let request = Request {
         who,
@@ -80,7 +83,7 @@ async fn one(
             .iter()
             .map(|dn| format!(" --only {:?}", dn.as_str()))
             .collect();
-        format!("automend fix --directory {named}{}", only.concat())
+        format!("{mending_command}{}", only.concat())
     });
     let outcome = match &resolved.outcome {
         Outcome::Settings(_) => {

@@ -85,8 +85,12 @@ async fn tell(
     if !args.source.directory.is_empty() {
         let settings = Settings::read(&args.source, config)?;
         let mut directory = Directory::open(&settings).await?;
-        report.joined =
-            join::join(&story.findings, &mut directory, &settings.directory.shown()).await?;
+        report.joined = join::join(
+            &story.findings,
+            &mut directory,
+            &settings.directory.mending_command(),
+        )
+        .await?;
         report.defects.extend(directory.take_defects());
     }
     let mut out = anstream::stdout();

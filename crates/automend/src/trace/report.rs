@@ -6,7 +6,7 @@ use std::io::Write;
 
 use anstyle::{AnsiColor, Style};
 use anyhow::Result;
-use automend_core::verdict::{Certainty, Explanation, Verdict};
+use automend_core::verdict::{Cause, Certainty, Explanation, Verdict};
 use serde_json::{Map, Value, json};
 
 use super::join::Joined;
@@ -238,10 +238,7 @@ fn user_json(user: &User) -> Value {
     let mut map = Map::new();
     insert_asked(&mut map, user.asked.as_ref());
     map.insert("verdict".to_owned(), json!(user.verdict().as_str()));
-    map.insert(
-        "cause".to_owned(),
-        json!(user.cause().map(|cause| cause.code())),
-    );
+    map.insert("cause".to_owned(), json!(user.cause().map(Cause::code)));
     map.insert("decided".to_owned(), json!(user.decided_at()));
     map.insert("turns".to_owned(), json!(user.turns));
     Value::Object(map)

@@ -280,7 +280,7 @@ fn tag_end(tag: &str) -> Option<usize> {
                     .get(..at)
                     .is_some_and(|before| before.trim_ascii_end().ends_with(b"=")) =>
             {
-                quote = Some(c)
+                quote = Some(c);
             }
             (c, Some(open)) if c == open => quote = None,
             _ => {}
@@ -422,14 +422,13 @@ fn past(text: &str) -> &str {
                 continue;
             }
             '{' | '[' => depth += 1,
-            '}' | ']' if depth == 0 => return rest,
+            '}' | ']' | ',' if depth == 0 => return rest,
             '}' | ']' => {
                 depth -= 1;
                 if depth == 0 {
                     return rest.get(1..).unwrap_or_default();
                 }
             }
-            ',' if depth == 0 => return rest,
             _ => {}
         }
         rest = rest.get(c.len_utf8()..).unwrap_or_default();

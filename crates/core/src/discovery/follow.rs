@@ -43,7 +43,7 @@ impl Discovery {
                 consent(said)
             }
             (_, Answer::Failed(cause)) => {
-                if cause == Cause::LoginRejected {
+                if super::is_rejection(cause) {
                     self.rejections = self.rejections.saturating_add(1);
                 }
                 cause

@@ -93,6 +93,11 @@ enum Todo {
     Consent(Question, Box<Todo>),
 }
 
+/// Whether a login was tried in vain, which a directory may have counted.
+fn is_rejection(cause: Cause) -> bool {
+    matches!(cause, Cause::LoginRejected | Cause::LoginDowngrade)
+}
+
 /// What a search comes to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Conclusion {
@@ -277,7 +282,7 @@ impl Discovery {
     fn decides(&self, way: Way, cause: Option<Cause>) -> bool {
         match cause {
             None | Some(Cause::RedirectLimit) => true,
-            Some(Cause::LoginRejected) => self.rejections >= self.plan.most_rejections,
+            Some(cause) if is_rejection(cause) => self.rejections >= self.plan.most_rejections,
             Some(cause) => cause.is_fault() && way != Way::Scp,
         }
     }

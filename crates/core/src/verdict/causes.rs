@@ -550,6 +550,16 @@ causes! {
         "an alternative mailbox is described in a form that the specification forbids",
         "It has to have either an SMTP address, or a legacy name with a server, and a type.",
         "Report it to the maker of the server.";
+    /// A server that the directory names gives an error, and another helps out.
+    ScpEndpointFails = "scp-endpoint-fails", Warning, None,
+        "a server that the directory names fails",
+        "Outlook goes on to the next place, which costs time at every start.",
+        "Mend that server, or the URL that the directory has for it.";
+    /// Another protocol of the server that answered fails.
+    ProtocolFails = "protocol-fails", Warning, None,
+        "another protocol of the same server fails",
+        "Outlook gets its settings, and other clients do not.",
+        "Look into the event log of the server at this time.";
     /// The answer of an alternative mailbox fails.
     AlternativeFails = "alternative-fails", Warning, None,
         "an alternative mailbox has no Autodiscover answer of its own",

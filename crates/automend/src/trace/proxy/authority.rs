@@ -22,6 +22,7 @@ use rcgen::{
     Issuer, KeyPair, KeyUsagePurpose, date_time_ymd,
 };
 use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 /// The certificate, for those who shall trust it.
@@ -103,13 +104,9 @@ impl Authority {
     ) -> Result<Self> {
         let mut params = CertificateParams::default();
         // The name follows from the key, so a removed authority is never taken for its successor.
-        let digits: String = params
-            .key_identifier(&key)
-            .iter()
-            .take(4)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        let name = format!("automend trace {digits}");
+        let digits = params.key_identifier(&key);
+        let digits: [u8; 4] = std::array::from_fn(|at| digits.get(at).copied().unwrap_or(0));
+        let name = format!("automend trace {:08x}", u32::from_be_bytes(digits));
         params.distinguished_name = DistinguishedName::new();
         params
             .distinguished_name
@@ -118,19 +115,13 @@ impl Authority {
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         set_validity(&mut params, today, until);
         let is_new = pem.is_none();
-        let (certificate, pem) = match pem {
-            Some(pem) => {
-                use rustls::pki_types::pem::PemObject;
-                let der = CertificateDer::from_pem_slice(pem.as_bytes());
-                (
-                    der.with_context(|| format!("reading {}", path.display()))?,
-                    pem,
-                )
-            }
-            None => {
-                let made = params.self_signed(&key).context("making the authority")?;
-                (made.der().clone(), made.pem())
-            }
+        let (certificate, pem) = if let Some(pem) = pem {
+            let der = CertificateDer::from_pem_slice(pem.as_bytes());
+            let der = der.with_context(|| format!("reading {}", path.display()))?;
+            (der, pem)
+        } else {
+            let made = params.self_signed(&key).context("making the authority")?;
+            (made.der().clone(), made.pem())
         };
         Ok(Self {
             issuer: Issuer::new(params, key),

@@ -23,7 +23,6 @@ use hyper::http::uri::{Authority, PathAndQuery};
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version, client, server};
 use hyper_util::rt::TokioIo;
-use rustls::CertificateError;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional};
 use tokio::net::TcpStream;
@@ -34,6 +33,7 @@ use tokio_rustls::{LazyConfigAcceptor, TlsConnector};
 use super::Proxy;
 use super::authority::CERTIFICATE;
 use super::tap::{Direction, Tap, Tapped};
+use crate::http::tls;
 use crate::trace::story::may_be;
 
 /// How long a connection to a server may take to come about, and a handshake.
@@ -59,9 +59,9 @@ struct NoServer {
 pub(crate) async fn serve(proxy: Arc<Proxy>, stream: TcpStream) {
     let _ = stream.set_nodelay(true);
     let upstream = Arc::new(Upstream::default());
-    let served = Arc::clone(&upstream);
+    let connection = Arc::clone(&upstream);
     let service = service_fn(move |request| {
-        let (proxy, upstream) = (Arc::clone(&proxy), Arc::clone(&served));
+        let (proxy, upstream) = (Arc::clone(&proxy), Arc::clone(&connection));
         async move { Ok::<_, hyper::Error>(plain(proxy, upstream, request).await) }
     });
     speak(stream, &upstream, service).await;
@@ -179,18 +179,11 @@ async fn look_into(
     client: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     server: TcpStream,
 ) {
-    let hello = match timeout(
-        CONNECT,
-        LazyConfigAcceptor::new(rustls::server::Acceptor::default(), client),
-    )
-    .await
-    {
-        Ok(Ok(hello)) => hello,
-        _ => {
-            return proxy.note(format!(
-                "{authority}: the client began no TLS that can be looked into"
-            ));
-        }
+    let acceptor = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), client);
+    let Ok(Ok(hello)) = timeout(CONNECT, acceptor).await else {
+        return proxy.note(format!(
+            "{authority}: the client began no TLS that can be looked into"
+        ));
     };
     let name = hello
         .client_hello()
@@ -216,10 +209,13 @@ async fn look_into(
         authority,
         tls: true,
     });
-    let served = Arc::clone(&upstream);
+    let connection = Arc::clone(&upstream);
     let service = service_fn(move |request: Request<Incoming>| {
-        let (proxy, upstream, target) =
-            (Arc::clone(&proxy), Arc::clone(&served), Arc::clone(&target));
+        let (proxy, upstream, target) = (
+            Arc::clone(&proxy),
+            Arc::clone(&connection),
+            Arc::clone(&target),
+        );
         async move {
             let path = request
                 .uri()
@@ -486,10 +482,8 @@ impl Proxy {
                 }
                 Ok(Err(error)) => last = no(of_io(&error), format!("{address}: {error}")),
                 Err(_) => {
-                    last = no(
-                        Cause::ConnectTimeout,
-                        format!("{address}: no connection in time"),
-                    )
+                    let why = format!("{address}: no connection in time");
+                    last = no(Cause::ConnectTimeout, why);
                 }
             }
         }
@@ -516,33 +510,14 @@ fn of_io(error: &io::Error) -> Cause {
 }
 
 fn no_tls(authority: &Authority, error: &io::Error) -> NoServer {
-    let inner = error
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    let cause = match inner {
-        Some(rustls::Error::InvalidCertificate(why)) => match why {
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-                Cause::CertificateExpired
-            }
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-                Cause::CertificateNotYetValid
-            }
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                Cause::CertificateWrongName
-            }
-            CertificateError::UnknownIssuer => Cause::CertificateUntrusted,
-            _ => Cause::CertificateBroken,
-        },
-        Some(rustls::Error::InvalidMessage(_)) => Cause::TlsNotSpoken,
-        Some(rustls::Error::AlertReceived(rustls::AlertDescription::ProtocolVersion)) => {
-            Cause::TlsTooOld
-        }
-        Some(_) => Cause::TlsFailed,
-        None => of_io(error),
-    };
+    let failure = tls::failure(error);
+    let mut why = format!("{authority}: {}", failure.cause.what());
+    if !failure.detail.is_empty() {
+        why = format!("{why} ({})", failure.detail);
+    }
     NoServer {
-        cause,
-        why: format!("{authority}: {}: {error}", cause.what()),
+        cause: failure.cause,
+        why,
     }
 }
 

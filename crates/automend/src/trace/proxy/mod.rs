@@ -24,8 +24,8 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use crate::args::{self, TraceFormat};
 use crate::clock;
 use crate::config;
-use crate::connect;
 use crate::console::plain;
+use crate::http::tls::Tls;
 use archive::Archive;
 use authority::Authority;
 use hosts::Hosts;
@@ -91,9 +91,8 @@ pub(crate) async fn run(args: &args::Trace, config: Option<&Path>) -> Result<Exi
             .join("trace"),
     };
     let authority = Arc::new(Authority::open(&folder, clock::now())?);
-    let mut tls = connect::tls(args.source.ca.as_deref())?;
-    // A login belongs to a connection in HTTP/1.1, and nowhere else.
-    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    // With HTTP/1.1 only, where a login belongs to a connection.
+    let tls = Tls::new(args.source.ca.as_deref())?;
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("listening on {address}"))?;
@@ -105,12 +104,12 @@ pub(crate) async fn run(args: &args::Trace, config: Option<&Path>) -> Result<Exi
         None => None,
     };
     let (scribe, told) = mpsc::unbounded_channel();
-    let (notes, noted) = mpsc::channel(MOST_TURNS);
+    let (notes, said) = mpsc::channel(MOST_TURNS);
     let hosts = Arc::new(Hosts::new(&recording.intercept));
     let proxy = Arc::new(Proxy {
         hosts: Arc::clone(&hosts),
         authority: Arc::clone(&authority),
-        client: Arc::new(tls),
+        client: tls.checking,
         scribe,
         leaves: Arc::new(Semaphore::new(MOST_TURNS)),
         notes,
@@ -135,7 +134,7 @@ pub(crate) async fn run(args: &args::Trace, config: Option<&Path>) -> Result<Exi
             authority.path.display()
         ));
     }
-    let mut story = serve(proxy, listener, live, told, noted).await?;
+    let mut story = serve(proxy, listener, live, told, said).await?;
     story.finish();
     let file = recording.output.as_ref().map_or_else(
         || format!("http://{own}"),
@@ -150,19 +149,19 @@ async fn serve(
     listener: TcpListener,
     live: Live,
     mut told: mpsc::UnboundedReceiver<Told>,
-    mut noted: mpsc::Receiver<String>,
+    mut said: mpsc::Receiver<String>,
 ) -> Result<Story> {
     // Disks and terminals may be slow, and must not stop the proxy.
     let writer = tokio::task::spawn_blocking(move || -> Result<Story> {
         let mut live = live;
         while let Some(told) = told.blocking_recv() {
-            while let Ok(note) = noted.try_recv() {
+            while let Ok(note) = said.try_recv() {
                 live.say(&format!("note: {}", plain(note)));
             }
             let Told { turn, .. } = told;
             live.take(turn)?;
         }
-        while let Ok(note) = noted.try_recv() {
+        while let Ok(note) = said.try_recv() {
             live.say(&format!("note: {}", plain(note)));
         }
         if let Some(archive) = live.archive {

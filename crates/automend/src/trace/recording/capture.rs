@@ -357,13 +357,7 @@ impl Packet {
                 self.second = true;
                 json.pass()
             }
-            "tls" => deep(json, &mut |json, key| {
-                if key == "tls.handshake.extensions_server_name" {
-                    self.host = json.text(256)?.map(|host| host.text);
-                    return Ok(true);
-                }
-                Ok(false)
-            }),
+            "tls" => server_name(json, 6, &mut self.host),
             _ => json.pass(),
         }
     }
@@ -382,24 +376,23 @@ impl Http {
     }
 }
 
-/// Calls `field` at each member of an object and of the objects in it, three levels deep and more.
-fn deep<R: Read>(
+/// The server name of a ClientHello, wherever in the layer this version of tshark shows it.
+fn server_name<R: Read>(
     json: &mut Json<R>,
-    field: &mut dyn FnMut(&mut Json<R>, &str) -> Result<bool, Broken>,
+    depth: u8,
+    found: &mut Option<String>,
 ) -> Result<(), Broken> {
-    fn level<R: Read>(
-        json: &mut Json<R>,
-        left: u8,
-        field: &mut dyn FnMut(&mut Json<R>, &str) -> Result<bool, Broken>,
-    ) -> Result<(), Broken> {
-        json.object(|json, key| match (field(json, key)?, left) {
-            (true, _) => Ok(()),
-            (false, 0) => json.pass(),
-            (false, left) => level(json, left - 1, field),
-        })
-        .map(drop)
-    }
-    level(json, 6, field)
+    json.object(|json, key| {
+        if key == "tls.handshake.extensions_server_name" {
+            *found = json.text(256)?.map(|host| host.text);
+            Ok(())
+        } else if depth == 0 {
+            json.pass()
+        } else {
+            server_name(json, depth - 1, found)
+        }
+    })
+    .map(drop)
 }
 
 /// A number that tshark prints as text.

@@ -256,7 +256,7 @@ impl Half {
                 "text" => self.keep(json.text(MOST_REQUEST)?),
                 // Not in the specification for requests, but written by some.
                 "encoding" | "_encoding" => {
-                    self.base64 = short(json)?.eq_ignore_ascii_case("base64")
+                    self.base64 = short(json)?.eq_ignore_ascii_case("base64");
                 }
                 "params" => self.parameters(json)?,
                 _ => json.pass()?,

@@ -315,7 +315,7 @@ impl<R: Read> Json<R> {
                     if !(0xd800..0xdc00).contains(&unit) {
                         break char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER);
                     }
-                    if !self.pass_if(b"\\u")? {
+                    if !self.pass_if(*b"\\u")? {
                         break char::REPLACEMENT_CHARACTER;
                     }
                     let low = self.hex()?;
@@ -342,13 +342,13 @@ impl<R: Read> Json<R> {
     }
 
     /// Passes over these two bytes, if they are next.
-    fn pass_if(&mut self, wanted: &[u8; 2]) -> Result<bool> {
+    fn pass_if(&mut self, wanted: [u8; 2]) -> Result<bool> {
         while self.end - self.at < wanted.len() {
             if !self.fill()? {
                 return Ok(false);
             }
         }
-        let found = self.buffer.get(self.at..self.at + wanted.len()) == Some(wanted);
+        let found = self.buffer.get(self.at..self.at + wanted.len()) == Some(wanted.as_slice());
         if found {
             self.at += wanted.len();
         }

@@ -181,8 +181,7 @@ fn head(input: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();
     let result = input.take(kind::HEAD as u64).read_to_end(&mut head);
     match result {
-        Ok(_) => Ok(head),
         Err(error) if head.is_empty() && error.kind() != io::ErrorKind::UnexpectedEof => Err(error),
-        Err(_) => Ok(head),
+        _ => Ok(head),
     }
 }

@@ -150,7 +150,7 @@ impl<R: Read + Seek> Zip<R> {
             }
             let place = Place {
                 header: 0,
-                packed: u64::from(long(&head, 14)),
+                packed: long(&head, 14),
                 method: short(&head, 4),
                 flags: short(&head, 2),
             };

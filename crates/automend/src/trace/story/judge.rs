@@ -1,18 +1,21 @@
 //! What one turn says: which service it is for, whose mailbox it is about, and what it came to.
 //!
-//! [MS-OXDSCLI] 2.2.4, [MS-OXWSADISC] 3.1.4. The causes are those of `automend test`.
+//! What an answer comes to `answer` judges, as for `automend test`; here is what only a recording has: turns
+//! that are no requests for settings, logins halfway, answers that were not recorded.
 //!
 //! Invariant: an error is told only where a service of Autodiscover answered a request for settings. A
 //! page, a mail or a file that quotes one is none, and neither is error 600 to a browser's GET, which is
 //! how a healthy server answers it.
 
-use automend_autodiscover::reading::{Alternative, Defect, Unreadable};
+use automend_autodiscover::reading::{Alternative, Unreadable};
 use automend_autodiscover::xml::{Element, Limits};
 use automend_autodiscover::{pox, schema, soap, v2};
+use automend_core::discovery::{Answer, Dialect};
 use automend_core::names::SmtpAddress;
 use automend_core::verdict::Cause;
 
 use super::failure;
+use crate::answer::{self, Heard, Judged};
 use crate::trace::recording::{Message, Turn};
 
 /// Whose mailbox a request asks for.
@@ -202,56 +205,147 @@ pub(crate) fn judge(turn: &Turn) -> Option<Vec<(Option<Asked>, Outcome)>> {
     if turn.status == 401 {
         return one(login(turn));
     }
-    if (300..400).contains(&turn.status) && turn.status != 304 {
-        return one(redirect(turn));
+    if (100..200).contains(&turn.status) {
+        return one(Outcome::Aside("announces another answer"));
     }
-    if turn.status != 200 || (100..200).contains(&turn.status) {
-        return one(match Cause::of_status(turn.status) {
-            _ if (100..200).contains(&turn.status) => Outcome::Aside("announces another answer"),
-            Some(_) if probe && !turn.url.starts_with("http://") => {
-                Outcome::Aside("asks for no settings")
-            }
-            Some(Cause::NotFound | Cause::WrongMethod) if probe => {
-                Outcome::Failed(Cause::NoRedirect.into())
-            }
-            Some(cause) if service == Service::Json => {
-                json(&turn.response).unwrap_or(Outcome::Failed(cause.into()))
-            }
-            Some(cause) if service == Service::Soap => match soap::read(&turn.response.body) {
-                Ok((answer, _)) => return Some(soap_outcomes(answer, &asked)),
-                Err(_) => Outcome::Failed(cause.into()),
-            },
-            Some(cause) => Outcome::Failed(cause.into()),
-            None => Outcome::Aside("says nothing"),
+    if probe && turn.status != 200 && !(300..400).contains(&turn.status) {
+        return one(if turn.url.starts_with("http://") {
+            Outcome::Failed(Cause::NoRedirect.into())
+        } else {
+            NO_SETTINGS
         });
     }
-    if turn.response.body.is_empty() {
-        // A log may say more than what the answer was.
-        let said = turn.failure.as_deref();
-        return one(match said.map(failure::cause) {
-            _ if said == Some(failure::SUCCEEDED) => Outcome::Settings {
-                alternatives: Vec::new(),
-                warning: None,
-            },
-            Some(Some(cause)) => Outcome::Failed(Failure {
-                message: said.map(str::to_owned),
-                ..cause.into()
-            }),
-            _ if turn.response.cut => Outcome::Aside("the answer is not in the recording"),
-            _ if probe => Outcome::Aside("asks for no settings"),
-            _ => Outcome::Failed(Cause::AnswerEmpty.into()),
-        });
+    if turn.status == 200 && turn.response.body.is_empty() {
+        return one(silent(turn, probe));
     }
-    match service {
-        Service::Pox => one(pox_outcome(&turn.response, probe)),
-        Service::Soap => match soap::read(&turn.response.body) {
-            Ok((answer, _)) => Some(soap_outcomes(answer, &asked)),
-            Err(why) => one(unreadable(&why, &turn.response, probe)),
+    if service == Service::Soap
+        && let Ok((answer, _)) = soap::read(&turn.response.body)
+        && let soap::Body::Users(level, users) = answer.body
+        && level.is_ok()
+    {
+        let told = users.into_iter().enumerate().map(|(at, user)| {
+            let judged = answer::judge_user(&user.level.clone(), user);
+            (asked.get(at).cloned(), outcome(judged, &turn.response))
+        });
+        return Some(told.collect());
+    }
+    let heard = Heard {
+        status: turn.status,
+        location: turn.response.header("location"),
+        body: &turn.response.body,
+    };
+    let judged = match service {
+        Service::Pox => answer::judge(dialect(turn), heard),
+        Service::Soap => answer::judge(Dialect::Soap, heard),
+        Service::Json => answer::judge_json(heard),
+    };
+    let outcome = if probe && judged.cause().is_some() && turn.status == 200 {
+        NO_SETTINGS
+    } else {
+        outcome(judged, &turn.response)
+    };
+    match asked.as_slice() {
+        // An error of the request as a whole is everybody's.
+        [_, _, ..] => Some(
+            asked
+                .into_iter()
+                .map(|who| (Some(who), outcome.clone()))
+                .collect(),
+        ),
+        _ => one(outcome),
+    }
+}
+
+/// What a request that is none for settings comes to; error 600 is how a healthy server answers a GET.
+const NO_SETTINGS: Outcome = Outcome::Aside("asks for no settings");
+
+/// An answer without a body.
+fn silent(turn: &Turn, probe: bool) -> Outcome {
+    // A log may say more than what the answer was.
+    match turn.failure.as_deref() {
+        Some(failure::SUCCEEDED) => Outcome::Settings {
+            alternatives: Vec::new(),
+            warning: None,
         },
-        Service::Json => {
-            one(json(&turn.response).unwrap_or(Outcome::Failed(Cause::AnswerForeign.into())))
+        Some(said) if failure::cause(said).is_some() => {
+            let cause = failure::cause(said).unwrap_or(Cause::AnswerEmpty);
+            Outcome::Failed(Failure {
+                message: Some(said.to_owned()),
+                ..cause.into()
+            })
         }
+        _ if turn.response.cut => Outcome::Aside("the answer is not in the recording"),
+        _ if probe => NO_SETTINGS,
+        _ => Outcome::Failed(Cause::AnswerEmpty.into()),
     }
+}
+
+/// What kind of client asked; where the request does not tell, the answer does.
+fn dialect(turn: &Turn) -> Dialect {
+    let mobile = match Element::parse(&turn.request.body, Limits::REQUEST) {
+        Ok(root) => *root.namespace == *schema::pox::MOBILESYNC_REQUEST,
+        Err(_) => pox::read(&turn.response.body)
+            .is_ok_and(|(answer, _)| answer.dialect == pox::Dialect::MobileSync),
+    };
+    if mobile {
+        Dialect::MobileSync
+    } else {
+        Dialect::Pox
+    }
+}
+
+/// An answer that was judged, as a recording tells it.
+fn outcome(judged: Judged, response: &Message) -> Outcome {
+    match judged.answer {
+        Answer::RedirectUrl(target)
+            if target.trim().to_ascii_lowercase().starts_with("http://") =>
+        {
+            Outcome::Failed(Failure {
+                message: Some(target),
+                ..Cause::RedirectPlain.into()
+            })
+        }
+        Answer::RedirectUrl(target) | Answer::RedirectAddress(target) => Outcome::Redirect(target),
+        Answer::Failed(cause) if response.cut && is_unreadable(cause) => {
+            // What the recorder left out is not the server's fault.
+            Outcome::Aside("the answer is not whole in the recording")
+        }
+        Answer::Failed(cause) => {
+            let fault = match pox::read(&response.body) {
+                Ok((answer, _)) => match answer.reply {
+                    pox::Reply::Fault(fault) if cause.is_fault() => Some(fault),
+                    _ => None,
+                },
+                Err(_) => None,
+            };
+            let code = fault.as_ref().and_then(|fault| fault.code);
+            let message = fault.map_or(judged.detail, |fault| fault.message);
+            Outcome::Failed(Failure {
+                cause,
+                code,
+                message: Some(message).filter(|message| !message.is_empty()),
+            })
+        }
+        _ => Outcome::Settings {
+            alternatives: judged
+                .told
+                .map(|told| told.alternatives)
+                .unwrap_or_default(),
+            warning: judged.warnings.first().map(|(cause, _)| *cause),
+        },
+    }
+}
+
+fn is_unreadable(cause: Cause) -> bool {
+    matches!(
+        cause,
+        Cause::AnswerEmpty
+            | Cause::AnswerEncoding
+            | Cause::AnswerForeign
+            | Cause::AnswerHtml
+            | Cause::AnswerMalformed
+            | Cause::AnswerTooLarge
+    )
 }
 
 /// Why a saved document is no answer of Autodiscover.
@@ -370,164 +464,4 @@ fn is_handshake(turn: &Turn) -> bool {
                 .iter()
                 .any(|name| scheme.eq_ignore_ascii_case(name))
     })
-}
-
-fn redirect(turn: &Turn) -> Outcome {
-    match turn
-        .response
-        .header("location")
-        .map(str::trim)
-        .filter(|location| !location.is_empty())
-    {
-        None => Outcome::Failed(Cause::RedirectBroken.into()),
-        Some(location) if location.to_ascii_lowercase().starts_with("http://") => {
-            Outcome::Failed(Failure {
-                message: Some(location.to_owned()),
-                ..Cause::RedirectPlain.into()
-            })
-        }
-        Some(location) => Outcome::Redirect(location.to_owned()),
-    }
-}
-
-fn pox_outcome(response: &Message, probe: bool) -> Outcome {
-    let (answer, defects) = match pox::read(&response.body) {
-        Ok(read) => read,
-        Err(why) => return unreadable(&why, response, probe),
-    };
-    match answer.reply {
-        pox::Reply::Settings(account) => {
-            let misshapen = defects
-                .iter()
-                .any(|defect| matches!(defect, Defect::Shape { .. }));
-            let warning = if account.protocols.is_empty() {
-                Some(Cause::NoProtocols)
-            } else {
-                misshapen.then_some(Cause::MixedShape)
-            };
-            Outcome::Settings {
-                alternatives: account.alternatives,
-                warning,
-            }
-        }
-        pox::Reply::MobileSync(_) => Outcome::Settings {
-            alternatives: Vec::new(),
-            warning: None,
-        },
-        pox::Reply::RedirectAddress(target) | pox::Reply::RedirectUrl(target) => {
-            Outcome::Redirect(target)
-        }
-        pox::Reply::Fault(fault) => {
-            if probe && fault.code == Some(600) {
-                return Outcome::Aside("error 600, as a healthy server answers a GET");
-            }
-            if probe {
-                return Outcome::Aside("a GET asks for no settings");
-            }
-            let cause = match (fault.code, fault.status) {
-                (Some(code), _) => Cause::of_fault(u32::try_from(code).unwrap_or(u32::MAX)),
-                (None, Some(_)) => Cause::MobileSyncError,
-                (None, None) => Cause::OtherFault,
-            };
-            Outcome::Failed(Failure {
-                cause,
-                code: fault.code,
-                message: Some(fault.message).filter(|message| !message.is_empty()),
-            })
-        }
-        pox::Reply::Nothing => Outcome::Failed(Cause::AnswerForeign.into()),
-    }
-}
-
-fn soap_outcomes(answer: soap::Answer, asked: &[Asked]) -> Vec<(Option<Asked>, Outcome)> {
-    let failed = |cause, code: &str, message: &str| {
-        let told = if message.is_empty() { code } else { message };
-        Outcome::Failed(Failure {
-            cause,
-            code: None,
-            message: Some(told.to_owned()).filter(|told| !told.is_empty()),
-        })
-    };
-    let everybody = |outcome: Outcome| -> Vec<(Option<Asked>, Outcome)> {
-        match asked {
-            [] => vec![(None, outcome)],
-            asked => asked
-                .iter()
-                .map(|who| (Some(who.clone()), outcome.clone()))
-                .collect(),
-        }
-    };
-    match answer.body {
-        soap::Body::Fault { code, message } => everybody(failed(Cause::SoapFault, &code, &message)),
-        soap::Body::Users(level, _) if !level.is_ok() && !level.code.is_empty() => {
-            everybody(failed(soap_cause(&level.code), &level.code, &level.message))
-        }
-        soap::Body::Users(_, users) => {
-            let told = users.into_iter().enumerate().map(|(at, user)| {
-                let outcome = match user.level.code.as_str() {
-                    "NoError" | "" => Outcome::Settings {
-                        alternatives: user.alternatives().cloned().collect(),
-                        warning: None,
-                    },
-                    "RedirectAddress" | "RedirectUrl" => {
-                        Outcome::Redirect(user.redirect_target.unwrap_or_default())
-                    }
-                    code => failed(soap_cause(code), code, &user.level.message),
-                };
-                (asked.get(at).cloned(), outcome)
-            });
-            told.collect()
-        }
-        soap::Body::Nothing => everybody(Outcome::Failed(Cause::AnswerForeign.into())),
-        soap::Body::Domains(..) | soap::Body::Federation(..) => {
-            everybody(Outcome::Aside("is about no mailbox"))
-        }
-    }
-}
-
-fn soap_cause(code: &str) -> Cause {
-    match code {
-        "InvalidUser" => Cause::SoapInvalidUser,
-        "ServerBusy" => Cause::Busy,
-        "InternalServerError" => Cause::SoapServerError,
-        _ => Cause::SoapFault,
-    }
-}
-
-fn json(response: &Message) -> Option<Outcome> {
-    match v2::read(&response.body).ok()?.0 {
-        v2::Answer::Url { url, .. } => Some(Outcome::Redirect(url)),
-        v2::Answer::Fault { code, message } => Some(Outcome::Failed(Failure {
-            cause: Cause::JsonRefused,
-            code: None,
-            message: Some(if message.is_empty() { code } else { message }),
-        })),
-    }
-}
-
-fn unreadable(why: &Unreadable, response: &Message, probe: bool) -> Outcome {
-    if probe {
-        return Outcome::Aside("a GET asks for no settings");
-    }
-    if response.cut {
-        // What the recorder left out is not the server's fault.
-        return Outcome::Aside("the answer is not whole in the recording");
-    }
-    Outcome::Failed(Failure {
-        message: Some(why.to_string()),
-        ..cause_of(why).into()
-    })
-}
-
-/// The cause that an answer which cannot be read stands for.
-fn cause_of(why: &Unreadable) -> Cause {
-    match why {
-        Unreadable::Empty => Cause::AnswerEmpty,
-        Unreadable::Encoding { .. } | Unreadable::UnknownEncoding { .. } => Cause::AnswerEncoding,
-        Unreadable::WebPage { .. } => Cause::AnswerHtml,
-        Unreadable::DocumentType | Unreadable::UnknownEntity { .. } => Cause::AnswerDtd,
-        Unreadable::Limit { .. } => Cause::AnswerTooLarge,
-        Unreadable::Foreign { .. } => Cause::AnswerForeign,
-        _ => Cause::AnswerMalformed,
-    }
 }

@@ -38,7 +38,6 @@ const MOST_TURNS: usize = 1000;
 #[derive(Clone, Debug)]
 pub(crate) struct Listed {
     pub number: u64,
-    pub started: Option<String>,
     pub took: Option<u64>,
     pub method: String,
     pub url: String,
@@ -90,9 +89,8 @@ impl User {
     pub(crate) fn verdict(&self) -> Verdict {
         match (self.decided, self.warning, &self.nearest) {
             (Some((_, None)), None, _) => Verdict::Ok,
-            (Some((_, None)), Some(_), _) => Verdict::Warning,
             (Some((_, Some(_))), _, _) | (None, _, Some(_)) => Verdict::Failed,
-            (None, _, None) => Verdict::Warning,
+            (Some((_, None)), Some(_), _) | (None, _, None) => Verdict::Warning,
         }
     }
 
@@ -164,7 +162,6 @@ impl Story {
         }
         let listed = Listed {
             number: turn.number,
-            started: turn.started.clone(),
             took: turn.took,
             method: turn.method.clone(),
             url: secrets::url(&turn.url),
