@@ -11,7 +11,7 @@
 # names what is missing, says which tests therefore cannot run, and ends with 3.
 set -euo pipefail
 
-base=(iproute2 ldap-utils openssl python3)
+base=(curl iproute2 ldap-utils openssl python3)
 samba=(samba samba-ad-dc samba-ad-provision samba-common-bin samba-dsdb-modules python3-samba winbind
   krb5-user libsasl2-modules-gssapi-mit)
 clients=(curl dnsmasq-base evolution-ews python3-venv thunderbird)

@@ -25,8 +25,13 @@ pub(crate) struct Embedded {
     /// Whether owners are read without their delegates and their own owners, which only those need who
     /// follow them further.
     pub lean: bool,
-    /// Databases and servers, and after how many commits they were so.
-    places: Arc<Mutex<Option<(u64, Arc<Places>)>>>,
+    places: Arc<Mutex<PlacesThen>>,
+}
+
+/// Databases and servers, and after how many commits they were so.
+#[derive(Default)]
+struct PlacesThen {
+    known: Option<(u64, Arc<Places>)>,
 }
 
 impl Embedded {
@@ -89,14 +94,14 @@ impl Embedded {
     /// The same, read again only when something was committed.
     fn known_places(&self) -> Result<Arc<Places>> {
         let commits = self.directory.commits();
-        let mut known = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((then, places)) = &*known
-            && *then == commits
+        let mut then = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((when, places)) = &then.known
+            && *when == commits
         {
             return Ok(Arc::clone(places));
         }
         let places = Arc::new(self.places()?.or_nothing().0);
-        *known = Some((commits, Arc::clone(&places)));
+        then.known = Some((commits, Arc::clone(&places)));
         Ok(places)
     }
 

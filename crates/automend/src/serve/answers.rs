@@ -263,26 +263,27 @@ impl Answers {
 impl Answer {
     /// The document, made now if it was not made before.
     pub(crate) fn document(&self, document: Document, make: impl FnOnce() -> Bytes) -> Bytes {
-        let find = |made: &[(Document, Bytes)]| {
-            let found = made.iter().find(|(known, _)| *known == document);
+        let find = |all: &[(Document, Bytes)]| {
+            let found = all.iter().find(|(known, _)| *known == document);
             found.map(|(_, bytes)| bytes.clone())
         };
-        let made = self
-            .documents
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        if let Some(bytes) = find(&made) {
+        let known = find(
+            &self
+                .documents
+                .read()
+                .unwrap_or_else(PoisonError::into_inner),
+        );
+        if let Some(bytes) = known {
             return bytes;
         }
-        drop(made);
         let bytes = make();
-        let mut made = self
+        let mut all = self
             .documents
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        made.retain(|(known, _)| known.generation == document.generation);
-        if made.len() < MOST_DOCUMENTS && find(&made).is_none() {
-            made.push((document, bytes.clone()));
+        all.retain(|(known, _)| known.generation == document.generation);
+        if all.len() < MOST_DOCUMENTS && find(&all).is_none() {
+            all.push((document, bytes.clone()));
         }
         bytes
     }

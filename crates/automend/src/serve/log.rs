@@ -223,16 +223,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
         let log = Log::open(Some(path.clone()), Counter::default()).unwrap();
-        let long = "x".repeat(1 << 20);
+        let text = "x".repeat(1 << 20);
         for _ in 0..10 {
-            log.event("note", json!({ "text": long }));
+            log.event("note", json!({ "text": text }));
         }
         log.flush();
-        let text = std::fs::read_to_string(&path).unwrap();
-        let last: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+        let written = std::fs::read_to_string(&path).unwrap();
+        let last: Value = serde_json::from_str(written.lines().last().unwrap()).unwrap();
         assert_eq!(last["event"], "log-dropped");
         assert_eq!(last["lines"].as_u64(), Some(log.dropped.get()));
-        assert_eq!(text.lines().count() as u64 - 1 + log.dropped.get(), 10);
+        assert_eq!(written.lines().count() as u64 - 1 + log.dropped.get(), 10);
     }
 
     #[test]

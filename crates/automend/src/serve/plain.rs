@@ -60,7 +60,7 @@ async fn answer(current: &Current, request: Request<Incoming>, route: Option<Rou
     let mut left = limits.body;
     let _ = timeout(limits.body_time, async {
         while let Some(Ok(frame)) = body.frame().await {
-            let length = frame.data_ref().map_or(0, |part| part.len());
+            let length = frame.data_ref().map_or(0, hyper::body::Bytes::len);
             let Some(rest) = left.checked_sub(length) else {
                 break;
             };

@@ -173,10 +173,11 @@ mod tests {
     #[tokio::test]
     async fn the_last_answer_arrives_though_the_client_still_sends() {
         let (mut socket, mut client) = pair(Duration::from_secs(5)).await;
-        client.write_all(&[b'x'; 100_000]).await.unwrap();
+        let more = vec![b'x'; 100_000];
+        client.write_all(&more).await.unwrap();
         socket.write_all(b"no more").await.unwrap();
         let closed = tokio::spawn(async move { socket.shutdown().await });
-        client.write_all(&[b'x'; 100_000]).await.unwrap();
+        client.write_all(&more).await.unwrap();
         let mut answer = String::new();
         client.read_to_string(&mut answer).await.unwrap();
         assert_eq!(answer, "no more");

@@ -21,7 +21,7 @@ use hyper::header::{
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode, Version};
 use tokio::sync::Mutex;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::addresses::Guest;
 use super::log::{Turn, bounded};
@@ -268,14 +268,30 @@ async fn behind_the_gate(current: &Current, line: &Line, asked: &Asked) -> Reply
         .get(AUTHORIZATION)
         .map(HeaderValue::as_bytes);
     let from = line.peer.ip();
-    let (verdict, refusal) = if let Some(login) = &line.login {
-        let mut login = login.lock().await;
-        let verdict = current.gate.admit(&mut login, authorization, from).await;
-        (verdict, login.refusal())
-    } else {
-        let mut login = auth::Connection::default();
-        let verdict = current.gate.admit(&mut login, authorization, from).await;
-        (verdict, login.refusal())
+    // The messages of the other schemes are good for one try.
+    let again = authorization
+        .and_then(|value| value.get(..6))
+        .is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"Basic "));
+    let mut moments = if again { 0 } else { MOMENTS };
+    let (verdict, refusal) = loop {
+        let (verdict, refusal) = if let Some(login) = &line.login {
+            let mut login = login.lock().await;
+            let verdict = current.gate.admit(&mut login, authorization, from).await;
+            (verdict, login.refusal())
+        } else {
+            let mut login = auth::Connection::default();
+            let verdict = current.gate.admit(&mut login, authorization, from).await;
+            (verdict, login.refusal())
+        };
+        // Clients ask at several places at once. Who has to wait for others of the same account only until
+        // these are decided is not sent away for that.
+        match verdict {
+            Verdict::Throttled(wait) if wait <= MOMENT && moments < MOMENTS => {
+                moments += 1;
+                sleep(MOMENT / MOMENTS).await;
+            }
+            verdict => break (verdict, refusal),
+        }
     };
     let (account, proof) = match verdict {
         Verdict::Admitted { account, proof } => (account, proof),
@@ -414,6 +430,10 @@ fn not_allowed(allowed: &'static str) -> Reply {
     .with(ALLOW, HeaderValue::from_static(allowed))
 }
 
+/// A wait that is worth waiting for on the client's behalf.
+const MOMENT: Duration = Duration::from_secs(1);
+/// How often it is looked whether the wait is over.
+const MOMENTS: u32 = 10;
 /// Type of a page for people.
 const HTML: &str = "text/html; charset=utf-8";
 const NOTHING_HERE: &str = "Nothing is here. Autodiscover is at /autodiscover/autodiscover.xml and /autodiscover/autodiscover.svc.\n";

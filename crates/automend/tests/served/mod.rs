@@ -77,19 +77,15 @@ impl Served {
         let log = lines(child.stderr.take().unwrap());
         let mut said = String::new();
         loop {
-            match out.recv_timeout(HANGS) {
-                Ok(line) => {
-                    said.push_str(&line);
-                    said.push('\n');
-                    if line.starts_with("  curl ") {
-                        break;
-                    }
-                }
-                Err(_) => {
-                    let _ = child.kill();
-                    let errors: Vec<String> = log.iter().collect();
-                    panic!("the service did not start: {said}\n{}", errors.join("\n"));
-                }
+            let Ok(line) = out.recv_timeout(HANGS) else {
+                let _ = child.kill();
+                let errors: Vec<String> = log.iter().collect();
+                panic!("the service did not start: {said}\n{}", errors.join("\n"));
+            };
+            said.push_str(&line);
+            said.push('\n');
+            if line.starts_with("  curl ") {
+                break;
             }
         }
         let at = |start: &str, end: &str| -> SocketAddr {
@@ -184,7 +180,7 @@ impl Served {
 
     /// POX about `address`, as `user`.
     pub(crate) fn pox_as(&self, user: &str, address: &str) -> Answer {
-        self.ask(&Ask::post(POX, &outlook(address)).basic(user, PASSWORD))
+        self.ask(&Ask::post(POX, outlook(address)).basic(user, PASSWORD))
     }
 
     /// Waits for a line of the log that `wanted` selects.
