@@ -5,13 +5,16 @@
 //!
 //! Alice has two mailboxes mapped, and a third whose owner is none any more: Jim Stone's.
 
+#[path = "clients/curl.rs"]
+mod curl;
 mod lab;
 #[path = "clients/programs.rs"]
 mod programs;
 #[path = "clients/town.rs"]
 mod town;
 
-use programs::{Client, curl};
+use curl::{Answer, alternatives, between};
+use programs::Client;
 use serde_json::{Value, json};
 use town::{Town, password};
 
@@ -24,26 +27,15 @@ const MAPPED: [&str; 2] = ["Delegate info@contoso.com", "Delegate aspen@contoso.
 const BASIC: [&str; 2] = ["--auth", "basic"];
 const BASIC_AND_NTLM: [&str; 2] = ["--auth", "ntlm,basic"];
 
-/// What stands between two tags in an answer, each time they occur.
-fn between<'a>(answer: &'a str, element: &str) -> Vec<&'a str> {
-    let (open, close) = (format!("<{element}>"), format!("</{element}>"));
-    answer
-        .split(open.as_str())
-        .skip(1)
-        .map(|rest| rest.split(close.as_str()).next().unwrap_or(rest))
-        .collect()
-}
-
-/// The alternative mailboxes of an answer, as `TYPE ADDRESS`.
-fn alternatives(answer: &str, element: &str) -> Vec<String> {
-    between(answer, element)
-        .into_iter()
-        .map(|one| {
-            [between(one, "Type"), between(one, "SmtpAddress")]
-                .concat()
-                .join(" ")
-        })
-        .collect()
+/// What curl gets about Alice in `town` with this scheme.
+#[track_caller]
+fn curl(town: &Town, scheme: &str, login: &str, password: &str) -> Answer {
+    Answer::of(
+        town.command("curl").arg(scheme),
+        town.var("LAB_CA"),
+        &format!("{login}:{password}"),
+        ALICE,
+    )
 }
 
 /// The last answer that exchangelib got, and that it got just one.
@@ -195,30 +187,24 @@ fn curl_logs_in_by_whatever_it_is_told_to() {
     let town = Town::with(&BASIC_AND_NTLM);
     for scheme in ["--basic", "--ntlm", "--anyauth"] {
         for login in [ALICE, "CONTOSO\\alice"] {
-            let (status, body) = curl(&town, &[scheme], login, &password("alice"), ALICE);
-            assert_eq!(status, "200", "{scheme} {login}: {body}");
+            let answer = curl(&town, scheme, login, &password("alice"));
             assert_eq!(
-                alternatives(&body, "AlternativeMailbox"),
+                answer.alternatives(),
                 MAPPED,
-                "{scheme} {login}"
+                "{scheme} {login}: {answer:?}"
             );
         }
+        let answer = curl(&town, scheme, ALICE, "not Alice's password");
+        assert_eq!(answer.status, "401", "{scheme}: {answer:?}");
     }
 }
 
 #[test]
-fn curl_gets_no_mapped_mailbox_of_somebody_else() {
+fn somebody_else_is_not_told_what_is_mapped_to_alice() {
     let town = Town::with(&BASIC);
-    let (status, body) = curl(
-        &town,
-        &["--basic"],
-        "greta@contoso.com",
-        &password("greta"),
-        ALICE,
-    );
-    assert_eq!(status, "200", "{body}");
-    assert_eq!(between(&body, "AutoDiscoverSMTPAddress"), [ALICE]);
-    assert_eq!(alternatives(&body, "AlternativeMailbox"), [""; 0]);
+    let answer = curl(&town, "--basic", "greta@contoso.com", &password("greta"));
+    assert_eq!(answer.alternatives(), [""; 0]);
+    assert_eq!(between(&answer.body, "AutoDiscoverSMTPAddress"), [ALICE]);
 }
 
 /// Every client and its way to log in, but for those that need NTLM.
@@ -353,8 +339,8 @@ fn a_wrong_password_is_told_by_every_client_and_locks_nobody_out() {
             "{client:?}: {told:#}"
         );
         // Whoever corrects the password is let in at once, however often the client tried.
-        let (status, body) = curl(&town, &["--basic"], ALICE, &password("alice"), ALICE);
-        assert_eq!(status, "200", "after {client:?}: {body}");
+        let answer = curl(&town, "--basic", ALICE, &password("alice"));
+        assert_eq!(answer.alternatives(), MAPPED, "after {client:?}");
     }
 }
 
