@@ -73,16 +73,17 @@ async function managed(address, password, credentials, transport) {
   };
 }
 
-async function main() {
-  const [client, address, login] = process.argv.slice(2);
-  const password = fs.readFileSync(0, 'utf8').split('\n')[0];
-  let told;
-  try {
-    told = await clients[client](address, login, password);
-  } catch (error) {
-    told = { error: error.constructor.name, message: String(error.message || error) };
-  }
-  console.log(JSON.stringify(told));
+function end(told) {
+  fs.writeSync(1, `${JSON.stringify(told)}\n`);
   process.exit();
 }
-main();
+
+// Some of them throw nothing at all, and some where nobody can catch it.
+function giveUp(error) {
+  end({ error: String(error?.name), message: String(error?.message || error) });
+}
+process.on('uncaughtException', giveUp);
+
+const [client, address, login] = process.argv.slice(2);
+const password = fs.readFileSync(0, 'utf8').split('\n')[0];
+clients[client](address, login, password).then(end, giveUp);

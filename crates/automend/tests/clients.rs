@@ -5,13 +5,16 @@
 //!
 //! Alice has two mailboxes mapped, and a third whose owner is none any more: Jim Stone's.
 
+#[path = "clients/curl.rs"]
+mod curl;
 mod lab;
 #[path = "clients/programs.rs"]
 mod programs;
 #[path = "clients/town.rs"]
 mod town;
 
-use programs::{Client, curl};
+use curl::{Answer, alternatives, between};
+use programs::Client;
 use serde_json::{Value, json};
 use town::{Town, password};
 
@@ -24,26 +27,15 @@ const MAPPED: [&str; 2] = ["Delegate info@contoso.com", "Delegate aspen@contoso.
 const BASIC: [&str; 2] = ["--auth", "basic"];
 const BASIC_AND_NTLM: [&str; 2] = ["--auth", "ntlm,basic"];
 
-/// What stands between two tags in an answer, each time they occur.
-fn between<'a>(answer: &'a str, element: &str) -> Vec<&'a str> {
-    let (open, close) = (format!("<{element}>"), format!("</{element}>"));
-    answer
-        .split(open.as_str())
-        .skip(1)
-        .map(|rest| rest.split(close.as_str()).next().unwrap_or(rest))
-        .collect()
-}
-
-/// The alternative mailboxes of an answer, as `TYPE ADDRESS`.
-fn alternatives(answer: &str, element: &str) -> Vec<String> {
-    between(answer, element)
-        .into_iter()
-        .map(|one| {
-            [between(one, "Type"), between(one, "SmtpAddress")]
-                .concat()
-                .join(" ")
-        })
-        .collect()
+/// What curl gets about Alice in `town` with this scheme.
+#[track_caller]
+fn curl(town: &Town, scheme: &str, login: &str, password: &str) -> Answer {
+    Answer::of(
+        town.command("curl").arg(scheme),
+        town.var("LAB_CA"),
+        &format!("{login}:{password}"),
+        ALICE,
+    )
 }
 
 /// The last answer that exchangelib got, and that it got just one.
@@ -168,18 +160,24 @@ fn servers(found: &Value) -> Vec<String> {
 fn thunderbird_offers_exchange_and_what_autoconfig_adds() {
     let town = Town::with(&BASIC);
     let told = Client::Thunderbird.search(&town, ALICE, ALICE, &password("alice"));
-    let exchange = format!("exchange {EWS}");
     let imap = "imap mail.contoso.com:993".to_owned();
+    let exchange = format!("exchange {EWS}");
     assert_eq!(
         servers(&told["autodiscover"]),
         [exchange.clone()],
         "{told:#}"
     );
-    assert_eq!(servers(&told["autoconfig"]), [imap.clone()], "{told:#}");
+    assert_eq!(
+        servers(&told["autoconfig"]),
+        [imap.clone(), exchange.clone()],
+        "{told:#}"
+    );
     assert_eq!(told["autoconfig"]["smtp"], "mail.contoso.com");
+    // Its own access to Exchange, besides that of add-ons.
+    let ews = format!("ews {EWS}");
     assert_eq!(
         servers(&told["assistant"]),
-        [imap, exchange, format!("ews {EWS}")],
+        [imap, exchange, ews],
         "{told:#}"
     );
 }
@@ -189,30 +187,24 @@ fn curl_logs_in_by_whatever_it_is_told_to() {
     let town = Town::with(&BASIC_AND_NTLM);
     for scheme in ["--basic", "--ntlm", "--anyauth"] {
         for login in [ALICE, "CONTOSO\\alice"] {
-            let (status, body) = curl(&town, &[scheme], login, &password("alice"), ALICE);
-            assert_eq!(status, "200", "{scheme} {login}: {body}");
+            let answer = curl(&town, scheme, login, &password("alice"));
             assert_eq!(
-                alternatives(&body, "AlternativeMailbox"),
+                answer.alternatives(),
                 MAPPED,
-                "{scheme} {login}"
+                "{scheme} {login}: {answer:?}"
             );
         }
+        let answer = curl(&town, scheme, ALICE, "not Alice's password");
+        assert_eq!(answer.status, "401", "{scheme}: {answer:?}");
     }
 }
 
 #[test]
-fn curl_gets_no_mapped_mailbox_of_somebody_else() {
+fn somebody_else_is_not_told_what_is_mapped_to_alice() {
     let town = Town::with(&BASIC);
-    let (status, body) = curl(
-        &town,
-        &["--basic"],
-        "greta@contoso.com",
-        &password("greta"),
-        ALICE,
-    );
-    assert_eq!(status, "200", "{body}");
-    assert_eq!(between(&body, "AutoDiscoverSMTPAddress"), [ALICE]);
-    assert_eq!(alternatives(&body, "AlternativeMailbox"), [""; 0]);
+    let answer = curl(&town, "--basic", "greta@contoso.com", &password("greta"));
+    assert_eq!(answer.alternatives(), [""; 0]);
+    assert_eq!(between(&answer.body, "AutoDiscoverSMTPAddress"), [ALICE]);
 }
 
 /// Every client and its way to log in, but for those that need NTLM.
@@ -264,10 +256,6 @@ fn as_exchange_does_it_one_stale_link_leaves_every_client_with_nothing() {
                     assert!(answer.contains(fault), "{answer}");
                 }
             }
-            // What autoconfig tells is nobody's in particular.
-            Client::Thunderbird => {
-                assert_eq!(servers(&told["autoconfig"]), ["imap mail.contoso.com:993"])
-            }
             _ => {}
         }
         // Those without a stale link are not touched.
@@ -279,16 +267,21 @@ fn as_exchange_does_it_one_stale_link_leaves_every_client_with_nothing() {
         );
         assert!(found(&told).is_some(), "{client:?}: {told:#}");
     }
-    town.has_turn("the fault stands in the log, with its owner", |turn| {
-        turn.fault() == Some(603) && turn.text("why").contains("Jim Stone")
-    });
+    for route in ["pox", "soap"] {
+        town.has_turn("the fault and its owner stand in the log", |turn| {
+            turn.text("route") == route
+                && turn.fault() == Some(603)
+                && turn.text("why").contains("Jim Stone")
+        });
+    }
 }
 
 /// Whether `client` finds a domain that can only be found in the way that its name tells.
 fn walks(client: Client, domain: &str) -> bool {
     match (client, domain) {
         (_, "host.example") => true,
-        (Client::Evolution, "redirect.example") | (Client::NodePox, "srv.example") => false,
+        (Client::Evolution, "redirect.example")
+        | (Client::NodePox | Client::NodeActiveSync, "srv.example") => false,
         (_, "redirect.example" | "srv.example") => true,
         _ => unreachable!("a domain of the laboratory"),
     }
@@ -340,13 +333,14 @@ fn a_wrong_password_is_told_by_every_client_and_locks_nobody_out() {
     {
         let told = client.search(&town, ALICE, ALICE, "not Alice's password");
         assert_eq!(found(&told), None, "{client:?}: {told:#}");
+        let why = [&told["error"], &told["autodiscover"]["error"]];
         assert!(
-            !told.to_string().contains("\"ews\":\"https"),
+            why.into_iter().any(Value::is_string),
             "{client:?}: {told:#}"
         );
         // Whoever corrects the password is let in at once, however often the client tried.
-        let (status, body) = curl(&town, &["--basic"], ALICE, &password("alice"), ALICE);
-        assert_eq!(status, "200", "after {client:?}: {body}");
+        let answer = curl(&town, "--basic", ALICE, &password("alice"));
+        assert_eq!(answer.alternatives(), MAPPED, "after {client:?}");
     }
 }
 
@@ -364,12 +358,16 @@ fn an_address_that_nobody_has_is_told_as_such() {
             .is_some_and(|said| said.starts_with("InvalidUser: ")),
         "{told:#}"
     );
-    for client in [Client::ExchangelibPox, Client::NodePox] {
-        let told = search(client);
-        let said = told["message"].as_str().expect("a message");
-        assert!(
-            said.contains("The email address can't be found."),
-            "{client:?}: {told:#}"
-        );
-    }
+    let told = search(Client::ExchangelibPox);
+    assert_eq!(told["error"], "ErrorNonExistentMailbox", "{told:#}");
+    assert_eq!(
+        between(only_answer(&told), "ErrorCode"),
+        ["500"],
+        "{told:#}"
+    );
+    let told = search(Client::NodePox);
+    assert_eq!(
+        told["message"], "errorCode: 500, message: \"The email address can't be found.\"",
+        "{told:#}"
+    );
 }

@@ -3,8 +3,6 @@
 //! The scripts in `lab/clients` call a client the way its user would and print what it ends up with;
 //! nothing here or there speaks Autodiscover itself.
 
-use std::process::Command;
-
 use serde_json::Value;
 
 use crate::lab::{self, run, succeeded};
@@ -82,65 +80,4 @@ impl Client {
         let out = succeeded(&output);
         serde_json::from_str(&out).unwrap_or_else(|error| panic!("{self:?}: {error}: {out}"))
     }
-}
-
-/// What curl gets for a POX request about `address`: the status, and the body.
-pub(crate) fn curl(
-    town: &Town,
-    scheme: &[&str],
-    login: &str,
-    password: &str,
-    address: &str,
-) -> (String, String) {
-    curl_in(
-        town.command("curl"),
-        town.var("LAB_CA"),
-        scheme,
-        &format!("{login}:{password}"),
-        address,
-    )
-}
-
-/// The same by a command that already runs where the server is.
-pub(crate) fn curl_in(
-    mut curl: Command,
-    authority: &str,
-    scheme: &[&str],
-    user: &str,
-    address: &str,
-) -> (String, String) {
-    let domain = address.split_once('@').expect("an address").1;
-    curl.args([
-        "--silent",
-        "--show-error",
-        "--config",
-        "-",
-        "--cacert",
-        authority,
-    ])
-    .args(scheme)
-    .args([
-        "--header",
-        "Content-Type: text/xml",
-        "--data",
-        &request(address),
-    ])
-    .args(["--write-out", "\n%{http_code}"])
-    .arg(format!(
-        "https://autodiscover.{domain}/autodiscover/autodiscover.xml"
-    ));
-    // Quoted as curl's configuration wants it.
-    let quoted = user.replace('\\', "\\\\").replace('"', "\\\"");
-    let out = succeeded(&run(&mut curl, &format!("user = \"{quoted}\"\n")));
-    let (body, status) = out.rsplit_once('\n').expect("the status stands behind");
-    (status.to_owned(), body.to_owned())
-}
-
-fn request(address: &str) -> String {
-    format!(
-        "<Autodiscover xmlns=\"http://schemas.microsoft.com/exchange/autodiscover/outlook/requestschema/2006\">\
-         <Request><EMailAddress>{address}</EMailAddress><AcceptableResponseSchema>\
-         http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a\
-         </AcceptableResponseSchema></Request></Autodiscover>"
-    )
 }
