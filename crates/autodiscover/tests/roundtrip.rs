@@ -5,7 +5,7 @@ mod fixture;
 use std::collections::HashSet;
 
 use automend_autodiscover::pox::{self, Protocol, Reply};
-use automend_autodiscover::reading::Alternative;
+use automend_autodiscover::reading::{Alternative, Unreadable};
 use automend_autodiscover::services::{Abilities, AuthPackage, Services, Shape, Site, Version};
 use automend_autodiscover::soap::{
     self, Body, Head, Operation, Setting, UserAnswer, Value, Wanted,
@@ -455,14 +455,22 @@ fn an_answer_that_was_cut_anywhere_is_no_answer() {
     let abilities = Abilities::default();
     let whole = written(|out| pox::answer(&outcome, &services, abilities, &stamp(), out));
     assert!(pox::read(&whole).is_ok());
-    for end in 0..whole.len() {
-        assert!(pox::read(&whole[..end]).is_err(), "cut at {end}");
+    for end in 1..whole.len() {
+        let why = pox::read(&whole[..end]).unwrap_err();
+        assert!(
+            matches!(why, Unreadable::Truncated { .. }),
+            "cut at {end}: {why}"
+        );
     }
     let wanted = [Setting::UserDN, Setting::AlternateMailboxes].map(Wanted::Known);
     let answers = [UserAnswer::Settings(&alice, &services)];
     let whole = written(|out| soap::user_settings(&answers, &wanted, Head::default(), out));
     assert!(soap::read(&whole).is_ok());
-    for end in 0..whole.len() {
-        assert!(soap::read(&whole[..end]).is_err(), "cut at {end}");
+    for end in 1..whole.len() {
+        let why = soap::read(&whole[..end]).unwrap_err();
+        assert!(
+            matches!(why, Unreadable::Truncated { .. }),
+            "cut at {end}: {why}"
+        );
     }
 }

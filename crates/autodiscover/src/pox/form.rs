@@ -56,10 +56,11 @@ const IN_ACCOUNT: usize = 3;
 impl Form {
     /// The form for clients with these abilities.
     pub(super) fn of(services: &Services, abilities: Abilities) -> Self {
-        let mut bytes = Vec::new();
+        // As long as most are.
+        let mut bytes = Vec::with_capacity(8 << 10);
         let mut drawing = Drawing {
             xml: Writer::indented(&mut bytes),
-            gaps: Vec::new(),
+            gaps: Vec::with_capacity(64),
             services,
             abilities,
         };
