@@ -149,17 +149,6 @@ pub struct MailServer {
     pub login: Login,
 }
 
-impl MailServer {
-    /// What a user with this address types as the name.
-    pub fn login_of<'a>(&self, address: &'a SmtpAddress) -> &'a str {
-        let whole = address.as_str();
-        match self.login {
-            Login::Address => whole,
-            Login::LocalPart => whole.split('@').next().unwrap_or(whole),
-        }
-    }
-}
-
 /// How a mail connection is kept secret.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Encryption {
@@ -180,6 +169,17 @@ pub enum Login {
     Address,
     /// What stands before the `@`.
     LocalPart,
+}
+
+impl Login {
+    /// What the user with this address types.
+    pub fn of(self, address: &SmtpAddress) -> &str {
+        let whole = address.as_str();
+        match self {
+            Self::Address => whole,
+            Self::LocalPart => whole.split('@').next().unwrap_or(whole),
+        }
+    }
 }
 
 /// The shape of an alternative mailbox ([MS-OXDSCLI] 2.2.4.1.1.2.5); the two are never mixed in one.
@@ -260,6 +260,21 @@ pub struct Abilities {
 }
 
 impl Abilities {
+    /// How many mixtures of abilities there are.
+    pub(crate) const MIXTURES: usize = 16;
+
+    /// A number for these abilities, below [`Self::MIXTURES`].
+    pub(crate) fn mixture(self) -> usize {
+        let all = [
+            self.mapi_http,
+            self.negotiate,
+            self.exhttp,
+            self.ews_library,
+        ];
+        all.into_iter()
+            .fold(0, |number, has| number << 1 | usize::from(has))
+    }
+
     /// Reads the headers, which `header` looks up by their names in lower case.
     pub fn of<'h>(header: impl Fn(&str) -> Option<&'h str>) -> Self {
         let can = |word: &str| {

@@ -21,6 +21,7 @@ mod directory;
 mod explain;
 mod fix;
 mod http;
+mod serve;
 mod show;
 mod store;
 mod test;
@@ -66,6 +67,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
         Command::Test(args) => waiting(test::run(args, config)),
         Command::Fix(args) => waiting(fix::run(args, config)),
         Command::Undo(args) => waiting(fix::undo::run(args, config)),
+        Command::Serve(args) => serve::run(args, config),
         Command::Trace(args) => waiting(trace::run(args, config)),
         Command::Explain(args) => explain::run(args),
         Command::Directory(command) => store::run(command),

@@ -42,6 +42,8 @@ struct Case {
     cause: Option<&'static str>,
     /// Hosts that may get the password, each once.
     logins: &'static [&'static str],
+    /// How long the client waits, in seconds.
+    patience: &'static str,
 }
 
 const CASE: Case = Case {
@@ -52,6 +54,7 @@ const CASE: Case = Case {
     verdict: "failed",
     cause: None,
     logins: &[],
+    patience: "60",
 };
 
 const ROOT: &str = "contoso.test";
@@ -81,7 +84,7 @@ fn check(case: &Case) -> (Value, Run) {
         };
         world.put(host, port, server);
     }
-    let (report, run) = ask(&world, case.more);
+    let (report, run) = ask(&world, case.patience, case.more);
     let Case {
         what,
         verdict,
@@ -127,7 +130,7 @@ fn check(case: &Case) -> (Value, Run) {
 
 /// Runs the binary in a world, with the report, the HAR and the log free of the password.
 #[track_caller]
-fn ask(world: &World, more: &[&str]) -> (Value, Run) {
+fn ask(world: &World, patience: &str, more: &[&str]) -> (Value, Run) {
     let bench = Bench::new();
     bench.file("ca.pem", &world.authority.pem);
     bench.file("password", format!("{PASSWORD}\n"));
@@ -140,7 +143,7 @@ fn ask(world: &World, more: &[&str]) -> (Value, Run) {
         "--format",
         "json",
         "--timeout",
-        "2",
+        patience,
         "--har",
         "turns.har",
         "--log",
@@ -416,12 +419,14 @@ fn a_connection_that_breaks_or_hangs_says_where() {
             what: "it hangs before the answer",
             servers: &[(HOST, At::Https(|_| Does::Hangs))],
             cause: Some("time-limit"),
+            patience: "1",
             ..CASE
         },
         Case {
             what: "it hangs after the login",
             servers: &[(HOST, At::Mail(|_| Does::Hangs))],
             cause: Some("time-limit"),
+            patience: "1",
             logins: &[HOST],
             ..CASE
         },
@@ -429,6 +434,7 @@ fn a_connection_that_breaks_or_hangs_says_where() {
             what: "it hangs inside the answer",
             servers: &[(HOST, At::Mail(|_| Does::SaysAndHangs(HALF.to_vec())))],
             cause: Some("time-limit"),
+            patience: "1",
             logins: &[HOST],
             ..CASE
         },
@@ -436,6 +442,7 @@ fn a_connection_that_breaks_or_hangs_says_where() {
             what: "it hangs in the handshake",
             servers: &[(HOST, At::Behind(|_, _| Certificate::Silent))],
             cause: Some("time-limit"),
+            patience: "1",
             ..CASE
         },
         Case {
@@ -1092,6 +1099,7 @@ fn a_silent_dns_server_is_no_name_that_does_not_exist() {
             ("_autodiscover._tcp.contoso.test", Is::Silent),
         ],
         cause: Some("dns-timeout"),
+        patience: "2",
         ..CASE
     });
 }
@@ -1105,7 +1113,7 @@ fn an_srv_record_with_another_port_works_and_warns() {
     let good = world.authority.good("mail.contoso.test");
     let server = Server::start(Some(good), |heard| behind_basic(heard, || xml(settings())));
     world.put("mail.contoso.test", 8443, server);
-    let (report, run) = ask(&world, NOWHERE);
+    let (report, run) = ask(&world, "60", NOWHERE);
     run.exits(3);
     assert_eq!(
         (&report["verdict"], &report["cause"]),

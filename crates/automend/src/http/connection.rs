@@ -122,8 +122,9 @@ impl Web {
             let version = format!("{version:?}").replace("TLSv1_", "TLS 1.");
             connected.tls = Some((version, format!("{:?}", suite.suite())));
         }
+        let chain = session.peer_certificates().unwrap_or_default();
+        connected.certificate = chain.first().map(|own| own.to_vec()).unwrap_or_default();
         if connected.untrusted.is_none() {
-            let chain = session.peer_certificates().unwrap_or_default();
             connected.expires = self.tls.expires_soon(chain, &name, now());
         }
         Connection::over(stream, connected, self.limit).await
@@ -152,6 +153,7 @@ impl Web {
                             number: self.made.fetch_add(1, Ordering::Relaxed) + 1,
                             address,
                             tls: None,
+                            certificate: Vec::new(),
                             untrusted: None,
                             expires: None,
                             dead,

@@ -80,6 +80,8 @@ pub(crate) struct Connected {
     pub address: SocketAddr,
     /// Version and cipher suite, with TLS.
     pub tls: Option<(String, String)>,
+    /// The server's certificate; empty without TLS.
+    pub certificate: Vec<u8>,
     /// Why the certificate is not trusted, where one goes on for looking only.
     pub untrusted: Option<Failure>,
     /// Until when the certificate is valid, where that is soon.

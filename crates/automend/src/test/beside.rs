@@ -114,6 +114,17 @@ impl Beside {
     }
 }
 
+impl Blame {
+    /// What Exchange would answer, in a word.
+    pub(super) fn expected(&self) -> String {
+        match &self.expected {
+            Outcome::Settings(_) => "settings".to_owned(),
+            Outcome::Redirect(address) => format!("redirect to {address}"),
+            Outcome::Fault(fault) => format!("error {}", fault.code.number()),
+        }
+    }
+}
+
 impl Opened {
     async fn directory(&mut self, settings: &Settings) -> Result<&mut Directory> {
         if self.directory.is_none() {

@@ -19,7 +19,7 @@ use tokio::sync::{Mutex as Waiting, MutexGuard, OnceCell};
 use super::secrets::Secrets;
 use crate::answer::{Heard, Judged, judge};
 use crate::auth::Scheme;
-use crate::auth::client::{Challenge, ClientLogin, Credentials, challenges, choose};
+use crate::auth::client::{Challenge, ClientLogin, Credentials, challenges, choose, is_refused};
 use crate::http::{Connection, Failure, Request, Turn, Web};
 
 /// Requests of one login; Kerberos and NTLM need three.
@@ -151,6 +151,7 @@ impl Logins {
             dialect,
             have,
             host: &host,
+            schemes: &self.schemes,
             secrets: &self.secrets,
         };
         let end = attempt.log_in(scheme, &offered, connection, turns).await;
@@ -264,6 +265,7 @@ struct Attempt<'a> {
     dialect: Dialect,
     have: &'a Credentials,
     host: &'a Host,
+    schemes: &'a [Scheme],
     secrets: &'a Secrets,
 }
 
@@ -275,33 +277,33 @@ impl Attempt<'_> {
         mut connection: Connection,
         turns: &mut Vec<Turn>,
     ) -> Result<Judged, Failure> {
-        let mut login = self.begin(scheme, offered)?;
+        if !connection.is_usable().await {
+            connection = connect(self.web, self.request, turns).await?;
+            if connection.connected().untrusted.is_some() {
+                return Err(Failure::new(Cause::LoginUntrusted, ""));
+            }
+        }
+        let certificate = connection.connected().certificate.clone();
+        let mut login = self.begin(scheme, offered, &certificate)?;
         let mut challenge: Option<Challenge> = None;
         for leg in 0..MOST_LEGS {
             let value = match login.next(challenge.as_ref()).await {
-                Ok(Some(value)) => value,
-                Ok(None) => return Err(rejected(login.scheme())),
                 // Nothing has been sent yet, and NTLM hands over no more than Negotiate.
                 Err(error) if leg == 0 && login.scheme() == Scheme::Negotiate => {
-                    login = self.instead(offered, &error)?;
-                    match login.next(None).await {
-                        Ok(Some(value)) => value,
-                        Ok(None) => return Err(rejected(login.scheme())),
-                        Err(error) => return Err(self.failed(&error)),
-                    }
+                    login = self.instead(offered, &error, &certificate)?;
+                    login.next(None).await
                 }
+                value => value,
+            };
+            let value = match value {
+                Ok(Some(value)) => value,
+                Ok(None) => return Err(rejected(login.scheme())),
                 Err(error) => return Err(self.failed(&error)),
             };
             self.secrets.authorization(&value);
-            if !connection.is_usable().await {
-                if leg > 0 {
-                    let detail = "the server closed the connection in the middle of the login";
-                    return Err(Failure::new(Cause::LoginFailed, detail));
-                }
-                connection = connect(self.web, self.request, turns).await?;
-                if connection.connected().untrusted.is_some() {
-                    return Err(Failure::new(Cause::LoginUntrusted, ""));
-                }
+            if leg > 0 && !connection.is_usable().await {
+                let detail = "the server closed the connection in the middle of the login";
+                return Err(Failure::new(Cause::LoginFailed, detail));
             }
             let scheme = login.scheme();
             let sent = Some((&value, scheme.name()));
@@ -332,10 +334,18 @@ impl Attempt<'_> {
         Err(Failure::new(Cause::LoginFailed, "the login does not end"))
     }
 
-    fn begin(&self, scheme: Scheme, offered: &[Challenge]) -> Result<ClientLogin, Failure> {
+    fn begin(
+        &self,
+        scheme: Scheme,
+        offered: &[Challenge],
+        certificate: &[u8],
+    ) -> Result<ClientLogin, Failure> {
         match ClientLogin::begin(scheme, self.have, &self.host.to_string()) {
-            Ok(login) => Ok(login),
-            Err(error) if scheme == Scheme::Negotiate => self.instead(offered, &error),
+            Ok(mut login) => {
+                login.bind_to(certificate);
+                Ok(login)
+            }
+            Err(error) if scheme == Scheme::Negotiate => self.instead(offered, &error, certificate),
             Err(error) => Err(self.failed(&error)),
         }
     }
@@ -345,20 +355,24 @@ impl Attempt<'_> {
         &self,
         offered: &[Challenge],
         error: &anyhow::Error,
+        certificate: &[u8],
     ) -> Result<ClientLogin, Failure> {
-        let ntlm = offered
-            .iter()
-            .any(|offer| offer.scheme == Some(Scheme::Ntlm));
-        if !ntlm || self.have.password.is_none() {
+        let offers = |offer: &Challenge| offer.scheme == Some(Scheme::Ntlm);
+        let ntlm = self.schemes.contains(&Scheme::Ntlm) && offered.iter().any(offers);
+        if !ntlm || self.have.password.is_none() || is_refused(error) {
             return Err(self.failed(error));
         }
-        ClientLogin::begin(Scheme::Ntlm, self.have, &self.host.to_string())
-            .map_err(|error| self.failed(&error))
+        self.begin(Scheme::Ntlm, offered, certificate)
     }
 
     fn failed(&self, error: &anyhow::Error) -> Failure {
+        let cause = if is_refused(error) {
+            Cause::LoginRejected
+        } else {
+            Cause::LoginFailed
+        };
         let detail = format!("{error:#}");
-        Failure::new(Cause::LoginFailed, self.secrets.without(&detail))
+        Failure::new(cause, self.secrets.without(&detail))
     }
 }
 

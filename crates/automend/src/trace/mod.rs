@@ -82,7 +82,7 @@ async fn tell(
         joined: Vec::new(),
         defects: story.defects(),
     };
-    if args.source.directory.is_some() {
+    if !args.source.directory.is_empty() {
         let settings = Settings::read(&args.source, config)?;
         let mut directory = Directory::open(&settings).await?;
         report.joined = join::join(

@@ -76,6 +76,17 @@ impl Authority {
         served(certificate.der().clone(), &key)
     }
 
+    /// A certificate for `name` that ends at this second since 1970.
+    pub(crate) fn until(&self, name: &str, end: i64) -> Certificate {
+        let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+        params.not_before = date_time_ymd(2020, 1, 1);
+        let epoch = date_time_ymd(1970, 1, 1);
+        params.not_after = epoch + std::time::Duration::from_secs(end.try_into().unwrap());
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        served(certificate.der().clone(), &key)
+    }
+
     /// A certificate with which nothing is wrong.
     pub(crate) fn good(&self, name: &str) -> Certificate {
         self.signed(name, 2020, 4000)

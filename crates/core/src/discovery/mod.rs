@@ -39,6 +39,9 @@ use crate::verdict::{Cause, Verdict, most_telling, verdict_of};
 /// Redirects that Outlook follows, to URLs and to addresses together.
 pub const MOST_REDIRECTS: u8 = 10;
 
+/// A failure as heavy as this is that of a mail server, not of some web site: a login is wanted.
+const MAIL_SERVER: u8 = 60;
+
 /// A failure no heavier than this says that there is nothing, not that something is broken.
 const NOTHING_THERE: u8 = 12;
 
@@ -200,9 +203,13 @@ impl Discovery {
     /// The failure that tells most.
     fn telling(&self, root: bool) -> Option<(usize, Cause)> {
         let failures = self.tried.iter().map(|tried| {
-            let told = tried.outlook && (root || tried.way != Way::RootDomain);
-            let cause = tried.cause.filter(|_| told).unwrap_or(Cause::Excluded);
-            (cause, tried.way.preference())
+            let cause = tried.cause.filter(|_| tried.outlook);
+            let cause = cause.unwrap_or(Cause::Excluded);
+            let counts = root || tried.way != Way::RootDomain || cause.weight() >= MAIL_SERVER;
+            (
+                if counts { cause } else { Cause::Excluded },
+                tried.way.preference(),
+            )
         });
         most_telling(failures).filter(|(_, cause)| cause.weight() > NOTHING_THERE)
     }

@@ -215,6 +215,7 @@ fn blamed(blame: &Blame) -> Value {
     let findings: Vec<FindingJson> = blame.findings.iter().map(FindingJson::from).collect();
     json!({
         "directory": blame.directory,
+        "expected": blame.expected(),
         "findings": findings,
         "mend": blame.mend,
         "defects": blame.defects,

@@ -133,12 +133,7 @@ impl Report {
             Some(Err(why)) => vec![sentence(&format!(
                 "the directory could not be asked: {why}"
             ))],
-            Some(Ok(blame)) if blame.findings.is_empty() => {
-                let directory = &blame.directory;
-                vec![format!(
-                    "In {directory} nothing is wrong with this user, so the server asks another directory or another domain controller, or fails by itself."
-                )]
-            }
+            Some(Ok(blame)) if blame.findings.is_empty() => vec![nothing_wrong(blame)],
             Some(Ok(blame)) => {
                 let mut sentences: Vec<String> = blame
                     .findings
@@ -175,6 +170,14 @@ impl Report {
             .chain(followed.map(|turn| ("alternative", turn)))
             .chain(checked.map(|turn| ("url", turn)))
     }
+}
+
+/// What it means that the directory shows nothing wrong.
+pub(super) fn nothing_wrong(blame: &Blame) -> String {
+    let (directory, expected) = (&blame.directory, blame.expected());
+    format!(
+        "In {directory} nothing is wrong with this user (Exchange would answer: {expected}), so the server asks another directory or another domain controller, or fails by itself."
+    )
 }
 
 /// Where a step was.

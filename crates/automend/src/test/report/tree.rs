@@ -9,7 +9,7 @@ use automend_autodiscover::reading::Alternative;
 use automend_core::discovery::Act;
 use automend_core::verdict::{Cause, Effect, Verdict};
 
-use super::{Report, hresult, protocol, with};
+use super::{Report, hresult, nothing_wrong, protocol, with};
 use crate::answer::Told;
 use crate::audit::report::print_findings;
 use crate::console::plain;
@@ -117,11 +117,9 @@ fn verdict(report: &Report, out: &mut Vec<u8>) -> Result<()> {
     match &report.blame {
         None => {}
         Some(Err(why)) => writeln!(out, "\nThe directory could not be asked: {}", plain(why))?,
-        Some(Ok(blame)) if blame.findings.is_empty() => writeln!(
-            out,
-            "\nIn {} nothing is wrong with this user.\nThe server asks another directory or another domain controller, or fails by itself.",
-            plain(&blame.directory)
-        )?,
+        Some(Ok(blame)) if blame.findings.is_empty() => {
+            writeln!(out, "\n{}", plain(nothing_wrong(blame)))?;
+        }
         Some(Ok(blame)) => {
             writeln!(out, "\nIn {}:", plain(&blame.directory))?;
             print_findings(&blame.findings, out, false)?;
