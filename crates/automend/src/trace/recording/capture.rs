@@ -55,7 +55,7 @@ pub(crate) fn read(
     }
     // What encrypted connections were for can still be told.
     command.args(["-Y", "http || http2.type == 1 || tls.handshake.type == 1"]);
-    command.args(["-T", "json", "-x", "-j", "frame tcp http http2 tls"]);
+    command.args(["-T", "json", "-x", "-J", "frame tcp http http2 tls"]);
     command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
