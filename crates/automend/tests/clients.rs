@@ -14,9 +14,10 @@ mod programs;
 mod town;
 
 use curl::{Answer, alternatives, between};
+use lab::eventually;
 use programs::Client;
 use serde_json::{Value, json};
-use town::{Town, password};
+use town::{Town, Turn, password};
 
 const ALICE: &str = "alice@contoso.com";
 const EWS: &str = "https://mail.contoso.com/EWS/Exchange.asmx";
@@ -106,6 +107,22 @@ fn the_managed_api_finds_soap_by_the_header_and_the_mapped_mailboxes_by_soap() {
             "{client:?}"
         );
     }
+}
+
+#[test]
+fn the_managed_api_is_told_of_an_archive_and_of_no_list_with_nothing_in_it() {
+    let town = Town::with(&BASIC);
+    let mailboxes = |user: &str| {
+        let address = format!("{user}@contoso.com");
+        let told = Client::Managed.search(&town, &address, &address, &password(user));
+        assert_eq!(told["smtp"], address, "{told:#}");
+        told["mailboxes"].clone()
+    };
+    assert_eq!(
+        mailboxes("uma"),
+        json!(["Delegate Legal", "Archive In-Place Archive - Uma Voss"])
+    );
+    assert_eq!(mailboxes("greta"), json!([]));
 }
 
 #[test]
@@ -322,25 +339,57 @@ fn clients_that_follow_another_address_end_up_at_its_mailbox() {
     }
 }
 
+/// How many wrong logins a client may make of one wrong password: with Basic one, however many hosts it
+/// asks. NTLM proves a password in another way each time, so each request counts, two to each host.
+fn mistakes(client: Client) -> usize {
+    match client {
+        Client::ExchangelibSoap
+        | Client::ExchangelibPox
+        | Client::ManagedNtlm
+        | Client::EvolutionNtlm => 6,
+        _ => 1,
+    }
+}
+
 #[test]
 fn a_wrong_password_is_told_by_every_client_and_locks_nobody_out() {
     let town = Town::with(&BASIC_AND_NTLM);
-    for client in [
+    let count =
+        |wanted: &dyn Fn(&Turn) -> bool| town.turns().iter().filter(|turn| wanted(turn)).count();
+    let clients = [
         ALL.as_slice(),
         &[Client::ManagedNtlm, Client::EvolutionNtlm],
     ]
-    .concat()
-    {
-        let told = client.search(&town, ALICE, ALICE, "not Alice's password");
+    .concat();
+    let mut before = 0;
+    for (done, client) in clients.into_iter().enumerate() {
+        let wrong = format!("what {client:?} takes for it");
+        let told = client.search(&town, ALICE, ALICE, &wrong);
         assert_eq!(found(&told), None, "{client:?}: {told:#}");
         let why = [&told["error"], &told["autodiscover"]["error"]];
         assert!(
             why.into_iter().any(Value::is_string),
             "{client:?}: {told:#}"
         );
-        // Whoever corrects the password is let in at once, however often the client tried.
-        let answer = curl(&town, "--basic", ALICE, &password("alice"));
+        // Whoever corrects the password is let in at once, and not because a login is remembered: each
+        // is spelled in another way.
+        let spell = |(at, letter): (usize, char)| match done >> at & 1 {
+            0 => letter,
+            _ => letter.to_ascii_uppercase(),
+        };
+        let login: String = ALICE.chars().enumerate().map(spell).collect();
+        let answer = curl(&town, "--basic", &login, &password("alice"));
         assert_eq!(answer.alternatives(), MAPPED, "after {client:?}");
+        eventually("curl stands in the log", || {
+            count(&|turn| turn.text("outcome") == "settings") > done
+        });
+        let now = count(&|turn| turn.text("why").ends_with(": wrong login"));
+        let made = now - before;
+        before = now;
+        assert!(
+            (1..=mistakes(client)).contains(&made),
+            "{client:?} made {made}"
+        );
     }
 }
 

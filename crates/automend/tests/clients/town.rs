@@ -21,6 +21,9 @@ const CLIENTS: &str = "AUTOMEND_LAB_CLIENTS";
 /// The company's directory; nobody in it has a password.
 const CONTOSO: &str = include_str!("../../../../examples/contoso.ldif");
 
+/// What a client may take at most, in seconds; only one that hangs comes near it.
+const HANGS: &str = "300";
+
 /// A town in which automend runs.
 pub(crate) struct Town {
     variables: Variables,
@@ -99,7 +102,7 @@ impl Town {
             .arg(format!("--net={}", space("net")))
             .arg(format!("--mount={}", space("mnt")))
             .arg(format!("--pid={}", space("pid_for_children")))
-            .arg(program);
+            .args(["timeout", "--kill-after=5", HANGS, program]);
         let home = tempfile::tempdir_in(self.folder.path()).expect("a folder");
         // It goes with the town's folder.
         plain_environment(&mut command, &home.keep());
@@ -165,7 +168,7 @@ pub(crate) fn password(user: &str) -> String {
     format!("{user}-Secret-1")
 }
 
-/// The company, in which three can log in. Alice has an address in each of the domains in which a client has to
+/// The company, in which four can log in. Alice has an address in each of the domains in which a client has to
 /// search longer, and mail for Liam goes to an address of Greta's in one of them.
 fn company() -> String {
     let mut ldif = String::new();
@@ -173,7 +176,7 @@ fn company() -> String {
         let line = line.replace("liam.moss@fabrikam.com", "greta.hill@host.example");
         ldif += &line;
         ldif.push('\n');
-        for user in ["alice", "greta", "liam"] {
+        for user in ["alice", "greta", "liam", "uma"] {
             if line == format!("userPrincipalName: {user}@contoso.com") {
                 ldif += &format!("userPassword: {}\n", password(user));
             }

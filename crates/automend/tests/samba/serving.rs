@@ -26,7 +26,7 @@ struct Serving {
 impl Serving {
     fn of(lab: &Lab, arguments: &[&str]) -> Self {
         let audit = lab.bind("LAB_LDAPS_URL", "LAB_AUDIT");
-        let serve = ["serve", "--listen", "127.0.0.1:443"];
+        let serve = ["serve", "--listen", "127.0.0.1:443", "--log", "/dev/null"];
         let mut child = audit
             .program(&[&serve, arguments].concat())
             .stdout(Stdio::piped())
