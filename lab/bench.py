@@ -13,7 +13,9 @@ ratios. Memory is the largest resident set of the process (VmHWM), as the kernel
                        connection; a sample is looked up and the time is scaled to all back links
   audit / wc -l        of an LDIF file that the page cache holds
   N / N/10             how time and memory grow with the directory
-  serve / axum         requests a second and time to the answer, under the same load (serve_bench.py)
+  serve / axum         requests a second and time to the answer, under the same load (bench_serve.py)
+  trace / wc -l, json  of a recording (HAR) of BENCH_HAR_MB megabytes that the page cache holds, against
+                       counting its lines, Python's json and, where it is installed, jq
 
 The known way is measured in its favour: its first search, for the delegates, is timed whole, and the
 look-ups cost no more than their round trip.
@@ -26,7 +28,8 @@ import sys
 import tempfile
 import time
 
-import serve_bench
+import bench_serve
+import bench_trace
 from ldif import records
 
 LAB = os.path.dirname(os.path.abspath(__file__))
@@ -244,7 +247,7 @@ def main():
         if not baseline:
             subprocess.run(["cargo", "build", "--release", "--locked", "--package", "automend", "--example", "baseline"], cwd=project, check=True)
             baseline = os.path.join(built, "examples", "baseline")
-        table, notes = serve_bench.rows(root, binary, baseline, args.users, args.rounds, args.seconds, say)
+        table, notes = bench_serve.rows(root, binary, baseline, args.users, args.rounds, args.seconds, say)
         Table.print(table)
         print("\n".join(notes))
     if args.serve:
@@ -257,6 +260,7 @@ def main():
             must_agree(binary, ["--directory", large.ldif], large)
             against_wc(table, binary, large, args.rounds)
             growth(table, binary, "audit of LDIF", small, large, lambda directory: ["--directory", directory.ldif], args.rounds)
+            bench_trace.measure(table, binary, root, args.rounds, Run, Pairs)
         if not args.against_files:
             for directory in (small, large):
                 directory.serve()

@@ -3,6 +3,7 @@
 //! A flag beats the environment, which beats the file. Everything else in the program sees only
 //! [`Settings`]. This is the only module that reads the environment.
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -99,6 +100,12 @@ struct File {
     serve: Option<Section>,
 }
 
+/// The variables with user and password of the directory.
+const DIRECTORY_LOGIN: [&str; 2] = ["AUTOMEND_USER", "AUTOMEND_PASSWORD"];
+/// The same where the mail server is logged in to, too.
+const DIRECTORY_LOGIN_BESIDE_A_TEST: [&str; 2] =
+    ["AUTOMEND_DIRECTORY_USER", "AUTOMEND_DIRECTORY_PASSWORD"];
+
 const FILE_NAME: &str = "automend.toml";
 const PAGE_SIZE: u32 = 1000;
 const TIMEOUT: Duration = Duration::from_secs(120);
@@ -106,6 +113,32 @@ const TIMEOUT: Duration = Duration::from_secs(120);
 impl Settings {
     /// Reads what was typed together with the environment and the file.
     pub(crate) fn read(source: &args::Source, config: Option<&Path>) -> Result<Self> {
+        Self::with(source, config, DIRECTORY_LOGIN)
+    }
+
+    /// The same for a test, where the plain names belong to the login at the mail server.
+    pub(crate) fn read_beside_a_test(
+        search: &args::TestSearch,
+        ca: Option<&Path>,
+        config: Option<&Path>,
+    ) -> Result<Option<Self>> {
+        if search.directory.is_none() {
+            return Ok(None);
+        }
+        let source = args::Source {
+            directory: search.directory.iter().cloned().collect(),
+            user: search.directory_user.clone(),
+            password_file: search.directory_password_file.clone(),
+            ca: ca.map(Path::to_path_buf),
+            start_tls: search.start_tls,
+            allow_plain: search.allow_plain,
+            ..args::Source::default()
+        };
+        Self::with(&source, config, DIRECTORY_LOGIN_BESIDE_A_TEST).map(Some)
+    }
+
+    fn with(source: &args::Source, config: Option<&Path>, login: [&str; 2]) -> Result<Self> {
+        let [user, password] = login;
         let file = File::read(config)?;
         let named: Vec<String> = if source.directory.is_empty() {
             file.directory.into_iter().collect()
@@ -125,7 +158,7 @@ impl Settings {
         };
         let password = match source.password_file.clone().or(file.password) {
             Some(path) => Password::File(path),
-            None => environment("AUTOMEND_PASSWORD").map_or(Password::Prompt, |text| {
+            None => environment(password).map_or(Password::Prompt, |text| {
                 Password::Environment(SecretString::from(text))
             }),
         };
@@ -136,7 +169,7 @@ impl Settings {
             user: source
                 .user
                 .clone()
-                .or_else(|| environment("AUTOMEND_USER"))
+                .or_else(|| environment(user))
                 .or(file.user),
             password,
             ca: source.ca.clone().or(file.ca),
@@ -195,18 +228,7 @@ impl Settings {
     /// The password; asks for it on the terminal when nothing else tells it.
     pub(crate) fn password(&self) -> Result<SecretString> {
         match &self.password {
-            Password::File(path) => {
-                let text = std::fs::read_to_string(path)
-                    .with_context(|| format!("reading the password file {}", path.display()))?;
-                let line = text.lines().next().unwrap_or_default();
-                if line.is_empty() {
-                    bail!(
-                        "the first line of the password file {} is empty",
-                        path.display()
-                    );
-                }
-                Ok(SecretString::from(line.to_owned()))
-            }
+            Password::File(path) => first_line(path),
             Password::Environment(secret) => Ok(secret.clone()),
             Password::Prompt => {
                 let user = self.user.as_deref().unwrap_or_default();
@@ -237,6 +259,62 @@ pub(crate) fn serve_section(named: Option<&Path>) -> Result<(Section, Source)> {
     };
     let section = File::parse(&source)?.serve.unwrap_or_default();
     Ok((section, source))
+}
+
+/// A secret that a file keeps on its first line.
+fn first_line(path: &Path) -> Result<SecretString> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("reading the password file {}", path.display()))?;
+    let line = text.lines().next().unwrap_or_default();
+    if line.is_empty() {
+        bail!(
+            "the first line of the password file {} is empty",
+            path.display()
+        );
+    }
+    Ok(SecretString::from(line.to_owned()))
+}
+
+/// How a test logs in at mail servers.
+#[derive(Clone, Debug)]
+pub(crate) struct TestLogin {
+    /// The user, where it is not the address.
+    pub user: Option<String>,
+    password: Password,
+    /// A token for Bearer.
+    pub token: Option<SecretString>,
+}
+
+impl TestLogin {
+    /// Reads what was typed together with the environment.
+    pub(crate) fn read(login: &args::TestLogin) -> Result<Self> {
+        let secret = |name| environment(name).map(SecretString::from);
+        Ok(Self {
+            user: login.user.clone().or_else(|| environment("AUTOMEND_USER")),
+            password: match &login.password_file {
+                Some(path) => Password::File(path.clone()),
+                None => secret("AUTOMEND_PASSWORD").map_or(Password::Prompt, Password::Environment),
+            },
+            token: match &login.bearer_file {
+                Some(path) => Some(first_line(path)?),
+                None => secret("AUTOMEND_TOKEN"),
+            },
+        })
+    }
+
+    /// The password; `None` where nothing tells it and nobody can be asked.
+    pub(crate) fn password(&self, user: &str) -> Result<Option<SecretString>> {
+        match &self.password {
+            Password::File(path) => first_line(path).map(Some),
+            Password::Environment(secret) => Ok(Some(secret.clone())),
+            Password::Prompt if !std::io::stdin().is_terminal() => Ok(None),
+            Password::Prompt => {
+                let text = rpassword::prompt_password(format!("Password of {user}: "))
+                    .context("asking for the password")?;
+                Ok(Some(SecretString::from(text)))
+            }
+        }
+    }
 }
 
 impl File {
@@ -274,6 +352,15 @@ impl Source {
             .with_context(|| format!("reading {}", path.display()))?;
         Ok(Some(Self { path, text }))
     }
+}
+
+/// Where this user's programs keep what is theirs.
+pub(crate) fn data_folder() -> Option<PathBuf> {
+    let home = || environment("HOME").map(|home| Path::new(&home).join(".local/share"));
+    let folder = environment("XDG_DATA_HOME")
+        .or_else(|| environment("LOCALAPPDATA"))
+        .map(PathBuf::from);
+    Some(folder.or_else(home)?.join("automend"))
 }
 
 #[allow(clippy::disallowed_methods, reason = "this is the place")]
@@ -350,6 +437,17 @@ impl Where {
             Self::Server(url) => url.to_string(),
             Self::Ldif(path) | Self::Embedded(path) => path.display().to_string(),
             Self::StandardInput => "standard input".to_owned(),
+        }
+    }
+
+    /// The command that mends what was found here: a file is only read, so its mend is for other tools.
+    pub(crate) fn mending_command(&self) -> String {
+        match self {
+            Self::Server(_) | Self::Embedded(_) => {
+                format!("automend fix --directory {}", self.shown())
+            }
+            Self::Ldif(_) => format!("automend fix --directory {} --export ldif", self.shown()),
+            Self::StandardInput => "automend fix --directory - --export ldif".to_owned(),
         }
     }
 }

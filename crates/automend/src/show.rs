@@ -29,8 +29,8 @@ use crate::directory::{Directory, who};
 pub(crate) async fn run(args: &args::Show, config: Option<&std::path::Path>) -> Result<ExitCode> {
     let settings = Settings::read(&args.source, config)?;
     let mut directory = Directory::open(&settings).await?;
-    let named = settings.directory.shown();
-    let shown = Shown::of(&mut directory, named, &who(&args.subject)?).await?;
+    let mend = settings.directory.mending_command();
+    let shown = Shown::of(&mut directory, mend, &who(&args.subject)?).await?;
     let mut out = anstream::stdout();
     match args.format {
         ShowFormat::Table => shown.print(&mut out)?,
@@ -61,7 +61,7 @@ pub(crate) fn stamp(at: Timestamp) -> Stamp {
 
 /// A user, seen from both sides.
 struct Shown {
-    directory: String,
+    mending_command: String,
     asked: String,
     faithful: Resolved,
     healthy: Resolved,
@@ -70,7 +70,7 @@ struct Shown {
 }
 
 impl Shown {
-    async fn of(directory: &mut Directory, named: String, who: &Who) -> Result<Self> {
+    async fn of(directory: &mut Directory, mending_command: String, who: &Who) -> Result<Self> {
         let mut known = Known::default();
         let request = |policy| Request {
             who: who.clone(),
@@ -102,7 +102,7 @@ impl Shown {
             Who::LegacyDn(legacy) => legacy.clone(),
         };
         Ok(Self {
-            directory: named,
+            mending_command,
             asked,
             faithful,
             healthy,
@@ -195,8 +195,8 @@ impl Shown {
         {
             writeln!(
                 out,
-                "To mend: automend fix --directory {} --only {:?}",
-                self.directory,
+                "To mend: {} --only {:?}",
+                plain(&self.mending_command),
                 stale.owner.dn.as_str()
             )?;
         }

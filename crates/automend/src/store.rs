@@ -6,7 +6,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use automend_directory::{Directory, Export, FILE, Import, Report, export, import};
+use automend_directory::{
+    ClearAs, Directory, Export, FILE, Import, NtHash, Report, export, import,
+};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::args::DirectoryCommand;
@@ -18,8 +20,22 @@ use crate::directory::ldif::Ldif;
 /// Runs the command.
 pub(crate) fn run(command: &DirectoryCommand) -> Result<ExitCode> {
     match command {
-        DirectoryCommand::Import { file, directory } => {
-            let report = import_file(file, directory, Import::default())?;
+        DirectoryCommand::Import {
+            file,
+            directory,
+            ntlm,
+            fast_hashes,
+        } => {
+            let how = Import {
+                nt_hashes: if *ntlm { NtHash::Kept } else { NtHash::Dropped },
+                clear: if *fast_hashes {
+                    ClearAs::SaltedSha512
+                } else {
+                    ClearAs::Argon2id
+                },
+                ..Import::default()
+            };
+            let report = import_file(file, directory, how)?;
             say!(
                 "{}: {} added, {} changed, {}",
                 directory.display(),

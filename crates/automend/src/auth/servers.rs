@@ -28,7 +28,7 @@ use crate::directory::live::{RootDse, is_lost};
 /// The servers.
 pub(crate) struct Servers {
     settings: Settings,
-    servers: Vec<Server>,
+    all: Vec<Server>,
     /// The one that answered last.
     first: AtomicUsize,
     /// Logins under way.
@@ -135,7 +135,7 @@ impl Servers {
         settings.timeout = settings.timeout.min(PATIENCE);
         Ok(Self {
             settings,
-            servers: servers.iter().cloned().map(Server::new).collect(),
+            all: servers.iter().cloned().map(Server::new).collect(),
             first: AtomicUsize::new(0),
             seats: Semaphore::new(MOST_SEATS),
             policy: RwLock::new(Policy {
@@ -301,17 +301,17 @@ impl Servers {
 
     /// Asks one server after the other, beginning with the one that answered last.
     async fn ask(&self, question: &Question<'_>) -> Result<Reply, Trouble> {
-        let count = self.servers.len();
+        let count = self.all.len();
         let first = self.first.load(Ordering::Relaxed);
         let order = (0..count).map(|n| (first + n) % count.max(1));
         let (rested, resting): (Vec<usize>, Vec<usize>) = order.partition(|at| {
-            self.servers
+            self.all
                 .get(*at)
                 .is_some_and(|server| !server.is_resting(clock::monotonic()))
         });
         let mut failures = Vec::new();
         for at in rested.into_iter().chain(resting) {
-            let Some(server) = self.servers.get(at) else {
+            let Some(server) = self.all.get(at) else {
                 continue;
             };
             let answer = tokio::time::timeout(PATIENCE, self.ask_one(server, question));

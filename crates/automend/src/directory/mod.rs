@@ -9,6 +9,7 @@ pub(crate) mod live;
 mod proof;
 pub(crate) mod replicas;
 mod rights;
+mod scp;
 
 use std::collections::HashSet;
 

@@ -124,7 +124,20 @@ pub(crate) async fn soap(current: &Current, account: &Account, asked: &Asked) ->
                 })
                 .collect();
             user_settings(&answers, settings, head, &mut out);
-            let mut reply = Reply::new(StatusCode::OK, content::XML, out, "settings");
+            // The log has one line a turn: of several users, the first who is not simply answered.
+            let told = found
+                .iter()
+                .flatten()
+                .min_by_key(|one| matches!(one.outcome, Outcome::Settings(_)));
+            let outcome = told.map_or("fault", |one| word(&one.outcome));
+            let mut reply = Reply::new(StatusCode::OK, content::XML, out, outcome);
+            if let Some(one) = told {
+                reply.fault = match &one.outcome {
+                    Outcome::Fault(fault) => Some(fault.code.number()),
+                    Outcome::Settings(_) | Outcome::Redirect(_) => None,
+                };
+                reply.why.clone_from(&one.cause);
+            }
             reply.asked = Some(users.join(" "));
             reply.skipped = found.iter().flatten().map(|one| one.skipped).sum();
             reply.from = found.iter().flatten().last().map(|one| one.from.word());
@@ -254,6 +267,7 @@ struct One {
     outcome: Outcome,
     services: Services,
     skipped: usize,
+    cause: Option<String>,
     from: From,
 }
 
@@ -268,6 +282,7 @@ async fn one(current: &Current, account: &Account, user: &str) -> Result<Option<
         outcome: limited(&answer.outcome, whole).into_owned(),
         services: services(current, &answer),
         skipped: answer.skipped.len(),
+        cause: answer.cause.clone(),
         from,
     }))
 }
