@@ -52,10 +52,16 @@ pub(crate) enum Command {
     Audit(Audit),
     /// Show one user: what is opened for them, who opens their mailbox, and what Autodiscover answers
     Show(Show),
+    /// Test Autodiscover as Outlook does, and say in words what is wrong
+    Test(Box<Test>),
     /// Remove stale links: plan, review, apply, wait for replication, verify
     Fix(Fix),
     /// Put back what a fix removed
     Undo(Undo),
+    /// Answer Autodiscover out of a directory, so that one stale link hurts nobody
+    Serve(Box<Serve>),
+    /// Read a recording of Autodiscover (HAR, SAZ, olkdisc.log, XML, capture), or record one
+    Trace(Trace),
     /// Explain a finding code: symptom, cause, evidence, mend
     Explain(Explain),
     /// The embedded directory: import and export LDIF
@@ -81,9 +87,10 @@ pub(crate) enum Command {
 #[command(next_help_heading = "Directory")]
 pub(crate) struct Source {
     /// The directory: ldap://, ldaps:// or ldapi:// URL, LDIF file (.ldif, .ldif.gz, or - for standard
-    /// input), or the folder of an embedded directory
+    /// input), or the folder of an embedded directory. Several servers of one directory may be named, by
+    /// commas or by giving this again: the next is asked when one does not answer
     #[arg(short, long, env = "AUTOMEND_DIRECTORY", value_name = "WHERE")]
-    pub directory: Option<String>,
+    pub directory: Vec<String>,
 
     /// Log in as this user (else AUTOMEND_USER): user@domain, DOMAIN\user or a distinguished name
     #[arg(short, long, value_name = "NAME")]
@@ -288,10 +295,324 @@ pub(crate) struct Undo {
     pub receipt: PathBuf,
 }
 
+/// `automend serve`.
+#[derive(Args, Debug)]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    pub source: Source,
+
+    /// Listen for HTTPS here (default 127.0.0.1:8443; may be given again)
+    #[arg(short, long, value_name = "ADDRESS:PORT")]
+    pub listen: Vec<String>,
+
+    /// Listen for plain HTTP here, to send everybody to HTTPS (may be given again)
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub http: Vec<String>,
+
+    /// Tell /healthz, /readyz, /metrics and /turns here
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub admin: Option<String>,
+
+    /// The certificate and those above it, PEM; without one a certificate is made that nobody has signed
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// The certificate's key, PEM
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+
+    /// How a stale link is treated
+    #[arg(long, value_enum, value_name = "POLICY")]
+    pub policy: Option<PolicyWord>,
+
+    /// How people may log in, in the order in which it is offered
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "SCHEMES")]
+    pub auth: Vec<SchemeWord>,
+
+    /// The service's Kerberos keys, for negotiate
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub keytab: Option<PathBuf>,
+
+    /// A mail domain, besides those that the directory names (may be given again)
+    #[arg(long, value_name = "DOMAIN")]
+    pub domain: Vec<String>,
+
+    /// Write the log to this file instead of standard error
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub log: Option<PathBuf>,
+
+    /// Check the configuration, say what would be served, and end
+    #[arg(long)]
+    pub check: bool,
+}
+
+/// How an answer treats a stale link.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum PolicyWord {
+    /// The stale link is left out and told; the user is answered
+    Healthy,
+    /// As Exchange: one stale link, and the whole answer is error 603
+    Faithful,
+}
+
+/// A way to log in.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum SchemeWord {
+    /// Name and password
+    Basic,
+    /// NTLM, with an embedded directory or an LDIF file
+    Ntlm,
+    /// Kerberos, with a keytab
+    Negotiate,
+}
+
+/// `automend test`.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Exit status: 0 Outlook gets its settings, 1 it does not, 3 it does and something should be \
+        better, 2 the test could not be made."
+)]
+pub(crate) struct Test {
+    /// The address, as it would be typed into Outlook
+    #[arg(value_name = "ADDRESS", required_unless_present = "users")]
+    pub address: Option<String>,
+
+    /// Test every address in this file, one a line (- for standard input), and print a line for each
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["address", "har", "log"])]
+    pub users: Option<PathBuf>,
+
+    /// Test so many users at once
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub parallel: u16,
+
+    #[command(flatten)]
+    pub login: TestLogin,
+
+    #[command(flatten)]
+    pub search: TestSearch,
+
+    #[command(flatten)]
+    pub beside: TestDirectory,
+
+    #[command(flatten)]
+    pub network: TestNetwork,
+
+    /// Repeat the test for each alternative mailbox, as Outlook does
+    #[arg(long)]
+    pub follow: bool,
+
+    /// Look whether the URLs in the answer work: reachable, certificate, the login that was promised
+    #[arg(long)]
+    pub check_urls: bool,
+
+    /// Form of the report
+    #[arg(short, long, value_enum, default_value_t = TestFormat::Tree)]
+    pub format: TestFormat,
+
+    /// Write every request and answer to this file as HAR 1.2, without secrets
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub har: Option<PathBuf>,
+
+    /// Write a log in the form of Outlook's olkdisc.log to this file
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub log: Option<PathBuf>,
+}
+
+/// How `automend test` logs in.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Login")]
+pub(crate) struct TestLogin {
+    /// Log in to the mail server as this user (else AUTOMEND_USER, else ADDRESS)
+    #[arg(short, long, value_name = "NAME")]
+    pub user: Option<String>,
+
+    /// Read the password from the first line of this file (else AUTOMEND_PASSWORD, else a prompt once a
+    /// server wants it)
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub password_file: Option<PathBuf>,
+
+    /// Log in with the token on the first line of this file (else AUTOMEND_TOKEN)
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub bearer_file: Option<PathBuf>,
+
+    /// Log in with the key of the user in this keytab
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub keytab: Option<PathBuf>,
+
+    /// Log in with the tickets in this file, as kinit writes it
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub ticket_cache: Option<PathBuf>,
+
+    /// Ask this key distribution centre for tickets instead of looking it up
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub kdc: Option<String>,
+
+    /// Log in with these schemes only
+    #[arg(long, value_enum, value_name = "SCHEME", value_delimiter = ',')]
+    pub auth: Vec<AuthScheme>,
+
+    /// Make no further login once so many were rejected; 0 never logs in
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=10))]
+    pub max_auth: u8,
+}
+
+/// A scheme of HTTP.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum AuthScheme {
+    /// User and password.
+    Basic,
+    /// Challenge and response.
+    Ntlm,
+    /// Kerberos.
+    Negotiate,
+    /// A token.
+    Bearer,
+}
+
+/// Where `automend test` looks.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Search")]
+pub(crate) struct TestSearch {
+    /// Ask as this kind of client; those after the first are asked at the server that answered the first
+    #[arg(
+        long,
+        value_enum,
+        value_name = "PROTOCOL",
+        value_delimiter = ',',
+        default_value = "pox"
+    )]
+    pub protocol: Vec<Protocol>,
+
+    /// Ask this URL instead of searching (may be given again)
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+    pub url: Vec<String>,
+
+    /// Try every step and report it, also where Outlook would have stopped
+    #[arg(long)]
+    pub all_steps: bool,
+
+    /// Leave this step out (may be given again)
+    #[arg(long, value_enum, value_name = "STEP", value_delimiter = ',')]
+    pub exclude: Vec<SearchStep>,
+
+    /// Read this local file where Outlook reads one
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub local_xml: Option<PathBuf>,
+
+    /// Ask the JSON service (Autodiscover V2), too
+    #[arg(long)]
+    pub v2: bool,
+
+    /// Ask Exchange Online, too
+    #[arg(long)]
+    pub microsoft_365: bool,
+
+    /// Trust this host, and what lies below it, without a question (may be given again)
+    #[arg(long, value_name = "HOST")]
+    pub allow_redirect: Vec<String>,
+}
+
+/// The directory beside `automend test`.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Directory")]
+pub(crate) struct TestDirectory {
+    /// Search this directory for service connection points, and for what is wrong with the user
+    #[arg(short, long, env = "AUTOMEND_DIRECTORY", value_name = "WHERE")]
+    pub directory: Option<String>,
+
+    /// Log in to the directory as this user (else AUTOMEND_DIRECTORY_USER)
+    #[arg(long, value_name = "NAME")]
+    pub directory_user: Option<String>,
+
+    /// Read the directory's password from the first line of this file (else AUTOMEND_DIRECTORY_PASSWORD,
+    /// else a prompt)
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub directory_password_file: Option<PathBuf>,
+
+    /// Switch an ldap:// connection to TLS before logging in
+    #[arg(long)]
+    pub start_tls: bool,
+
+    /// Allow an ldap:// connection in clear text: without a password, or to this machine only
+    #[arg(long)]
+    pub allow_plain: bool,
+
+    /// The site of Active Directory in which the client is to be
+    #[arg(long, value_name = "NAME")]
+    pub site: Option<String>,
+}
+
+/// How `automend test` reaches servers.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Network")]
+pub(crate) struct TestNetwork {
+    /// Ask this DNS server
+    #[arg(long, value_name = "IP[:PORT]")]
+    pub resolver: Option<String>,
+
+    /// Connect to ADDRESS for HOST and PORT, as curl does; ADDRESS may have a port (may be given again)
+    #[arg(long, value_name = "HOST:PORT:ADDRESS")]
+    pub resolve: Vec<String>,
+
+    /// Trust the certificate authorities in this PEM file besides those of the system
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub ca: Option<PathBuf>,
+
+    /// Go on for looking where a certificate is not trusted; credentials are not sent there
+    #[arg(long)]
+    pub insecure: bool,
+
+    /// Give up on a connection, and on each request, after so long
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub timeout: u64,
+
+    /// Say that this program asks
+    #[arg(long, value_name = "TEXT")]
+    pub user_agent: Option<String>,
+}
+
+/// A kind of client.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum Protocol {
+    /// Plain XML, as Outlook asks
+    Pox,
+    /// SOAP, as Exchange Web Services clients ask
+    Soap,
+    /// Plain XML, as mobile clients ask
+    Mobilesync,
+}
+
+/// A step of the search.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum SearchStep {
+    /// Service connection points in the directory
+    Scp,
+    /// `https://DOMAIN/`
+    RootDomain,
+    /// `https://autodiscover.DOMAIN/`
+    AutodiscoverHost,
+    /// The local file
+    LocalXml,
+    /// The redirect at `http://autodiscover.DOMAIN/`
+    HttpRedirect,
+    /// SRV records
+    Srv,
+}
+
+/// Form of what `test` reports.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum TestFormat {
+    /// For reading
+    Tree,
+    /// JSON (docs/test.schema.json); with --users a document a line
+    Json,
+}
+
 /// `automend explain`.
 #[derive(Args, Debug)]
 pub(crate) struct Explain {
-    /// The code, such as AM101; without one, all codes are listed
+    /// The code of a finding, such as AM101, or the cause that a test names, such as fault-603; without
+    /// one, all are listed
     pub code: Option<String>,
 }
 
@@ -331,4 +652,67 @@ pub(crate) struct Demo {
     /// Keep the demo's directory, plan and receipt in this folder
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub keep: Option<PathBuf>,
+}
+
+/// `automend trace`.
+#[derive(Args, Debug)]
+#[command(after_help = "Exit status: 0 nothing wrong, 1 findings, 2 the recording cannot be read.")]
+pub(crate) struct Trace {
+    /// The recording: HAR, Fiddler's SAZ, Outlook's olkdisc.log, saved Autodiscover XML, pcap or pcapng,
+    /// each plain or packed with gzip (- for standard input); its kind is told by its content
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "listen")]
+    pub file: Option<PathBuf>,
+
+    /// The TLS secrets of a network capture, a file as SSLKEYLOGFILE names it
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "listen")]
+    pub keys: Option<PathBuf>,
+
+    /// Form of the report
+    #[arg(short, long, value_enum, default_value_t = TraceFormat::Table)]
+    pub format: TraceFormat,
+
+    #[command(flatten)]
+    pub recording: Recording,
+
+    #[command(flatten)]
+    pub source: Source,
+}
+
+/// Form of what `trace` prints.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum TraceFormat {
+    /// For reading
+    Table,
+    /// One JSON document (docs/trace.schema.json)
+    Json,
+}
+
+/// How `automend trace` records.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Recording")]
+pub(crate) struct Recording {
+    /// Record: be a proxy at this address, such as 127.0.0.1:8888, until interrupted
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<std::net::SocketAddr>,
+
+    /// Write the turns to this HAR as they come
+    #[arg(short, long, value_name = "FILE.har", value_hint = ValueHint::FilePath, requires = "listen")]
+    pub output: Option<PathBuf>,
+
+    /// Look into the connections to this host, too (*.contoso.com for all below it, * for all; may be given
+    /// again); without it only autodiscover hosts, and hosts that Autodiscover named
+    #[arg(long, value_name = "HOST", requires = "listen")]
+    pub intercept: Vec<String>,
+
+    /// Write logins, cookies and passwords into the HAR instead of leaving them out
+    #[arg(long, requires = "listen")]
+    pub keep_secrets: bool,
+
+    /// Keep the authority that signs for intercepted hosts in this folder
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, requires = "listen")]
+    pub ca_folder: Option<PathBuf>,
+
+    /// Let other machines use the proxy
+    #[arg(long, requires = "listen")]
+    pub allow_others: bool,
 }

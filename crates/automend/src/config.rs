@@ -3,6 +3,7 @@
 //! A flag beats the environment, which beats the file. Everything else in the program sees only
 //! [`Settings`]. This is the only module that reads the environment.
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,12 +13,15 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use crate::args;
+use crate::serve::settings::{Section, Source};
 
 /// Where the directory is and how to talk to it.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     /// The directory.
     pub directory: Where,
+    /// Other servers of the same directory, for when that one does not answer.
+    pub others: Vec<Url>,
     /// Who logs in.
     pub user: Option<String>,
     /// Where the password comes from.
@@ -93,7 +97,14 @@ struct File {
     base: Vec<String>,
     page_size: Option<u32>,
     timeout: Option<u64>,
+    serve: Option<Section>,
 }
+
+/// The variables with user and password of the directory.
+const DIRECTORY_LOGIN: [&str; 2] = ["AUTOMEND_USER", "AUTOMEND_PASSWORD"];
+/// The same where the mail server is logged in to, too.
+const DIRECTORY_LOGIN_BESIDE_A_TEST: [&str; 2] =
+    ["AUTOMEND_DIRECTORY_USER", "AUTOMEND_DIRECTORY_PASSWORD"];
 
 const FILE_NAME: &str = "automend.toml";
 const PAGE_SIZE: u32 = 1000;
@@ -102,8 +113,39 @@ const TIMEOUT: Duration = Duration::from_secs(120);
 impl Settings {
     /// Reads what was typed together with the environment and the file.
     pub(crate) fn read(source: &args::Source, config: Option<&Path>) -> Result<Self> {
+        Self::with(source, config, DIRECTORY_LOGIN)
+    }
+
+    /// The same for a test, where the plain names belong to the login at the mail server.
+    pub(crate) fn read_beside_a_test(
+        beside: &args::TestDirectory,
+        ca: Option<&Path>,
+        config: Option<&Path>,
+    ) -> Result<Option<Self>> {
+        if beside.directory.is_none() {
+            return Ok(None);
+        }
+        let source = args::Source {
+            directory: beside.directory.iter().cloned().collect(),
+            user: beside.directory_user.clone(),
+            password_file: beside.directory_password_file.clone(),
+            ca: ca.map(Path::to_path_buf),
+            start_tls: beside.start_tls,
+            allow_plain: beside.allow_plain,
+            ..args::Source::default()
+        };
+        Self::with(&source, config, DIRECTORY_LOGIN_BESIDE_A_TEST).map(Some)
+    }
+
+    fn with(source: &args::Source, config: Option<&Path>, login: [&str; 2]) -> Result<Self> {
+        let [user, password] = login;
         let file = File::read(config)?;
-        let Some(directory) = source.directory.clone().or(file.directory) else {
+        let named: Vec<String> = if source.directory.is_empty() {
+            file.directory.into_iter().collect()
+        } else {
+            source.directory.clone()
+        };
+        let Some((directory, others)) = Where::parse_all(&named)? else {
             bail!(
                 "no directory: give --directory (ldaps://HOST, FILE.ldif or DIR), AUTOMEND_DIRECTORY, \
                  or directory in {FILE_NAME}"
@@ -116,17 +158,18 @@ impl Settings {
         };
         let password = match source.password_file.clone().or(file.password) {
             Some(path) => Password::File(path),
-            None => environment("AUTOMEND_PASSWORD").map_or(Password::Prompt, |text| {
+            None => environment(password).map_or(Password::Prompt, |text| {
                 Password::Environment(SecretString::from(text))
             }),
         };
         Ok(Self {
-            directory: Where::parse(&directory)?,
+            directory,
+            others,
             // Not read by the command line itself: what is typed may mean more there (see `audit`).
             user: source
                 .user
                 .clone()
-                .or_else(|| environment("AUTOMEND_USER"))
+                .or_else(|| environment(user))
                 .or(file.user),
             password,
             ca: source.ca.clone().or(file.ca),
@@ -152,6 +195,7 @@ impl Settings {
     pub(crate) fn of(directory: Where) -> Self {
         Self {
             directory,
+            others: Vec::new(),
             user: None,
             password: Password::Prompt,
             ca: None,
@@ -167,6 +211,7 @@ impl Settings {
     pub(crate) fn at(&self, url: Url) -> Self {
         Self {
             directory: Where::Server(url),
+            others: Vec::new(),
             ..self.clone()
         }
     }
@@ -183,18 +228,7 @@ impl Settings {
     /// The password; asks for it on the terminal when nothing else tells it.
     pub(crate) fn password(&self) -> Result<SecretString> {
         match &self.password {
-            Password::File(path) => {
-                let text = std::fs::read_to_string(path)
-                    .with_context(|| format!("reading the password file {}", path.display()))?;
-                let line = text.lines().next().unwrap_or_default();
-                if line.is_empty() {
-                    bail!(
-                        "the first line of the password file {} is empty",
-                        path.display()
-                    );
-                }
-                Ok(SecretString::from(line.to_owned()))
-            }
+            Password::File(path) => first_line(path),
             Password::Environment(secret) => Ok(secret.clone()),
             Password::Prompt => {
                 let user = self.user.as_deref().unwrap_or_default();
@@ -218,8 +252,87 @@ impl Settings {
     }
 }
 
+/// `[serve]` of the configuration, and where it stands.
+pub(crate) fn serve_section(named: Option<&Path>) -> Result<(Section, Source)> {
+    let Some(source) = Source::find(named)? else {
+        return Ok(Default::default());
+    };
+    let section = File::parse(&source)?.serve.unwrap_or_default();
+    Ok((section, source))
+}
+
+/// A secret that a file keeps on its first line.
+fn first_line(path: &Path) -> Result<SecretString> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("reading the password file {}", path.display()))?;
+    let line = text.lines().next().unwrap_or_default();
+    if line.is_empty() {
+        bail!(
+            "the first line of the password file {} is empty",
+            path.display()
+        );
+    }
+    Ok(SecretString::from(line.to_owned()))
+}
+
+/// How a test logs in at mail servers.
+#[derive(Clone, Debug)]
+pub(crate) struct TestLogin {
+    /// The user, where it is not the address.
+    pub user: Option<String>,
+    password: Password,
+    /// A token for Bearer.
+    pub token: Option<SecretString>,
+}
+
+impl TestLogin {
+    /// Reads what was typed together with the environment.
+    pub(crate) fn read(login: &args::TestLogin) -> Result<Self> {
+        let secret = |name| environment(name).map(SecretString::from);
+        Ok(Self {
+            user: login.user.clone().or_else(|| environment("AUTOMEND_USER")),
+            password: match &login.password_file {
+                Some(path) => Password::File(path.clone()),
+                None => secret("AUTOMEND_PASSWORD").map_or(Password::Prompt, Password::Environment),
+            },
+            token: match &login.bearer_file {
+                Some(path) => Some(first_line(path)?),
+                None => secret("AUTOMEND_TOKEN"),
+            },
+        })
+    }
+
+    /// The password; `None` where nothing tells it and nobody can be asked.
+    pub(crate) fn password(&self, user: &str) -> Result<Option<SecretString>> {
+        match &self.password {
+            Password::File(path) => first_line(path).map(Some),
+            Password::Environment(secret) => Ok(Some(secret.clone())),
+            Password::Prompt if !std::io::stdin().is_terminal() => Ok(None),
+            Password::Prompt => {
+                let text = rpassword::prompt_password(format!("Password of {user}: "))
+                    .context("asking for the password")?;
+                Ok(Some(SecretString::from(text)))
+            }
+        }
+    }
+}
+
 impl File {
     fn read(named: Option<&Path>) -> Result<Self> {
+        match Source::find(named)? {
+            Some(source) => Self::parse(&source),
+            None => Ok(Self::default()),
+        }
+    }
+
+    fn parse(source: &Source) -> Result<Self> {
+        toml::from_str(&source.text).map_err(|error| anyhow!("{}: {error}", source.path.display()))
+    }
+}
+
+impl Source {
+    /// Reads the file that is named, or else the first that is there.
+    fn find(named: Option<&Path>) -> Result<Option<Self>> {
         let found = || {
             let home = environment("XDG_CONFIG_HOME")
                 .map(PathBuf::from)
@@ -233,12 +346,21 @@ impl File {
             .find(|path| path.is_file())
         };
         let Some(path) = named.map(Path::to_path_buf).or_else(found) else {
-            return Ok(Self::default());
+            return Ok(None);
         };
         let text = std::fs::read_to_string(&path)
             .with_context(|| format!("reading {}", path.display()))?;
-        toml::from_str(&text).map_err(|error| anyhow!("{}: {error}", path.display()))
+        Ok(Some(Self { path, text }))
     }
+}
+
+/// Where this user's programs keep what is theirs.
+pub(crate) fn data_folder() -> Option<PathBuf> {
+    let home = || environment("HOME").map(|home| Path::new(&home).join(".local/share"));
+    let folder = environment("XDG_DATA_HOME")
+        .or_else(|| environment("LOCALAPPDATA"))
+        .map(PathBuf::from);
+    Some(folder.or_else(home)?.join("automend"))
 }
 
 #[allow(clippy::disallowed_methods, reason = "this is the place")]
@@ -252,6 +374,36 @@ pub(crate) fn kerberos_file() -> PathBuf {
 }
 
 impl Where {
+    /// Reads several servers of one directory, by commas or one by one; or one file or folder.
+    fn parse_all(named: &[String]) -> Result<Option<(Self, Vec<Url>)>> {
+        let parts = named.iter().flat_map(|text| {
+            // A comma may stand in the name of a file.
+            let several = text.contains("://");
+            text.split(move |c| several && c == ',')
+                .map(str::trim)
+                .filter(|part| !part.is_empty())
+        });
+        let mut all = parts
+            .map(Self::parse)
+            .collect::<Result<Vec<_>>>()?
+            .into_iter();
+        let Some(first) = all.next() else {
+            return Ok(None);
+        };
+        let mut others = Vec::new();
+        for other in all {
+            match (&first, other) {
+                (Self::Server(_), Self::Server(url)) => others.push(url),
+                (_, other) => bail!(
+                    "{} and {} cannot be one directory; several can only be servers",
+                    first.shown(),
+                    other.shown()
+                ),
+            }
+        }
+        Ok(Some((first, others)))
+    }
+
     /// Reads what `--directory` was given.
     pub(crate) fn parse(text: &str) -> Result<Self> {
         if text == "-" {
@@ -285,6 +437,17 @@ impl Where {
             Self::Server(url) => url.to_string(),
             Self::Ldif(path) | Self::Embedded(path) => path.display().to_string(),
             Self::StandardInput => "standard input".to_owned(),
+        }
+    }
+
+    /// The command that mends what was found here: a file is only read, so its mend is for other tools.
+    pub(crate) fn mending_command(&self) -> String {
+        match self {
+            Self::Server(_) | Self::Embedded(_) => {
+                format!("automend fix --directory {}", self.shown())
+            }
+            Self::Ldif(_) => format!("automend fix --directory {} --export ldif", self.shown()),
+            Self::StandardInput => "automend fix --directory - --export ldif".to_owned(),
         }
     }
 }

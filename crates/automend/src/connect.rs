@@ -4,6 +4,7 @@
 //! password beyond this machine. Certificates are always checked, against the system's authorities and
 //! those of `--ca`. Failures name the host and what to do.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -132,10 +133,21 @@ fn refusal(error: &Error) -> Option<&'static str> {
 }
 
 fn tls(settings: &Settings) -> Result<ClientConfig> {
+    let roots = authorities(settings.ca.as_deref())?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    Ok(ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .context("setting up TLS")?
+        .with_root_certificates(roots)
+        .with_no_client_auth())
+}
+
+/// The certificate authorities of the system, and those in a PEM file besides.
+pub(crate) fn authorities(ca: Option<&Path>) -> Result<RootCertStore> {
     let mut roots = RootCertStore::empty();
     let system = rustls_native_certs::load_native_certs();
     roots.add_parsable_certificates(system.certs);
-    if let Some(path) = &settings.ca {
+    if let Some(path) = ca {
         let mut added = 0;
         for certificate in CertificateDer::pem_file_iter(path)
             .map_err(|error| anyhow!("reading --ca {}: {error}", path.display()))?
@@ -154,12 +166,7 @@ fn tls(settings: &Settings) -> Result<ClientConfig> {
     if roots.is_empty() {
         bail!("no certificate authority to trust: the system has none; give --ca FILE");
     }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    Ok(ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .context("setting up TLS")?
-        .with_root_certificates(roots)
-        .with_no_client_auth())
+    Ok(roots)
 }
 
 fn tls_error(url: &Url, error: std::io::Error) -> anyhow::Error {

@@ -1,10 +1,11 @@
-//! `automend explain CODE`: the page of a finding code.
+//! `automend explain CODE`: the page of a finding code, or what a cause that a test names means.
 
 use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use automend_core::finding::Code;
+use automend_core::verdict::Cause;
 
 use crate::args;
 
@@ -20,12 +21,27 @@ pub(crate) fn run(args: &args::Explain) -> Result<ExitCode> {
                 code.title()
             )?;
         }
+        writeln!(out)?;
+        for cause in Cause::ALL {
+            writeln!(out, "{:<26} {}", cause.code(), cause.what())?;
+        }
         return Ok(ExitCode::SUCCESS);
     };
-    let Some(code) = Code::parse(text) else {
+    if let Some(code) = Code::parse(text) {
+        write!(out, "{}", page(code))?;
+    } else if let Some(cause) = Cause::parse(&text.to_ascii_lowercase()) {
+        let explanation = cause.explain("ADDRESS");
+        writeln!(out, "{cause}: {}\n\n{}", explanation.what, explanation.why)?;
+        if let Some(advice) = explanation.advice {
+            writeln!(out, "To do: {advice}")?;
+        }
+        if let Some(hint) = explanation.hint {
+            let sure = hint.certainty.as_str();
+            writeln!(out, "Outlook shows 0x{:08X} ({sure}).", hint.code)?;
+        }
+    } else {
         bail!("{text}: no such code; automend explain lists them all");
-    };
-    write!(out, "{}", page(code))?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -3,6 +3,7 @@
 //! Everything that touches the world is in this crate, one module a command. Exit status: 0 nothing
 //! wrong, 1 something was found, 2 the work could not be done.
 
+mod answer;
 mod args;
 mod audit;
 #[allow(
@@ -19,8 +20,12 @@ mod demo;
 mod directory;
 mod explain;
 mod fix;
+mod http;
+mod serve;
 mod show;
 mod store;
+mod test;
+mod trace;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -59,8 +64,11 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
     match &arguments.command {
         Command::Audit(args) => waiting(audit::run(args, config)),
         Command::Show(args) => waiting(show::run(args, config)),
+        Command::Test(args) => waiting(test::run(args, config)),
         Command::Fix(args) => waiting(fix::run(args, config)),
         Command::Undo(args) => waiting(fix::undo::run(args, config)),
+        Command::Serve(args) => serve::run(args, config),
+        Command::Trace(args) => waiting(trace::run(args, config)),
         Command::Explain(args) => explain::run(args),
         Command::Directory(command) => store::run(command),
         Command::Demo(args) => waiting(demo::run(args)),

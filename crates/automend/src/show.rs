@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use automend_autodiscover::pox::{Stamp, answer};
+use automend_autodiscover::services::{Abilities, Services};
 use automend_core::entry::{Class, Entry};
 use automend_core::finding::Code;
 use automend_core::names::SmtpAddress;
@@ -28,8 +29,8 @@ use crate::directory::{Directory, who};
 pub(crate) async fn run(args: &args::Show, config: Option<&std::path::Path>) -> Result<ExitCode> {
     let settings = Settings::read(&args.source, config)?;
     let mut directory = Directory::open(&settings).await?;
-    let named = settings.directory.shown();
-    let shown = Shown::of(&mut directory, named, &who(&args.subject)?).await?;
+    let mend = settings.directory.mending_command();
+    let shown = Shown::of(&mut directory, mend, &who(&args.subject)?).await?;
     let mut out = anstream::stdout();
     match args.format {
         ShowFormat::Table => shown.print(&mut out)?,
@@ -37,11 +38,7 @@ pub(crate) async fn run(args: &args::Show, config: Option<&std::path::Path>) -> 
             serde_json::to_writer_pretty(&mut out, &shown.to_json())?;
             writeln!(out)?;
         }
-        ShowFormat::Xml => writeln!(
-            out,
-            "{}",
-            answer(&shown.faithful.outcome, &stamp(clock::now()))?
-        )?,
+        ShowFormat::Xml => writeln!(out, "{}", xml(&shown.faithful.outcome)?)?,
     }
     for defect in directory.take_defects() {
         eprintln!("note: {}", plain(defect));
@@ -64,7 +61,7 @@ pub(crate) fn stamp(at: Timestamp) -> Stamp {
 
 /// A user, seen from both sides.
 struct Shown {
-    directory: String,
+    mending_command: String,
     asked: String,
     faithful: Resolved,
     healthy: Resolved,
@@ -73,7 +70,7 @@ struct Shown {
 }
 
 impl Shown {
-    async fn of(directory: &mut Directory, named: String, who: &Who) -> Result<Self> {
+    async fn of(directory: &mut Directory, mending_command: String, who: &Who) -> Result<Self> {
         let mut known = Known::default();
         let request = |policy| Request {
             who: who.clone(),
@@ -105,7 +102,7 @@ impl Shown {
             Who::LegacyDn(legacy) => legacy.clone(),
         };
         Ok(Self {
-            directory: named,
+            mending_command,
             asked,
             faithful,
             healthy,
@@ -198,8 +195,8 @@ impl Shown {
         {
             writeln!(
                 out,
-                "To mend: automend fix --directory {} --only {:?}",
-                self.directory,
+                "To mend: {} --only {:?}",
+                plain(&self.mending_command),
                 stale.owner.dn.as_str()
             )?;
         }
@@ -317,5 +314,18 @@ pub(crate) async fn exchange_answer(directory: &mut Directory, address: &str) ->
         follow: 0,
     };
     let resolved = directory.resolve(&request, &mut Known::default()).await?;
-    answer(&resolved.outcome, &stamp(clock::now())).context("writing the answer")
+    xml(&resolved.outcome)
+}
+
+/// The answer as XML, without hosts and URLs: these are configuration, and here is none.
+fn xml(outcome: &Outcome) -> Result<String> {
+    let mut xml = Vec::new();
+    answer(
+        outcome,
+        &Services::default(),
+        Abilities::default(),
+        &stamp(clock::now()),
+        &mut xml,
+    );
+    String::from_utf8(xml).context("the answer is no text")
 }

@@ -21,6 +21,8 @@ pub enum FaultCode {
     UnknownAddress,
     /// 600: the request cannot be read.
     InvalidRequest,
+    /// 601: nobody answers in the schema that the client accepts.
+    NoProvider,
     /// 603: an object that the answer needs cannot be found.
     UserNotFound,
 }
@@ -31,15 +33,18 @@ impl FaultCode {
         match self {
             Self::UnknownAddress => 500,
             Self::InvalidRequest => 600,
+            Self::NoProvider => 601,
             Self::UserNotFound => 603,
         }
     }
 
-    /// The `Message` that Exchange sends with it.
+    /// The `Message` that Exchange sends with it; for 601 no capture is known, and the words are those
+    /// of other servers.
     pub fn message(self) -> &'static str {
         match self {
             Self::UnknownAddress => "The email address can't be found.",
             Self::InvalidRequest => "Invalid Request",
+            Self::NoProvider => "Provider is not available",
             Self::UserNotFound => "The Active Directory user wasn't found.",
         }
     }

@@ -35,6 +35,7 @@
 )]
 
 pub mod checks;
+pub mod discovery;
 pub mod dn;
 pub mod entry;
 pub mod fault;
@@ -47,4 +48,5 @@ pub mod policy;
 pub mod recipient;
 pub mod resolve;
 pub mod settings;
+pub mod verdict;
 pub mod view;

@@ -17,12 +17,12 @@ use crate::finding::{Code, Evidence, Finding, Subject};
 use crate::names::{SmtpAddress, attribute};
 use crate::owner::{self, Owner, Stale};
 use crate::policy::Policy;
-use crate::settings::{AlternativeKind, AlternativeMailbox, Locator, Outcome, Settings};
+use crate::settings::{AlternativeKind, AlternativeMailbox, Locator, Outcome, Place, Settings};
 use crate::view::{Answer, Asking, Need, View};
 use crate::{checks::links, settings};
 
 /// Whose answer is wanted.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub enum Who {
     /// The user with this address, as Outlook asks.
     Address(SmtpAddress),
@@ -475,17 +475,26 @@ fn offer<V: View>(
         .or(primary.clone())
     {
         Some(address) => Locator::Address(address.to_string()),
-        None => Locator::LegacyDn {
-            legacy_dn: entry.legacy_dn.clone()?,
-            server: owner::server_name(entry.home_server.as_deref()?).to_owned(),
-        },
+        None => Locator::Place(place(entry)?),
     };
-    let owner_address = primary.filter(|_| matches!(locator, Locator::Address(_)));
+    let by_address = matches!(locator, Locator::Address(_));
     Some(AlternativeMailbox {
         kind,
         display_name: entry.shown(),
+        owner_address: primary.filter(|_| by_address),
+        // A server of the other half of a hybrid is nobody's here.
+        place: Some(entry)
+            .filter(|entry| by_address && !owner::is_remote(entry))
+            .and_then(place),
         locator,
-        owner_address,
+    })
+}
+
+/// What Exchange 2010 told of a mailbox.
+fn place(entry: &Entry) -> Option<Place> {
+    Some(Place {
+        legacy_dn: entry.legacy_dn.clone()?,
+        server: owner::server_name(entry.home_server.as_deref()?).to_owned(),
     })
 }
 
@@ -497,6 +506,7 @@ fn archive(user: &Entry, address: &SmtpAddress) -> Option<AlternativeMailbox> {
         display_name: user.archive.name.clone().unwrap_or_else(|| user.shown()),
         locator: settings::Locator::Address(format!("ExchangeGuid+{guid}@{}", address.domain())),
         owner_address: Some(address.clone()),
+        place: None,
     })
 }
 

@@ -39,6 +39,8 @@ pub struct AlternativeMailbox {
     pub locator: Locator,
     /// `OwnerSmtpAddress`, only beside an SMTP address.
     pub owner_address: Option<SmtpAddress>,
+    /// The other way to find it, for old clients, where the locator is an address.
+    pub place: Option<Place>,
 }
 
 /// The two legal shapes; the specification forbids to mix them.
@@ -47,12 +49,16 @@ pub enum Locator {
     /// `SmtpAddress`: the client asks Autodiscover again, Exchange 2013 and later.
     Address(String),
     /// `LegacyDN` and `Server`, Exchange 2010.
-    LegacyDn {
-        /// `LegacyDN`.
-        legacy_dn: String,
-        /// `Server`.
-        server: String,
-    },
+    Place(Place),
+}
+
+/// Where a mailbox is, without asking Autodiscover again.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Place {
+    /// `LegacyDN`.
+    pub legacy_dn: String,
+    /// `Server`.
+    pub server: String,
 }
 
 /// The `Type` of an alternative mailbox.

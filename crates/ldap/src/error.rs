@@ -67,14 +67,13 @@ pub enum Error {
     /// The connection ended before the answer came.
     #[error("connection closed by the server{}", Detail(notice.as_deref().unwrap_or_default()))]
     Closed {
-        /// The text of the server's notice of disconnection (RFC 4511 4.4.1), if it sent one.
+        /// The text of the server's notice of disconnection (RFC 4511 4.4.1), or what the end cut off.
         notice: Option<String>,
     },
-    /// The stream failed.
-    #[error("connection failed: {source}")]
+    /// The stream failed on our side; what the peer ended is [`Error::Closed`].
+    #[error("connection failed")]
     Io {
         /// What the stream reported.
-        #[from]
         source: io::Error,
     },
     /// No whole message came in time.
@@ -93,6 +92,20 @@ pub enum Error {
         /// What is wrong with it.
         why: &'static str,
     },
+}
+
+/// A peer that closes while we still write makes some systems report a reset or a broken pipe, and TLS
+/// an end in the middle: whichever comes first, it is the peer who ended the connection.
+impl From<io::Error> for Error {
+    fn from(source: io::Error) -> Self {
+        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+        match source.kind() {
+            BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof => {
+                Self::Closed { notice: None }
+            }
+            _ => Self::Io { source },
+        }
+    }
 }
 
 /// A text after a colon, or nothing when it is empty.
@@ -253,6 +266,14 @@ mod tests {
             "noSuchAttribute (16)"
         );
         assert_eq!(ResultCode(4711).to_string(), "result code 4711");
+    }
+
+    #[test]
+    fn a_reset_is_told_as_the_end_that_the_peer_made() {
+        let reset = Error::from(io::Error::from(io::ErrorKind::ConnectionReset));
+        assert!(matches!(reset, Error::Closed { notice: None }), "{reset}");
+        let other = Error::from(io::Error::from(io::ErrorKind::InvalidData));
+        assert!(matches!(other, Error::Io { .. }), "{other}");
     }
 
     #[test]

@@ -70,7 +70,7 @@ async fn bytes_that_are_no_message_are_told_apart() {
         ),
         (
             &[0x30, 5, 2],
-            "connection failed: it ended inside a message",
+            "connection closed by the server: inside a message",
         ),
         (
             &[0x30, 0],

@@ -96,6 +96,7 @@ pub(crate) async fn audit(
     defects.append(&mut notes);
     Ok(Report {
         directory: settings.directory.shown(),
+        mending_command: settings.directory.mending_command(),
         at: clock::now(),
         counts,
         findings,

@@ -239,6 +239,10 @@ fn domains(reading: &Reading) -> Result<Domains, Error> {
         if !head.rdn().eq_ignore_ascii_case("CN=Configuration") {
             continue;
         }
+        // A part of a directory need not have it.
+        if reading.object(&partitions)?.is_none() {
+            continue;
+        }
         for object in reading.subtree(&partitions, automend_directory::Scope::One)? {
             let object = object?;
             if let (Some(short), Some(Ok(head))) = (

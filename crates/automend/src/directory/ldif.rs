@@ -105,7 +105,7 @@ impl Ldif {
     }
 
     /// Hands every object of the file to `look`.
-    fn scan(&mut self, mut look: impl FnMut(&Record<'_>, &Dn)) -> Result<()> {
+    pub(super) fn scan(&mut self, mut look: impl FnMut(&Record<'_>, &Dn)) -> Result<()> {
         let (reader, _) = self.reader()?;
         let mut blocks = Blocks::new(reader);
         let mut defects = Vec::new();

@@ -113,8 +113,9 @@ pub(crate) async fn run(args: &args::Fix, config: Option<&Path>) -> Result<ExitC
     let mut receipt = Receipt::create(&path, header)?;
     let applied = apply(&mut directory, &planned, &mut receipt, args.writing.rate).await;
     say!(
-        "Receipt: {0}  (undo: automend undo {0})",
-        receipt.path().display()
+        "Receipt: {0}  (undo: automend undo {0} --directory {1})",
+        receipt.path().display(),
+        settings.directory.shown()
     );
     let applied = applied?;
     let converged = replicated(

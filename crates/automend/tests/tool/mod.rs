@@ -4,6 +4,8 @@
 
 #![allow(dead_code, reason = "each test file uses a part of this")]
 
+pub(crate) mod schema;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

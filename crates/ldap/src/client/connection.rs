@@ -372,8 +372,9 @@ async fn read_all<S: AsyncRead>(
                 return Ok(None);
             }
             // A lost connection, not a rude peer: whoever asked may ask again.
-            let ended = "it ended inside a message";
-            return Err(std::io::Error::new(std::io::ErrorKind::UnexpectedEof, ended).into());
+            return Err(Error::Closed {
+                notice: Some("inside a message".to_owned()),
+            });
         }
     }
 }

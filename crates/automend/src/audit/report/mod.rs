@@ -27,6 +27,8 @@ pub(crate) use table::{plural, print_findings};
 pub(crate) struct Report {
     /// The directory, as it was named.
     pub directory: String,
+    /// The command that mends what was found.
+    pub mending_command: String,
     /// When.
     pub at: Timestamp,
     /// How many of everything.

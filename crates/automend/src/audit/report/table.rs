@@ -39,11 +39,7 @@ pub(super) fn write(report: &Report, out: &mut impl Write, colours: bool) -> io:
         .iter()
         .any(|finding| finding.code.is_stale_link())
     {
-        writeln!(
-            out,
-            "\nTo mend: automend fix --directory {} (shows the plan first)",
-            plain(&report.directory)
-        )?;
+        writeln!(out, "\nTo mend: {}", plain(&report.mending_command))?;
     }
     if let Some(finding) = report.findings.first() {
         writeln!(out, "To understand: automend explain {}", finding.code)?;

@@ -225,6 +225,23 @@ async fn failures_are_throttled_by_account_and_a_good_login_that_is_known_is_not
     assert!(matches!(verdict, Verdict::Throttled(_)), "{verdict:?}");
 }
 
+#[tokio::test]
+async fn a_client_that_asks_several_hosts_at_once_makes_one_mistake() {
+    let company = Company::new(&[Scheme::Basic]);
+    for n in 1..Limits::EMBEDDED.account {
+        let wrong = format!("wrong-{n}");
+        let verdicts = tokio::join!(
+            company.basic("jim", &wrong),
+            company.basic("jim", &wrong),
+            company.basic("jim", &wrong),
+        );
+        for verdict in [verdicts.0, verdicts.1, verdicts.2] {
+            refused(verdict);
+        }
+    }
+    name(company.basic("jim", "Wint3r-Regen").await);
+}
+
 /// One message of a client, and what the gate says to it.
 async fn turn(
     company: &Company,

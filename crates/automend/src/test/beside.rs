@@ -1,0 +1,146 @@
+//! The directory beside a test: the servers that it names, and whose link is to blame.
+//!
+//! Invariant: it only reads, and what is stale the resolver says, as in an audit.
+
+use std::collections::HashMap;
+
+use anyhow::{Context, Result};
+use automend_core::discovery::{Host, Scp};
+use automend_core::finding::Finding;
+use automend_core::names::SmtpAddress;
+use automend_core::policy::Policy;
+use automend_core::resolve::{Request, Resolved, Who};
+use automend_core::settings::Outcome;
+use automend_core::view::Known;
+use tokio::sync::Mutex;
+
+use crate::audit::FOLLOW;
+use crate::config::{Scheme, Settings, Url, Where};
+use crate::directory::Directory;
+
+/// The directory at hand, opened when somebody first asks.
+pub(super) struct Beside {
+    settings: Settings,
+    opened: Mutex<Opened>,
+}
+
+#[derive(Default)]
+struct Opened {
+    directory: Option<Directory>,
+    /// Service connection points, by the directory server that a pointer named.
+    points: HashMap<Option<Host>, Vec<Scp>>,
+}
+
+/// What the directory says of somebody whose Autodiscover fails.
+#[derive(Debug)]
+pub(super) struct Blame {
+    /// The directory, as it was named.
+    pub directory: String,
+    /// What is wrong, the worst first.
+    pub findings: Vec<Finding>,
+    /// What Exchange would answer according to this directory.
+    pub expected: Outcome,
+    /// The command that mends it.
+    pub mend: Option<String>,
+    /// What could not be read.
+    pub defects: Vec<String>,
+}
+
+impl Beside {
+    pub(super) fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            opened: Mutex::default(),
+        }
+    }
+
+    /// The directory's server, if it is one.
+    pub(super) fn host(&self) -> Option<Host> {
+        match &self.settings.directory {
+            Where::Server(url) => Host::parse(&url.host),
+            Where::Ldif(_) | Where::StandardInput | Where::Embedded(_) => None,
+        }
+    }
+
+    /// Service connection points, of the server that a pointer names where there is one.
+    pub(super) async fn points(&self, at: Option<&Host>) -> Result<Vec<Scp>> {
+        let mut opened = self.opened.lock().await;
+        if let Some(known) = opened.points.get(&at.cloned()) {
+            return Ok(known.clone());
+        }
+        let found = match at {
+            None => {
+                let directory = opened.directory(&self.settings).await?;
+                directory.service_connection_points().await?
+            }
+            Some(host) => {
+                let settings = self.elsewhere(host)?;
+                let mut directory = Directory::open(&settings).await?;
+                directory.service_connection_points().await?
+            }
+        };
+        opened.points.insert(at.cloned(), found.clone());
+        Ok(found)
+    }
+
+    /// The same login at another server.
+    fn elsewhere(&self, host: &Host) -> Result<Settings> {
+        let scheme = match &self.settings.directory {
+            Where::Server(url) if url.scheme == Scheme::Ldap => Scheme::Ldap,
+            _ => Scheme::Ldaps,
+        };
+        let url = Url::at(scheme, &host.to_string()).with_context(|| format!("reading {host}"))?;
+        Ok(self.settings.at(url))
+    }
+
+    /// What is wrong with somebody.
+    pub(super) async fn blame(&self, address: &SmtpAddress) -> Result<Blame> {
+        let mut opened = self.opened.lock().await;
+        let directory = opened.directory(&self.settings).await?;
+        let request = Request {
+            who: Who::Address(address.clone()),
+            policy: Policy::Faithful,
+            follow: FOLLOW,
+        };
+        let resolved = directory.resolve(&request, &mut Known::default()).await?;
+        let shown = self.settings.directory.shown();
+        Ok(Blame {
+            mend: mend(&resolved, &shown),
+            directory: shown,
+            findings: resolved.findings,
+            expected: resolved.outcome,
+            defects: directory.take_defects(),
+        })
+    }
+}
+
+impl Blame {
+    /// What Exchange would answer, in a word.
+    pub(super) fn expected(&self) -> String {
+        match &self.expected {
+            Outcome::Settings(_) => "settings".to_owned(),
+            Outcome::Redirect(address) => format!("redirect to {address}"),
+            Outcome::Fault(fault) => format!("error {}", fault.code.number()),
+        }
+    }
+}
+
+impl Opened {
+    async fn directory(&mut self, settings: &Settings) -> Result<&mut Directory> {
+        if self.directory.is_none() {
+            self.directory = Some(Directory::open(settings).await?);
+        }
+        self.directory.as_mut().context("opening the directory")
+    }
+}
+
+/// The command that removes every stale link of a user.
+fn mend(resolved: &Resolved, directory: &str) -> Option<String> {
+    let owners: Vec<String> = resolved
+        .findings
+        .iter()
+        .filter(|finding| finding.code.is_stale_link())
+        .map(|finding| format!(" --only {:?}", finding.subject.dn.as_str()))
+        .collect();
+    (!owners.is_empty()).then(|| format!("automend fix --directory {directory}{}", owners.concat()))
+}

@@ -1,0 +1,451 @@
+//! Logins at servers: one at a time until one works, and none any more once they are rejected.
+//!
+//! RFC 9110 11 (challenges), RFC 4559 (NTLM and Negotiate belong to a connection).
+//!
+//! Invariants: a wrong password costs one login at most, however many hosts, mailboxes and users are
+//! tested at once, unless more are allowed; never two at one host. Nothing is sent over a connection
+//! whose certificate is not trusted, or that is not TLS. A scheme that is chosen is never left for a
+//! weaker one.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::Result;
+use automend_core::discovery::{Answer, Dialect, Host, Login, Scheme as UrlScheme, Url};
+use automend_core::verdict::Cause;
+use tokio::sync::{Mutex as Waiting, MutexGuard, OnceCell};
+
+use super::secrets::Secrets;
+use crate::answer::{Heard, Judged, judge};
+use crate::auth::Scheme;
+use crate::auth::client::{Challenge, ClientLogin, Credentials, challenges, choose, is_refused};
+use crate::http::{Connection, Failure, Request, Turn, Web};
+
+/// Requests of one login; Kerberos and NTLM need three.
+const MOST_LEGS: usize = 8;
+
+/// The logins of one account.
+pub(super) struct Logins {
+    /// Where the credentials come from, asked for when a server first wants them.
+    source: Box<dyn Fn() -> Result<Option<Credentials>> + Send + Sync>,
+    credentials: OnceCell<Option<Credentials>>,
+    /// Schemes that may be used.
+    schemes: Vec<Scheme>,
+    /// Rejections after which no login is made any more.
+    most_rejections: u8,
+    rejections: AtomicU8,
+    /// Hosts at which a login worked.
+    good: Mutex<HashSet<Host>>,
+    /// Hosts at which one was rejected.
+    bad: Mutex<HashSet<Host>>,
+    /// Held during a login of which nobody knows how it ends.
+    one: Waiting<()>,
+    /// What must not be shown.
+    pub secrets: Secrets,
+}
+
+/// What came of asking a server.
+pub(super) struct Asked {
+    /// Every request.
+    pub turns: Vec<Turn>,
+    /// What it came to.
+    pub judged: Judged,
+}
+
+/// Leave to log in, for as long as it is held.
+enum Leave<'a> {
+    /// A login worked here before.
+    Good,
+    /// Everybody else waits.
+    First(#[expect(dead_code, reason = "held, not read")] MutexGuard<'a, ()>),
+}
+
+impl Logins {
+    pub(super) fn new(
+        source: impl Fn() -> Result<Option<Credentials>> + Send + Sync + 'static,
+        schemes: Vec<Scheme>,
+        most_rejections: u8,
+    ) -> Self {
+        Self {
+            source: Box::new(source),
+            credentials: OnceCell::new(),
+            schemes,
+            most_rejections,
+            rejections: AtomicU8::new(0),
+            good: Mutex::default(),
+            bad: Mutex::default(),
+            one: Waiting::new(()),
+            secrets: Secrets::default(),
+        }
+    }
+
+    /// How many rejections are still risked.
+    pub(super) fn left(&self) -> u8 {
+        self.most_rejections
+            .saturating_sub(self.rejections.load(Ordering::SeqCst))
+    }
+
+    /// Whether no login is made any more.
+    pub(super) fn are_over(&self) -> bool {
+        self.left() == 0
+    }
+
+    /// Whether a login was rejected.
+    pub(super) fn were_rejected(&self) -> bool {
+        self.rejections.load(Ordering::SeqCst) > 0
+    }
+
+    /// Asks a server, and logs in where it wants that and `login` allows it.
+    pub(super) async fn ask(
+        &self,
+        web: &Web,
+        request: Request,
+        dialect: Dialect,
+        login: Login,
+    ) -> Result<Asked> {
+        let mut turns = Vec::new();
+        let judged = match self.talk(web, request, dialect, login, &mut turns).await? {
+            Ok(judged) => judged,
+            Err(failure) => Judged::failed(failure.cause, failure.detail),
+        };
+        Ok(Asked { turns, judged })
+    }
+
+    async fn talk(
+        &self,
+        web: &Web,
+        request: Request,
+        dialect: Dialect,
+        login: Login,
+        turns: &mut Vec<Turn>,
+    ) -> Result<Result<Judged, Failure>> {
+        let mut connection = match connect(web, &request, turns).await {
+            Ok(connection) => connection,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        let turn = connection.send(request.clone(), None).await;
+        let heard = hear(&turn, dialect);
+        let offered = offers(&turn);
+        turns.push(turn);
+        let Ok(None) = heard else {
+            return Ok(heard.map(|judged| judged.unwrap_or_else(nothing)));
+        };
+        let host = request.url.host().clone();
+        if let Some(refusal) = self.refusal(&request.url, &connection, login) {
+            return Ok(Err(refusal));
+        }
+        let Some(have) = self.credentials().await? else {
+            return Ok(Err(Failure::new(Cause::LoginWanted, shown(&offered))));
+        };
+        let scheme = match self.scheme(&offered, have, login) {
+            Ok(scheme) => scheme,
+            Err(judged) => return Ok(Ok(judged)),
+        };
+        let Some(leave) = self.leave(&host).await else {
+            return Ok(Err(Failure::new(Cause::LoginWithheld, shown(&offered))));
+        };
+        let mut attempt = Attempt {
+            web,
+            request: &request,
+            dialect,
+            have,
+            host: &host,
+            schemes: &self.schemes,
+            secrets: &self.secrets,
+        };
+        let end = attempt.log_in(scheme, &offered, connection, turns).await;
+        self.settle(&end, turns, host);
+        drop(leave);
+        Ok(end)
+    }
+
+    /// Remembers how a login ended.
+    fn settle(&self, end: &Result<Judged, Failure>, turns: &[Turn], host: Host) {
+        let last = turns.last().filter(|turn| turn.login.is_some());
+        let status = last
+            .and_then(|turn| turn.response.as_ref())
+            .map(|heard| heard.status);
+        if matches!(
+            end,
+            Err(failure) if matches!(failure.cause, Cause::LoginRejected | Cause::LoginDowngrade)
+        ) {
+            self.rejections.fetch_add(1, Ordering::SeqCst);
+            lock(&self.bad).insert(host);
+        } else if status.is_some_and(|status| status != 401) {
+            lock(&self.good).insert(host);
+        } else if last.is_some() && !lock(&self.good).contains(&host) {
+            // Whether the directory counted it nobody knows.
+            lock(&self.bad).insert(host);
+        }
+    }
+
+    /// Why no login may be made here, whatever the server offers.
+    fn refusal(&self, url: &Url, connection: &Connection, login: Login) -> Option<Failure> {
+        if url.scheme() != UrlScheme::Https {
+            return Some(Failure::new(Cause::LoginWithheld, "the URL is not https"));
+        }
+        if let Some(why) = &connection.connected().untrusted {
+            let detail = format!("{}: {}", why.cause.what(), why.detail);
+            return Some(Failure::new(Cause::LoginUntrusted, detail));
+        }
+        (login == Login::Withheld || self.are_over())
+            .then(|| Failure::new(Cause::LoginWithheld, ""))
+    }
+
+    async fn credentials(&self) -> Result<Option<&Credentials>> {
+        let have = self.credentials.get_or_try_init(async || {
+            let have = (self.source)()?;
+            if let Some(have) = &have {
+                if let Some(password) = &have.password {
+                    self.secrets.password(have.user.as_deref(), password);
+                }
+                if let Some(token) = &have.bearer {
+                    self.secrets.authorization(token);
+                }
+            }
+            anyhow::Ok(have)
+        });
+        Ok(have.await?.as_ref())
+    }
+
+    /// The scheme to log in with, or what it comes to that there is none.
+    fn scheme(
+        &self,
+        offered: &[Challenge],
+        have: &Credentials,
+        login: Login,
+    ) -> Result<Scheme, Judged> {
+        let among = |sealed: bool| {
+            let may = |challenge: &&Challenge| {
+                challenge.scheme.is_some_and(|scheme| {
+                    self.schemes.contains(&scheme) && !(sealed && hands_over(scheme))
+                })
+            };
+            let offers: Vec<Challenge> = offered.iter().filter(may).cloned().collect();
+            choose(&offers, have, None)
+        };
+        let none = || {
+            let detail = format!("it offers {}", shown(offered));
+            Judged::failed(Cause::LoginNoScheme, detail)
+        };
+        if login != Login::Sealed {
+            return among(false).ok_or_else(none);
+        }
+        among(true).ok_or_else(|| match among(false) {
+            Some(scheme) => Judged {
+                answer: Answer::WantsSecret,
+                ..Judged::failed(Cause::SecretWanted, scheme.name())
+            },
+            None => none(),
+        })
+    }
+
+    /// Leave for a login at `host`; waits until others know how theirs ends.
+    async fn leave(&self, host: &Host) -> Option<Leave<'_>> {
+        let is_good = || lock(&self.good).contains(host);
+        if is_good() && !self.are_over() {
+            return Some(Leave::Good);
+        }
+        let guard = self.one.lock().await;
+        if self.are_over() || lock(&self.bad).contains(host) {
+            return None;
+        }
+        if is_good() {
+            return Some(Leave::Good);
+        }
+        Some(Leave::First(guard))
+    }
+}
+
+/// One login at one server.
+struct Attempt<'a> {
+    web: &'a Web,
+    request: &'a Request,
+    dialect: Dialect,
+    have: &'a Credentials,
+    host: &'a Host,
+    schemes: &'a [Scheme],
+    secrets: &'a Secrets,
+}
+
+impl Attempt<'_> {
+    async fn log_in(
+        &mut self,
+        scheme: Scheme,
+        offered: &[Challenge],
+        mut connection: Connection,
+        turns: &mut Vec<Turn>,
+    ) -> Result<Judged, Failure> {
+        if !connection.is_usable().await {
+            connection = connect(self.web, self.request, turns).await?;
+            if connection.connected().untrusted.is_some() {
+                return Err(Failure::new(Cause::LoginUntrusted, ""));
+            }
+        }
+        let certificate = connection.connected().certificate.clone();
+        let mut login = self.begin(scheme, offered, &certificate)?;
+        let mut challenge: Option<Challenge> = None;
+        for leg in 0..MOST_LEGS {
+            let value = match login.next(challenge.as_ref()).await {
+                // Nothing has been sent yet, and NTLM hands over no more than Negotiate.
+                Err(error) if leg == 0 && login.scheme() == Scheme::Negotiate => {
+                    login = self.instead(offered, &error, &certificate)?;
+                    login.next(None).await
+                }
+                value => value,
+            };
+            let value = match value {
+                Ok(Some(value)) => value,
+                Ok(None) => return Err(rejected(login.scheme())),
+                Err(error) => return Err(self.failed(&error)),
+            };
+            self.secrets.authorization(&value);
+            if leg > 0 && !connection.is_usable().await {
+                let detail = "the server closed the connection in the middle of the login";
+                return Err(Failure::new(Cause::LoginFailed, detail));
+            }
+            let scheme = login.scheme();
+            let sent = Some((&value, scheme.name()));
+            let turn = connection.send(self.request.clone(), sent).await;
+            let heard = hear(&turn, self.dialect);
+            let offers = offers(&turn);
+            turns.push(turn);
+            if let Some(judged) = heard? {
+                login.finish(&offers).map_err(|error| self.failed(&error))?;
+                return Ok(judged);
+            }
+            let own = offers.iter().find(|offer| offer.scheme == Some(scheme));
+            challenge = own.filter(|own| own.token.is_some()).cloned();
+            if challenge.is_none() {
+                let only_weaker = own.is_none()
+                    && scheme != Scheme::Basic
+                    && offers
+                        .iter()
+                        .any(|offer| offer.scheme == Some(Scheme::Basic));
+                return Err(if only_weaker {
+                    let detail = format!("first {}, then {}", scheme.name(), shown(&offers));
+                    Failure::new(Cause::LoginDowngrade, detail)
+                } else {
+                    rejected(scheme)
+                });
+            }
+        }
+        Err(Failure::new(Cause::LoginFailed, "the login does not end"))
+    }
+
+    fn begin(
+        &self,
+        scheme: Scheme,
+        offered: &[Challenge],
+        certificate: &[u8],
+    ) -> Result<ClientLogin, Failure> {
+        match ClientLogin::begin(scheme, self.have, &self.host.to_string()) {
+            Ok(mut login) => {
+                login.bind_to(certificate);
+                Ok(login)
+            }
+            Err(error) if scheme == Scheme::Negotiate => self.instead(offered, &error, certificate),
+            Err(error) => Err(self.failed(&error)),
+        }
+    }
+
+    /// NTLM where Negotiate cannot even begin, as Windows does without a domain controller.
+    fn instead(
+        &self,
+        offered: &[Challenge],
+        error: &anyhow::Error,
+        certificate: &[u8],
+    ) -> Result<ClientLogin, Failure> {
+        let offers = |offer: &Challenge| offer.scheme == Some(Scheme::Ntlm);
+        let ntlm = self.schemes.contains(&Scheme::Ntlm) && offered.iter().any(offers);
+        if !ntlm || self.have.password.is_none() || is_refused(error) {
+            return Err(self.failed(error));
+        }
+        self.begin(Scheme::Ntlm, offered, certificate)
+    }
+
+    fn failed(&self, error: &anyhow::Error) -> Failure {
+        let cause = if is_refused(error) {
+            Cause::LoginRejected
+        } else {
+            Cause::LoginFailed
+        };
+        let detail = format!("{error:#}");
+        Failure::new(cause, self.secrets.without(&detail))
+    }
+}
+
+/// Connects; a connection that does not come about is a turn, too.
+pub(super) async fn connect(
+    web: &Web,
+    request: &Request,
+    turns: &mut Vec<Turn>,
+) -> Result<Connection, Failure> {
+    let started = crate::clock::now();
+    web.connect(&request.url).await.map_err(|(failure, times)| {
+        turns.push(Turn {
+            request: request.clone(),
+            login: None,
+            response: None,
+            failure: Some(failure.clone()),
+            connection: None,
+            started,
+            times,
+        });
+        failure
+    })
+}
+
+/// What a turn comes to; `None` for a login that is wanted.
+fn hear(turn: &Turn, dialect: Dialect) -> Result<Option<Judged>, Failure> {
+    let heard = heard(turn)?;
+    Ok((heard.status != 401).then(|| judge(dialect, heard)))
+}
+
+/// The answer of a turn, if it is whole.
+pub(super) fn heard(turn: &Turn) -> Result<Heard<'_>, Failure> {
+    let unanswered = || Failure::new(Cause::Reset, "");
+    match &turn.response {
+        // A status says what it says, also where the page behind it breaks off.
+        Some(response) if turn.failure.is_none() || response.status != 200 => Ok(Heard {
+            status: response.status,
+            location: response.header("location"),
+            body: &response.body,
+        }),
+        _ => Err(turn.failure.clone().unwrap_or_else(unanswered)),
+    }
+}
+
+fn offers(turn: &Turn) -> Vec<Challenge> {
+    let response = turn.response.as_ref();
+    response.map_or_else(Vec::new, |response| {
+        challenges(response.headers("www-authenticate"))
+    })
+}
+
+fn shown(offered: &[Challenge]) -> String {
+    let names: Vec<&str> = offered.iter().map(|offer| offer.name.as_str()).collect();
+    if names.is_empty() {
+        "nothing".to_owned()
+    } else {
+        names.join(", ")
+    }
+}
+
+/// Whether a login hands over what another could use again.
+fn hands_over(scheme: Scheme) -> bool {
+    matches!(scheme, Scheme::Basic | Scheme::Bearer)
+}
+
+fn rejected(scheme: Scheme) -> Failure {
+    Failure::new(Cause::LoginRejected, format!("with {}", scheme.name()))
+}
+
+fn nothing() -> Judged {
+    Judged::failed(Cause::Reset, "")
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

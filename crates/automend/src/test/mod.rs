@@ -1,0 +1,317 @@
+//! `automend test ADDRESS`: asks for Autodiscover as Outlook does, and says in words what is wrong.
+//!
+//! Order of the search: [MS-OXDISCO] and what Outlook 2016 does, see [`automend_core::discovery`].
+//!
+//! Exit status: 0 Outlook gets its settings, 1 it does not, 3 it does and something should be better,
+//! 2 the test could not be made.
+
+mod beside;
+mod consent;
+mod follow;
+mod login;
+mod report;
+mod run;
+mod secrets;
+mod urls;
+mod users;
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, bail};
+use automend_core::discovery::{Dialect, Host, Plan, Scheme as UrlScheme, Url, Way};
+use automend_core::names::SmtpAddress;
+use automend_core::resolve::Who;
+use automend_core::verdict::{Cause, Verdict};
+use indicatif::ProgressBar;
+
+use crate::args::{self, AuthScheme, Protocol, SearchStep, TestFormat};
+use crate::auth::Scheme;
+use crate::auth::client::Credentials;
+use crate::clock;
+use crate::config::{Settings, TestLogin};
+use crate::http::Web;
+use crate::http::names::{self, Names, Pin};
+use crate::http::tls::Tls;
+use beside::Beside;
+use consent::Consent;
+use login::{Asked, Logins};
+use report::{Other, Report, har, json, log, tree};
+use run::{Run, Tester};
+
+/// What is wanted of each test.
+struct Wanted {
+    /// How to ask; the first one searches.
+    dialects: Vec<Dialect>,
+    follow: bool,
+    check_urls: bool,
+}
+
+/// Runs the command.
+pub(crate) async fn run(args: &args::Test, config: Option<&Path>) -> Result<ExitCode> {
+    let progress = if console_is_there() {
+        ProgressBar::new_spinner()
+    } else {
+        ProgressBar::hidden()
+    };
+    let tester = tester(args, config, &progress)?;
+    let dialects = args.search.protocol.iter().copied().map(dialect).collect();
+    let wanted = Wanted {
+        dialects,
+        follow: args.follow,
+        check_urls: args.check_urls,
+    };
+    if let Some(file) = &args.users {
+        let parallel = usize::from(args.parallel);
+        return users::run(&tester, &wanted, file, parallel, args.format, &progress).await;
+    }
+    let address = args.address.as_deref().unwrap_or_default();
+    let address = SmtpAddress::parse(address)?;
+    let began = clock::now();
+    progress.set_message(format!("asking about {address}"));
+    progress.enable_steady_tick(Duration::from_millis(100));
+    let report = test(&tester, &wanted, &address).await;
+    progress.finish_and_clear();
+    let report = report?;
+    let secrets = &tester.logins.secrets;
+    if let Some(path) = &args.har {
+        let mut text = serde_json::to_string_pretty(&har::document(&report, secrets))?;
+        text.push('\n');
+        write_file(path, &text)?;
+    }
+    if let Some(path) = &args.log {
+        write_file(path, &log::text(&report, began, secrets))?;
+    }
+    match args.format {
+        TestFormat::Tree => {
+            let mut out = BufWriter::new(anstream::stdout());
+            tree::write(&report, secrets, &mut out)?;
+            out.flush().context("writing to standard output")?;
+        }
+        TestFormat::Json => {
+            let mut out = BufWriter::new(std::io::stdout().lock());
+            serde_json::to_writer_pretty(&mut out, &json::document(&report, secrets))?;
+            writeln!(out)?;
+            out.flush().context("writing to standard output")?;
+        }
+    }
+    Ok(exit(report.verdict()))
+}
+
+/// Tests one address.
+async fn test(tester: &Tester, wanted: &Wanted, address: &SmtpAddress) -> Result<Report> {
+    let (first, rest) = wanted.dialects.split_first().context("no protocol")?;
+    let run = tester.search(address, *first, None).await?;
+    let mut others = Vec::new();
+    for dialect in rest {
+        others.extend(other(tester, address, &run, *dialect).await?);
+    }
+    let followed = if wanted.follow {
+        follow::follow(tester, address, &run).await?
+    } else {
+        Vec::new()
+    };
+    let checked = if wanted.check_urls {
+        urls::check(tester, &run).await
+    } else {
+        Vec::new()
+    };
+    let blame = match (&tester.directory, run.conclusion.cause) {
+        (Some(beside), Some(cause)) if is_of_the_directory(cause) => {
+            let blame = beside.blame(address).await;
+            Some(blame.map_err(|error| format!("{error:#}")))
+        }
+        _ => None,
+    };
+    Ok(Report {
+        address: address.to_string(),
+        run,
+        others,
+        followed,
+        checked,
+        blame,
+    })
+}
+
+/// Asks the server that answered in another dialect.
+async fn other(
+    tester: &Tester,
+    address: &SmtpAddress,
+    run: &Run,
+    dialect: Dialect,
+) -> Result<Option<Other>> {
+    let Some((url, login)) = &run.endpoint else {
+        return Ok(None);
+    };
+    let url = url.with_target(&dialect.target());
+    let who = Who::Address(address.clone());
+    let Asked { turns, judged } = tester.ask_about(&who, &url, dialect, *login).await?;
+    Ok(Some(Other {
+        dialect,
+        url,
+        turns,
+        cause: judged.cause(),
+        detail: judged.detail,
+    }))
+}
+
+/// Whether the directory may tell what lies behind it.
+fn is_of_the_directory(cause: Cause) -> bool {
+    matches!(
+        cause,
+        Cause::DirectoryObjectGone
+            | Cause::UnknownAddress
+            | Cause::SoapInvalidUser
+            | Cause::SoapServerError
+            | Cause::MobileSyncError
+    )
+}
+
+fn tester(args: &args::Test, config: Option<&Path>, progress: &ProgressBar) -> Result<Tester> {
+    let (search, network) = (&args.search, &args.network);
+    let limit = Duration::from_secs(network.timeout);
+    let server = network.resolver.as_deref().map(names::server).transpose()?;
+    let pins = network
+        .resolve
+        .iter()
+        .map(|text| Pin::parse(text).with_context(|| format!("reading --resolve {text}")));
+    let names = Names::new(server, pins.collect::<Result<_>>()?, limit)?;
+    let tls = Tls::new(network.ca.as_deref())?;
+    let directory = Settings::read_beside_a_test(&args.beside, network.ca.as_deref(), config)?;
+    let directory = directory.map(Beside::new);
+    Ok(Tester {
+        web: Web::new(names, tls, network.insecure, limit),
+        logins: logins(args, progress)?,
+        plan: Plan {
+            site: args.beside.site.clone(),
+            ..plan(search, directory.as_ref())?
+        },
+        local_xml: search.local_xml.clone(),
+        directory,
+        consent: if args.users.is_some() {
+            Consent::Nobody
+        } else {
+            Consent::here(progress)
+        },
+        agent: network.user_agent.clone().unwrap_or_else(agent),
+    })
+}
+
+/// Looks like Outlook to servers that answer by the name of the program, and says who asks.
+fn agent() -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    format!(
+        "Microsoft Office/16.0 (Windows NT 10.0; Microsoft Outlook 16.0.17928; Pro; automend/{version})"
+    )
+}
+
+fn logins(args: &args::Test, progress: &ProgressBar) -> Result<Logins> {
+    let typed = TestLogin::read(&args.login)?;
+    let user = typed.user.clone().or_else(|| args.address.clone());
+    let (keytab, tickets) = (args.login.keytab.clone(), args.login.ticket_cache.clone());
+    let (kdc, progress) = (args.login.kdc.clone(), progress.clone());
+    let source = move || {
+        let needs_password = typed.token.is_none() && keytab.is_none() && tickets.is_none();
+        let password = match &user {
+            Some(user) if needs_password => progress.suspend(|| typed.password(user))?,
+            _ => None,
+        };
+        if needs_password && password.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(Credentials {
+            user: user.clone(),
+            password,
+            bearer: typed.token.clone(),
+            keytab: keytab.clone(),
+            tickets: tickets.clone(),
+            kdc: kdc.clone(),
+        }))
+    };
+    let all = [
+        AuthScheme::Basic,
+        AuthScheme::Ntlm,
+        AuthScheme::Negotiate,
+        AuthScheme::Bearer,
+    ];
+    let chosen = if args.login.auth.is_empty() {
+        &all[..]
+    } else {
+        &args.login.auth
+    };
+    let schemes = chosen.iter().map(|scheme| match scheme {
+        AuthScheme::Basic => Scheme::Basic,
+        AuthScheme::Ntlm => Scheme::Ntlm,
+        AuthScheme::Negotiate => Scheme::Negotiate,
+        AuthScheme::Bearer => Scheme::Bearer,
+    });
+    Ok(Logins::new(source, schemes.collect(), args.login.max_auth))
+}
+
+fn plan(search: &args::TestSearch, directory: Option<&Beside>) -> Result<Plan> {
+    let given = search.url.iter().map(|text| match Url::parse(text) {
+        Some(url) if url.scheme() == UrlScheme::Https => Ok(url),
+        Some(_) => bail!("--url {text}: credentials go over https only"),
+        None => bail!("--url {text}: not a URL"),
+    });
+    let allowed = search.allow_redirect.iter().map(|text| {
+        Host::parse(text).ok_or_else(|| anyhow!("--allow-redirect {text}: not a host name"))
+    });
+    let with = [
+        (Way::Scp, directory.is_some()),
+        (Way::LocalXml, search.local_xml.is_some()),
+        (Way::V2Json, search.v2),
+        (Way::Microsoft365, search.microsoft_365),
+    ];
+    let excluded = search.exclude.iter().map(|step| match step {
+        SearchStep::Scp => Way::Scp,
+        SearchStep::RootDomain => Way::RootDomain,
+        SearchStep::AutodiscoverHost => Way::AutodiscoverHost,
+        SearchStep::LocalXml => Way::LocalXml,
+        SearchStep::HttpRedirect => Way::HttpRedirect,
+        SearchStep::Srv => Way::Srv,
+    });
+    Ok(Plan {
+        given: given.collect::<Result<_>>()?,
+        with: with
+            .into_iter()
+            .filter_map(|(way, is)| is.then_some(way))
+            .collect(),
+        directory_host: directory.and_then(Beside::host),
+        excluded: excluded.collect(),
+        allowed: allowed.collect::<Result<_>>()?,
+        all_steps: search.all_steps,
+        ..Plan::default()
+    })
+}
+
+fn dialect(protocol: Protocol) -> Dialect {
+    match protocol {
+        Protocol::Pox => Dialect::Pox,
+        Protocol::Soap => Dialect::Soap,
+        Protocol::Mobilesync => Dialect::MobileSync,
+    }
+}
+
+fn exit(verdict: Verdict) -> ExitCode {
+    match verdict {
+        Verdict::Ok => ExitCode::SUCCESS,
+        Verdict::NeedsConsent | Verdict::Failed => ExitCode::from(1),
+        Verdict::Warning => ExitCode::from(3),
+    }
+}
+
+fn write_file(path: &Path, text: &str) -> Result<()> {
+    let mut file = File::create(path).with_context(|| format!("creating {}", path.display()))?;
+    file.write_all(text.as_bytes())
+        .with_context(|| format!("writing {}", path.display()))
+}
+
+/// Whether somebody watches standard error.
+fn console_is_there() -> bool {
+    use std::io::IsTerminal as _;
+    std::io::stderr().is_terminal()
+}

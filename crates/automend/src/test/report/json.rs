@@ -1,0 +1,258 @@
+//! The report as JSON. The shape is promised: `docs/test.schema.json` describes it, and `version` rises
+//! when it changes so that an old reader would go wrong.
+
+use std::time::Duration;
+
+use automend_autodiscover::reading::Alternative;
+use automend_core::discovery::Tried;
+use automend_core::verdict::{Cause, Hint};
+use serde_json::{Map, Value, json};
+
+use super::{Report, hresult, protocol};
+use crate::answer::Told;
+use crate::audit::report::FindingJson;
+use crate::http::Turn;
+use crate::test::beside::Blame;
+use crate::test::follow::{Followed, How};
+use crate::test::run::{Run, Taken};
+use crate::test::secrets::Secrets;
+use crate::test::urls::Checked;
+
+/// The report as one document.
+pub(in crate::test) fn document(report: &Report, secrets: &Secrets) -> Value {
+    let cause = report.cause();
+    let explained = cause.map(|cause| cause.explain(&report.address));
+    let warnings: Vec<Value> = report
+        .warnings()
+        .into_iter()
+        .map(|(cause, detail)| json!({ "cause": cause.code(), "what": cause.what(), "detail": text(&detail) }))
+        .collect();
+    let mut document = json!({
+        "version": 1,
+        "address": report.address,
+        "protocol": protocol(report.run.dialect),
+        "verdict": report.verdict().as_str(),
+        "cause": cause.map(Cause::code),
+        "explanation": report.explanation(),
+        "advice": explained.as_ref().and_then(|explained| explained.advice.clone()),
+        "outlook": explained.and_then(|explained| explained.hint).map(hint),
+        "ms": ms(report.run.took),
+        "warnings": warnings,
+        "steps": steps(&report.run),
+        "settings": report.run.told.as_deref().map(settings),
+    });
+    if let Some(object) = document.as_object_mut() {
+        let mut add = |name: &str, values: Vec<Value>| {
+            if !values.is_empty() {
+                object.insert(name.to_owned(), Value::Array(values));
+            }
+        };
+        add(
+            "protocols",
+            report
+                .others
+                .iter()
+                .map(|other| {
+                    json!({
+                        "protocol": protocol(other.dialect),
+                        "url": other.url.to_string(),
+                        "cause": other.cause.map(Cause::code),
+                        "detail": text(&other.detail),
+                        "turns": turns(&other.turns),
+                    })
+                })
+                .collect(),
+        );
+        add(
+            "alternatives",
+            report.followed.iter().map(followed).collect(),
+        );
+        add("urls", report.checked.iter().map(checked).collect());
+        if let Some(blame) = &report.blame {
+            let told = match blame {
+                Ok(blame) => blamed(blame),
+                Err(why) => json!({ "error": why }),
+            };
+            object.insert("directory".to_owned(), told);
+        }
+    }
+    clean(document, secrets)
+}
+
+fn steps(run: &Run) -> Vec<Value> {
+    run.steps.iter().map(step).collect()
+}
+
+fn step(step: &Taken) -> Value {
+    let Tried {
+        way,
+        address,
+        led_by,
+        outlook,
+        cause,
+        ..
+    } = &step.tried;
+    json!({
+        "step": way.as_str(),
+        "url": step.tried.url().map(ToString::to_string),
+        "address": address.as_str(),
+        "cause": cause.map(Cause::code),
+        "detail": text(&step.detail),
+        "ms": ms(step.took),
+        "ledBy": led_by,
+        "outlook": outlook,
+        "turns": turns(&step.turns),
+        "defects": step.defects,
+    })
+}
+
+fn turns(turns: &[Turn]) -> Vec<Value> {
+    turns.iter().map(turn).collect()
+}
+
+fn turn(turn: &Turn) -> Value {
+    let connection = turn.connection.as_deref();
+    let response = turn.response.as_ref();
+    json!({
+        "method": turn.request.method,
+        "url": turn.request.url.to_string(),
+        "login": turn.login,
+        "status": response.map(|response| response.status),
+        "offered": response.map(|response| response.headers("www-authenticate").map(|value| {
+            value.split(' ').next().unwrap_or_default()
+        }).collect::<Vec<_>>()),
+        "cause": turn.failure.as_ref().map(|failure| failure.cause.code()),
+        "detail": turn.failure.as_ref().and_then(|failure| text(&failure.detail)),
+        "ms": ms(turn.times.total()),
+        "times": {
+            "dns": turn.times.dns.map(ms),
+            "connect": turn.times.connect.map(ms),
+            "tls": turn.times.tls.map(ms),
+            "wait": turn.times.wait.map(ms),
+            "receive": turn.times.receive.map(ms),
+        },
+        "server": connection.map(|connection| connection.address.to_string()),
+        "tls": connection.and_then(|connection| connection.tls.as_ref()).map(|(version, _)| version),
+    })
+}
+
+fn settings(told: &Told) -> Value {
+    let protocols = told.protocols.iter().map(|protocol| {
+        let fields = protocol
+            .fields
+            .iter()
+            .map(|field| json!({ "name": field.path, "value": field.value }));
+        json!({
+            "type": protocol.kind,
+            "version": protocol.version,
+            "fields": fields.collect::<Vec<_>>(),
+        })
+    });
+    let servers = told
+        .servers
+        .iter()
+        .map(|server| json!({ "type": server.kind, "url": server.url, "name": server.name }));
+    let values = told
+        .values
+        .iter()
+        .map(|(name, value)| json!({ "name": name, "value": value }));
+    json!({
+        "displayName": told.display_name,
+        "legacyDn": told.legacy_dn,
+        "address": told.address,
+        "protocols": protocols.collect::<Vec<_>>(),
+        "values": values.collect::<Vec<_>>(),
+        "servers": servers.collect::<Vec<_>>(),
+        "publicFolderMailbox": told.public_folders,
+        "alternativeMailboxes": told.alternatives.iter().map(alternative).collect::<Vec<_>>(),
+    })
+}
+
+fn alternative(mailbox: &Alternative) -> Value {
+    json!({
+        "type": mailbox.kind,
+        "displayName": mailbox.display_name,
+        "smtpAddress": mailbox.smtp_address,
+        "ownerSmtpAddress": mailbox.owner_smtp_address,
+        "legacyDn": mailbox.legacy_dn,
+        "server": mailbox.server,
+    })
+}
+
+fn followed(followed: &Followed) -> Value {
+    let mut document = alternative(&followed.mailbox);
+    let (found, asked, detail) = match &followed.how {
+        How::Search(run) => (steps(run), Vec::new(), None),
+        How::Asked {
+            turns: asked,
+            detail,
+            ..
+        } => (Vec::new(), turns(asked), text(detail)),
+        How::Not => (Vec::new(), Vec::new(), None),
+    };
+    if let Some(object) = document.as_object_mut() {
+        object.insert("verdict".to_owned(), json!(followed.verdict()));
+        object.insert("cause".to_owned(), json!(followed.cause().map(Cause::code)));
+        object.insert("detail".to_owned(), json!(detail));
+        object.insert("steps".to_owned(), json!(found));
+        object.insert("turns".to_owned(), json!(asked));
+    }
+    document
+}
+
+fn checked(checked: &Checked) -> Value {
+    json!({
+        "names": checked.promise.names,
+        "url": checked.promise.url.to_string(),
+        "status": checked.status,
+        "cause": checked.cause.map(Cause::code),
+        "detail": text(&checked.detail),
+        "ms": ms(checked.took),
+    })
+}
+
+fn blamed(blame: &Blame) -> Value {
+    let findings: Vec<FindingJson> = blame.findings.iter().map(FindingJson::from).collect();
+    json!({
+        "directory": blame.directory,
+        "expected": blame.expected(),
+        "findings": findings,
+        "mend": blame.mend,
+        "defects": blame.defects,
+    })
+}
+
+fn hint(hint: Hint) -> Value {
+    json!({ "code": hresult(hint.code), "certainty": hint.certainty.as_str() })
+}
+
+/// Milliseconds with one digit behind the point.
+fn ms(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 10_000.0).round() / 10.0
+}
+
+fn text(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
+}
+
+/// The document without any secret, in whatever text it may stand.
+fn clean(value: Value, secrets: &Secrets) -> Value {
+    match value {
+        Value::String(text) => Value::String(secrets.without(&text).into_owned()),
+        Value::Array(values) => Value::Array(
+            values
+                .into_iter()
+                .map(|value| clean(value, secrets))
+                .collect(),
+        ),
+        Value::Object(members) => {
+            let members = members.into_iter();
+            Value::Object(
+                members
+                    .map(|(name, value)| (name, clean(value, secrets)))
+                    .collect::<Map<_, _>>(),
+            )
+        }
+        other => other,
+    }
+}

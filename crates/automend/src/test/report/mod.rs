@@ -1,0 +1,253 @@
+//! What a test came to, in words: one verdict for the search and for everything that was looked at behind.
+//!
+//! Invariant: every form says the same, and each passes through `Secrets` on its way out.
+
+pub(super) mod har;
+pub(super) mod json;
+pub(super) mod log;
+pub(super) mod tree;
+
+use automend_core::discovery::{Dialect, Url, Way};
+use automend_core::verdict::{Cause, Certainty, Hint, Verdict};
+
+use super::beside::Blame;
+use super::follow::Followed;
+use super::run::{Run, Taken};
+use super::urls::Checked;
+use crate::http::Turn;
+
+/// A test of one address.
+pub(super) struct Report {
+    pub address: String,
+    pub run: Run,
+    /// Other protocols, asked at the server that answered.
+    pub others: Vec<Other>,
+    pub followed: Vec<Followed>,
+    pub checked: Vec<Checked>,
+    /// What the directory says; the text is why it says nothing.
+    pub blame: Option<Result<Blame, String>>,
+}
+
+/// Another protocol of the server that answered.
+pub(super) struct Other {
+    pub dialect: Dialect,
+    pub url: Url,
+    pub turns: Vec<Turn>,
+    pub cause: Option<Cause>,
+    pub detail: String,
+}
+
+impl Report {
+    /// The verdict on everything.
+    pub(super) fn verdict(&self) -> Verdict {
+        match self.run.conclusion.verdict {
+            Verdict::Ok if !self.warnings().is_empty() => Verdict::Warning,
+            verdict => verdict,
+        }
+    }
+
+    /// Why the verdict is what it is.
+    pub(super) fn cause(&self) -> Option<Cause> {
+        let first = || self.warnings().first().map(|(cause, _)| *cause);
+        self.run.conclusion.cause.or_else(first)
+    }
+
+    /// What works and should be better.
+    pub(super) fn warnings(&self) -> Vec<(Cause, String)> {
+        let mut found = self.run.warnings();
+        if self.run.conclusion.verdict != Verdict::Ok {
+            return found;
+        }
+        found.extend(self.others.iter().filter_map(|other| {
+            let what = other.cause?.what();
+            let protocol = protocol(other.dialect);
+            Some((Cause::ProtocolFails, format!("{protocol}: {what}")))
+        }));
+        found.extend(self.followed.iter().filter_map(|followed| {
+            let what = followed.cause()?.what();
+            let shown = followed.shown();
+            Some((Cause::AlternativeFails, format!("{shown}: {what}")))
+        }));
+        found.extend(self.checked.iter().filter_map(|checked| {
+            let url = &checked.promise.url;
+            Some((checked.cause?, format!("{url}: {}", checked.detail)))
+        }));
+        found
+    }
+
+    /// The step that decides, or tells most.
+    pub(super) fn telling(&self) -> Option<&Taken> {
+        self.run.steps.get(self.run.conclusion.at?)
+    }
+
+    /// Everything there is to say, in sentences.
+    pub(super) fn explanation(&self) -> String {
+        let mut sentences = Vec::new();
+        if self.run.conclusion.verdict == Verdict::Ok {
+            let from = match self
+                .telling()
+                .map(|step| (step.tried.way, step.tried.url()))
+            {
+                Some((_, Some(url))) => format!(" from {url}"),
+                Some((Way::LocalXml, None)) => " from the local file".to_owned(),
+                _ => String::new(),
+            };
+            sentences.push(format!("Outlook gets its settings{from}."));
+            for (cause, detail) in self.warnings() {
+                sentences.push(sentence(&with(cause.what(), &detail)));
+                sentences.push(cause.why().to_owned());
+                sentences.extend(cause.explain(&self.address).advice);
+            }
+            sentences.dedup();
+            return sentences.join(" ");
+        }
+        let Some(cause) = self.run.conclusion.cause else {
+            return String::new();
+        };
+        let what = match self.telling() {
+            Some(step) => {
+                let place = place(step);
+                format!("{place}: {}", with(cause.what(), &step.detail))
+            }
+            None => cause.what().to_owned(),
+        };
+        sentences.push(sentence(&what));
+        sentences.push(cause.why().to_owned());
+        sentences.extend(self.blamed());
+        if !self.names_somebody() {
+            sentences.extend(cause.explain(&self.address).advice);
+        }
+        sentences.extend(cause.hint().map(shown_by_outlook));
+        sentences.join(" ")
+    }
+
+    /// Whether the directory tells what is wrong.
+    fn names_somebody(&self) -> bool {
+        matches!(&self.blame, Some(Ok(blame)) if !blame.findings.is_empty())
+    }
+
+    /// What the directory says.
+    fn blamed(&self) -> Vec<String> {
+        match &self.blame {
+            None => Vec::new(),
+            Some(Err(why)) => vec![sentence(&format!(
+                "the directory could not be asked: {why}"
+            ))],
+            Some(Ok(blame)) if blame.findings.is_empty() => vec![nothing_wrong(blame)],
+            Some(Ok(blame)) => {
+                let mut sentences: Vec<String> = blame
+                    .findings
+                    .iter()
+                    .map(|finding| {
+                        let shown = &finding.subject.shown;
+                        sentence(&format!(
+                            "{} {shown}: {}",
+                            finding.code,
+                            finding.code.title()
+                        ))
+                    })
+                    .collect();
+                sentences.extend(blame.mend.as_ref().map(|mend| format!("To mend: {mend}")));
+                sentences
+            }
+        }
+    }
+
+    /// Every request that was made, in order.
+    pub(super) fn turns(&self) -> impl Iterator<Item = (&'static str, &Turn)> {
+        let steps = self.run.steps.iter().flat_map(|step| {
+            let way = step.tried.way.as_str();
+            step.turns.iter().map(move |turn| (way, turn))
+        });
+        let others = self.others.iter().flat_map(|other| {
+            let protocol = protocol(other.dialect);
+            other.turns.iter().map(move |turn| (protocol, turn))
+        });
+        let followed = self.followed.iter().flat_map(Followed::turns);
+        let checked = self.checked.iter().flat_map(|checked| &checked.turns);
+        steps
+            .chain(others)
+            .chain(followed.map(|turn| ("alternative", turn)))
+            .chain(checked.map(|turn| ("url", turn)))
+    }
+}
+
+/// What it means that the directory shows nothing wrong.
+pub(super) fn nothing_wrong(blame: &Blame) -> String {
+    let (directory, expected) = (&blame.directory, blame.expected());
+    format!(
+        "In {directory} nothing is wrong with this user (Exchange would answer: {expected}), so the server asks another directory or another domain controller, or fails by itself."
+    )
+}
+
+/// Where a step was.
+fn place(step: &Taken) -> String {
+    match step.tried.url() {
+        Some(url) => format!("{} at {url}", step.tried.way),
+        None => step.tried.way.to_string(),
+    }
+}
+
+/// What happened, and what was seen of it.
+pub(super) fn with(what: &str, detail: &str) -> String {
+    if detail.is_empty() {
+        what.to_owned()
+    } else {
+        format!("{what}: {detail}")
+    }
+}
+
+/// Makes a sentence of a message.
+fn sentence(message: &str) -> String {
+    let mut chars = message.chars();
+    let first = chars.next().map(|c| c.to_uppercase().to_string());
+    let end = if message.ends_with(['.', '!', '?']) {
+        ""
+    } else {
+        "."
+    };
+    format!("{}{}{end}", first.unwrap_or_default(), chars.as_str())
+}
+
+/// What Outlook shows, with how sure that is.
+fn shown_by_outlook(hint: Hint) -> String {
+    let code = hresult(hint.code);
+    match hint.certainty {
+        Certainty::Seen => format!("Outlook's log shows {code}."),
+        Certainty::Likely => format!("Outlook's log probably shows {code}."),
+        Certainty::Weak => format!("Outlook's log may show {code}."),
+    }
+}
+
+/// `0x800C8203`.
+pub(super) fn hresult(code: u32) -> String {
+    format!("0x{code:08X}")
+}
+
+/// The word for a kind of client.
+pub(super) fn protocol(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Pox => "pox",
+        Dialect::Soap => "soap",
+        Dialect::MobileSync => "mobilesync",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_become_sentences() {
+        assert_eq!(
+            sentence("the name does not exist"),
+            "The name does not exist."
+        );
+        assert_eq!(sentence("why?"), "Why?");
+        assert_eq!(sentence("école fermée"), "École fermée.");
+        assert_eq!(with("it failed", ""), "it failed");
+        assert_eq!(with("it failed", "twice"), "it failed: twice");
+        let hint = Cause::DirectoryObjectGone.hint().unwrap();
+        assert_eq!(shown_by_outlook(hint), "Outlook's log shows 0x800C8203.");
+    }
+}

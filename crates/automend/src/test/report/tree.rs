@@ -1,0 +1,377 @@
+//! The report for a person: the steps as a tree with times, the verdict, what is wrong, what to do.
+
+use std::io::Write;
+use std::time::Duration;
+
+use anstyle::{AnsiColor, Style};
+use anyhow::Result;
+use automend_autodiscover::reading::Alternative;
+use automend_core::discovery::Act;
+use automend_core::verdict::{Cause, Effect, Verdict};
+
+use super::{Report, hresult, nothing_wrong, protocol, with};
+use crate::answer::Told;
+use crate::audit::report::print_findings;
+use crate::console::plain;
+use crate::http::Turn;
+use crate::test::follow::{Followed, How};
+use crate::test::run::{Run, Taken};
+use crate::test::secrets::Secrets;
+
+const GOOD: Style = AnsiColor::Green.on_default();
+const BAD: Style = AnsiColor::Red.on_default();
+const SOSO: Style = AnsiColor::Yellow.on_default();
+const QUIET: Style = Style::new().dimmed();
+
+/// Writes the report.
+pub(in crate::test) fn write(
+    report: &Report,
+    secrets: &Secrets,
+    out: &mut impl Write,
+) -> Result<()> {
+    let mut text = Vec::new();
+    body(report, &mut text)?;
+    out.write_all(secrets.without(&String::from_utf8_lossy(&text)).as_bytes())?;
+    Ok(())
+}
+
+fn body(report: &Report, out: &mut Vec<u8>) -> Result<()> {
+    let kind = protocol(report.run.dialect);
+    writeln!(
+        out,
+        "{} ({kind}, {})\n",
+        plain(&report.address),
+        ms(report.run.took)
+    )?;
+    steps(&report.run, "", out)?;
+    for other in &report.others {
+        let what = outcome(other.cause, &other.detail);
+        let mark = mark(other.cause);
+        writeln!(
+            out,
+            "{mark} {:<18} {}  {what}",
+            protocol(other.dialect),
+            plain(&other.url)
+        )?;
+        turns(&other.turns, "", out)?;
+    }
+    if let Some(told) = &report.run.told {
+        writeln!(out)?;
+        settings(told, &report.followed, out)?;
+    }
+    if !report.checked.is_empty() {
+        writeln!(out, "\nURLs of the answer:")?;
+        for checked in &report.checked {
+            writeln!(
+                out,
+                "{} {}  {}  {}\n    {}{}{QUIET:#}",
+                mark(checked.cause),
+                plain(&checked.promise.url),
+                plain(outcome(checked.cause, &checked.detail)),
+                ms(checked.took),
+                QUIET.render(),
+                plain(checked.promise.names.join(", ")),
+            )?;
+        }
+    }
+    verdict(report, out)
+}
+
+fn verdict(report: &Report, out: &mut Vec<u8>) -> Result<()> {
+    let verdict = report.verdict();
+    let style = match verdict {
+        Verdict::Ok => GOOD,
+        Verdict::Warning | Verdict::NeedsConsent => SOSO,
+        Verdict::Failed => BAD,
+    };
+    let word = verdict.as_str();
+    write!(out, "\n{}{word}{style:#}", style.render())?;
+    let failed = report.run.conclusion.cause.filter(|cause| cause.fails());
+    let Some(cause) = failed else {
+        let from = report.telling().and_then(|step| step.tried.url());
+        match from {
+            Some(url) => writeln!(out, ": Outlook gets its settings from {}.", plain(url))?,
+            None => writeln!(out, ": Outlook gets its settings.")?,
+        }
+        let mut warnings = report.warnings().into_iter().peekable();
+        while let Some((cause, detail)) = warnings.next() {
+            let what = plain(with(cause.what(), &detail));
+            writeln!(out, "\n{}!{SOSO:#} {what}", SOSO.render())?;
+            // What is to be said of several is said once.
+            if warnings.peek().is_none_or(|(next, _)| *next != cause) {
+                explain(cause, report, out)?;
+            }
+        }
+        return Ok(());
+    };
+    let detail = report
+        .telling()
+        .map(|step| step.detail.as_str())
+        .unwrap_or_default();
+    writeln!(out, " ({cause}): {}", plain(with(cause.what(), detail)))?;
+    if let Some(step) = report.telling() {
+        let url = step
+            .tried
+            .url()
+            .map(|url| format!(" at {url}"))
+            .unwrap_or_default();
+        writeln!(out, "  Step:     {}{}", step.tried.way, plain(url))?;
+    }
+    explain(cause, report, out)?;
+    match &report.blame {
+        None => {}
+        Some(Err(why)) => writeln!(out, "\nThe directory could not be asked: {}", plain(why))?,
+        Some(Ok(blame)) if blame.findings.is_empty() => {
+            writeln!(out, "\n{}", plain(nothing_wrong(blame)))?;
+        }
+        Some(Ok(blame)) => {
+            writeln!(out, "\nIn {}:", plain(&blame.directory))?;
+            print_findings(&blame.findings, out, false)?;
+            if let Some(mend) = &blame.mend {
+                writeln!(out, "To mend: {}", plain(mend))?;
+            }
+            for defect in &blame.defects {
+                writeln!(out, "note: {}", plain(defect))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn explain(cause: Cause, report: &Report, out: &mut Vec<u8>) -> Result<()> {
+    let explanation = cause.explain(&report.address);
+    writeln!(out, "  Why:      {}", explanation.why)?;
+    if let Some(advice) = &explanation.advice {
+        writeln!(out, "  To do:    {}", plain(advice))?;
+    }
+    if let Some(hint) = explanation.hint {
+        let (code, sure) = (hresult(hint.code), hint.certainty.as_str());
+        writeln!(out, "  Outlook:  shows {code} ({sure})")?;
+    }
+    Ok(())
+}
+
+fn steps(run: &Run, indent: &str, out: &mut Vec<u8>) -> Result<()> {
+    for step in &run.steps {
+        let deeper = if step.tried.led_by.is_some() {
+            "  "
+        } else {
+            ""
+        };
+        let indent = format!("{indent}{deeper}");
+        let what = plain(outcome(step.tried.cause, &step.detail));
+        let (mark, way) = (mark(step.tried.cause), step.tried.way);
+        let aside = if step.tried.outlook {
+            ""
+        } else {
+            " (Outlook would not come here)"
+        };
+        let quiet = QUIET.render();
+        if step.tried.act.is_none() {
+            writeln!(
+                out,
+                "{indent}{mark} {way:<18} {what}{quiet}{aside}{QUIET:#}"
+            )?;
+            continue;
+        }
+        let (place, took) = (plain(place(step)), ms(step.took));
+        writeln!(
+            out,
+            "{indent}{mark} {way:<18} {place}  {took}{quiet}{aside}{QUIET:#}\n{indent}    {what}"
+        )?;
+        turns(&step.turns, &indent, out)?;
+        for (cause, detail) in &step.warnings {
+            let what = plain(with(cause.what(), detail));
+            writeln!(out, "{indent}    {}!{SOSO:#} {what}", SOSO.render())?;
+        }
+        for defect in &step.defects {
+            writeln!(
+                out,
+                "{indent}    {}note: {}{QUIET:#}",
+                QUIET.render(),
+                plain(defect)
+            )?;
+        }
+    }
+    Ok(())
+}
+
+fn place(step: &Taken) -> String {
+    match &step.tried.act {
+        None => String::new(),
+        Some(Act::LookUp(name)) => name.clone(),
+        Some(Act::ReadLocalXml) => "the local file".to_owned(),
+        Some(Act::SearchDirectory { at: None }) => "the directory".to_owned(),
+        Some(Act::SearchDirectory { at: Some(host) }) => format!("the directory at {host}"),
+        Some(Act::Consent(question)) => format!("may {} be asked?", question.host),
+        Some(Act::Ask(_) | Act::Probe(_) | Act::AskJson(_)) => step
+            .tried
+            .url()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
+    }
+}
+
+fn turns(turns: &[Turn], indent: &str, out: &mut Vec<u8>) -> Result<()> {
+    let mut shown = None;
+    // What did not even connect is told by its step.
+    let connected = |turn: &&Turn| turn.connection.is_some();
+    for turn in turns.iter().filter(connected) {
+        if let Some(connection) = turn.connection.as_deref()
+            && shown != Some(connection.number)
+        {
+            shown = Some(connection.number);
+            let mut parts = vec![connection.address.to_string()];
+            let times = turn.times;
+            for (name, time) in [("DNS", times.dns), ("connect", times.connect)] {
+                parts.extend(time.map(|time| format!("{name} {}", ms(time))));
+            }
+            if let Some((version, suite)) = &connection.tls {
+                let took = times.tls.map(ms).unwrap_or_default();
+                parts.push(format!("{version} {suite} {took}"));
+            }
+            if let Some(untrusted) = &connection.untrusted {
+                parts.push(format!("not trusted: {}", untrusted.cause.what()));
+            }
+            let line = plain(parts.join(", "));
+            writeln!(out, "{indent}    {}{line}{QUIET:#}", QUIET.render())?;
+        }
+        let login = turn
+            .login
+            .map(|scheme| format!(" with {scheme}"))
+            .unwrap_or_default();
+        let answer = match (&turn.response, &turn.failure) {
+            (Some(response), None) => response.status.to_string(),
+            (Some(response), Some(failure)) => format!("{} ({})", response.status, failure.cause),
+            (None, Some(failure)) => failure.cause.to_string(),
+            (None, None) => String::new(),
+        };
+        let offers = turn.response.as_ref().map(|response| {
+            let values = response.headers("www-authenticate");
+            values
+                .filter_map(|value| value.split(' ').next())
+                .collect::<Vec<_>>()
+                .join(", ")
+        });
+        let offers = offers.filter(|offers| !offers.is_empty());
+        let offers = offers
+            .map(|offers| format!(", offers {offers}"))
+            .unwrap_or_default();
+        let took = ms([turn.times.wait, turn.times.receive]
+            .into_iter()
+            .flatten()
+            .sum());
+        let line = plain(format!(
+            "{}{login}: {answer}{offers}  {took}",
+            turn.request.method
+        ));
+        writeln!(out, "{indent}    {}{line}{QUIET:#}", QUIET.render())?;
+    }
+    Ok(())
+}
+
+fn settings(told: &Told, followed: &[Followed], out: &mut Vec<u8>) -> Result<()> {
+    let name = told.display_name.as_deref().unwrap_or("(without a name)");
+    let address = told.address.as_ref().map(|address| format!(" <{address}>"));
+    writeln!(
+        out,
+        "Settings of {}{}",
+        plain(name),
+        plain(address.unwrap_or_default())
+    )?;
+    for protocol in &told.protocols {
+        let server = [
+            "Server",
+            "MailStore/ExternalUrl",
+            "MailStore/InternalUrl",
+            "External/OWAUrl",
+        ]
+        .into_iter()
+        .find_map(|path| protocol.value(path));
+        writeln!(
+            out,
+            "  {:<10} {}",
+            plain(&protocol.kind),
+            plain(server.unwrap_or_default())
+        )?;
+    }
+    for server in &told.servers {
+        writeln!(out, "  {:<10} {}", plain(&server.kind), plain(&server.url))?;
+    }
+    for (name, value) in &told.values {
+        writeln!(out, "  {:<36} {}", plain(name), plain(value))?;
+    }
+    if !told.alternatives.is_empty() {
+        writeln!(out, "Alternative mailboxes:")?;
+    }
+    if followed.is_empty() {
+        for mailbox in &told.alternatives {
+            writeln!(out, "  {}", line(mailbox))?;
+        }
+    }
+    for followed in followed {
+        let what = followed
+            .cause()
+            .map_or("its own answer is good", Cause::what);
+        writeln!(
+            out,
+            "  {} {}  {what}",
+            mark(followed.cause()),
+            line(&followed.mailbox)
+        )?;
+        match &followed.how {
+            How::Search(run) if followed.cause().is_some() => steps(run, "      ", out)?,
+            How::Asked {
+                turns: asked,
+                detail,
+                ..
+            } if followed.cause().is_some() => {
+                if !detail.is_empty() {
+                    writeln!(out, "      {}", plain(detail))?;
+                }
+                turns(asked, "  ", out)?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn line(mailbox: &Alternative) -> String {
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let place = match (&mailbox.smtp_address, &mailbox.legacy_dn) {
+        (Some(address), _) if !address.is_empty() => address.clone(),
+        (_, Some(legacy)) => format!("{legacy} on {}", text(&mailbox.server)),
+        _ => String::new(),
+    };
+    let kind = text(&mailbox.kind);
+    plain(format!(
+        "{kind:<10} {}  {place}",
+        text(&mailbox.display_name)
+    ))
+}
+
+fn outcome(cause: Option<Cause>, detail: &str) -> String {
+    with(cause.map_or("settings", Cause::what), detail)
+}
+
+/// A sign that says as much as its colour.
+fn mark(cause: Option<Cause>) -> String {
+    let (style, sign) = match cause.map(Cause::effect) {
+        None => (GOOD, "+"),
+        Some(Effect::Aside) => (QUIET, "-"),
+        Some(Effect::Warning) => (SOSO, "!"),
+        Some(Effect::Consent) => (SOSO, "?"),
+        Some(Effect::Failure(_)) => (BAD, "x"),
+    };
+    format!("{}{sign}{style:#}", style.render())
+}
+
+fn ms(duration: Duration) -> String {
+    let ms = duration.as_secs_f64() * 1000.0;
+    if ms < 100.0 {
+        format!("{ms:.1} ms")
+    } else {
+        format!("{ms:.0} ms")
+    }
+}

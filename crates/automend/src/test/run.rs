@@ -1,0 +1,435 @@
+//! One test: the search is driven step by step, and everything that was asked is kept.
+//!
+//! Invariant: credentials go only where [`automend_core::discovery`] says; this file does what a step
+//! says and adds no step of its own.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use automend_autodiscover::pox;
+use automend_autodiscover::schema::{content, header};
+use automend_autodiscover::soap::{self, Operation, Setting, Wanted};
+use automend_core::discovery::{
+    Act, Answer, Ask, Conclusion, Dialect, Discovery, Domain, Login, Plan, Tried, Url, Way,
+};
+use automend_core::names::SmtpAddress;
+use automend_core::resolve::Who;
+use automend_core::verdict::{Cause, Verdict};
+
+use super::beside::Beside;
+use super::consent::Consent;
+use super::login::{Asked, Logins, connect, heard};
+use crate::answer::{Heard, Judged, Told, judge, judge_json, judge_probe};
+use crate::clock::monotonic;
+use crate::http::{Failure, MOST_BYTES, Request, Turn, Web};
+
+/// Everything that tests share.
+pub(super) struct Tester {
+    pub web: Web,
+    pub logins: Logins,
+    pub plan: Plan,
+    pub local_xml: Option<PathBuf>,
+    pub directory: Option<Beside>,
+    pub consent: Consent,
+    pub agent: String,
+}
+
+/// What one search came to.
+pub(super) struct Run {
+    pub dialect: Dialect,
+    pub steps: Vec<Taken>,
+    pub conclusion: Conclusion,
+    /// The settings, if there are any.
+    pub told: Option<Box<Told>>,
+    /// How settings were got: where, and how far one could log in.
+    pub endpoint: Option<(Url, Login)>,
+    pub took: Duration,
+}
+
+/// A step, and what was done for it.
+pub(super) struct Taken {
+    pub tried: Tried,
+    pub turns: Vec<Turn>,
+    pub took: Duration,
+    /// What was seen.
+    pub detail: String,
+    /// What works and should be better.
+    pub warnings: Vec<(Cause, String)>,
+    /// What the specification does not allow and does no harm.
+    pub defects: Vec<String>,
+}
+
+/// What was done for a step.
+#[derive(Default)]
+struct Done {
+    turns: Vec<Turn>,
+    took: Duration,
+    detail: String,
+    warnings: Vec<(Cause, String)>,
+    defects: Vec<String>,
+    told: Option<Box<Told>>,
+}
+
+impl Tester {
+    /// Searches for one address. `home` is the domain of the user for whom another mailbox is asked for;
+    /// there the search stops where Outlook stops.
+    pub(super) async fn search(
+        &self,
+        address: &SmtpAddress,
+        dialect: Dialect,
+        home: Option<Domain>,
+    ) -> Result<Run> {
+        let watch = monotonic();
+        let plan = Plan {
+            dialect,
+            all_steps: self.plan.all_steps && home.is_none(),
+            home,
+            most_rejections: self.logins.left(),
+            ..self.plan.clone()
+        };
+        let mut search = match Discovery::new(address, plan) {
+            Ok(search) => search,
+            Err(cause) => return Ok(refused(dialect, cause)),
+        };
+        let mut done = HashMap::new();
+        while let Some(step) = search.next_step() {
+            let watch = monotonic();
+            let mut work = Done::default();
+            let answer = self.act(&step.act, dialect, &mut work).await?;
+            work.took = watch.elapsed();
+            done.insert(search.tried().len(), work);
+            search.feed(answer);
+        }
+        let conclusion = search.conclusion();
+        let decided = conclusion.at.filter(|_| conclusion.verdict == Verdict::Ok);
+        let mut told = None;
+        let mut endpoint = None;
+        let steps = search
+            .tried()
+            .iter()
+            .cloned()
+            .enumerate()
+            .map(|(at, tried)| {
+                let work = done.remove(&at).unwrap_or_default();
+                if decided == Some(at) {
+                    told = work.told;
+                    endpoint = match &tried.act {
+                        Some(Act::Ask(ask)) => Some((ask.url().clone(), ask.login())),
+                        _ => None,
+                    };
+                }
+                let mut taken = Taken {
+                    tried,
+                    turns: work.turns,
+                    took: work.took,
+                    detail: work.detail,
+                    warnings: work.warnings,
+                    defects: work.defects,
+                };
+                taken.look();
+                taken
+            });
+        let steps = steps.collect();
+        Ok(Run {
+            dialect,
+            steps,
+            conclusion,
+            told,
+            endpoint,
+            took: watch.elapsed(),
+        })
+    }
+
+    async fn act(&self, act: &Act, dialect: Dialect, work: &mut Done) -> Result<Answer> {
+        Ok(match act {
+            Act::Ask(ask) => self.ask(ask, dialect, work).await?,
+            Act::Probe(url) => {
+                let judged = self.get(url, judge_probe, work).await;
+                work.take(judged)
+            }
+            Act::AskJson(url) => {
+                let judged = self.get(url, judge_json, work).await;
+                work.take(judged)
+            }
+            Act::LookUp(name) => match self.web.names.services(name).await {
+                Ok(records) => {
+                    let shown = records.iter().map(|record| {
+                        let (priority, weight) = (record.priority, record.weight);
+                        format!("{priority} {weight} {} {}", record.port, record.target)
+                    });
+                    work.detail = shown.collect::<Vec<_>>().join(", ");
+                    Answer::Srv(records)
+                }
+                Err(failure) => work.fail(failure),
+            },
+            Act::SearchDirectory { at } => match &self.directory {
+                None => Answer::Failed(Cause::NoDirectory),
+                Some(beside) => match beside.points(at.as_ref()).await {
+                    Ok(points) => {
+                        let bindings = points.iter().flat_map(|point| &point.bindings);
+                        work.detail = bindings.cloned().collect::<Vec<_>>().join(", ");
+                        Answer::Scp(points)
+                    }
+                    Err(error) => work.fail(Failure::new(Cause::ScpFailed, format!("{error:#}"))),
+                },
+            },
+            Act::ReadLocalXml => {
+                let judged = self.local(dialect)?;
+                work.take(judged)
+            }
+            Act::Consent(question) => Answer::Consent(self.consent.ask(question).await?),
+        })
+    }
+
+    async fn ask(&self, ask: &Ask, dialect: Dialect, work: &mut Done) -> Result<Answer> {
+        let subject = Who::Address(ask.address().clone());
+        let Asked { turns, judged } = self
+            .ask_about(&subject, ask.url(), dialect, ask.login())
+            .await?;
+        work.turns = turns;
+        Ok(work.take(judged))
+    }
+
+    /// Asks one URL about a mailbox.
+    pub(super) async fn ask_about(
+        &self,
+        subject: &Who,
+        url: &Url,
+        dialect: Dialect,
+        login: Login,
+    ) -> Result<Asked> {
+        let request = self.request(subject, url, dialect);
+        self.logins.ask(&self.web, request, dialect, login).await
+    }
+
+    /// A request for settings, as Outlook, an EWS client or a mobile client sends it.
+    fn request(&self, subject: &Who, url: &Url, dialect: Dialect) -> Request {
+        let mut headers = vec![
+            (header::USER_AGENT, self.agent.clone()),
+            ("accept", "*/*".to_owned()),
+            ("accept-encoding", "gzip, deflate".to_owned()),
+            ("content-type", content::XML.to_owned()),
+        ];
+        let mut body = Vec::new();
+        let shown = match subject {
+            Who::Address(address) => address.to_string(),
+            Who::LegacyDn(legacy) => legacy.clone(),
+            Who::Dn(dn) => dn.to_string(),
+        };
+        if let Who::Address(address) = subject {
+            headers.push((header::ANCHOR_MAILBOX, ascii(address.as_str())));
+        }
+        match (dialect, subject) {
+            (Dialect::Soap, _) => {
+                headers.push(("soapaction", format!("\"{SOAP_ACTION}\"")));
+                let wanted = Setting::ALL.iter().copied().map(Wanted::Known);
+                let operation = Operation::UserSettings {
+                    users: vec![shown],
+                    settings: wanted.collect(),
+                };
+                let request = soap::Request {
+                    message_id: None,
+                    operation,
+                };
+                request.write(&url.to_string(), &mut body);
+            }
+            (Dialect::MobileSync, Who::Address(address)) => {
+                pox::Request::MobileSync(address.clone()).write(&mut body);
+            }
+            _ => {
+                headers.push((header::MAPI_HTTP_CAPABILITY, "1".to_owned()));
+                headers.push((
+                    header::CLIENT_CAN_HANDLE,
+                    "Negotiate, ExHttpInfo".to_owned(),
+                ));
+                pox::Request::Outlook(subject.clone()).write(&mut body);
+            }
+        }
+        Request {
+            method: "POST",
+            url: url.clone(),
+            headers,
+            body,
+        }
+    }
+
+    /// Gets a URL without credentials.
+    pub(super) async fn get(
+        &self,
+        url: &Url,
+        judge: impl Fn(Heard<'_>) -> Judged,
+        work: &mut impl Extend<Turn>,
+    ) -> Judged {
+        let mut turns = Vec::new();
+        let request = Request {
+            method: "GET",
+            url: url.clone(),
+            headers: vec![
+                (header::USER_AGENT, self.agent.clone()),
+                ("accept", "*/*".to_owned()),
+            ],
+            body: Vec::new(),
+        };
+        let judged = match connect(&self.web, &request, &mut turns).await {
+            Err(failure) => Judged::failed(failure.cause, failure.detail),
+            Ok(mut connection) => {
+                let turn = connection.send(request, None).await;
+                let judged = match heard(&turn) {
+                    Ok(heard) => judge(heard),
+                    Err(failure) => Judged::failed(failure.cause, failure.detail),
+                };
+                turns.push(turn);
+                judged
+            }
+        };
+        work.extend(turns);
+        judged
+    }
+
+    fn local(&self, dialect: Dialect) -> Result<Judged> {
+        use std::io::Read as _;
+        let Some(path) = &self.local_xml else {
+            return Ok(Judged::failed(Cause::NoLocalXml, ""));
+        };
+        let reading = || format!("reading --local-xml {}", path.display());
+        let file = std::fs::File::open(path).with_context(reading)?;
+        let mut body = Vec::new();
+        let most = u64::try_from(MOST_BYTES).unwrap_or(u64::MAX);
+        file.take(most)
+            .read_to_end(&mut body)
+            .with_context(reading)?;
+        let judged = judge(
+            dialect,
+            Heard {
+                status: 200,
+                location: None,
+                body: &body,
+            },
+        );
+        // An error in a file is no error of a server.
+        Ok(match judged.cause() {
+            Some(cause) => Judged::failed(
+                Cause::LocalXmlBroken,
+                format!("{}: {}", cause.what(), judged.detail),
+            ),
+            None => judged,
+        })
+    }
+}
+
+const SOAP_ACTION: &str =
+    "http://schemas.microsoft.com/exchange/2010/Autodiscover/Autodiscover/GetUserSettings";
+
+/// What a header can hold.
+fn ascii(text: &str) -> String {
+    text.chars().filter(char::is_ascii_graphic).collect()
+}
+
+/// A search that may not begin.
+fn refused(dialect: Dialect, cause: Cause) -> Run {
+    Run {
+        dialect,
+        steps: Vec::new(),
+        conclusion: Conclusion {
+            verdict: Verdict::Failed,
+            cause: Some(cause),
+            at: None,
+        },
+        told: None,
+        endpoint: None,
+        took: Duration::ZERO,
+    }
+}
+
+impl Extend<Turn> for Done {
+    fn extend<T: IntoIterator<Item = Turn>>(&mut self, turns: T) {
+        self.turns.extend(turns);
+    }
+}
+
+impl Done {
+    /// Keeps what an answer came to.
+    fn take(&mut self, judged: Judged) -> Answer {
+        self.detail = judged.detail;
+        self.warnings = judged.warnings;
+        self.defects = judged.defects;
+        self.told = judged.told;
+        judged.answer
+    }
+
+    fn fail(&mut self, failure: Failure) -> Answer {
+        self.detail = failure.detail;
+        Answer::Failed(failure.cause)
+    }
+}
+
+impl Taken {
+    /// Looks for what works and should be better.
+    fn look(&mut self) {
+        let connections = self
+            .turns
+            .iter()
+            .filter_map(|turn| turn.connection.as_ref());
+        for connection in connections.map(Arc::as_ref) {
+            for (address, failure) in &connection.dead {
+                // That this computer has no way to IPv6 is not the server's fault.
+                if failure.cause != Cause::Unreachable {
+                    let detail = format!("{address}: {}", failure.detail);
+                    self.warnings.push((Cause::AddressDead, detail));
+                }
+            }
+            if let Some(until) = connection.expires {
+                let detail = format!("it is valid until {}", until.strftime("%Y-%m-%d"));
+                self.warnings.push((Cause::CertificateExpiresSoon, detail));
+            }
+        }
+        if let (Way::Srv, Some(Act::Ask(ask))) = (self.tried.way, &self.tried.act)
+            && ask.url().port() != 443
+        {
+            let detail = format!("port {}", ask.url().port());
+            self.warnings.push((Cause::SrvPort, detail));
+        }
+        self.warnings.dedup();
+    }
+}
+
+impl Run {
+    /// What works and should be better, on the way to the settings.
+    pub(super) fn warnings(&self) -> Vec<(Cause, String)> {
+        let Some(mut at) = self
+            .conclusion
+            .at
+            .filter(|_| self.conclusion.verdict == Verdict::Ok)
+        else {
+            return Vec::new();
+        };
+        let mut found = Vec::new();
+        // Back along the redirects.
+        while let Some(step) = self.steps.get(at) {
+            found.extend(step.warnings.iter().cloned());
+            match step.tried.led_by {
+                Some(before) => at = before,
+                None => break,
+            }
+        }
+        let failing = self.steps.iter().filter(|step| {
+            let cause = step.tried.cause;
+            step.tried.outlook
+                && step.tried.way == Way::Scp
+                && cause.is_some_and(Cause::fails)
+                && cause != Some(Cause::NoScp)
+        });
+        found.extend(failing.map(|step| {
+            let cause = step.tried.cause.map_or("", Cause::what);
+            let url = step.tried.url().map(|url| format!("{url}: "));
+            (
+                Cause::ScpEndpointFails,
+                format!("{}{cause}", url.unwrap_or_default()),
+            )
+        }));
+        found
+    }
+}

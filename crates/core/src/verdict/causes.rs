@@ -1,0 +1,590 @@
+//! The causes, one table: everything that one request, or one step of Outlook's discovery, can come to.
+//!
+//! What Outlook shows is told with how sure it is: 0x800C8203 and 12175 were seen in Outlook's own logs;
+//! the `WinINet` codes are Microsoft's constants, and that Outlook shows them at this place is general
+//! knowledge; the rest of the 0x800C range has no source worth the name.
+//!
+//! A code is for ever: scripts and tickets quote it. Invariant: texts only; who is to be judged, and with
+//! what, is decided elsewhere.
+
+use super::{Certainty, Effect, Hint};
+
+/// The answer is an `<Error>`, or cannot be used otherwise.
+const ERROR_ANSWER: Option<Hint> = Some(Hint::new(0x800C_8203, Certainty::Seen));
+/// No usable answer.
+const NO_ANSWER: Option<Hint> = Some(Hint::new(0x800C_8204, Certainty::Weak));
+/// The redirect check found no redirect.
+const NO_REDIRECT: Option<Hint> = Some(Hint::new(0x800C_8205, Certainty::Weak));
+/// The answer is not Autodiscover's.
+const FOREIGN_ANSWER: Option<Hint> = Some(Hint::new(0x800C_820A, Certainty::Weak));
+/// `MAPI_E_NOT_FOUND`: the step produced nothing.
+const NOTHING: Option<Hint> = Some(Hint::new(0x8004_010F, Certainty::Likely));
+/// The step gave no settings after HTTP or login had failed.
+const NO_SETTINGS: Option<Hint> = Some(Hint::new(0x8004_0413, Certainty::Weak));
+/// `ERROR_INTERNET_TIMEOUT`, 12002.
+const TIMEOUT: Option<Hint> = Some(Hint::new(0x8007_2EE2, Certainty::Likely));
+/// `ERROR_INTERNET_NAME_NOT_RESOLVED`, 12007.
+const NO_NAME: Option<Hint> = Some(Hint::new(0x8007_2EE7, Certainty::Likely));
+/// `ERROR_INTERNET_CANNOT_CONNECT`, 12029.
+const NO_CONNECTION: Option<Hint> = Some(Hint::new(0x8007_2EFD, Certainty::Likely));
+/// `ERROR_INTERNET_CONNECTION_ABORTED`, 12030.
+const ABORTED: Option<Hint> = Some(Hint::new(0x8007_2EFE, Certainty::Likely));
+/// `ERROR_INTERNET_SEC_CERT_DATE_INVALID`, 12037.
+const CERTIFICATE_DATE: Option<Hint> = Some(Hint::new(0x8007_2F05, Certainty::Likely));
+/// `ERROR_INTERNET_SEC_CERT_CN_INVALID`, 12038.
+const CERTIFICATE_NAME: Option<Hint> = Some(Hint::new(0x8007_2F06, Certainty::Likely));
+/// `ERROR_INTERNET_CLIENT_AUTH_CERT_NEEDED`, 12044.
+const CLIENT_CERTIFICATE: Option<Hint> = Some(Hint::new(0x8007_2F0C, Certainty::Likely));
+/// `ERROR_INTERNET_INVALID_CA`, 12045.
+const UNKNOWN_AUTHORITY: Option<Hint> = Some(Hint::new(0x8007_2F0D, Certainty::Likely));
+/// `ERROR_INTERNET_SECURE_FAILURE`, 12175.
+const SECURE_FAILURE: Option<Hint> = Some(Hint::new(0x8007_2F8F, Certainty::Seen));
+
+macro_rules! causes {
+    ($($(#[$doc:meta])* $name:ident = $code:literal, $effect:expr, $hint:expr, $what:literal, $why:literal, $advice:literal;)*) => {
+        /// What a request, or a step of the search, came to.
+        #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+        pub enum Cause { $($(#[$doc])* $name,)* }
+
+        impl Cause {
+            /// Every cause, in the order of the table.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The code as it is printed: `certificate-expired`.
+            pub fn code(self) -> &'static str {
+                match self { $(Self::$name => $code,)* }
+            }
+
+            /// What it does to the step at which it is found.
+            pub fn effect(self) -> Effect {
+                match self { $(Self::$name => $effect,)* }
+            }
+
+            /// What Outlook shows, as far as that is known.
+            pub fn hint(self) -> Option<Hint> {
+                match self { $(Self::$name => $hint,)* }
+            }
+
+            /// One line on what happened.
+            pub fn what(self) -> &'static str {
+                match self { $(Self::$name => $what,)* }
+            }
+
+            /// One sentence on why it happens.
+            pub fn why(self) -> &'static str {
+                match self { $(Self::$name => $why,)* }
+            }
+
+            /// What to do; `{address}` stands for the address that was asked about, `{domain}` for its
+            /// domain. Empty where there is nothing to do.
+            pub(super) fn advice_template(self) -> &'static str {
+                match self { $(Self::$name => $advice,)* }
+            }
+        }
+    };
+}
+
+use Effect::{Aside, Consent, Failure, Warning};
+
+causes! {
+    // Not tried, or leading on.
+    /// Not tried: switched off.
+    Excluded = "excluded", Aside, None,
+        "not tried: switched off",
+        "The step was left out on request, as Outlook's registry values can leave it out.",
+        "";
+    /// Not tried: no directory.
+    NoDirectory = "no-directory", Aside, None,
+        "not tried: no directory was given",
+        "Only a computer that is a member of the domain looks for service connection points; here --directory stands for the membership.",
+        "Give --directory ldaps://DC to include this step.";
+    /// Not tried: no local file.
+    NoLocalXml = "no-local-xml", Aside, NOTHING,
+        "not tried: no local file was given",
+        "Outlook reads a local file only where the registry names one for the domain.",
+        "";
+    /// Not tried: this URL was asked before.
+    AlreadyAsked = "already-asked", Aside, None,
+        "not tried: the same URL was asked before",
+        "Two ways lead to the same URL, and it is asked once.",
+        "";
+    /// The endpoint leads to another URL.
+    RedirectUrl = "redirect-url", Aside, None,
+        "leads to another URL",
+        "The server says that another URL has the answer.",
+        "";
+    /// The directory, or DNS, names servers.
+    ServersNamed = "servers-named", Aside, None,
+        "names where to ask",
+        "The servers that are named are asked next.",
+        "";
+    /// The endpoint leads to another address.
+    RedirectAddress = "redirect-address", Aside, None,
+        "leads to another address",
+        "The server says that the mailbox is known elsewhere by another address, and the search starts over with it.",
+        "";
+    /// The server wants the password itself, and an answer of another domain led there.
+    SecretWanted = "password-wanted", Aside, None,
+        "wants the password itself",
+        "Another domain led here, and its servers get no password in clear unless somebody allows it.",
+        "";
+    /// A pointer of the directory leads to another directory.
+    ScpPointer = "scp-pointer", Aside, None,
+        "leads to another directory",
+        "A service connection point names the directory that knows this domain.",
+        "";
+    /// Consent was given.
+    Consented = "consented", Aside, None,
+        "allowed",
+        "Somebody allowed the redirect, as Outlook's question would have been answered.",
+        "";
+
+    // The address itself.
+    /// The domain can have no Autodiscover host.
+    BadDomain = "bad-domain", Failure(90), None,
+        "the domain of the address is no host name",
+        "Outlook makes host names of the domain, and of this one it cannot.",
+        "Check the spelling of the address.";
+    /// A domain of one label.
+    SingleLabel = "single-label-domain", Failure(90), None,
+        "the domain of the address has one label only",
+        "autodiscover.DOMAIN would be a name outside the organisation, and credentials must not go there.",
+        "Give the URL of the server with --url.";
+    /// The domain is a public suffix.
+    PublicSuffix = "public-suffix", Failure(90), None,
+        "the domain of the address is a public suffix, under which anybody may register a name",
+        "autodiscover.DOMAIN would belong to a stranger, and credentials must not go there.",
+        "Check the spelling of the address, or give the URL of the server with --url.";
+
+    // Names.
+    /// NXDOMAIN.
+    NoSuchHost = "no-such-host", Failure(10), NO_NAME,
+        "the name does not exist",
+        "DNS says that there is no such name.",
+        "Where this step is meant to work, add the name to DNS.";
+    /// The name has no address.
+    NoAddress = "no-address", Failure(12), NO_NAME,
+        "the name has no address",
+        "DNS knows the name, but neither an IPv4 nor an IPv6 address.",
+        "Add an A or AAAA record.";
+    /// A chain of aliases that does not end.
+    CnameLoop = "cname-loop", Failure(35), NO_NAME,
+        "the aliases of the name run in a circle, or on without end",
+        "A CNAME leads back to a name that was seen before.",
+        "Mend the CNAME records.";
+    /// SERVFAIL and its like.
+    DnsFailed = "dns-failed", Failure(32), NO_NAME,
+        "the DNS server failed",
+        "The server answered that it cannot tell, which is not the same as that the name does not exist.",
+        "Ask the name servers of the domain one by one; a broken delegation or DNSSEC signature does this.";
+    /// No DNS server answers.
+    DnsTimeout = "dns-timeout", Failure(32), NO_NAME,
+        "no DNS server answers",
+        "No answer came before the time limit.",
+        "Check the network and the DNS servers of this computer, or name one with --resolver.";
+
+    // Connections.
+    /// Refused.
+    Refused = "connection-refused", Failure(20), NO_CONNECTION,
+        "the connection was refused",
+        "The host is there, but nothing listens on this port.",
+        "Start the web server, or open the port.";
+    /// No route.
+    Unreachable = "unreachable", Failure(20), NO_CONNECTION,
+        "the host cannot be reached",
+        "The network has no way to this address.",
+        "Check routing and firewalls between here and the host.";
+    /// The connection did not come about in time.
+    ConnectTimeout = "connect-timeout", Failure(22), TIMEOUT,
+        "the connection did not come about in time",
+        "Something on the way, usually a firewall, drops the packets instead of refusing them.",
+        "Check firewalls between here and the host.";
+    /// Closed before the answer.
+    Reset = "connection-lost", Failure(40), ABORTED,
+        "the connection was closed before the answer began",
+        "The server, or something before it, ended the connection.",
+        "Look into the log of the web server or load balancer at this time.";
+    /// The answer broke off.
+    AnswerCut = "answer-cut", Failure(44), ABORTED,
+        "the connection was closed in the middle of the answer",
+        "A part of an answer is not used: it could be a shorter list of mailboxes than there is.",
+        "Look into the log of the web server or load balancer at this time.";
+    /// No answer in time.
+    TimeLimit = "time-limit", Failure(42), TIMEOUT,
+        "the answer did not come in time",
+        "The server took the request and did not finish its answer before the time limit.",
+        "Look whether the application pool of Autodiscover hangs; --timeout waits longer.";
+    /// Not HTTP.
+    NotHttp = "not-http", Failure(38), ABORTED,
+        "the answer is not HTTP",
+        "Something else than a web server listens here.",
+        "Check what listens on this port.";
+
+    // TLS.
+    /// No TLS on this port.
+    TlsNotSpoken = "tls-not-spoken", Failure(38), SECURE_FAILURE,
+        "the server does not speak TLS on this port",
+        "Its first bytes are no TLS record, so plain HTTP, or another protocol, is served here.",
+        "Bind HTTPS to this port.";
+    /// TLS 1.0 or 1.1 only.
+    TlsTooOld = "tls-too-old", Failure(52), SECURE_FAILURE,
+        "the server speaks no TLS that is still safe",
+        "It offers TLS 1.1 or older only; current versions of Windows refuse that, too.",
+        "Switch TLS 1.2 on at the server or load balancer.";
+    /// The handshake failed otherwise.
+    TlsFailed = "tls-failed", Failure(50), SECURE_FAILURE,
+        "no secure connection came about",
+        "Client and server did not agree on how to encrypt.",
+        "Compare the cipher suites and versions of TLS that the server offers with current recommendations.";
+    /// The certificate has expired.
+    CertificateExpired = "certificate-expired", Failure(56), CERTIFICATE_DATE,
+        "the certificate has expired",
+        "Its last day has passed, and Outlook shows a security alert or gives up.",
+        "Renew the certificate and bind it to the web site.";
+    /// The certificate is not valid yet.
+    CertificateNotYetValid = "certificate-not-yet-valid", Failure(56), CERTIFICATE_DATE,
+        "the certificate is not valid yet",
+        "Its first day is still to come, or a clock is wrong.",
+        "Check the clocks of this computer and of the server.";
+    /// The certificate is for another name.
+    CertificateWrongName = "certificate-wrong-name", Failure(54), CERTIFICATE_NAME,
+        "the certificate is for another name",
+        "The name that was asked for is not among the names in the certificate.",
+        "Get a certificate that has this name, or do not let this name lead to this server.";
+    /// Nobody trusted has signed.
+    CertificateUntrusted = "certificate-untrusted", Failure(56), UNKNOWN_AUTHORITY,
+        "nobody trusted has signed the certificate",
+        "It signs itself, or an authority did that this computer does not know, or the chain lacks an intermediate certificate.",
+        "Send the whole chain, get a certificate from a known authority, or name yours with --ca FILE.";
+    /// The certificate is unusable.
+    CertificateBroken = "certificate-broken", Failure(56), UNKNOWN_AUTHORITY,
+        "the certificate cannot be used",
+        "It is malformed, its signature is wrong, or it was not made for servers.",
+        "Replace the certificate.";
+    /// The server wants a certificate of the client.
+    ClientCertificate = "client-certificate-wanted", Failure(58), CLIENT_CERTIFICATE,
+        "the server wants a certificate of the client",
+        "Outlook has none to show for Autodiscover.",
+        "Set client certificates to ignore on the Autodiscover directory of the web site.";
+
+    // HTTP.
+    /// 401, and there is no password to send.
+    LoginWanted = "login-wanted", Failure(62), NO_SETTINGS,
+        "the server wants a login, and no password was given",
+        "Autodiscover answers only who has logged in.",
+        "Give --password-file FILE or AUTOMEND_PASSWORD, or run on a terminal, which asks.";
+    /// The login was rejected.
+    LoginRejected = "login-rejected", Failure(72), NO_SETTINGS,
+        "the server rejected the login",
+        "User name or password are wrong, the account is locked or disabled, or this server knows other accounts; no further login is risked, so that no account gets locked.",
+        "Check user name and password. Where this host is not the mail server but, say, the web site of the domain, leave its step out with --exclude, or allow one more try with --max-auth 2.";
+    /// No scheme that can be used.
+    LoginNoScheme = "login-no-scheme", Failure(66), NO_SETTINGS,
+        "the server offers no way to log in that can be used here",
+        "None of the schemes it names fits the credentials at hand.",
+        "Compare the schemes below with those that the virtual directory should offer.";
+    /// Stronger first, then Basic only.
+    LoginDowngrade = "login-downgrade", Failure(74), NO_SETTINGS,
+        "after a stronger scheme the server wanted the password in clear",
+        "That is what an impostor does to get the password, so it was not sent.",
+        "Find out who answers at this host. Where it is the right server, mend the authentication that it offers but does not accept.";
+    /// The login could not be made.
+    LoginFailed = "login-failed", Failure(64), NO_SETTINGS,
+        "the login could not be made",
+        "What the scheme needs is missing or wrong, such as a ticket or a key distribution centre, or the server's part of the exchange could not be used.",
+        "Read the detail, or choose another scheme with --auth.";
+    /// No further login is risked.
+    LoginWithheld = "login-withheld", Failure(60), None,
+        "the server wants a login, and none is risked any more",
+        "The password was rejected before, and another try could lock the account.",
+        "Find out first why the password was rejected.";
+    /// The certificate is not trusted, and only a look was taken.
+    LoginUntrusted = "login-untrusted", Failure(61), None,
+        "the server wants a login, and its certificate is not trusted",
+        "--insecure goes on for looking only; credentials are not sent to a server that cannot prove its name.",
+        "Mend the certificate, or name its authority with --ca FILE.";
+    /// 403.
+    Forbidden = "forbidden", Failure(46), NO_SETTINGS,
+        "the server forbids it (403)",
+        "The login was right or not needed, but this request may not be made here.",
+        "Look at address restrictions, required client certificates and rules of the firewall or load balancer.";
+    /// 404 or 410.
+    NotFound = "not-found", Failure(14), NO_SETTINGS,
+        "there is no Autodiscover at this URL (404)",
+        "A web server answers, but it is not one that serves Autodiscover.",
+        "Where this step is meant to work, let the path /autodiscover lead to the mail server.";
+    /// 405.
+    WrongMethod = "wrong-method", Failure(30), NO_SETTINGS,
+        "the server takes no POST at this URL (405)",
+        "A web server answers, but it treats the URL as a page.",
+        "Where this step is meant to work, let the path /autodiscover lead to the mail server.";
+    /// 503 or 429.
+    Busy = "busy", Failure(48), NO_SETTINGS,
+        "the server is busy or out of service",
+        "It asks to come back later; an application pool that is stopped answers so, too.",
+        "Wait, then look whether the application pool of Autodiscover runs.";
+    /// Any other 5xx.
+    ServerFailed = "server-failed", Failure(48), NO_SETTINGS,
+        "the server failed",
+        "An error of the web server, which is not yet Autodiscover's own.",
+        "Look into the event log of the server at this time.";
+    /// 407.
+    ProxyLogin = "proxy-login", Failure(46), NO_SETTINGS,
+        "a proxy wants a login (407)",
+        "Something between here and the server wants to know who asks.",
+        "Let the host pass without a login at the proxy.";
+    /// Any other status.
+    OddStatus = "unexpected-status", Failure(28), NO_SETTINGS,
+        "the server answered with a status that Autodiscover does not use",
+        "Only 200, redirects and 401 mean something to Outlook.",
+        "Find out what answers at this host.";
+
+    // Redirects that lead nowhere.
+    /// To http.
+    RedirectPlain = "redirect-to-http", Failure(59), NO_SETTINGS,
+        "the redirect leads to plain HTTP",
+        "Credentials must not go there, so it is not followed.",
+        "Let the redirect lead to an https URL.";
+    /// Not a path of Autodiscover.
+    RedirectPath = "redirect-elsewhere", Failure(26), NO_SETTINGS,
+        "the redirect does not lead to Autodiscover",
+        "Its path does not end with autodiscover/autodiscover.xml, as when a web site sends everybody to its front page.",
+        "Where this step is meant to work, keep the path /autodiscover out of the web site's redirect.";
+    /// No URL.
+    RedirectBroken = "redirect-broken", Failure(45), NO_SETTINGS,
+        "the redirect names no URL that can be used",
+        "Its target is missing or malformed.",
+        "Mend the redirect at the server.";
+    /// In a circle.
+    RedirectLoop = "redirect-loop", Failure(68), NO_SETTINGS,
+        "the redirects run in a circle",
+        "The target was asked before in the same search.",
+        "Mend the redirects, or targetAddress where it is addresses that lead to each other.";
+    /// More than ten.
+    RedirectLimit = "redirect-limit", Failure(68), NO_SETTINGS,
+        "there are more than ten redirects",
+        "Outlook follows ten, redirects to URLs and to addresses together, and gives up.",
+        "Let the first redirect lead to the last target at once.";
+    /// To the same address.
+    RedirectSame = "redirect-same-address", Failure(68), NO_SETTINGS,
+        "the redirect leads to the very address that was asked about",
+        "The server believes that the mailbox is elsewhere, and names this place.",
+        "Look at targetAddress of the user.";
+    /// To something that is no address.
+    RedirectNoAddress = "redirect-no-address", Failure(68), NO_SETTINGS,
+        "the redirect leads to something that is no usable address",
+        "It is no SMTP address, or none whose domain can be asked.",
+        "Look at targetAddress of the user.";
+    /// Consent lacks.
+    ConsentNeeded = "consent-needed", Consent, None,
+        "another host has to be allowed first",
+        "Outlook asks the user before it follows a redirect to a host that the mail domain does not vouch for; here nobody could be asked.",
+        "Find out whether the host is the right one, then allow it with --allow-redirect HOST.";
+    /// Consent was refused.
+    ConsentRefused = "consent-refused", Failure(57), None,
+        "the other host was not allowed",
+        "Somebody answered the question with no.",
+        "";
+    /// No redirect at the probe.
+    NoRedirect = "no-redirect", Failure(9), NO_REDIRECT,
+        "there is no redirect",
+        "The host answers on port 80, but sends nobody on to another URL.",
+        "";
+
+    // SRV.
+    /// No record.
+    NoSrv = "no-srv-record", Failure(8), NOTHING,
+        "there is no SRV record",
+        "DNS has no _autodiscover._tcp record for the domain.",
+        "";
+    /// No record that can be used.
+    SrvUnusable = "srv-unusable", Failure(36), NOTHING,
+        "the SRV records name no server that can be asked",
+        "Port 0 or the target \".\" say that the service is not offered; a target must be a host name.",
+        "Mend or remove the record _autodiscover._tcp.{domain}.";
+
+    // Directory and file.
+    /// No service connection point.
+    NoScp = "no-scp", Failure(7), NOTHING,
+        "the directory has no service connection point for Autodiscover",
+        "Exchange writes one for every server; its setup did not run in this forest, or the account may not read the configuration.",
+        "Set-ClientAccessService -AutoDiscoverServiceInternalUri writes it.";
+    /// The search failed.
+    ScpFailed = "scp-failed", Failure(33), NOTHING,
+        "the directory could not be searched for service connection points",
+        "The directory refused, was lost, or cannot be reached.",
+        "Check --directory and its login.";
+    /// A service connection point with an unusable URL.
+    ScpBroken = "scp-broken", Failure(34), NOTHING,
+        "a service connection point names no URL that can be asked",
+        "Its serviceBindingInformation is no https URL of Autodiscover.",
+        "Set-ClientAccessService -AutoDiscoverServiceInternalUri sets it.";
+    /// The local file cannot be read as Autodiscover.
+    LocalXmlBroken = "local-xml-broken", Failure(65), FOREIGN_ANSWER,
+        "the local file is no Autodiscover answer",
+        "Outlook would pass it by.",
+        "Mend the file, or remove the registry value that names it.";
+
+    // Answers that cannot be used.
+    /// Nothing.
+    AnswerEmpty = "answer-empty", Failure(47), NO_ANSWER,
+        "the answer is empty",
+        "The status says that all is well, but there is no body.",
+        "Look into the event log of the server at this time.";
+    /// HTML.
+    AnswerHtml = "answer-html", Failure(29), FOREIGN_ANSWER,
+        "the answer is a web page, not Autodiscover",
+        "A web site, a login page of a firewall, or an error page with status 200 answers here.",
+        "Where this step is meant to work, let the path /autodiscover lead to the mail server without a login page before it.";
+    /// Not well-formed.
+    AnswerMalformed = "answer-malformed", Failure(49), FOREIGN_ANSWER,
+        "the answer is not well-formed",
+        "It breaks off, or was damaged on the way; what can be read of it is not used.",
+        "Look for what changes answers between the server and here.";
+    /// A DTD.
+    AnswerDtd = "answer-dtd", Failure(53), FOREIGN_ANSWER,
+        "the answer has a document type, which no Autodiscover answer has",
+        "Entities can read files and exhaust memory, so nothing of it is read.",
+        "Find out who answers at this host.";
+    /// Not text.
+    AnswerEncoding = "answer-encoding", Failure(49), FOREIGN_ANSWER,
+        "the answer is not text in the encoding that it claims",
+        "Bytes in it are neither UTF-8 nor UTF-16, or its compression is broken.",
+        "Look for what changes answers between the server and here.";
+    /// Too large.
+    AnswerTooLarge = "answer-too-large", Failure(51), NO_ANSWER,
+        "the answer is larger than any Autodiscover answer",
+        "Reading was stopped, also where the answer unpacks to more than it seems.",
+        "Find out what answers at this host.";
+    /// XML of another kind.
+    AnswerForeign = "answer-foreign", Failure(31), FOREIGN_ANSWER,
+        "the answer is not the kind of document that was asked for",
+        "It is well-formed, but it is neither settings nor a redirect nor an error of Autodiscover, or it is meant for another kind of client.",
+        "Find out what answers at this host.";
+    /// Nothing but an account.
+    NoProtocols = "no-protocols", Warning, None,
+        "the answer has settings, but no protocol among them",
+        "Such an answer is legal, and Outlook cannot connect with it.",
+        "Look at the internal and external URLs of the virtual directories.";
+
+    // Faults.
+    /// 500.
+    UnknownAddress = "fault-500", Failure(84), ERROR_ANSWER,
+        "Autodiscover answers error 500: it does not know the address",
+        "No object of the directory has the address, or none that has a mailbox.",
+        "Check the spelling. With a directory at hand, automend show {address} --directory ldaps://DC tells what has the address.";
+    /// 501.
+    BadAddress = "fault-501", Failure(84), ERROR_ANSWER,
+        "Autodiscover answers error 501: the address is bad, or may not be asked about",
+        "Some servers let users ask about their own address only.",
+        "Ask with the login of the mailbox itself.";
+    /// 600.
+    InvalidRequest = "fault-600", Failure(78), ERROR_ANSWER,
+        "Autodiscover answers error 600: it could not read the request",
+        "Something on the way changed the request, such as a redirect that turns POST into GET, or the server wants another form.",
+        "Look for proxies and redirects between here and the server.";
+    /// 601.
+    NoProvider = "fault-601", Failure(78), ERROR_ANSWER,
+        "Autodiscover answers error 601: it cannot answer in this schema",
+        "The server does not serve the kind of client that was asked for.",
+        "Ask with the protocol that the server serves.";
+    /// 602.
+    Fault602 = "fault-602", Failure(80), ERROR_ANSWER,
+        "Autodiscover answers error 602",
+        "This error is rare, and no source tells what Exchange means by it.",
+        "Look into the event log of the server at this time.";
+    /// 603.
+    DirectoryObjectGone = "fault-603", Failure(86), ERROR_ANSWER,
+        "Autodiscover answers error 603: an object that the answer needs was not found in the directory",
+        "As a rule not the user is missing, but the owner of a mailbox that is opened for the user: the mailbox was removed, its AutoMapping link stayed, and one such link breaks the whole answer. The server does not say whose it is.",
+        "automend audit --directory ldaps://DC --delegate {address} names the owner and what mends it.";
+    /// Any other code.
+    OtherFault = "fault-other", Failure(80), ERROR_ANSWER,
+        "Autodiscover answers an error that has no settled meaning",
+        "The list of errors is open, and servers have their own.",
+        "Read the message, and look into the event log of the server at this time.";
+    /// SOAP `InvalidUser`.
+    SoapInvalidUser = "soap-invalid-user", Failure(84), None,
+        "Autodiscover answers InvalidUser",
+        "Either no mailbox has the address, or an object that the answer needs was not found, which SOAP does not tell apart.",
+        "Ask with --protocol pox, too: there the first is error 500 and the second error 603.";
+    /// SOAP `InvalidRequest` or a SOAP fault.
+    SoapFault = "soap-fault", Failure(78), None,
+        "Autodiscover answers that it could not take the request",
+        "The SOAP service refused the request as a whole.",
+        "Read the message, and look into the event log of the server at this time.";
+    /// SOAP `InternalServerError`.
+    SoapServerError = "soap-server-error", Failure(82), None,
+        "Autodiscover answers that it failed inside",
+        "The server got the request and could not finish it, as when an object that the answer needs was not found.",
+        "Ask with --protocol pox, too, which may tell more, and look into the event log of the server at this time.";
+    /// MobileSync `Action/Error`.
+    MobileSyncError = "mobilesync-error", Failure(82), None,
+        "Autodiscover answers the mobile client with an error",
+        "The server could not serve this user, for whom it may not be switched on.",
+        "Read the message, and check that ActiveSync is switched on for the user.";
+    /// V2 says no.
+    JsonRefused = "v2-refused", Failure(37), None,
+        "the JSON service answers with an error",
+        "It does not serve this address or this protocol.",
+        "";
+
+    // Things that work and should be better.
+    /// The certificate expires soon.
+    CertificateExpiresSoon = "certificate-expires-soon", Warning, None,
+        "the certificate expires within two weeks",
+        "From then on Outlook shows a security alert or gives up.",
+        "Renew the certificate and bind it to the web site.";
+    /// One of the addresses of a host does not answer.
+    AddressDead = "address-dead", Warning, None,
+        "one of the host's addresses does not answer",
+        "Clients that try it first wait for it, and some do not try another.",
+        "Remove the address from DNS, or mend what should answer there.";
+    /// The SRV record has another port than 443.
+    SrvPort = "srv-port", Warning, None,
+        "the SRV record names another port than 443",
+        "Outlook is known to ignore the port of the record.",
+        "Serve Autodiscover on port 443.";
+    /// A mixed or incomplete alternative mailbox.
+    MixedShape = "alternative-malformed", Warning, None,
+        "an alternative mailbox is described in a form that the specification forbids",
+        "It has to have either an SMTP address, or a legacy name with a server, and a type.",
+        "Report it to the maker of the server.";
+    /// A server that the directory names gives an error, and another helps out.
+    ScpEndpointFails = "scp-endpoint-fails", Warning, None,
+        "a server that the directory names fails",
+        "Outlook goes on to the next place, which costs time at every start.",
+        "Mend that server, or the URL that the directory has for it.";
+    /// Another protocol of the server that answered fails.
+    ProtocolFails = "protocol-fails", Warning, None,
+        "another protocol of the same server fails",
+        "Outlook gets its settings, and other clients do not.",
+        "Look into the event log of the server at this time.";
+    /// The answer of an alternative mailbox fails.
+    AlternativeFails = "alternative-fails", Warning, None,
+        "an alternative mailbox has no Autodiscover answer of its own",
+        "Outlook asks for each, and opens none without an answer.",
+        "Test the address of that mailbox by itself.";
+    /// A promised URL does not work.
+    UrlFails = "url-fails", Warning, None,
+        "a URL of the answer does not work",
+        "Free/busy, automatic replies, the address book and the rest are asked for at these URLs.",
+        "Mend the URL of the virtual directory, or what should answer there.";
+    /// A promised URL is plain HTTP.
+    UrlPlain = "url-plain", Warning, None,
+        "a URL of the answer is plain HTTP",
+        "Whoever listens on the way reads what is asked for there.",
+        "Set an https URL on the virtual directory.";
+    /// A promised URL does not offer the promised authentication.
+    UrlLogin = "url-login-differs", Warning, None,
+        "a URL of the answer does not offer the login that the answer promises",
+        "Clients that keep to the promise get no further there.",
+        "Compare the authentication of the virtual directory with what Autodiscover announces.";
+
+    // The run as a whole.
+    /// No step gave anything.
+    NothingFound = "nothing-found", Failure(1), NOTHING,
+        "no step of the search leads to Autodiscover",
+        "None of the names that Outlook makes of the domain leads to a server.",
+        "Add autodiscover.{domain}, or an SRV record _autodiscover._tcp.{domain}, to DNS.";
+}
