@@ -247,9 +247,10 @@ async fn a_capture_is_read_with_its_keys_inside_or_beside_and_told_without() {
     // until a packet is seen, so that nothing of the story is missed.
     let (first, seen) = std::sync::mpsc::channel();
     let counter = std::thread::spawn(move || {
-        packets
-            .map_while(Result::ok)
-            .for_each(|_| drop(first.send(())))
+        packets.map_while(Result::ok).for_each(|_| {
+            // Nobody may be listening any more.
+            let _ = first.send(());
+        })
     });
     let origin = format!("https://localhost:{}", server.port);
     while seen.try_recv().is_err() {
