@@ -11,6 +11,14 @@ die() { say "$*"; exit 1; }
 # Seconds since the given $EPOCHREALTIME, for messages.
 since() { awk -v a="$1" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f s", b - a }'; }
 
+# run_logged WHAT LOG COMMAND...: dies with the end of the log when the command fails.
+run_logged() {
+  local what=$1 log=$2 began=$EPOCHREALTIME
+  shift 2
+  "$@" > "$log" 2>&1 || { tail -n 8 "$log" >&2; die "$what failed; all of it: $log"; }
+  say "$what: $(since "$began")"
+}
+
 # until_true SECONDS COMMAND...: tries COMMAND again and again until it succeeds.
 until_true() {
   local deadline=$((SECONDS + $1))
@@ -127,9 +135,10 @@ remove_namespaces() {
 
 # --- certificates ---------------------------------------------------------------------------------
 
-# make_certificate DIR HOST ADDRESS [CA-DIR]: DIR/ca.pem, DIR/cert.pem and DIR/key.pem for a server.
-# The CA is made when CA-DIR (by default DIR) has none. Samba's own certificate is an X.509 v1 one
-# without a subjectAltName, which no modern TLS library accepts.
+# make_certificate DIR HOST ADDRESS [CA-DIR [NAMES]]: DIR/ca.pem, DIR/cert.pem and DIR/key.pem for a
+# server. The CA is made when CA-DIR (by default DIR) has none. NAMES are more of what the certificate
+# is good for, as in `DNS:a.example,DNS:b.example`. Samba's own certificate is an X.509 v1 one without a
+# subjectAltName, which no modern TLS library accepts.
 make_certificate() {
   local dir=$1 host=$2 address=$3 ca=${4:-$1}
   mkdir -p "$dir"
@@ -143,7 +152,7 @@ make_certificate() {
     -keyout "$dir/key.pem" -out "$dir/request.pem" 2>/dev/null
   openssl x509 -req -in "$dir/request.pem" -CA "$ca/ca.pem" -CAkey "$ca/ca.key" -CAcreateserial -days 3650 \
     -sha256 -out "$dir/cert.pem.new" 2>/dev/null -extfile <(
-    echo "subjectAltName=DNS:$host,DNS:localhost,IP:$address,IP:127.0.0.1"
+    echo "subjectAltName=DNS:$host,DNS:localhost,IP:$address,IP:127.0.0.1${5:+,$5}"
     echo "extendedKeyUsage=serverAuth"
     echo "keyUsage=critical,digitalSignature"
     echo "basicConstraints=critical,CA:FALSE"

@@ -1,10 +1,13 @@
 #!/bin/bash
-# Installs the Debian packages that the laboratory's servers need; does nothing when they are there.
+# Installs the Debian packages that the laboratory needs; does nothing when they are there.
 #
-#   packages.sh            everything the servers need
+#   packages.sh            everything
 #   packages.sh samba      only what the Samba domain controllers need
 #   packages.sh slapd      only what slapd needs
+#   packages.sh clients    only what the clients of Autodiscover need
+#   packages.sh recorders  only what records HTTP: tshark, Chromium, curl, and what installs the others
 #   packages.sh lint       shellcheck, for `make lint`
+#   packages.sh bench      wrk, the load generator of `make bench`
 #
 # None of Debian's own daemons is started by the installation. Where nothing may be installed, this
 # names what is missing, says which tests therefore cannot run, and ends with 3.
@@ -13,13 +16,22 @@ set -euo pipefail
 base=(curl iproute2 ldap-utils openssl python3)
 samba=(samba samba-ad-dc samba-ad-provision samba-common-bin samba-dsdb-modules python3-samba winbind
   krb5-user libsasl2-modules-gssapi-mit)
+# Node.js often comes from elsewhere, with npm in the same package.
+node=()
+command -v node > /dev/null || node+=(nodejs)
+command -v npm > /dev/null || node+=(npm)
+clients=(curl dnsmasq-base evolution-ews python3-venv thunderbird "${node[@]}")
+recorders=(tshark chromium curl python3-venv "${node[@]}")
 
 case "${1:-all}" in
-  all)   wanted=("${base[@]}" "${samba[@]}" slapd) ;;
-  samba) wanted=("${base[@]}" "${samba[@]}") ;;
-  slapd) wanted=("${base[@]}" slapd) ;;
-  lint)  wanted=(shellcheck) ;;
-  *)     echo "usage: packages.sh [samba|slapd|lint]" >&2; exit 2 ;;
+  all)       wanted=("${base[@]}" "${samba[@]}" slapd "${clients[@]}" "${recorders[@]}") ;;
+  samba)     wanted=("${base[@]}" "${samba[@]}") ;;
+  slapd)     wanted=("${base[@]}" slapd) ;;
+  clients)   wanted=("${base[@]}" "${clients[@]}") ;;
+  recorders) wanted=("${recorders[@]}") ;;
+  lint)      wanted=(shellcheck) ;;
+  bench)     wanted=(wrk openssl python3) ;;
+  *)         echo "usage: packages.sh [samba|slapd|clients|recorders|lint|bench]" >&2; exit 2 ;;
 esac
 
 find_missing() {
@@ -30,24 +42,20 @@ find_missing() {
   done
 }
 
-# tests_without_server: the tests that cannot run without what is missing, if any.
-tests_without_server() {
+# tests_without: the tests that cannot run without what is missing, if any.
+tests_without() {
   local package
   for package in "${missing[@]}"; do
-    case $package in
-      shellcheck) ;;
-      slapd) echo slapd ;;
-      *) case " ${samba[*]} " in *" $package "*) ;; *) echo slapd ;; esac
-         echo samba
-         echo samba_recycle_bin
-         echo samba_two_dcs ;;
-    esac
+    case " slapd ${base[*]} " in *" $package "*) echo slapd ;; esac
+    case " ${samba[*]} ${base[*]} " in *" $package "*) printf '%s\n' samba samba_recycle_bin samba_two_dcs ;; esac
+    case " ${clients[*]} ${base[*]} " in *" $package "*) echo clients ;; esac
+    case " ${recorders[*]} " in *" $package "*) echo trace_recorders ;; esac
   done | sort -u | paste -sd ' '
 }
 
 give_up() {
   local tests
-  tests=$(tests_without_server)
+  tests=$(tests_without)
   {
     echo "[lab] $1"
     echo "[lab] missing Debian packages: ${missing[*]}"

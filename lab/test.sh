@@ -1,9 +1,10 @@
 #!/bin/bash
-# Runs every test: brings up the servers, hands their addresses to `cargo test`, and tears them down.
+# Runs every test: brings up the servers and the clients, hands their addresses to `cargo test`, and
+# tears them down.
 #
 #   test.sh [ARGUMENTS OF CARGO TEST]
 #
-# Where a server cannot be brought up, the other tests run all the same, the tests that did not are
+# Where one of them cannot be brought up, the other tests run all the same, the tests that did not are
 # named, and the end is a failure. The last line sums up all test binaries.
 set -euo pipefail
 lab=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -17,7 +18,11 @@ LAB_ROOT=$(cd -- "$LAB_ROOT" && pwd)
 mkdir -p -- "${TMPDIR:-/tmp}"
 # A laboratory inside, as the recycle bin cannot be switched off again.
 recycle_bin=$LAB_ROOT/recycle-bin
+# Another, as its registries are asked while the servers start.
+clients=$LAB_ROOT/clients clients_up=
 down() {
+  [ -z "$clients_up" ] || kill "$clients_up" 2>/dev/null || true
+  LAB_ROOT=$clients "$lab/down.sh"
   LAB_ROOT=$recycle_bin "$lab/down.sh"
   "$lab/down.sh"
 }
@@ -29,6 +34,12 @@ seed() {
   "$lab/seed.py" --flavor "$flavor" --users "$users" --delegations $((users * 9 / 5)) --stale $((users / 10)) \
     --hot $((users / 20)) --wide $((users / 10)) --seed 20 --out "$LAB_ROOT/seed-$flavor"
 }
+
+# All at once, as apt-get does one thing at a time. What cannot be installed is told again below, by
+# each script that misses it.
+"$lab/packages.sh" || true
+LAB_ROOT=$clients "$lab/clients-up.sh" > /dev/null &
+clients_up=$!
 
 # up TEST VARIABLE NAME COMMAND...: brings a server up anew and exports where its variables stand.
 missing=() present=()
@@ -49,6 +60,10 @@ up samba AUTOMEND_LAB_SAMBA samba "$lab/samba-up.sh" "$LAB_ROOT/seed-samba"
 up samba_recycle_bin AUTOMEND_LAB_RECYCLE_BIN recycle-bin/samba \
   env LAB_ROOT="$recycle_bin" LAB_RECYCLE_BIN=1 "$lab/samba-up.sh"
 up samba_two_dcs AUTOMEND_LAB_SAMBA2 samba2 "$lab/samba2-up.sh" up "$LAB_ROOT/seed-samba"
+up trace_recorders AUTOMEND_LAB_RECORDERS recorders "$lab/recorders-up.sh"
+
+up clients AUTOMEND_LAB_CLIENTS clients/clients wait "$clients_up"
+clients_up=
 
 log=$LAB_ROOT/cargo-test.log
 [ ! -t 1 ] || export CARGO_TERM_COLOR=always
@@ -65,7 +80,7 @@ fi
 
 trap - EXIT
 down
-[ ${#missing[@]} = 0 ] || echo "[lab] no server, so these tests did not run: ${missing[*]}" >&2
+[ ${#missing[@]} = 0 ] || echo "[lab] no server or no client, so these tests did not run: ${missing[*]}" >&2
 # The lines `test result: ok. 3 passed; 0 failed; 0 ignored; ...` of all binaries.
 awk '/test result: / {
        for (i = 2; i <= NF; i++) {

@@ -83,14 +83,6 @@ write_krb5_conf() {
   } > "$file"
 }
 
-# run_logged WHAT LOG COMMAND...: dies with the end of the log when the command fails.
-run_logged() {
-  local what=$1 log=$2 began=$EPOCHREALTIME
-  shift 2
-  "$@" > "$log" 2>&1 || { tail -n 8 "$log" >&2; die "$what failed; all of it: $log"; }
-  say "$what: $(since "$began")"
-}
-
 # make_domain DIR ADDRESS INTERFACES SEED: a new forest with the Exchange schema, the accounts and
 # the seed's objects.
 make_domain() {

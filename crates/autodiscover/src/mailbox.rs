@@ -10,8 +10,10 @@ use crate::services::Shape;
 
 /// Names of a mailbox, as pieces that are written one after the other.
 pub(crate) struct Mailbox<'a> {
-    settings: &'a Settings,
     guid: [u8; 36],
+    domain: &'a str,
+    /// What stands before `/cn=Recipients` in the user's legacy name.
+    organisation: Option<&'a str>,
 }
 
 impl<'a> Mailbox<'a> {
@@ -19,26 +21,29 @@ impl<'a> Mailbox<'a> {
         let mut guid = [b'0'; 36];
         let written = write!(guid.as_mut_slice(), "{}", settings.mailbox_guid);
         debug_assert!(written.is_ok(), "a GUID has 36 characters");
-        Self { settings, guid }
+        Self {
+            guid,
+            domain: settings.address.domain(),
+            organisation: organisation(&settings.legacy_dn),
+        }
     }
 
     /// The mailbox's domain.
     pub(crate) fn domain(&self) -> &'a str {
-        self.settings.address.domain()
+        self.domain
     }
 
     /// What Outlook is told as its server: `GUID@DOMAIN`, so that a move changes nothing.
     pub(crate) fn server(&self) -> [&str; 3] {
         let guid = std::str::from_utf8(&self.guid).unwrap_or_default();
-        [guid, "@", self.domain()]
+        [guid, "@", self.domain]
     }
 
     /// The legacy name of that server, in the organisation that the user's own name tells.
     pub(crate) fn server_dn(&self) -> Option<[&str; 5]> {
         let [guid, at, domain] = self.server();
-        let organisation = organisation(&self.settings.legacy_dn)?;
         Some([
-            organisation,
+            self.organisation?,
             "/cn=Configuration/cn=Servers/cn=",
             guid,
             at,
@@ -50,7 +55,6 @@ impl<'a> Mailbox<'a> {
 /// What is added to the legacy name of a server for its database.
 pub(crate) const DATABASE: &str = "/cn=Microsoft Private MDB";
 
-/// What stands before `/cn=Recipients` in a legacy name.
 fn organisation(legacy_dn: &str) -> Option<&str> {
     const RECIPIENTS: &str = "/cn=recipients";
     let at = legacy_dn

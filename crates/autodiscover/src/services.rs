@@ -149,17 +149,6 @@ pub struct MailServer {
     pub login: Login,
 }
 
-impl MailServer {
-    /// What a user with this address types as the name.
-    pub fn login_of<'a>(&self, address: &'a SmtpAddress) -> &'a str {
-        let whole = address.as_str();
-        match self.login {
-            Login::Address => whole,
-            Login::LocalPart => whole.split('@').next().unwrap_or(whole),
-        }
-    }
-}
-
 /// How a mail connection is kept secret.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Encryption {
@@ -180,6 +169,17 @@ pub enum Login {
     Address,
     /// What stands before the `@`.
     LocalPart,
+}
+
+impl Login {
+    /// What the user with this address types.
+    pub fn of(self, address: &SmtpAddress) -> &str {
+        let whole = address.as_str();
+        match self {
+            Self::Address => whole,
+            Self::LocalPart => whole.split('@').next().unwrap_or(whole),
+        }
+    }
 }
 
 /// The shape of an alternative mailbox ([MS-OXDSCLI] 2.2.4.1.1.2.5); the two are never mixed in one.
@@ -260,6 +260,21 @@ pub struct Abilities {
 }
 
 impl Abilities {
+    /// How many mixtures of abilities there are.
+    pub(crate) const MIXTURES: usize = 16;
+
+    /// A number for these abilities, below [`Self::MIXTURES`].
+    pub(crate) fn mixture(self) -> usize {
+        let all = [
+            self.mapi_http,
+            self.negotiate,
+            self.exhttp,
+            self.ews_library,
+        ];
+        all.into_iter()
+            .fold(0, |number, has| number << 1 | usize::from(has))
+    }
+
     /// Reads the headers, which `header` looks up by their names in lower case.
     pub fn of<'h>(header: impl Fn(&str) -> Option<&'h str>) -> Self {
         let can = |word: &str| {
@@ -275,6 +290,92 @@ impl Abilities {
             exhttp: can("ExHttpInfo"),
             ews_library: header(header::USER_AGENT)
                 .is_some_and(|agent| agent.starts_with("ExchangeServicesClient/")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_packed_as_servers_are_seen_to_pack_it() {
+        check("72008287", 8, 0, 647);
+        check("738180DA", 14, 1, 218);
+        check("73C08204", 15, 0, 516);
+        check("7FFFFFFF", u8::MAX, u8::MAX, u16::MAX);
+    }
+
+    #[track_caller]
+    fn check(packed: &str, major: u8, minor: u8, build: u16) {
+        let version = Version {
+            major,
+            minor,
+            build,
+            revision: 15,
+        };
+        assert_eq!(format!("{:08X}", version.packed()), packed);
+    }
+
+    #[test]
+    fn a_client_can_only_what_it_says() {
+        let of = |name: &'static str, value: &'static str| {
+            Abilities::of(|asked| (asked == name).then_some(value))
+        };
+        for (value, mapi_http) in [
+            ("1", true),
+            (" 2 ", true),
+            ("4294967295", true),
+            ("0", false),
+            ("-1", false),
+            ("1.0", false),
+            ("yes", false),
+            ("", false),
+            ("99999999999999999999", false),
+        ] {
+            let abilities = of(header::MAPI_HTTP_CAPABILITY, value);
+            let expected = Abilities {
+                mapi_http,
+                ..Abilities::default()
+            };
+            assert_eq!(abilities, expected, "{value:?}");
+        }
+        for (value, negotiate, exhttp) in [
+            ("Negotiate, ExHttpInfo", true, true),
+            ("NEGOTIATE", true, false),
+            (",exhttpinfo ,", false, true),
+            ("NegotiateExHttpInfo", false, false),
+            ("", false, false),
+        ] {
+            let abilities = of(header::CLIENT_CAN_HANDLE, value);
+            let expected = Abilities {
+                negotiate,
+                exhttp,
+                ..Abilities::default()
+            };
+            assert_eq!(abilities, expected, "{value:?}");
+        }
+        let library = of(header::USER_AGENT, "ExchangeServicesClient/15.00.0847.030");
+        assert!(library.ews_library);
+        let outlook = of(
+            header::USER_AGENT,
+            "Microsoft Office/16.0 (Windows NT 10.0)",
+        );
+        assert_eq!(outlook, Abilities::default());
+    }
+
+    #[test]
+    fn every_mixture_of_abilities_has_a_number_of_its_own() {
+        let mut seen = [false; Abilities::MIXTURES];
+        for bits in 0..16_u8 {
+            let has = |bit: u8| bits & bit != 0;
+            let abilities = Abilities {
+                mapi_http: has(1),
+                negotiate: has(2),
+                exhttp: has(4),
+                ews_library: has(8),
+            };
+            assert!(!std::mem::replace(&mut seen[abilities.mixture()], true));
         }
     }
 }

@@ -187,6 +187,23 @@ fn each_user_and_each_setting_has_an_error_of_its_own() {
 }
 
 #[test]
+fn somebody_without_alternative_mailboxes_has_no_empty_list_of_them() {
+    let mut alone = alice();
+    alone.alternatives.clear();
+    let services = contoso();
+    let answers = [UserAnswer::Settings(&alone, &services)];
+    let wanted = [Wanted::Known(Setting::AlternateMailboxes)];
+    let told = text(|out| soap::user_settings(&answers, &wanted, HEAD, out));
+    assert!(
+        told.contains(
+            "<ErrorCode>SettingIsNotAvailable</ErrorCode><ErrorMessage>\
+             User setting 'AlternateMailboxes' is not available.</ErrorMessage>"
+        ) && !told.contains("<AlternateMailboxes>"),
+        "{told}"
+    );
+}
+
+#[test]
 fn domains_have_settings_too() {
     let services = contoso();
     let answers = [

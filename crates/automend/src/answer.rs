@@ -298,7 +298,8 @@ fn judge_soap(body: &[u8]) -> Judged {
     judged
 }
 
-fn judge_user(level: &soap::Level, user: soap::User) -> Judged {
+/// Judges what SOAP says of one user of several.
+pub(crate) fn judge_user(level: &soap::Level, user: soap::User) -> Judged {
     let said = format!("{}: {}", level.code, level.message);
     let target = || user.redirect_target.clone().unwrap_or_default();
     let is = |code: soap::ErrorCode| level.code == code.as_str();

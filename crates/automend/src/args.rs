@@ -58,6 +58,10 @@ pub(crate) enum Command {
     Fix(Fix),
     /// Put back what a fix removed
     Undo(Undo),
+    /// Answer Autodiscover out of a directory, so that one stale link hurts nobody
+    Serve(Box<Serve>),
+    /// Read a recording of Autodiscover (HAR, SAZ, olkdisc.log, XML, capture), or record one
+    Trace(Trace),
     /// Explain a finding code: symptom, cause, evidence, mend
     Explain(Explain),
     /// The embedded directory: import and export LDIF
@@ -83,9 +87,10 @@ pub(crate) enum Command {
 #[command(next_help_heading = "Directory")]
 pub(crate) struct Source {
     /// The directory: ldap://, ldaps:// or ldapi:// URL, LDIF file (.ldif, .ldif.gz, or - for standard
-    /// input), or the folder of an embedded directory
+    /// input), or the folder of an embedded directory. Several servers of one directory may be named, by
+    /// commas or by giving this again: the next is asked when one does not answer
     #[arg(short, long, env = "AUTOMEND_DIRECTORY", value_name = "WHERE")]
-    pub directory: Option<String>,
+    pub directory: Vec<String>,
 
     /// Log in as this user (else AUTOMEND_USER): user@domain, DOMAIN\user or a distinguished name
     #[arg(short, long, value_name = "NAME")]
@@ -288,6 +293,77 @@ pub(crate) struct Undo {
     /// The receipt that the fix wrote
     #[arg(value_name = "RECEIPT", value_hint = ValueHint::FilePath)]
     pub receipt: PathBuf,
+}
+
+/// `automend serve`.
+#[derive(Args, Debug)]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    pub source: Source,
+
+    /// Listen for HTTPS here (default 127.0.0.1:8443; may be given again)
+    #[arg(short, long, value_name = "ADDRESS:PORT")]
+    pub listen: Vec<String>,
+
+    /// Listen for plain HTTP here, to send everybody to HTTPS (may be given again)
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub http: Vec<String>,
+
+    /// Tell /healthz, /readyz, /metrics and /turns here
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub admin: Option<String>,
+
+    /// The certificate and those above it, PEM; without one a certificate is made that nobody has signed
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// The certificate's key, PEM
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+
+    /// How a stale link is treated
+    #[arg(long, value_enum, value_name = "POLICY")]
+    pub policy: Option<PolicyWord>,
+
+    /// How people may log in, in the order in which it is offered
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "SCHEMES")]
+    pub auth: Vec<SchemeWord>,
+
+    /// The service's Kerberos keys, for negotiate
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub keytab: Option<PathBuf>,
+
+    /// A mail domain, besides those that the directory names (may be given again)
+    #[arg(long, value_name = "DOMAIN")]
+    pub domain: Vec<String>,
+
+    /// Write the log to this file instead of standard error
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub log: Option<PathBuf>,
+
+    /// Check the configuration, say what would be served, and end
+    #[arg(long)]
+    pub check: bool,
+}
+
+/// How an answer treats a stale link.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum PolicyWord {
+    /// The stale link is left out and told; the user is answered
+    Healthy,
+    /// As Exchange: one stale link, and the whole answer is error 603
+    Faithful,
+}
+
+/// A way to log in.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum SchemeWord {
+    /// Name and password
+    Basic,
+    /// NTLM, with an embedded directory or an LDIF file
+    Ntlm,
+    /// Kerberos, with a keytab
+    Negotiate,
 }
 
 /// `automend test`.
@@ -551,6 +627,13 @@ pub(crate) enum DirectoryCommand {
         /// The folder of the embedded directory; made when it is not there
         #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath)]
         directory: PathBuf,
+        /// Keep the NT hashes of passwords, too, without which nobody can log in by NTLM; they have no salt
+        #[arg(long)]
+        ntlm: bool,
+        /// Keep passwords in clear as salted SHA-512 instead of Argon2id: for generated directories, as
+        /// Argon2id takes about 30 ms a password
+        #[arg(long)]
+        fast_hashes: bool,
     },
     /// Write an embedded directory as LDIF
     Export {
@@ -569,4 +652,67 @@ pub(crate) struct Demo {
     /// Keep the demo's directory, plan and receipt in this folder
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub keep: Option<PathBuf>,
+}
+
+/// `automend trace`.
+#[derive(Args, Debug)]
+#[command(after_help = "Exit status: 0 nothing wrong, 1 findings, 2 the recording cannot be read.")]
+pub(crate) struct Trace {
+    /// The recording: HAR, Fiddler's SAZ, Outlook's olkdisc.log, saved Autodiscover XML, pcap or pcapng,
+    /// each plain or packed with gzip (- for standard input); its kind is told by its content
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "listen")]
+    pub file: Option<PathBuf>,
+
+    /// The TLS secrets of a network capture, a file as SSLKEYLOGFILE names it
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "listen")]
+    pub keys: Option<PathBuf>,
+
+    /// Form of the report
+    #[arg(short, long, value_enum, default_value_t = TraceFormat::Table)]
+    pub format: TraceFormat,
+
+    #[command(flatten)]
+    pub recording: Recording,
+
+    #[command(flatten)]
+    pub source: Source,
+}
+
+/// Form of what `trace` prints.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum TraceFormat {
+    /// For reading
+    Table,
+    /// One JSON document (docs/trace.schema.json)
+    Json,
+}
+
+/// How `automend trace` records.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Recording")]
+pub(crate) struct Recording {
+    /// Record: be a proxy at this address, such as 127.0.0.1:8888, until interrupted
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<std::net::SocketAddr>,
+
+    /// Write the turns to this HAR as they come
+    #[arg(short, long, value_name = "FILE.har", value_hint = ValueHint::FilePath, requires = "listen")]
+    pub output: Option<PathBuf>,
+
+    /// Look into the connections to this host, too (*.contoso.com for all below it, * for all; may be given
+    /// again); without it only autodiscover hosts, and hosts that Autodiscover named
+    #[arg(long, value_name = "HOST", requires = "listen")]
+    pub intercept: Vec<String>,
+
+    /// Write logins, cookies and passwords into the HAR instead of leaving them out
+    #[arg(long, requires = "listen")]
+    pub keep_secrets: bool,
+
+    /// Keep the authority that signs for intercepted hosts in this folder
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, requires = "listen")]
+    pub ca_folder: Option<PathBuf>,
+
+    /// Let other machines use the proxy
+    #[arg(long, requires = "listen")]
+    pub allow_others: bool,
 }

@@ -13,12 +13,15 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use crate::args;
+use crate::serve::settings::{Section, Source};
 
 /// Where the directory is and how to talk to it.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     /// The directory.
     pub directory: Where,
+    /// Other servers of the same directory, for when that one does not answer.
+    pub others: Vec<Url>,
     /// Who logs in.
     pub user: Option<String>,
     /// Where the password comes from.
@@ -94,6 +97,7 @@ struct File {
     base: Vec<String>,
     page_size: Option<u32>,
     timeout: Option<u64>,
+    serve: Option<Section>,
 }
 
 /// The variables with user and password of the directory.
@@ -122,7 +126,7 @@ impl Settings {
             return Ok(None);
         }
         let source = args::Source {
-            directory: beside.directory.clone(),
+            directory: beside.directory.iter().cloned().collect(),
             user: beside.directory_user.clone(),
             password_file: beside.directory_password_file.clone(),
             ca: ca.map(Path::to_path_buf),
@@ -136,7 +140,12 @@ impl Settings {
     fn with(source: &args::Source, config: Option<&Path>, login: [&str; 2]) -> Result<Self> {
         let [user, password] = login;
         let file = File::read(config)?;
-        let Some(directory) = source.directory.clone().or(file.directory) else {
+        let named: Vec<String> = if source.directory.is_empty() {
+            file.directory.into_iter().collect()
+        } else {
+            source.directory.clone()
+        };
+        let Some((directory, others)) = Where::parse_all(&named)? else {
             bail!(
                 "no directory: give --directory (ldaps://HOST, FILE.ldif or DIR), AUTOMEND_DIRECTORY, \
                  or directory in {FILE_NAME}"
@@ -154,7 +163,8 @@ impl Settings {
             }),
         };
         Ok(Self {
-            directory: Where::parse(&directory)?,
+            directory,
+            others,
             // Not read by the command line itself: what is typed may mean more there (see `audit`).
             user: source
                 .user
@@ -185,6 +195,7 @@ impl Settings {
     pub(crate) fn of(directory: Where) -> Self {
         Self {
             directory,
+            others: Vec::new(),
             user: None,
             password: Password::Prompt,
             ca: None,
@@ -200,6 +211,7 @@ impl Settings {
     pub(crate) fn at(&self, url: Url) -> Self {
         Self {
             directory: Where::Server(url),
+            others: Vec::new(),
             ..self.clone()
         }
     }
@@ -238,6 +250,15 @@ impl Settings {
             ..self.clone()
         })
     }
+}
+
+/// `[serve]` of the configuration, and where it stands.
+pub(crate) fn serve_section(named: Option<&Path>) -> Result<(Section, Source)> {
+    let Some(source) = Source::find(named)? else {
+        return Ok(Default::default());
+    };
+    let section = File::parse(&source)?.serve.unwrap_or_default();
+    Ok((section, source))
 }
 
 /// A secret that a file keeps on its first line.
@@ -298,6 +319,20 @@ impl TestLogin {
 
 impl File {
     fn read(named: Option<&Path>) -> Result<Self> {
+        match Source::find(named)? {
+            Some(source) => Self::parse(&source),
+            None => Ok(Self::default()),
+        }
+    }
+
+    fn parse(source: &Source) -> Result<Self> {
+        toml::from_str(&source.text).map_err(|error| anyhow!("{}: {error}", source.path.display()))
+    }
+}
+
+impl Source {
+    /// Reads the file that is named, or else the first that is there.
+    fn find(named: Option<&Path>) -> Result<Option<Self>> {
         let found = || {
             let home = environment("XDG_CONFIG_HOME")
                 .map(PathBuf::from)
@@ -311,12 +346,21 @@ impl File {
             .find(|path| path.is_file())
         };
         let Some(path) = named.map(Path::to_path_buf).or_else(found) else {
-            return Ok(Self::default());
+            return Ok(None);
         };
         let text = std::fs::read_to_string(&path)
             .with_context(|| format!("reading {}", path.display()))?;
-        toml::from_str(&text).map_err(|error| anyhow!("{}: {error}", path.display()))
+        Ok(Some(Self { path, text }))
     }
+}
+
+/// Where this user's programs keep what is theirs.
+pub(crate) fn data_folder() -> Option<PathBuf> {
+    let home = || environment("HOME").map(|home| Path::new(&home).join(".local/share"));
+    let folder = environment("XDG_DATA_HOME")
+        .or_else(|| environment("LOCALAPPDATA"))
+        .map(PathBuf::from);
+    Some(folder.or_else(home)?.join("automend"))
 }
 
 #[allow(clippy::disallowed_methods, reason = "this is the place")]
@@ -330,6 +374,36 @@ pub(crate) fn kerberos_file() -> PathBuf {
 }
 
 impl Where {
+    /// Reads several servers of one directory, by commas or one by one; or one file or folder.
+    fn parse_all(named: &[String]) -> Result<Option<(Self, Vec<Url>)>> {
+        let parts = named.iter().flat_map(|text| {
+            // A comma may stand in the name of a file.
+            let several = text.contains("://");
+            text.split(move |c| several && c == ',')
+                .map(str::trim)
+                .filter(|part| !part.is_empty())
+        });
+        let mut all = parts
+            .map(Self::parse)
+            .collect::<Result<Vec<_>>>()?
+            .into_iter();
+        let Some(first) = all.next() else {
+            return Ok(None);
+        };
+        let mut others = Vec::new();
+        for other in all {
+            match (&first, other) {
+                (Self::Server(_), Self::Server(url)) => others.push(url),
+                (_, other) => bail!(
+                    "{} and {} cannot be one directory; several can only be servers",
+                    first.shown(),
+                    other.shown()
+                ),
+            }
+        }
+        Ok(Some((first, others)))
+    }
+
     /// Reads what `--directory` was given.
     pub(crate) fn parse(text: &str) -> Result<Self> {
         if text == "-" {

@@ -11,6 +11,7 @@ use anstyle::{AnsiColor, Style};
 use anyhow::{Context, Result, bail};
 use automend_core::finding::Finding;
 use automend_core::plan::{Selection, changes};
+use automend_directory::Import;
 
 use crate::args;
 use crate::audit::{audit, report::print_findings};
@@ -47,7 +48,7 @@ async fn story(folder: PathBuf) -> Result<()> {
     std::fs::write(&source, CONTOSO).with_context(|| format!("writing {}", source.display()))?;
 
     step("Contoso, a small company", "Jim has left. His mailbox was disabled, his account was kept, and nobody thought\nof Alice, who had full access to it. Since then her free/busy and automatic replies fail.").await?;
-    let report = import_file(&source.display().to_string(), &store)?;
+    let report = import_file(&source.display().to_string(), &store, Import::default())?;
     say!(
         "{} objects, {} links in an embedded directory.",
         report.added,

@@ -21,9 +21,11 @@ mod directory;
 mod explain;
 mod fix;
 mod http;
+mod serve;
 mod show;
 mod store;
 mod test;
+mod trace;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -65,6 +67,8 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
         Command::Test(args) => waiting(test::run(args, config)),
         Command::Fix(args) => waiting(fix::run(args, config)),
         Command::Undo(args) => waiting(fix::undo::run(args, config)),
+        Command::Serve(args) => serve::run(args, config),
+        Command::Trace(args) => waiting(trace::run(args, config)),
         Command::Explain(args) => explain::run(args),
         Command::Directory(command) => store::run(command),
         Command::Demo(args) => waiting(demo::run(args)),

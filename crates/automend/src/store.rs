@@ -6,7 +6,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use automend_directory::{Directory, Export, FILE, Import, Report, export, import};
+use automend_directory::{
+    ClearAs, Directory, Export, FILE, Import, NtHash, Report, export, import,
+};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::args::DirectoryCommand;
@@ -18,8 +20,22 @@ use crate::directory::ldif::Ldif;
 /// Runs the command.
 pub(crate) fn run(command: &DirectoryCommand) -> Result<ExitCode> {
     match command {
-        DirectoryCommand::Import { file, directory } => {
-            let report = import_file(file, directory)?;
+        DirectoryCommand::Import {
+            file,
+            directory,
+            ntlm,
+            fast_hashes,
+        } => {
+            let how = Import {
+                nt_hashes: if *ntlm { NtHash::Kept } else { NtHash::Dropped },
+                clear: if *fast_hashes {
+                    ClearAs::SaltedSha512
+                } else {
+                    ClearAs::Argon2id
+                },
+                ..Import::default()
+            };
+            let report = import_file(file, directory, how)?;
             say!(
                 "{}: {} added, {} changed, {}",
                 directory.display(),
@@ -62,8 +78,9 @@ pub(crate) fn run(command: &DirectoryCommand) -> Result<ExitCode> {
     }
 }
 
-/// Reads a file into the directory in `folder`, which is made when it is not there.
-pub(crate) fn import_file(file: &str, folder: &Path) -> Result<Report> {
+/// Reads a file into the directory in `folder`, which is made when it is not there; the moment of the
+/// import is now.
+pub(crate) fn import_file(file: &str, folder: &Path, how: Import) -> Result<Report> {
     let ldif = if file == "-" {
         Ldif::standard_input()?
     } else {
@@ -86,10 +103,7 @@ pub(crate) fn import_file(file: &str, folder: &Path) -> Result<Report> {
             .unwrap_or_else(|_| ProgressStyle::default_bar()),
     );
     let now = u64::try_from(clock::now().as_second()).unwrap_or(0);
-    let how = Import {
-        now,
-        ..Import::default()
-    };
+    let how = Import { now, ..how };
     let report = import(&store, reader, how, |progress| {
         bar.set_position(progress.bytes);
     })

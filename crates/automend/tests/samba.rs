@@ -1,5 +1,7 @@
 //! Against a real Samba domain controller: `make test` starts it.
 
+#[path = "clients/curl.rs"]
+mod curl;
 mod lab;
 #[path = "samba/logins.rs"]
 mod logins;
@@ -7,6 +9,8 @@ mod logins;
 mod mending;
 #[path = "samba/rights.rs"]
 mod rights;
+#[path = "samba/serving.rs"]
+mod serving;
 
 use lab::Lab;
 

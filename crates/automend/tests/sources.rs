@@ -625,6 +625,11 @@ fn no_secret_is_ever_said() {
         "audit -d a.ldif --format json --deep",
         "audit -d a.ldif --format csv",
         "audit -d a.ldif --format html",
+        "directory import a.ldif -d store",
+        "directory import a.ldif -d store-with-nt-hashes --ntlm",
+        "directory export -d store",
+        "directory export -d store-with-nt-hashes",
+        "show alice@c.test -d store --format json",
         "--help",
         "audit --help",
     ] {
@@ -635,6 +640,14 @@ fn no_secret_is_ever_said() {
                 !run.out.contains(&text) && !run.err.contains(&text),
                 "{run}"
             );
+        }
+    }
+    // Nor is it in the file of an embedded directory: only a salted hash is kept.
+    for store in ["store", "store-with-nt-hashes"] {
+        let file = std::fs::read(bench.path(&format!("{store}/directory.redb"))).unwrap();
+        for text in [secret.to_owned(), STANDARD.encode(secret)] {
+            let found = file.windows(text.len()).any(|part| part == text.as_bytes());
+            assert!(!found, "{store}");
         }
     }
     // A password has no flag, so that none stands in a list of processes.

@@ -176,13 +176,18 @@ fn swap(bytes: [u8; 16]) -> [u8; 16] {
 
 impl fmt::Display for Guid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, byte) in swap(self.0).iter().enumerate() {
-            if matches!(i, 4 | 6 | 8 | 10) {
-                f.write_str("-")?;
+        // In one piece: a server writes several of these into each answer.
+        let mut text = [b'-'; 36];
+        let digits = text.iter_mut().enumerate();
+        let mut digits = digits.filter(|(at, _)| !matches!(at, 8 | 13 | 18 | 23));
+        for byte in swap(self.0) {
+            for half in [byte >> 4, byte & 15] {
+                if let Some((_, digit)) = digits.next() {
+                    *digit = half + if half < 10 { b'0' } else { b'a' - 10 };
+                }
             }
-            write!(f, "{byte:02x}")?;
         }
-        Ok(())
+        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
     }
 }
 

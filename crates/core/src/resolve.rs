@@ -22,7 +22,7 @@ use crate::view::{Answer, Asking, Need, View};
 use crate::{checks::links, settings};
 
 /// Whose answer is wanted.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub enum Who {
     /// The user with this address, as Outlook asks.
     Address(SmtpAddress),

@@ -24,7 +24,7 @@ use automend_core::finding::Finding;
 use automend_core::names::SmtpAddress;
 use automend_core::policy::Policy;
 use automend_core::resolve::{LinkState, Request, Resolved, Who, resolve};
-use automend_core::settings::{Locator, Outcome};
+use automend_core::settings::{Locator, Outcome, Place};
 use automend_core::view::fixture::Fixture;
 use automend_core::view::{Answer, Known, Need};
 
@@ -212,9 +212,11 @@ fn print_outcome(policy: &str, outcome: &Outcome, out: &mut String) {
         return;
     };
     for alternative in &settings.alternatives {
-        let place = match &alternative.locator {
-            Locator::Address(address) => format!("<{address}>"),
-            Locator::Place(place) => format!("{} on {}", place.legacy_dn, place.server),
+        let at = |place: &Place| format!("{} on {}", place.legacy_dn, place.server);
+        let place = match (&alternative.locator, &alternative.place) {
+            (Locator::Address(address), None) => format!("<{address}>"),
+            (Locator::Address(address), Some(place)) => format!("<{address}> or {}", at(place)),
+            (Locator::Place(place), _) => at(place),
         };
         let (kind, name) = (alternative.kind.as_str(), &alternative.display_name);
         writeln!(out, "  {kind} {name} {place}").unwrap();

@@ -25,6 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let how = Import {
         now: 1_795_334_929,
         keep_going: true,
+        ..Import::default()
     };
     let report = import(&directory, File::open(file)?, how, |_| {})?;
     let took = start.elapsed();

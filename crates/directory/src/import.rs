@@ -15,13 +15,15 @@ use std::io::Read;
 use automend_core::dn::Dn;
 use automend_ldap::ldif::{Blocks, Change, Defect, Line, Record};
 use redb::ReadableTable;
+use zeroize::Zeroizing;
 
 use crate::codec::Head;
 use crate::error::{Error, Refusal};
+use crate::hashing::{Done, Hashing, Job};
 use crate::modify::Modification;
 use crate::name::{Name, canonical_rdn, check_length, naming_value};
 use crate::object::same_attribute;
-use crate::password::{self, Given, NtHash, Secret};
+use crate::password::{self, ClearAs, Given, Keeping, MOST, NtHash, Secret, Unusable};
 use crate::report::{MAX_NOTES, Note, Progress, Report, Trouble};
 use crate::schema::{self, Link, Syntax};
 use crate::spool::{Spool, Waiting};
@@ -39,6 +41,8 @@ pub struct Import {
     pub keep_going: bool,
     /// Whether NT hashes are kept, without which there is no NTLM.
     pub nt_hashes: NtHash,
+    /// What a password in clear becomes.
+    pub clear: ClearAs,
 }
 
 /// Reads LDIF into a directory, all of it or nothing; tells `progress` after every block of about 1 MiB.
@@ -56,6 +60,23 @@ pub fn import(
     how: Import,
     mut progress: impl FnMut(Progress),
 ) -> Result<Report, Error> {
+    let keeping = Keeping {
+        nt: how.nt_hashes,
+        clear: how.clear,
+    };
+    std::thread::scope(|scope| {
+        let hashing = Hashing::new(scope, keeping);
+        run(directory, source, how, hashing, &mut progress)
+    })
+}
+
+fn run(
+    directory: &Directory,
+    source: impl Read,
+    how: Import,
+    hashing: Hashing<'_, '_>,
+    progress: &mut impl FnMut(Progress),
+) -> Result<Report, Error> {
     let mut spool = Spool::new(directory.folder())?;
     let mut writing = directory.write(how.now)?;
     writing.put_off_values();
@@ -67,6 +88,12 @@ pub fn import(
         kinds: HashMap::new(),
         spool: &mut spool,
         waits: false,
+        hashing,
+        keeping: Keeping {
+            nt: how.nt_hashes,
+            clear: how.clear,
+        },
+        nt_hash_told: false,
     };
     let mut blocks = Blocks::new(source);
     while let Some(block) = blocks.next() {
@@ -86,6 +113,7 @@ pub fn import(
         });
         blocks.recycle(block);
     }
+    run.hash_all(&mut work)?;
     if run.waits {
         run.second_pass(&mut work)?;
     }
@@ -116,13 +144,17 @@ enum Kind {
     Dropped,
 }
 
-struct Run<'a> {
+struct Run<'a, 'scope, 'env> {
     how: Import,
     report: Report,
     /// By the name as it is written in the file, options and all.
     kinds: HashMap<Vec<u8>, Kind>,
     spool: &'a mut Spool,
     waits: bool,
+    hashing: Hashing<'scope, 'env>,
+    keeping: Keeping,
+    /// Whether it was told that NT hashes are not kept.
+    nt_hash_told: bool,
 }
 
 /// What a content record says that the directory itself keeps.
@@ -133,9 +165,11 @@ struct Own {
     when_created: Option<u64>,
     when_changed: Option<u64>,
     deleted: bool,
+    /// Passwords that are still to be hashed.
+    clear: Vec<Zeroizing<Vec<u8>>>,
 }
 
-impl Run<'_> {
+impl Run<'_, '_, '_> {
     fn note(&mut self, line: u64, trouble: Trouble) {
         self.report.noted += 1;
         if self.report.notes.len() < MAX_NOTES {
@@ -173,6 +207,8 @@ impl Run<'_> {
 
     fn change(&mut self, work: &mut Work<'_>, record: &Record<'_>) -> Result<(), Error> {
         let name = Name::parse(&record.dn)?;
+        // It may change a password that is still being hashed.
+        self.hash_all(work)?;
         match record.change {
             Change::Modify => {
                 let steps: Vec<Modification> = record
@@ -248,10 +284,21 @@ impl Run<'_> {
             }
             waiting.clear();
         }
+        let (passwords, is_tombstone) = (draft.passwords.clone(), draft.deleted);
         let place = work.make_place(&dn)?;
         work.vacant(&place, &dn)?;
         let id = work.insert(&place, &canonical_rdn(&dn), draft)?;
         self.report.added += 1;
+        if !own.clear.is_empty() && !is_tombstone {
+            let job = Job {
+                id,
+                line: record.line,
+                passwords,
+                clear: own.clear,
+            };
+            let done = self.hashing.push(job);
+            self.hashed(work, done)?;
+        }
         for mut waiting in waiting {
             waiting.id = id;
             self.waits = true;
@@ -311,7 +358,7 @@ impl Run<'_> {
                 true
             }
             Kind::Password(secret) => {
-                self.password(draft, secret, line, value);
+                self.password(draft, own, secret, line, value);
                 true
             }
             Kind::Dropped => true,
@@ -324,23 +371,70 @@ impl Run<'_> {
     }
 
     /// Keeps what can be kept of a password; the rest is noted, and never with the value.
-    fn password(&mut self, draft: &mut Draft, secret: Secret, line: &Line<'_>, value: &[u8]) {
+    fn password(
+        &mut self,
+        draft: &mut Draft,
+        own: &mut Own,
+        secret: Secret,
+        line: &Line<'_>,
+        value: &[u8],
+    ) {
         let kept = match Given::read(secret, value) {
-            Ok(Some(given)) => draft.passwords.keep(given, self.how.nt_hashes),
+            Ok(Some(Given::Clear(_))) if own.clear.len() >= MOST => Err(Unusable::TooMany),
+            Ok(Some(Given::Clear(password))) => {
+                own.clear.push(password);
+                Ok(())
+            }
+            Ok(Some(given)) => draft.passwords.keep(given, self.keeping),
             Ok(None) => Ok(()),
             Err(why) => Err(why),
         };
-        if let Err(why) = kept {
-            let attribute = String::from_utf8_lossy(line.name()).into_owned();
-            self.note(line.number(), Trouble::Password { attribute, why });
+        let name = String::from_utf8_lossy(line.name());
+        match kept {
+            Ok(()) => {}
+            Err(Unusable::NtHash) if self.nt_hash_told => {}
+            Err(why) => {
+                self.nt_hash_told |= why == Unusable::NtHash;
+                self.no_secret(line, &name, why);
+            }
         }
+    }
+
+    fn no_secret(&mut self, line: &Line<'_>, name: &str, why: Unusable) {
+        let attribute = name.to_owned();
+        self.note(line.number(), Trouble::Password { attribute, why });
+    }
+
+    /// Waits for every password that is being hashed.
+    fn hash_all(&mut self, work: &mut Work<'_>) -> Result<(), Error> {
+        let done = self.hashing.finish();
+        self.hashed(work, done)
+    }
+
+    fn hashed(&mut self, work: &mut Work<'_>, done: Vec<Done>) -> Result<(), Error> {
+        for done in done {
+            work.put_passwords(done.id, &done.passwords)?;
+            if let Some(why) = done.trouble {
+                let attribute = "userPassword".to_owned();
+                self.note(done.line, Trouble::Password { attribute, why });
+            }
+        }
+        Ok(())
     }
 
     /// What to do with an attribute that is met for the first time.
     fn kind(&mut self, work: &mut Work<'_>, line: &Line<'_>) -> Result<Kind, Error> {
         let mut name = String::from_utf8_lossy(line.name()).into_owned();
-        if let Some(secret) = password::secret(&name) {
-            return Ok(Kind::Password(secret));
+        match password::secret(&name) {
+            // Told once, as a dump of a database has it on every account.
+            Some(Secret::Other) => {
+                self.no_secret(line, &name, Unusable::Other);
+                self.kinds
+                    .insert(line.description().to_vec(), Kind::Dropped);
+                return Ok(Kind::Dropped);
+            }
+            Some(secret) => return Ok(Kind::Password(secret)),
+            None => {}
         }
         let mut remembered = true;
         for option in line.options() {

@@ -120,6 +120,23 @@ pub enum NtHash {
     Kept,
 }
 
+/// What a password in clear is kept as.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum ClearAs {
+    /// Argon2id, which takes 7 MiB and about 30 ms to compute, here and for whoever steals the file.
+    #[default]
+    Argon2id,
+    /// Salted SHA-512, which takes a microsecond: for generated directories of a million users.
+    SaltedSha512,
+}
+
+/// How passwords are kept.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Keeping {
+    pub nt: NtHash,
+    pub clear: ClearAs,
+}
+
 /// A value of a password attribute, read.
 pub(crate) enum Given {
     /// The password itself.
@@ -146,12 +163,15 @@ pub enum Unusable {
     /// Argon2 parameters beyond what this program computes.
     #[error("a hash that costs too much to check")]
     Costly,
-    /// Longer than [`LONGEST`], or empty.
+    /// Longer than 1024 bytes, or empty.
     #[error("empty, or longer than {LONGEST} bytes")]
     Length,
-    /// More than [`MOST`].
+    /// More than 16 hashes on one object.
     #[error("more than {MOST} hashes on one object")]
     TooMany,
+    /// Keys and histories of passwords, which no login here needs.
+    #[error("a secret that no login needs")]
+    Other,
     /// An NT hash that nobody asked to keep.
     #[error("an NT hash, which is kept only where NTLM is asked for")]
     NtHash,
@@ -245,31 +265,42 @@ impl Passwords {
     /// Keeps the values of a password attribute.
     pub(crate) fn add(&mut self, secret: Secret, values: &[Vec<u8>]) -> Result<(), Unusable> {
         for value in values {
-            if let Some(given) = Given::read(secret, value)? {
-                self.keep(given, NtHash::Dropped)?;
+            match Given::read(secret, value)? {
+                Some(Given::Clear(password)) => self.keep_clear(&password, Keeping::default())?,
+                Some(given) => self.keep(given, Keeping::default())?,
+                None => {}
             }
         }
         Ok(())
     }
 
-    /// Keeps one more.
-    pub(crate) fn keep(&mut self, given: Given, nt: NtHash) -> Result<(), Unusable> {
+    /// Keeps one more, which is no password in clear.
+    pub(crate) fn keep(&mut self, given: Given, keeping: Keeping) -> Result<(), Unusable> {
+        match given {
+            Given::Clear(password) => return self.keep_clear(&password, keeping),
+            Given::Hashed(hash) => self.push(hash)?,
+            Given::Nt(hash) if keeping.nt == NtHash::Kept => self.nt = Some(hash),
+            Given::Nt(_) => return Err(Unusable::NtHash),
+        }
+        Ok(())
+    }
+
+    /// Keeps a password in clear, as a hash.
+    pub(crate) fn keep_clear(&mut self, password: &[u8], keeping: Keeping) -> Result<(), Unusable> {
+        self.push(Hash::of(password, keeping.clear)?)?;
+        if keeping.nt == NtHash::Kept
+            && let Ok(text) = std::str::from_utf8(password)
+        {
+            self.nt = Some(*nt_hash(text));
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, hash: Hash) -> Result<(), Unusable> {
         if self.hashes.len() >= MOST {
             return Err(Unusable::TooMany);
         }
-        match given {
-            Given::Clear(password) => {
-                if nt == NtHash::Kept
-                    && let Ok(text) = std::str::from_utf8(&password)
-                {
-                    self.nt = Some(*nt_hash(text));
-                }
-                self.hashes.push(Hash::of(&password)?);
-            }
-            Given::Hashed(hash) => self.hashes.push(hash),
-            Given::Nt(hash) if nt == NtHash::Kept => self.nt = Some(hash),
-            Given::Nt(_) => return Err(Unusable::NtHash),
-        }
+        self.hashes.push(hash);
         Ok(())
     }
 
@@ -380,6 +411,13 @@ impl Sha {
         }
     }
 
+    fn compute(self, password: &[u8], salt: &[u8]) -> Vec<u8> {
+        let mut hashing = digest::Context::new(self.algorithm());
+        hashing.update(password);
+        hashing.update(salt);
+        hashing.finish().as_ref().to_vec()
+    }
+
     fn number(self) -> u8 {
         match self {
             Self::One => 1,
@@ -397,17 +435,24 @@ impl Sha {
 }
 
 impl Hash {
-    /// A new Argon2id hash of a password.
-    fn of(password: &[u8]) -> Result<Self, Unusable> {
+    /// A new hash of a password.
+    fn of(password: &[u8], clear: ClearAs) -> Result<Self, Unusable> {
         let mut salt = vec![0; 16];
         rand::fill(&mut salt).map_err(|_| Unusable::Broken)?;
-        let digest = Cost::OWN
-            .compute(password, &salt, 32)
-            .ok_or(Unusable::Broken)?;
-        Ok(Self::Argon2 {
-            cost: Cost::OWN,
-            digest,
-            salt,
+        Ok(match clear {
+            ClearAs::Argon2id => {
+                let digest = Cost::OWN.compute(password, &salt, 32);
+                Self::Argon2 {
+                    cost: Cost::OWN,
+                    digest: digest.ok_or(Unusable::Broken)?,
+                    salt,
+                }
+            }
+            ClearAs::SaltedSha512 => Self::Sha {
+                algorithm: Sha::Two512,
+                digest: Sha::Two512.compute(password, &salt),
+                salt,
+            },
         })
     }
 
@@ -423,12 +468,7 @@ impl Hash {
         match self {
             Self::Sha {
                 algorithm, salt, ..
-            } => {
-                let mut hashing = digest::Context::new(algorithm.algorithm());
-                hashing.update(password);
-                hashing.update(salt);
-                Some(hashing.finish().as_ref().to_vec())
-            }
+            } => Some(algorithm.compute(password, salt)),
             Self::Argon2 { cost, digest, salt } => cost.compute(password, salt, digest.len()),
         }
     }

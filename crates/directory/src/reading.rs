@@ -60,6 +60,8 @@ pub struct Counts {
 #[derive(Clone, Debug)]
 pub(crate) enum Links {
     All,
+    /// Forward links, but for the delegates.
+    OfOwner,
     Only(Vec<Link>),
 }
 
@@ -91,6 +93,19 @@ impl Reading {
     pub fn object(&self, dn: &Dn) -> Result<Option<Object>, Error> {
         match self.id(dn)? {
             Some(id) => self.seen(id, &Links::All),
+            None => Ok(None),
+        }
+    }
+
+    /// The same object as an owner of a mailbox: without its delegates, of which there may be thousands,
+    /// and without back links.
+    ///
+    /// # Errors
+    ///
+    /// As [`Reading::object`].
+    pub fn owner(&self, dn: &Dn) -> Result<Option<Object>, Error> {
+        match self.id(dn)? {
+            Some(id) => self.seen(id, &Links::OfOwner),
             None => Ok(None),
         }
     }
@@ -340,6 +355,15 @@ impl Reading {
                 let all = (id, 0, 0)..=(id, u16::MAX, u64::MAX);
                 self.put_links(&mut object, self.links.range(all.clone())?, schema::forward)?;
                 self.put_links(&mut object, self.back_links.range(all)?, schema::back)?;
+            }
+            Links::OfOwner => {
+                let pairs = [
+                    (id, 0, 0)..=(id, schema::DELEGATES - 1, u64::MAX),
+                    (id, schema::DELEGATES + 1, 0)..=(id, u16::MAX, u64::MAX),
+                ];
+                for pairs in pairs {
+                    self.put_links(&mut object, self.links.range(pairs)?, schema::forward)?;
+                }
             }
             Links::Only(kinds) => {
                 for kind in kinds {

@@ -18,6 +18,7 @@ fn filled(ldif: &str) -> (tempfile::TempDir, Directory, Report) {
     let how = Import {
         now: 1_795_334_929,
         keep_going: true,
+        ..Import::default()
     };
     let report = import(&directory, ldif.as_bytes(), how, |_| {}).unwrap();
     assert_eq!(directory.read().unwrap().check().unwrap(), []);

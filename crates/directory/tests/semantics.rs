@@ -661,6 +661,31 @@ fn a_damaged_file_is_an_error() {
 }
 
 #[test]
+fn a_file_of_another_format_is_told_by_its_number() {
+    for format in [1, automend_directory::FORMAT + 1] {
+        let (folder, directory) = forest();
+        drop(directory);
+        let path = folder.path().join(automend_directory::FILE);
+        let database = redb::Database::open(path).unwrap();
+        let head: redb::TableDefinition<&str, u64> = redb::TableDefinition::new("head");
+        let writing = database.begin_write().unwrap();
+        writing
+            .open_table(head)
+            .unwrap()
+            .insert("format", format)
+            .unwrap();
+        writing.commit().unwrap();
+        drop(database);
+        let error = Directory::open(folder.path()).unwrap_err();
+        assert_eq!(matches!(error, Error::Older { .. }), format == 1, "{error}");
+        assert!(
+            error.to_string().contains(&format!("format {format}")),
+            "{error}"
+        );
+    }
+}
+
+#[test]
 fn indexed_values_are_found_in_any_spelling() {
     let (_folder, directory) = forest();
     let reading = directory.read().unwrap();

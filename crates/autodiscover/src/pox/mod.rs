@@ -4,10 +4,11 @@
 //! namespace and the schema that it accepts; its answers are in [`crate::mobilesync`].
 
 mod answer;
+mod form;
 mod read;
 mod request;
 
-pub use answer::{answer, fault, redirect_url};
+pub use answer::{Answers, answer, fault, redirect_url};
 pub(crate) use read::{alternative, fields};
 
 pub use read::{Account, Answer, Dialect, Protocol, Reply, ToldFault, User, read};

@@ -153,14 +153,9 @@ impl Request {
             .ok_or_else(|| unknown(&message.name, &message.namespace))?;
         let header = |namespace: &str, name: &str| {
             let header = envelope.child("Header")?;
-            let mut found = header
-                .children
-                .iter()
-                .filter(|child| child.is(namespace, name));
-            found
-                .next()
-                .map(Element::value)
-                .filter(|value| !value.is_empty())
+            let mut children = header.children.iter();
+            let found = children.find(|child| child.is(namespace, name))?;
+            Some(found.value()).filter(|value| !value.is_empty())
         };
         let message_id = header(soap::ADDRESSING, "MessageID").map(str::to_owned);
         let refuse = |message| Refusal::Invalid {

@@ -133,7 +133,8 @@ impl<'a> User<'a> {
             Setting::UserDisplayName => Value::Text(&settings.display_name),
             Setting::UserDN => Value::Text(&settings.legacy_dn),
             Setting::AutoDiscoverSMTPAddress => Value::Text(settings.address.as_str()),
-            Setting::AlternateMailboxes => Value::Alternatives,
+            // ews-javascript-api breaks on a collection with nothing in it.
+            Setting::AlternateMailboxes if !settings.alternatives.is_empty() => Value::Alternatives,
             Setting::InternalMailboxServer | Setting::InternalRpcClientServer => {
                 Value::Made(mailbox.server().concat())
             }

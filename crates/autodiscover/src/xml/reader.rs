@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use quick_xml::XmlVersion;
-use quick_xml::errors::{Error, IllFormedError};
+use quick_xml::errors::{Error, IllFormedError, SyntaxError};
 use quick_xml::escape::EscapeError;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::reader::Reader;
@@ -54,7 +54,9 @@ impl Element {
                 max: limits.bytes,
             });
         }
-        let text = charset::text(bytes)?;
+        // Pages are in any encoding, and what matters is that it is a page.
+        let page = || web_page(&String::from_utf8_lossy(bytes));
+        let text = charset::text(bytes).map_err(|why| page().unwrap_or(why))?;
         let text = text.trim_start_matches(BLANKS);
         if text.is_empty() {
             return Err(Unreadable::Empty);
@@ -65,7 +67,9 @@ impl Element {
         if !text.starts_with('<') {
             return Err(malformed(0, "text where markup must be"));
         }
-        if let Some((at, _)) = text.char_indices().find(|(_, c)| !is_allowed(*c)) {
+        if !is_plain(text.as_bytes())
+            && let Some((at, _)) = text.char_indices().find(|(_, c)| !is_allowed(*c))
+        {
             return Err(malformed(at, "a character that XML forbids"));
         }
         Tree {
@@ -134,6 +138,12 @@ fn is_allowed(c: char) -> bool {
     BLANKS.contains(&c) || (c >= ' ' && !matches!(c, '\u{fffe}' | '\u{ffff}'))
 }
 
+/// Whether all characters are allowed for sure, as in most documents; 0xEF begins those that may not be.
+fn is_plain(text: &[u8]) -> bool {
+    let odd = |byte: u8| (byte < b' ' && !matches!(byte, b'\t' | b'\r' | b'\n')) || byte == 0xef;
+    !text.iter().fold(false, |any, byte| any | odd(*byte))
+}
+
 fn malformed(at: usize, what: &'static str) -> Unreadable {
     Unreadable::Malformed { at, what }
 }
@@ -141,9 +151,14 @@ fn malformed(at: usize, what: &'static str) -> Unreadable {
 /// A web page, which need not be XML at all.
 fn web_page(text: &str) -> Option<Unreadable> {
     let mut rest = text;
-    while let Some(comment) = rest.strip_prefix("<!--") {
-        let (_, after) = comment.split_once("-->")?;
-        rest = after.trim_start_matches(BLANKS);
+    loop {
+        rest = rest.trim_start_matches(BLANKS);
+        let (inside, end) = match (rest.strip_prefix("<!--"), rest.strip_prefix("<?")) {
+            (Some(comment), _) => (comment, "-->"),
+            (None, Some(instruction)) => (instruction, "?>"),
+            (None, None) => break,
+        };
+        (_, rest) = inside.split_once(end)?;
     }
     let is = |word: &str| {
         rest.get(..word.len())
@@ -196,9 +211,10 @@ impl Tree {
         reader.config_mut().check_comments = true;
         let mut first = true;
         loop {
-            let event = reader
-                .read_event()
-                .map_err(|error| self.refused(&error, &reader))?;
+            let event = reader.read_event().map_err(|error| {
+                let at = usize::try_from(reader.error_position()).unwrap_or(usize::MAX);
+                self.refused(&error, at, text.get(at..).unwrap_or_default())
+            })?;
             self.at = usize::try_from(reader.buffer_position()).unwrap_or(usize::MAX);
             match event {
                 Event::Decl(_) if first => {}
@@ -251,18 +267,26 @@ impl Tree {
         malformed(self.at, what)
     }
 
-    /// What an error of the tokens means.
-    fn refused(&self, error: &Error, reader: &Reader<&[u8]>) -> Unreadable {
-        let at = usize::try_from(reader.error_position()).unwrap_or(usize::MAX);
-        let what = match error {
-            // Each of these is a token without its end.
-            Error::Syntax(quick_xml::errors::SyntaxError::InvalidBangMarkup) => "markup of no kind",
-            Error::Syntax(_) | Error::IllFormed(IllFormedError::MissingEndTag(_)) => {
-                let inside = self.open.last().map(|element| element.name.clone());
-                return Unreadable::Truncated {
-                    inside: inside.unwrap_or_default(),
-                };
+    /// What an error of the tokens means; `rest` is what could not be read.
+    fn refused(&self, error: &Error, at: usize, rest: &str) -> Unreadable {
+        let cut = match error {
+            Error::Syntax(SyntaxError::InvalidBangMarkup) => {
+                let begins = |markup: &str| markup.starts_with(rest);
+                ["<!--", "<![CDATA[", "<!DOCTYPE"].into_iter().any(begins)
             }
+            Error::IllFormed(IllFormedError::UnclosedReference) => !rest.contains('<'),
+            // Each of these is a token without its end.
+            Error::Syntax(_) | Error::IllFormed(IllFormedError::MissingEndTag(_)) => true,
+            _ => false,
+        };
+        if cut {
+            let inside = self.open.last().map(|element| element.name.clone());
+            return Unreadable::Truncated {
+                inside: inside.unwrap_or_default(),
+            };
+        }
+        let what = match error {
+            Error::Syntax(_) => "markup of no kind",
             Error::IllFormed(IllFormedError::MismatchedEndTag { .. }) => {
                 "an end that is not the open element's"
             }

@@ -25,6 +25,15 @@ impl<'a> Writer<'a> {
         Self::declared(out, None)
     }
 
+    /// Elements within so many others, with one element a line.
+    pub(crate) fn within(out: &'a mut Vec<u8>, depth: usize) -> Self {
+        Self {
+            out,
+            depth: Some(depth),
+            just_opened: false,
+        }
+    }
+
     fn declared(out: &'a mut Vec<u8>, depth: Option<usize>) -> Self {
         out.extend_from_slice(br#"<?xml version="1.0" encoding="utf-8"?>"#);
         Self {
@@ -89,9 +98,25 @@ impl<'a> Writer<'a> {
         self.start(name, attributes);
         self.out.push(b'>');
         for piece in pieces {
-            escape(self.out, piece, Place::Text);
+            self.text(piece);
         }
         self.end(name);
+    }
+
+    /// Text in the element that is open.
+    pub(crate) fn text(&mut self, text: &str) {
+        escape(self.out, text, Place::Text);
+    }
+
+    /// How long the document is by now.
+    pub(crate) fn position(&self) -> usize {
+        self.out.len()
+    }
+
+    /// The start of an element of which [`Writer::text`] and [`Writer::end`] follow.
+    pub(crate) fn begin(&mut self, name: &'static str) {
+        self.start(name, &[]);
+        self.out.push(b'>');
     }
 
     fn start(&mut self, name: &'static str, attributes: &[(&'static str, &str)]) {
@@ -107,7 +132,8 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn end(&mut self, name: &'static str) {
+    /// The end of an element that has no others in it.
+    pub(crate) fn end(&mut self, name: &'static str) {
         self.out.extend_from_slice(b"</");
         self.out.extend_from_slice(name.as_bytes());
         self.out.push(b'>');
@@ -132,50 +158,105 @@ enum Place {
 
 /// Copies a value; what XML cannot hold becomes U+FFFD.
 fn escape(out: &mut Vec<u8>, value: &str, place: Place) {
-    let mut rest = value;
-    while let Some((at, width, instead)) = first_special(rest, place) {
+    let mut rest = value.as_bytes();
+    while let Some(at) = special(rest) {
         let (plain, special) = rest.split_at(at);
-        out.extend_from_slice(plain.as_bytes());
-        out.extend_from_slice(instead.as_bytes());
+        out.extend_from_slice(plain);
+        let (instead, width) = instead(special, place);
+        out.extend_from_slice(instead);
         rest = special.get(width..).unwrap_or_default();
     }
-    out.extend_from_slice(rest.as_bytes());
+    out.extend_from_slice(rest);
 }
 
-/// Where the first character is that cannot stay as it is, how long it is, and what stands for it.
-fn first_special(text: &str, place: Place) -> Option<(usize, usize, &'static str)> {
-    let bytes = text.as_bytes();
-    let mut from = 0;
-    loop {
-        let at = from
-            + bytes
-                .get(from..)?
-                .iter()
-                .position(|byte| is_special(*byte))?;
-        let found = match bytes.get(at)? {
-            b'&' => Some((1, "&amp;")),
-            b'<' => Some((1, "&lt;")),
-            b'>' => Some((1, "&gt;")),
-            b'"' if place == Place::Attribute => Some((1, "&quot;")),
-            // A reader makes these a blank in an attribute, and a line feed in text.
-            b'\t' if place == Place::Attribute => Some((1, "&#9;")),
-            b'\n' if place == Place::Attribute => Some((1, "&#10;")),
-            b'\r' => Some((1, "&#13;")),
-            b'"' | b'\t' | b'\n' => None,
-            // U+FFFE and U+FFFF.
-            0xef => bytes
-                .get(at..at + 3)
-                .is_some_and(|c| matches!(c, [0xef, 0xbf, 0xbe | 0xbf]))
-                .then_some((3, "\u{fffd}")),
-            _ => Some((1, "\u{fffd}")),
-        };
-        match found {
-            Some((width, instead)) => return Some((at, width, instead)),
-            None => from = at + 1,
-        }
+/// Where the first byte is that may not stay as it is; most values have none.
+fn special(bytes: &[u8]) -> Option<usize> {
+    let (words, _) = bytes.as_chunks();
+    let clean = words
+        .iter()
+        .take_while(|word| !has_special(u64::from_ne_bytes(**word)))
+        .count();
+    let from = clean.saturating_mul(8);
+    let mut rest = bytes.get(from..)?.iter();
+    rest.position(|byte| *byte < b' ' || matches!(*byte, b'&' | b'<' | b'>' | b'"' | NONCHARACTER))
+        .map(|at| from + at)
+}
+
+/// Whether any of eight bytes may not stay as it is.
+///
+/// A byte is below another, or zero, when it borrows from its highest bit in a subtraction.
+fn has_special(word: u64) -> bool {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    const HIGHEST: u64 = 0x8080_8080_8080_8080;
+    let each = |byte: u8| EACH * u64::from(byte);
+    let below = |word: u64, byte: u8| word.wrapping_sub(each(byte)) & !word & HIGHEST;
+    let is = |word: u64, byte: u8| below(word ^ each(byte), 1);
+    let control = below(word, b' ');
+    // `<` and `>` differ in one bit, and so do `&` and `"`.
+    let angle = is(word | each(b'<' ^ b'>'), b'<' | b'>');
+    let quote = is(word | each(b'&' ^ b'"'), b'&' | b'"');
+    (control | angle | quote | is(word, NONCHARACTER)) != 0
+}
+
+/// The first byte of U+FFFE and U+FFFF in UTF-8, and of many characters that are none of these.
+const NONCHARACTER: u8 = 0xef;
+
+/// What stands for the character at the start, and how long that character is.
+fn instead(special: &[u8], place: Place) -> (&[u8], usize) {
+    match special {
+        [b'&', ..] => (b"&amp;", 1),
+        [b'<', ..] => (b"&lt;", 1),
+        [b'>', ..] => (b"&gt;", 1),
+        // A reader makes a carriage return a line feed, and each of these a blank in an attribute.
+        [b'\r', ..] => (b"&#13;", 1),
+        [b'"', ..] if place == Place::Attribute => (b"&quot;", 1),
+        [b'\t', ..] if place == Place::Attribute => (b"&#9;", 1),
+        [b'\n', ..] if place == Place::Attribute => (b"&#10;", 1),
+        [NONCHARACTER, 0xbf, 0xbe | 0xbf, ..] => (REPLACEMENT, 3),
+        [b'"' | b'\t' | b'\n' | NONCHARACTER, ..] => (special.get(..1).unwrap_or_default(), 1),
+        _ => (REPLACEMENT, 1),
     }
 }
 
-fn is_special(byte: u8) -> bool {
-    byte < b' ' || matches!(byte, b'&' | b'<' | b'>' | b'"' | 0xef)
+/// U+FFFD.
+const REPLACEMENT: &[u8] = "\u{fffd}".as_bytes();
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_special_byte_is_found_wherever_it_stands() {
+        for byte in 0..=u8::MAX {
+            let is_special = byte < b' ' || matches!(byte, b'&' | b'<' | b'>' | b'"' | 0xef);
+            for neighbour in [b' ', b'a', b'\'', b'=', 0x7f, 0x80, 0xff] {
+                for at in 0..20 {
+                    let mut bytes = [neighbour; 20];
+                    bytes[at] = byte;
+                    assert_eq!(
+                        special(&bytes),
+                        is_special.then_some(at),
+                        "{byte:#x} at {at}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_value_is_text_wherever_it_stands() {
+        let mut out = Vec::new();
+        let mut xml = Writer::compact(&mut out);
+        xml.leaf_of(
+            "a",
+            &[("b", "<\t\"\r\n&\u{0}>")],
+            &["]]>", "\t\"\r\n\u{ffff}\u{fffd}\u{f000}"],
+        );
+        let text = String::from_utf8(out).unwrap();
+        let (_, element) = text.split_once("?>").unwrap();
+        assert_eq!(
+            element,
+            "<a b=\"&lt;&#9;&quot;&#13;&#10;&amp;\u{fffd}&gt;\">]]&gt;\t\"&#13;\n\u{fffd}\u{fffd}\u{f000}</a>"
+        );
+    }
 }

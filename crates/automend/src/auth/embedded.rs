@@ -152,21 +152,18 @@ impl Embedded {
 
     /// Somebody without an NT hash gets one that no password has.
     pub(super) fn nt_hash(&self, candidate: &Candidate) -> [u8; 16] {
-        match (&candidate.object, candidate.passwords.nt_hash()) {
-            (Some(_), Some(hash)) => *hash,
-            _ => {
-                let half = |salt: u8| {
-                    self.hasher
-                        .hash_one((salt, candidate.commits))
-                        .to_ne_bytes()
-                };
-                let mut hash = [0; 16];
-                for (slot, byte) in hash.iter_mut().zip(half(0).into_iter().chain(half(1))) {
-                    *slot = byte;
-                }
-                hash
-            }
+        if let (Some(_), Some(hash)) = (&candidate.object, candidate.passwords.nt_hash()) {
+            return *hash;
         }
+        let half = |salt: u8| {
+            let half = self.hasher.hash_one((salt, candidate.commits));
+            half.to_ne_bytes()
+        };
+        let mut hash = [0; 16];
+        for (slot, byte) in hash.iter_mut().zip(half(0).into_iter().chain(half(1))) {
+            *slot = byte;
+        }
+        hash
     }
 
     pub(super) fn holds(&self, guard: &Guard) -> bool {
@@ -240,6 +237,10 @@ fn domains(reading: &Reading) -> Result<Domains, Error> {
             continue;
         };
         if !head.rdn().eq_ignore_ascii_case("CN=Configuration") {
+            continue;
+        }
+        // A part of a directory need not have it.
+        if reading.object(&partitions)?.is_none() {
             continue;
         }
         for object in reading.subtree(&partitions, automend_directory::Scope::One)? {

@@ -20,9 +20,10 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::accounts::{Accounts, Candidate, Proved, Trouble};
 use super::login::Login;
-use super::remembered::Remembered;
+use super::remembered::{Digest, Remembered};
 use super::seals::Seals;
 use super::throttle::{Entry, Throttle};
+use super::under_way::UnderWay;
 use super::{EPOCH, Scheme, Verdict, basic};
 use crate::clock;
 
@@ -46,6 +47,7 @@ pub(crate) struct Gate {
     remembered: Remembered,
     throttle: Arc<Throttle>,
     seals: Seals,
+    under_way: UnderWay,
 }
 
 /// The login of one TCP or TLS connection, which NTLM and Negotiate are bound to.
@@ -128,6 +130,7 @@ impl Gate {
             remembered: Remembered::new()?,
             throttle,
             seals: Seals::default(),
+            under_way: UnderWay::default(),
         })
     }
 
@@ -216,14 +219,17 @@ impl Gate {
         now: Instant,
     ) -> Verdict {
         let digest = self.remembered.digest(&[b"Basic", token]);
-        if let Some(proved) = self.remembered.find(&digest, now) {
-            if self.accounts.holds(&proved.guard) {
-                return admitted(&proved, None);
-            }
-            self.remembered.forget(&digest);
+        if let Some(verdict) = self.recalled(&digest, now) {
+            return verdict;
         }
         if let Some(wait) = self.throttle.address(from, now) {
             return Verdict::Throttled(wait);
+        }
+        let turn = self.under_way.turn(&digest);
+        let _turn = turn.lock().await;
+        let now = clock::monotonic();
+        if let Some(verdict) = self.recalled(&digest, now) {
+            return verdict;
         }
         let Some(credentials) = basic::read(token) else {
             return self.refuse(connection, "no user and password in a Basic login");
@@ -261,6 +267,16 @@ impl Gate {
             }
             Err(trouble) => trouble.into(),
         }
+    }
+
+    /// Admits credentials that were right a moment ago, if they still are.
+    fn recalled(&self, digest: &Digest, now: Instant) -> Option<Verdict> {
+        let proved = self.remembered.find(digest, now)?;
+        if self.accounts.holds(&proved.guard) {
+            return Some(admitted(&proved, None));
+        }
+        self.remembered.forget(digest);
+        None
     }
 
     /// NTLM ([MS-NTHT]): a hello, a challenge, an answer; all on one connection.
@@ -396,8 +412,10 @@ impl Gate {
             return self.refuse(connection, why);
         }
         let login = match accepted.client.name.as_slice() {
-            [user] if user.contains('@') => Login::parse(user),
-            [user] => Login::of(user, &accepted.client.realm),
+            [user] => Some(Login::Ticket {
+                user: user.clone(),
+                realm: accepted.client.realm.clone(),
+            }),
             _ => None,
         };
         let Some(login) = login else {

@@ -18,13 +18,19 @@ pub(super) enum Login {
         /// Behind it.
         domain: String,
     },
-    /// `DOMAIN\user`; the domain by its short or its DNS name. A Kerberos principal is one, too: its
-    /// realm is the domain's DNS name.
+    /// `DOMAIN\user`; the domain by its short or its DNS name.
     DownLevel {
         /// Before the backslash.
         domain: String,
         /// Behind it.
         user: String,
+    },
+    /// What a Kerberos ticket names: an account of exactly this domain.
+    Ticket {
+        /// The account.
+        user: String,
+        /// The domain's DNS name.
+        realm: String,
     },
     /// `user`.
     Bare {
@@ -81,6 +87,7 @@ impl Login {
         match self {
             Self::Principal { user, domain } => format!("{user}@{domain}").to_lowercase(),
             Self::DownLevel { domain, user } => format!("{domain}\\{user}").to_lowercase(),
+            Self::Ticket { user, realm } => format!("{realm}\\{user}").to_lowercase(),
             Self::Bare { user } => user.to_lowercase(),
         }
     }
@@ -102,7 +109,7 @@ impl Login {
                 (UID, user.clone()),
                 (attribute::USER_PRINCIPAL_NAME, format!("{user}@{domain}")),
             ],
-            Self::Bare { user } => {
+            Self::Ticket { user, .. } | Self::Bare { user } => {
                 vec![
                     (attribute::SAM_ACCOUNT_NAME, user.clone()),
                     (UID, user.clone()),
@@ -155,6 +162,11 @@ impl Login {
                 } else {
                     has(attribute::USER_PRINCIPAL_NAME, &format!("{user}@{domain}")).then_some(1)
                 }
+            }
+            // Never by a principal name: who is trusted to name the users of another realm could take one
+            // that ends with it.
+            Self::Ticket { user, realm } => {
+                (named(user) && domains.names(realm, account.dn())).then_some(0)
             }
             Self::Bare { user } => named(user).then_some(0),
         }
@@ -336,6 +348,39 @@ mod tests {
         ] {
             assert_eq!(meant(text, &none).as_deref(), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn a_ticket_means_an_account_of_its_own_realm_only() {
+        let ticket = |user: &str, realm: &str| Login::Ticket {
+            user: user.to_owned(),
+            realm: realm.to_owned(),
+        };
+        let mut domains = Domains::default();
+        let elsewhere = Account(
+            Dn::parse("CN=Ann,DC=contoso,DC=test").unwrap(),
+            vec![
+                ("sAMAccountName", "a1"),
+                ("userPrincipalName", "ann@fabrikam.test"),
+            ],
+        );
+        let chosen = |login: Login, account, domains: &Domains| {
+            login.choose(vec![account], domains).is_some()
+        };
+        assert!(!chosen(ticket("ann", "FABRIKAM.TEST"), elsewhere, &domains));
+        let own = || {
+            Account(
+                Dn::parse("CN=Ann,DC=contoso,DC=test").unwrap(),
+                vec![("sAMAccountName", "ann")],
+            )
+        };
+        domains.add("CORP", Dn::parse("DC=contoso,DC=test").unwrap());
+        assert!(chosen(ticket("Ann", "CONTOSO.TEST"), own(), &domains));
+        assert!(!chosen(
+            ticket("ann", "SALES.CONTOSO.TEST"),
+            own(),
+            &domains
+        ));
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod servers;
 #[cfg(test)]
 mod tests;
 mod throttle;
+mod under_way;
 
 use std::sync::Arc;
 use std::time::Duration;

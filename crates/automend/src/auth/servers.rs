@@ -28,7 +28,7 @@ use crate::directory::live::{RootDse, is_lost};
 /// The servers.
 pub(crate) struct Servers {
     settings: Settings,
-    servers: Vec<Server>,
+    all: Vec<Server>,
     /// The one that answered last.
     first: AtomicUsize,
     /// Logins under way.
@@ -135,7 +135,7 @@ impl Servers {
         settings.timeout = settings.timeout.min(PATIENCE);
         Ok(Self {
             settings,
-            servers: servers.iter().cloned().map(Server::new).collect(),
+            all: servers.iter().cloned().map(Server::new).collect(),
             first: AtomicUsize::new(0),
             seats: Semaphore::new(MOST_SEATS),
             policy: RwLock::new(Policy {
@@ -301,17 +301,17 @@ impl Servers {
 
     /// Asks one server after the other, beginning with the one that answered last.
     async fn ask(&self, question: &Question<'_>) -> Result<Reply, Trouble> {
-        let count = self.servers.len();
+        let count = self.all.len();
         let first = self.first.load(Ordering::Relaxed);
         let order = (0..count).map(|n| (first + n) % count.max(1));
         let (rested, resting): (Vec<usize>, Vec<usize>) = order.partition(|at| {
-            self.servers
+            self.all
                 .get(*at)
                 .is_some_and(|server| !server.is_resting(clock::monotonic()))
         });
         let mut failures = Vec::new();
         for at in rested.into_iter().chain(resting) {
-            let Some(server) = self.servers.get(at) else {
+            let Some(server) = self.all.get(at) else {
                 continue;
             };
             let answer = tokio::time::timeout(PATIENCE, self.ask_one(server, question));
@@ -332,17 +332,25 @@ impl Servers {
 
     async fn ask_one(&self, server: &Server, question: &Question<'_>) -> Result<Reply, Failed> {
         match question {
-            Question::Who(filter) => {
-                let service = server.service(&self.settings).await?;
-                let found = self.search(&service, filter).await;
-                server.judge(&service.client, found).await.map(Reply::Found)
-            }
+            Question::Who(filter) => loop {
+                let (service, is_new) = server.service(&self.settings).await?;
+                match self.search(&service, filter).await {
+                    Ok(found) => return Ok(Reply::Found(found)),
+                    Err(error) => {
+                        server.forget(&service).await;
+                        // A connection that nobody used for a while was closed while nobody looked.
+                        if is_new || !is_lost(&error) {
+                            return Err(format!("{}: {error}", server.url));
+                        }
+                    }
+                }
+            },
             Question::Belong { dn, password } => server
                 .bind(&self.settings, dn, password)
                 .await
                 .map(Reply::Right),
             Question::Nobody => {
-                let service = server.service(&self.settings).await?;
+                let (service, _) = server.service(&self.settings).await?;
                 let below = service.root.contexts.first().map_or("", String::as_str);
                 let dn = format!("CN={},{below}", Uuid::new_v4());
                 let password = Uuid::new_v4().to_string();
@@ -374,37 +382,34 @@ impl Server {
         *self.rests.lock().unwrap_or_else(PoisonError::into_inner) = until;
     }
 
-    /// The connection of the service's own account.
-    async fn service(&self, settings: &Settings) -> Result<Arc<Service>, Failed> {
+    /// The connection of the service's own account, and whether it was made just now.
+    async fn service(&self, settings: &Settings) -> Result<(Arc<Service>, bool), Failed> {
         let mut service = self.service.lock().await;
         if let Some(service) = &*service {
-            return Ok(Arc::clone(service));
+            return Ok((Arc::clone(service), false));
         }
         let client = connect(settings, &self.url)
             .await
             .map_err(|error| format!("{error:#}"))?;
-        let root = RootDse::read(&client)
+        let mut root = RootDse::read(&client)
             .await
             .map_err(|error| format!("{}: {error}", self.url))?;
+        if root.active_directory {
+            root.contexts.retain(|context| has_accounts(context));
+        }
         let made = Arc::new(Service { client, root });
         *service = Some(Arc::clone(&made));
-        Ok(made)
+        Ok((made, true))
     }
 
-    /// Passes an answer on; a connection that failed is not used again.
-    async fn judge<T>(&self, used: &Client, answer: Result<T, Error>) -> Result<T, Failed> {
-        match answer {
-            Ok(answer) => Ok(answer),
-            Err(error) => {
-                let mut service = self.service.lock().await;
-                if service
-                    .as_ref()
-                    .is_some_and(|service| service.client.is_same(used))
-                {
-                    *service = None;
-                }
-                Err(format!("{}: {error}", self.url))
-            }
+    /// Does not use a connection again.
+    async fn forget(&self, used: &Arc<Service>) {
+        let mut service = self.service.lock().await;
+        if service
+            .as_ref()
+            .is_some_and(|service| Arc::ptr_eq(service, used))
+        {
+            *service = None;
         }
     }
 
@@ -479,6 +484,17 @@ fn readable<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
         Err(Error::Refused { .. } | Error::Referral { .. } | Error::Limit { .. }) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Whether a naming context of Active Directory is a domain: the configuration, the schema and the zones of
+/// DNS are contexts, too.
+fn has_accounts(context: &str) -> bool {
+    let starts = |with: &str| {
+        context
+            .get(..with.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(with))
+    };
+    starts("DC=") && !starts("DC=DomainDnsZones,") && !starts("DC=ForestDnsZones,")
 }
 
 /// Contacts and groups have addresses, too, and log in nowhere.

@@ -1,6 +1,7 @@
 //! The embedded directory as a source: a redb file on this machine, read from one snapshot a question.
 
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 use automend_core::dn::Dn;
@@ -12,7 +13,8 @@ use automend_directory::{Directory, Object, Reading};
 use super::live::Owners;
 use crate::audit::engine::{Place, Places};
 
-/// An embedded directory.
+/// An embedded directory; clones read the same one.
+#[derive(Clone)]
 pub(crate) struct Embedded {
     /// The file.
     pub directory: Directory,
@@ -20,6 +22,16 @@ pub(crate) struct Embedded {
     pub shown: String,
     /// Values that could not be used.
     pub defects: Vec<Defect>,
+    /// Whether owners are read without their delegates and their own owners, which only those need who
+    /// follow them further.
+    pub lean: bool,
+    places: Arc<Mutex<PlacesThen>>,
+}
+
+/// Databases and servers, and after how many commits they were so.
+#[derive(Default)]
+struct PlacesThen {
+    known: Option<(u64, Arc<Places>)>,
 }
 
 impl Embedded {
@@ -32,6 +44,8 @@ impl Embedded {
             directory,
             shown,
             defects: Vec::new(),
+            lean: false,
+            places: Arc::default(),
         })
     }
 
@@ -74,6 +88,20 @@ impl Embedded {
                 }
             }
         }
+        Ok(places)
+    }
+
+    /// The same, read again only when something was committed.
+    fn known_places(&self) -> Result<Arc<Places>> {
+        let commits = self.directory.commits();
+        let mut then = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((when, places)) = &then.known
+            && *when == commits
+        {
+            return Ok(Arc::clone(places));
+        }
+        let places = Arc::new(self.places()?.or_nothing().0);
+        then.known = Some((commits, Arc::clone(&places)));
         Ok(places)
     }
 
@@ -123,9 +151,9 @@ impl Embedded {
             .iter()
             .any(|need| matches!(need, Need::Exists(_) | Need::Server(_)))
         {
-            self.places()?.or_nothing().0
+            self.known_places()?
         } else {
-            Places::default()
+            Arc::default()
         };
         for need in needs {
             let mut found: Vec<Object> = Vec::new();
@@ -136,6 +164,7 @@ impl Embedded {
                     known.insert(need, answer);
                     continue;
                 }
+                Need::Entry(dn) if self.lean => found.extend(reading.owner(dn)?),
                 Need::Entry(dn) => found.extend(reading.object(dn)?),
                 Need::Address(address) => {
                     let proxy = format!("smtp:{address}");

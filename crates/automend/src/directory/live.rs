@@ -9,6 +9,7 @@
 //! affirms it of what it hides, too, so there the object's own permissions are looked at (`rights`).
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -20,10 +21,11 @@ use automend_core::owner;
 use automend_core::view::{Answer, Known, Need, View};
 use automend_ldap::control::{ATTRIBUTE_SCOPED_QUERY, SHOW_DELETED};
 use automend_ldap::{Client, Control, Error, Filter, Item, ResultCode, Scope, Search};
-use futures_util::{StreamExt, stream};
+use futures_util::{FutureExt, StreamExt, stream};
+use tokio::time::{Instant, timeout_at};
 
 use super::rights::Rights;
-use super::typed;
+use super::{proof, typed};
 use crate::audit::engine::{Place, Places};
 use crate::config::{Settings, Url};
 use crate::connect::connect;
@@ -41,9 +43,21 @@ pub(crate) struct Live {
     /// Values that could not be used.
     pub defects: Vec<Defect>,
     /// Databases and servers, once somebody asked.
-    places: Option<Places>,
+    pub places: Option<Arc<Places>>,
+    /// How much is borne: for work that has nobody else to ask, or for a client that waits.
+    pub bearing: Bearing,
     /// What this account may read, once somebody asked.
     pub(super) rights: Option<Rights>,
+}
+
+/// What is borne of a server.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bearing {
+    /// Connections made anew while nothing comes, before the work is given up.
+    pub reconnects: u32,
+    /// How long all objects that are asked for by name may take together; those that take longer count
+    /// as unreadable.
+    pub owners: Option<Duration>,
 }
 
 /// What a server says of itself (RFC 4512 5.1, [MS-ADTS] 3.1.1.3.2).
@@ -77,14 +91,44 @@ pub(crate) trait Owners {
 
 /// `LDAP_CAP_ACTIVE_DIRECTORY_OID` ([MS-ADTS] 3.1.1.3.4.3.1).
 const ACTIVE_DIRECTORY: &str = "1.2.840.113556.1.4.800";
-/// Connections made anew while nothing comes before the work is given up.
-const MOST_RECONNECTS: u32 = 6;
+impl Bearing {
+    /// For a client that waits, and other servers that may be asked.
+    pub(crate) const fn brisk(owners: Duration) -> Self {
+        Self {
+            reconnects: 0,
+            owners: Some(owners),
+        }
+    }
+
+    /// For work that takes its time and has to come to an end.
+    const PATIENT: Self = Self {
+        reconnects: 6,
+        owners: None,
+    };
+}
+
 /// Searches begun anew before they are given up.
 const MOST_RESTARTS: u32 = 3;
 /// Requests under way at once on the one connection.
 const PARALLEL: usize = 16;
 /// More objects than this under one address are told as this many.
 const MOST_NAMESAKES: usize = 100;
+
+/// Does some work, and does it again on a new connection when the one it had was lost.
+///
+/// A macro: a closure that borrows and waits could not go to another thread.
+macro_rules! persist {
+    ($live:expr, $work:expr) => {{
+        let mut patience = $live.patience();
+        loop {
+            match $work.await {
+                Ok(done) => break done,
+                Err(error) => $live.again(&mut patience, error).await?,
+            }
+        }
+    }};
+}
+pub(super) use persist;
 
 impl Live {
     /// Connects, logs in and asks the server what it is.
@@ -101,8 +145,17 @@ impl Live {
             root,
             defects: Vec::new(),
             places: None,
+            bearing: Bearing::PATIENT,
             rights: None,
         })
+    }
+
+    pub(super) fn patience(&self) -> Patience {
+        Patience {
+            most: self.bearing.reconnects,
+            lost: 0,
+            silent: false,
+        }
     }
 
     /// The GUID of the domain, or its name where it has none.
@@ -114,18 +167,18 @@ impl Live {
             .clone()
             .or_else(|| bases.into_iter().next())
             .unwrap_or_default();
-        let found = self
-            .persist(
-                async |live| match live.client.base(&head, &[attribute::OBJECT_GUID]).await {
-                    Err(Error::Refused { code, .. }) if !is_lost_code(code) => Ok(None),
-                    Err(Error::Referral { .. }) => Ok(None),
-                    found => found.with_context(|| format!("{}: reading {head}", live.url)),
-                },
-            )
-            .await?;
+        let found = persist!(self, self.head(&head));
         let guid =
             found.and_then(|entry| Guid::from_bytes(entry.values(attribute::OBJECT_GUID).next()?));
         Ok(guid.map_or_else(|| head.to_lowercase(), |guid| guid.to_string()))
+    }
+
+    async fn head(&self, head: &str) -> Result<Option<automend_ldap::Entry>> {
+        match self.client.base(head, &[attribute::OBJECT_GUID]).await {
+            Err(Error::Refused { code, .. }) if !is_lost_code(code) => Ok(None),
+            Err(Error::Referral { .. }) => Ok(None),
+            found => found.with_context(|| format!("{}: reading {head}", self.url)),
+        }
     }
 
     /// The names to search below: `--base`, or every naming context that is not inside another.
@@ -208,7 +261,7 @@ impl Live {
         sink: &mut impl Owners,
     ) -> Result<Option<Vec<String>>> {
         let mut references = Vec::new();
-        let (mut patience, mut unseen) = (Patience::default(), 0);
+        let (mut patience, mut unseen) = (self.patience(), 0);
         for base in bases {
             let mut search = Search::new(base, Scope::Subtree, filter.clone(), attributes);
             search.controls.extend_from_slice(controls);
@@ -216,7 +269,7 @@ impl Live {
             loop {
                 match pages.next().await {
                     Ok(Some(Item::Entry(entry))) => {
-                        patience = Patience::default();
+                        patience = self.patience();
                         if let Some(entry) = typed(&entry, &mut self.defects) {
                             sink.owner(entry)?;
                         }
@@ -258,26 +311,21 @@ impl Live {
         asks.then(Control::show_deleted).into_iter().collect()
     }
 
-    /// Does `work`, and does it again on a new connection when the one it had was lost.
-    pub(super) async fn persist<T>(
+    /// Whether work that failed is to be done again: then the connection is a new one.
+    pub(super) async fn again(
         &mut self,
-        mut work: impl AsyncFnMut(&mut Self) -> Result<T>,
-    ) -> Result<T> {
-        let mut patience = Patience::default();
-        loop {
-            match work(self).await {
-                Err(error)
-                    if error
-                        .downcast_ref()
-                        .is_some_and(|error| patience.bears(error)) =>
-                {
-                    self.reconnect(patience.lost)
-                        .await
-                        .with_context(|| format!("after: {error:#}"))?;
-                }
-                done => return done,
-            }
+        patience: &mut Patience,
+        error: anyhow::Error,
+    ) -> Result<()> {
+        if !error
+            .downcast_ref()
+            .is_some_and(|error| patience.bears(error))
+        {
+            return Err(error);
         }
+        self.reconnect(patience.lost)
+            .await
+            .with_context(|| format!("after: {error:#}"))
     }
 
     /// Makes the connection anew, after a pause that grows with `attempt`.
@@ -363,7 +411,7 @@ impl Live {
 
     /// Mailbox databases and servers, as far as the configuration shows them.
     pub(crate) async fn places(&mut self) -> Result<Places> {
-        self.persist(async |live| live.places_once().await).await
+        Ok(persist!(self, self.places_once()))
     }
 
     async fn places_once(&self) -> Result<Places> {
@@ -429,8 +477,7 @@ impl Live {
 
     /// Whether the schema has the forward link; `None` when the schema cannot be read.
     pub(crate) async fn has_exchange_schema(&mut self) -> Result<Option<bool>> {
-        self.persist(async |live| live.has_exchange_schema_once().await)
-            .await
+        Ok(persist!(self, self.has_exchange_schema_once()))
     }
 
     async fn has_exchange_schema_once(&self) -> Result<Option<bool>> {
@@ -468,28 +515,21 @@ impl Live {
     pub(crate) async fn answer(&mut self, needs: Vec<Need>, known: &mut Known) -> Result<()> {
         let of_places = |need: &Need| matches!(need, Need::Exists(_) | Need::Server(_));
         if self.places.is_none() && needs.iter().any(of_places) {
-            self.places = Some(self.places().await?.or_nothing().0);
+            self.places = Some(Arc::new(self.places().await?.or_nothing().0));
         }
+        let until = self.bearing.owners.map(|most| Instant::now() + most);
         let mut answered: Vec<(Need, Answer, Vec<Defect>)> = Vec::new();
-        let mut patience = Patience::default();
+        let mut patience = self.patience();
         loop {
             let before = answered.len();
             let open = needs.get(before..).unwrap_or_default();
-            let Err(error) = self.ask(open, &mut answered).await else {
+            let Err(error) = self.ask(open, until, &mut answered).await else {
                 break;
             };
             if answered.len() > before {
-                patience = Patience::default();
+                patience = self.patience();
             }
-            if !error
-                .downcast_ref()
-                .is_some_and(|error| patience.bears(error))
-            {
-                return Err(error);
-            }
-            self.reconnect(patience.lost)
-                .await
-                .with_context(|| format!("after: {error:#}"))?;
+            self.again(&mut patience, error).await?;
         }
         for (need, answer, defects) in answered {
             self.defects.extend(defects);
@@ -505,13 +545,28 @@ impl Live {
                     }
                     !suspect
                 });
-                self.prove(&mut suspects).await?;
+                match until.filter(|_| matches!(need, Need::Entry(_))) {
+                    Some(until) => {
+                        // Whatever has not been proved by then is open.
+                        if let Ok(proved) = timeout_at(until, self.prove(&mut suspects)).await {
+                            proved?;
+                        } else {
+                            proof::leave_open(&mut suspects);
+                        }
+                    }
+                    None => self.prove(&mut suspects).await?,
+                }
                 found.extend(suspects);
             }
             if let Answer::Found(found) = &answer {
                 for entry in found.iter().filter(|entry| entry.back_links.len() > 1) {
                     if matches!(need, Need::Address(_) | Need::LegacyDn(_)) {
-                        self.prefetch_owners(entry, known).await?;
+                        let owners = self.prefetch_owners(entry, known);
+                        match until {
+                            // It is only a short cut.
+                            Some(until) => timeout_at(until, owners).await.unwrap_or(Ok(()))?,
+                            None => owners.await?,
+                        }
                     }
                 }
             }
@@ -521,19 +576,36 @@ impl Live {
     }
 
     /// Adds answers in the order of the questions, as far as the connection holds.
+    ///
+    /// An object that is asked for by name and has not come by `until` counts as unreadable.
     async fn ask(
         &self,
         needs: &[Need],
+        until: Option<Instant>,
         answered: &mut Vec<(Need, Answer, Vec<Defect>)>,
     ) -> Result<()> {
-        let mut answers = stream::iter(needs)
-            .map(|need| async move { (need, self.one(need).await) })
-            .buffered(PARALLEL);
-        while let Some((need, answer)) = answers.next().await {
+        let questions: Vec<_> = needs
+            .iter()
+            .map(|need| self.in_time(need, until).boxed())
+            .collect();
+        let mut answers = stream::iter(questions).buffered(PARALLEL);
+        for need in needs {
+            let Some(answer) = answers.next().await else {
+                break;
+            };
             let (answer, defects) = answer?;
             answered.push((need.clone(), answer, defects));
         }
         Ok(())
+    }
+
+    async fn in_time(&self, need: &Need, until: Option<Instant>) -> Result<(Answer, Vec<Defect>)> {
+        match until.filter(|_| matches!(need, Need::Entry(_))) {
+            Some(until) => timeout_at(until, self.one(need))
+                .await
+                .unwrap_or_else(|_| Ok((Answer::Unreadable(LATE.to_owned()), Vec::new()))),
+            None => self.one(need).await,
+        }
     }
 
     async fn one(&self, need: &Need) -> Result<(Answer, Vec<Defect>)> {
@@ -732,9 +804,12 @@ fn by_address(address: &SmtpAddress) -> Filter {
     ])
 }
 
+/// Why an object that took too long is unreadable.
+pub(crate) const LATE: &str = "the directory took too long to tell";
+
 /// How much loss is borne while nothing comes.
-#[derive(Default)]
-struct Patience {
+pub(super) struct Patience {
+    most: u32,
     /// Connections lost since anything came.
     lost: u32,
     silent: bool,
@@ -745,7 +820,7 @@ impl Patience {
     /// timeout gets one more chance, as a firewall may have forgotten the connection, and no second one.
     fn bears(&mut self, error: &Error) -> bool {
         let silent = matches!(error, Error::TimedOut { .. });
-        if !is_lost(error) || self.lost >= MOST_RECONNECTS || silent && self.silent {
+        if !is_lost(error) || self.lost >= self.most || silent && self.silent {
             return false;
         }
         self.lost += 1;

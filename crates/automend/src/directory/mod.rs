@@ -21,7 +21,8 @@ use automend_core::resolve::{Request, Resolved, Who, resolve};
 use automend_core::view::{Known, Need};
 
 use crate::audit::engine::Places;
-use crate::config::{Settings, Where};
+use crate::config::{Settings, Url, Where};
+use crate::console::plain;
 
 /// An opened source.
 pub(crate) enum Directory {
@@ -47,11 +48,28 @@ impl Directory {
             );
         }
         Ok(match &settings.directory {
-            Where::Server(url) => Self::Live(Box::new(live::Live::open(settings, url).await?)),
+            Where::Server(url) => Self::Live(Box::new(Self::first(settings, url).await?)),
             Where::Embedded(folder) => Self::Embedded(embedded::Embedded::open(folder)?),
             Where::Ldif(path) => Self::Ldif(ldif::Ldif::open(path)?),
             Where::StandardInput => Self::Ldif(ldif::Ldif::standard_input()?),
         })
+    }
+
+    /// The first server that answers.
+    async fn first(settings: &Settings, url: &Url) -> Result<live::Live> {
+        let settings = &settings.with_known_password()?;
+        let mut failed = match live::Live::open(settings, url).await {
+            Ok(live) => return Ok(live),
+            Err(error) => error,
+        };
+        for other in &settings.others {
+            eprintln!("note: {}", plain(format_args!("{failed:#}")));
+            match live::Live::open(settings, other).await {
+                Ok(live) => return Ok(live),
+                Err(error) => failed = error,
+            }
+        }
+        Err(failed)
     }
 
     /// Answers the resolver's questions.

@@ -12,7 +12,7 @@ use automend_core::names::attribute;
 use automend_core::owner;
 use automend_ldap::{Control, Error, Filter, Item, ResultCode, Scope, Search};
 
-use super::live::{Live, is_lost_code};
+use super::live::{Live, is_lost_code, persist};
 use super::rights::Rights;
 
 /// The attribute with an object's permissions.
@@ -37,12 +37,11 @@ impl Live {
             return Ok(());
         }
         if self.root.affirms_hidden && self.rights.is_none() {
-            self.rights = Some(
-                self.persist(async |live| {
-                    Rights::read(&live.client, live.root.schema.as_deref()).await
-                })
-                .await?,
-            );
+            let schema = self.root.schema.clone();
+            self.rights = Some(persist!(
+                self,
+                Rights::read(&self.client, schema.as_deref())
+            ));
         }
         for (lacking, members) in alike {
             for batch in members.chunks(NAMED_AT_ONCE) {
@@ -73,8 +72,8 @@ impl Live {
                 .map(|guid| Filter::equal(attribute::OBJECT_GUID, guid));
             let filter = Filter::and([Filter::or(any), all_absent(lacking)]);
             for base in self.bases()? {
-                let affirmed = self.persist(async |live| live.affirmed(&base, &filter).await);
-                for found in affirmed.await? {
+                let affirmed = persist!(self, self.affirmed(&base, &filter));
+                for found in affirmed {
                     let guid = found
                         .values(attribute::OBJECT_GUID)
                         .next()
@@ -134,19 +133,13 @@ impl Live {
         lacking: &[&'static str],
     ) -> Result<Vec<&'static str>> {
         let all = all_absent(lacking);
-        if let Some(found) = self
-            .persist(async |live| live.affirms(entry, &all).await)
-            .await?
-        {
+        if let Some(found) = persist!(self, self.affirms(entry, &all)) {
             return Ok(self.hidden(&found, lacking));
         }
         let mut undecided = Vec::new();
         for name in lacking {
             let absent = all_absent(&[name]);
-            match self
-                .persist(async |live| live.affirms(entry, &absent).await)
-                .await?
-            {
+            match persist!(self, self.affirms(entry, &absent)) {
                 Some(found) => undecided.extend(self.hidden(&found, &[name])),
                 None => undecided.push(*name),
             }
@@ -195,6 +188,13 @@ impl Live {
         let permissions = found.values(PERMISSIONS).next();
         let hidden = |name: &&'static str| !rights.may_read(permissions, name);
         lacking.iter().copied().filter(hidden).collect()
+    }
+}
+
+/// What nobody could prove in time is not known to lack anything.
+pub(super) fn leave_open(entries: &mut [Entry]) {
+    for entry in entries {
+        entry.undecided = absent(entry);
     }
 }
 

@@ -14,7 +14,7 @@ use automend_ldap::{Filter, Item, Scope, Search};
 use super::Directory;
 use super::embedded::Embedded;
 use super::ldif::Ldif;
-use super::live::Live;
+use super::live::{Live, persist};
 
 /// governsId 1.2.840.113556.1.5.126.
 const CLASS: &str = "serviceConnectionPoint";
@@ -25,7 +25,7 @@ impl Directory {
     /// Every service connection point of Autodiscover.
     pub(crate) async fn service_connection_points(&mut self) -> Result<Vec<Scp>> {
         match self {
-            Self::Live(live) => live.persist(async |live| of_server(live).await).await,
+            Self::Live(live) => Ok(persist!(live, of_server(live))),
             Self::Embedded(embedded) => of_embedded(embedded),
             Self::Ldif(ldif) => of_file(ldif),
         }

@@ -93,7 +93,7 @@ pub(super) fn server_name(host: &Host) -> Option<ServerName<'static>> {
 }
 
 /// Why a handshake, or a read on a connection that has just been made, failed.
-pub(super) fn failure(error: &std::io::Error) -> Failure {
+pub(crate) fn failure(error: &std::io::Error) -> Failure {
     match error
         .get_ref()
         .and_then(|inner| inner.downcast_ref::<Error>())

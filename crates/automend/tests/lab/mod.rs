@@ -23,24 +23,19 @@ use std::time::{Duration, Instant};
 
 use program::{Links, encoded};
 
-/// A server of the laboratory, held by one test at a time.
-pub(crate) struct Lab {
-    variables: BTreeMap<String, String>,
-    _alone: MutexGuard<'static, ()>,
-}
+/// What the laboratory publishes about one of its servers.
+pub(crate) struct Variables(BTreeMap<String, String>);
 
-impl Lab {
-    /// The server whose variables stand in the file that the environment variable `name` names.
+impl Variables {
+    /// Those that stand in the file that the environment variable `name` names.
     ///
     /// # Panics
     ///
-    /// When `make test` has not started it: a test that finds no server has failed.
+    /// When `make test` has not made it: a test that finds no laboratory has failed.
     #[allow(clippy::disallowed_methods, reason = "the only door to the laboratory")]
     pub(crate) fn named(name: &str) -> Self {
-        static ALONE: Mutex<()> = Mutex::new(());
-        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let path = std::env::var(name).unwrap_or_else(|_| {
-            panic!("{name} is not set: this test needs a real server, and `make test` starts it")
+            panic!("{name} is not set: this test needs the laboratory, and `make test` makes it")
         });
         let text = std::fs::read_to_string(&path)
             .unwrap_or_else(|error| panic!("{name} names {path}: {error}; `make test` makes it"));
@@ -52,22 +47,45 @@ impl Lab {
             })
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .collect();
+        Self(variables)
+    }
+
+    /// The value of one of them.
+    pub(crate) fn get(&self, key: &str) -> &str {
+        self.find(key)
+            .unwrap_or_else(|| panic!("the laboratory publishes no {key}"))
+    }
+
+    fn find(&self, key: &str) -> Option<&str> {
+        self.0.get(key).map(String::as_str)
+    }
+}
+
+/// A server of the laboratory, held by one test at a time.
+pub(crate) struct Lab {
+    variables: Variables,
+    _alone: MutexGuard<'static, ()>,
+}
+
+impl Lab {
+    /// The server whose variables stand in the file that the environment variable `name` names.
+    pub(crate) fn named(name: &str) -> Self {
+        static ALONE: Mutex<()> = Mutex::new(());
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         Self {
-            variables,
+            variables: Variables::named(name),
             _alone: alone,
         }
     }
 
     /// The value of one variable of the server's file.
     pub(crate) fn var(&self, key: &str) -> &str {
-        self.variables
-            .get(key)
-            .unwrap_or_else(|| panic!("the laboratory publishes no {key}"))
+        self.variables.get(key)
     }
 
     /// A command that runs where the server can be reached: inside its namespace, if it has one.
     pub(crate) fn command(&self, program: &str) -> Command {
-        match self.variables.get("LAB_NETNS") {
+        match self.variables.find("LAB_NETNS") {
             Some(namespace) => self.command_in(namespace, program),
             None => self.with_environment(Command::new(program)),
         }
@@ -82,7 +100,7 @@ impl Lab {
 
     fn with_environment(&self, mut command: Command) -> Command {
         command.env("LDAPTLS_CACERT", self.var("LAB_CA"));
-        if let Some(file) = self.variables.get("KRB5_CONFIG") {
+        if let Some(file) = self.variables.find("KRB5_CONFIG") {
             command.env("KRB5_CONFIG", file);
         }
         command
@@ -93,7 +111,7 @@ impl Lab {
     pub(crate) fn bind(&self, url: &str, key: &str) -> Bind<'_> {
         Bind {
             lab: self,
-            namespace: self.variables.get("LAB_NETNS").map(String::as_str),
+            namespace: self.variables.find("LAB_NETNS"),
             url: self.var(url),
             user: self.var(key),
             password_file: self.var(&format!("{key}_PASSWORD_FILE")),

@@ -259,11 +259,6 @@ impl Client {
         }
     }
 
-    /// Whether two handles are on one connection.
-    pub fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.connection, &other.connection)
-    }
-
     /// Says goodbye (RFC 4511 4.3): the server drops the connection, and other handles fail.
     pub async fn unbind(self) {
         self.connection.unbind().await;

@@ -228,11 +228,11 @@ impl Ask {
                         rounds: None,
                     }));
                 let key = self.key(&hint.ok_or(KdcError::NoEncryption)?)?;
-                self.granted(reply, &key, now)
+                self.granted(&reply, &key, now)
             }
             State::Proved(key) => {
                 let reply = KdcReply::read(answer, kind::AS_REPLY)?;
-                self.granted(reply, &key, now)
+                self.granted(&reply, &key, now)
             }
             State::Granting(granting) => {
                 let reply = KdcReply::read(answer, kind::TGS_REPLY)?;
@@ -314,11 +314,11 @@ impl Ask {
         Ok(Step::Send { realm, message })
     }
 
-    fn granted(&mut self, reply: KdcReply, key: &Key, now: Moment) -> Result<Step, KdcError> {
+    fn granted(&mut self, reply: &KdcReply, key: &Key, now: Moment) -> Result<Step, KdcError> {
         let opened = key
             .decrypt(Usage::AS_REPLY, &reply.sealed.bytes)
             .ok_or(KdcError::NotBelieved)?;
-        let granting = self.ticket(&reply, &opened)?;
+        let granting = self.ticket(reply, &opened)?;
         self.show(granting, now)
     }
 

@@ -214,12 +214,12 @@ impl Key {
             }
             Encryption::Aes256Sha1 | Encryption::Aes128Sha1 => {
                 let code = self.code(usage, 0x55, &[&text])?;
-                let mut sealed = stolen(&*self.part(usage, 0xaa)?, text)?;
+                let mut sealed = stolen(&self.part(usage, 0xaa)?, text)?;
                 sealed.extend_from_slice(&code);
                 Some(sealed)
             }
             Encryption::Aes256Sha2 | Encryption::Aes128Sha2 => {
-                let mut sealed = stolen(&*self.part(usage, 0xaa)?, text)?;
+                let mut sealed = stolen(&self.part(usage, 0xaa)?, text)?;
                 let code = self.code(usage, 0x55, &[&[0; BLOCK], &sealed])?;
                 sealed.extend_from_slice(&code);
                 Some(sealed)
@@ -305,30 +305,26 @@ impl Key {
     }
 }
 
-/// `n-fold` to 128 bits (RFC 3961 5.1): copies, each turned 13 bits further, added with the carry going
-/// around.
+/// `n-fold` to 128 bits (RFC 3961 5.1): copies, each turned 13 bits further than the one before, until
+/// they fill whole blocks; the blocks are added, the carry going around.
 fn folded(input: &[u8]) -> [u8; BLOCK] {
-    let bits = input.len().saturating_mul(8);
-    let mut total = input.len();
-    while total != 0 && !total.is_multiple_of(BLOCK) {
-        total = total.saturating_add(input.len());
+    let mut copy = input.to_vec();
+    let mut line = Vec::new();
+    while line.is_empty() || !line.len().is_multiple_of(BLOCK) {
+        line.extend_from_slice(&copy);
+        // Eight bits, then five.
+        copy.rotate_right(1);
+        let mut before = copy.last().copied().unwrap_or_default();
+        for byte in &mut copy {
+            let old = *byte;
+            *byte = (old >> 5) | (before << 3);
+            before = old;
+        }
     }
     let mut out = [0u16; BLOCK];
-    let bit = |at: usize| -> u16 {
-        let byte = input.get(at / 8).copied().unwrap_or_default();
-        u16::from(byte >> (7 - at % 8)) & 1
-    };
-    for at in 0..total.saturating_mul(8) {
-        let copy = at.checked_div(bits).unwrap_or(0);
-        // Turned right: the bit at `at` was 13 bits to the left for each copy before.
-        let turned = copy.saturating_mul(13) % bits.max(1);
-        let from = (at % bits.max(1))
-            .saturating_add(bits)
-            .saturating_sub(turned)
-            % bits.max(1);
-        let place = (at / 8) % BLOCK;
-        if let Some(slot) = out.get_mut(place) {
-            *slot = slot.saturating_add(bit(from) << (7 - at % 8));
+    for block in line.chunks(BLOCK) {
+        for (slot, byte) in out.iter_mut().zip(block) {
+            *slot = slot.saturating_add(u16::from(*byte));
         }
     }
     let mut bytes = [0u8; BLOCK];

@@ -39,11 +39,9 @@ pub fn read_tickets(bytes: &[u8]) -> Result<Tickets, Malformed> {
     let client = at.principal().ok_or_else(cut)?;
     let mut tickets = Vec::new();
     while !at.0.is_empty() {
-        match at.ticket(version).ok_or_else(cut)? {
-            // Settings of the library that wrote the file stand among the tickets.
-            Some(ticket) if ticket.service.realm != "X-CACHECONF:" => tickets.push(ticket),
-            _ => {}
-        }
+        let ticket = at.ticket(version).ok_or_else(cut)?;
+        // Settings of the library that wrote the file stand among the tickets.
+        tickets.extend(ticket.filter(|ticket| ticket.service.realm != "X-CACHECONF:"));
         if tickets.len() > MOST {
             return Err(Malformed("too many tickets in a file"));
         }
@@ -96,8 +94,8 @@ impl<'a> Reader<'a> {
         Some(Principal { kind, name, realm })
     }
 
-    /// `Some(None)` for a ticket whose key is of no use here.
-    fn ticket(&mut self, version: u16) -> Option<Option<Ticket>> {
+    /// A ticket, unless its key is of no use here.
+    fn ticket(&mut self, version: u16) -> Option<impl Iterator<Item = Ticket> + use<>> {
         let client = self.principal()?;
         let service = self.principal()?;
         let number = self.u16()?;
@@ -122,13 +120,14 @@ impl<'a> Reader<'a> {
         self.counted()?;
         let key = Encryption::numbered(i64::from(number))
             .and_then(|encryption| Key::new(encryption, key));
-        Some(key.filter(|_| !other_key).map(|key| Ticket {
+        let ticket = key.filter(|_| !other_key).map(|key| Ticket {
             client,
             service,
             key,
             ends,
             message,
-        }))
+        });
+        Some(ticket.into_iter())
     }
 }
 

@@ -6,7 +6,7 @@
 use aws_lc_rs::rand;
 use zeroize::Zeroizing;
 
-use super::message::{self, Builder, CODE, HAS_CODE, list, pair, pairs};
+use super::message::{self, Builder, CODE, HAS_CODE, MOST_TOLD, list, pair, pairs};
 use super::{flag, response_key, upper, utf16};
 use crate::md5::hmac_md5;
 use crate::{Binding, Failed, Malformed};
@@ -90,6 +90,9 @@ impl Client {
             ));
         }
         let told = pairs(message.field(40)?)?;
+        if told.len() > MOST_TOLD {
+            return Err(Malformed("too many names in an NTLM message"));
+        }
         let time = told
             .iter()
             .find(|(id, _)| *id == pair::TIMESTAMP)

@@ -7,10 +7,12 @@ use crate::Malformed;
 
 pub(super) const SIGNATURE: &[u8; 8] = b"NTLMSSP\0";
 
-/// Longest message that is looked at.
+/// Longest answer that is looked at; of the other two, half as much, as an answer repeats what is in them.
 const LONGEST: usize = 32 * 1024;
-/// Most names in one list.
-const MOST_PAIRS: usize = 64;
+/// Most names in the list of a challenge; an answer has a few more.
+pub(super) const MOST_TOLD: usize = 64;
+/// Most names in any list.
+const MOST_PAIRS: usize = 2 * MOST_TOLD;
 
 /// Names in a list.
 pub(super) mod pair {
@@ -37,8 +39,8 @@ pub fn is_ntlm(bytes: &[u8]) -> bool {
 
 /// A message of this type.
 pub(super) fn message(bytes: &[u8], kind: u32) -> Result<Message<'_>, Malformed> {
-    if bytes.len() > LONGEST {
-        return Err(Malformed("an NTLM message of more than 32 KiB"));
+    if bytes.len() > if kind == 3 { LONGEST } else { LONGEST / 2 } {
+        return Err(Malformed("an NTLM message that is too long"));
     }
     if !is_ntlm(bytes) {
         return Err(Malformed("not an NTLM message"));

@@ -14,11 +14,15 @@ use automend_directory::{Directory, Import, Modification, Name, NtHash, import};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::ExposeSecret;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 use super::client::{Challenge, ClientLogin, Credentials, challenges};
 use super::gate::{Connection, Gate, Offer};
 use super::throttle::Limits;
 use super::{Accounts, Scheme, Verdict};
+use crate::config::{Settings, Url, Where};
 
 /// Who asks, where it doesn't matter.
 const HOME: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
@@ -221,6 +225,23 @@ async fn failures_are_throttled_by_account_and_a_good_login_that_is_known_is_not
     assert!(matches!(verdict, Verdict::Throttled(_)), "{verdict:?}");
 }
 
+#[tokio::test]
+async fn a_client_that_asks_several_hosts_at_once_makes_one_mistake() {
+    let company = Company::new(&[Scheme::Basic]);
+    for n in 1..Limits::EMBEDDED.account {
+        let wrong = format!("wrong-{n}");
+        let verdicts = tokio::join!(
+            company.basic("jim", &wrong),
+            company.basic("jim", &wrong),
+            company.basic("jim", &wrong),
+        );
+        for verdict in [verdicts.0, verdicts.1, verdicts.2] {
+            refused(verdict);
+        }
+    }
+    name(company.basic("jim", "Wint3r-Regen").await);
+}
+
 /// One message of a client, and what the gate says to it.
 async fn turn(
     company: &Company,
@@ -341,6 +362,62 @@ async fn only_what_works_is_offered() {
     assert!(offer(Scheme::Negotiate, Some("/nowhere")).contains("/nowhere"));
     assert!(offer(Scheme::Bearer, None).contains("Bearer"));
     assert_eq!(offer(Scheme::Basic, None), "");
+}
+
+/// A directory that is served on a port, until it is told to stop.
+async fn serve_directory(
+    port: u16,
+    directory: Directory,
+) -> (u16, oneshot::Sender<()>, JoinHandle<()>) {
+    use automend_directory::face::{Access, Face, Limits};
+    let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (stop, stopped) = oneshot::channel();
+    let face = Face::new(directory, Access::Open, Limits::default(), "dc", || 0);
+    let task = tokio::spawn(async move {
+        let stopped = async { drop(stopped.await) };
+        face.serve(listener, stopped).await.unwrap();
+    });
+    (port, stop, task)
+}
+
+/// Settings for a server without TLS.
+fn plain(text: &str) -> (Settings, Url) {
+    let url = Url::parse(text).unwrap();
+    let mut settings = Settings::of(Where::Server(url.clone()));
+    settings.allow_plain = true;
+    (settings, url)
+}
+
+#[tokio::test]
+async fn a_connection_to_a_server_that_was_lost_is_made_anew() {
+    let company = Company::new(&[Scheme::Basic]);
+    let (port, stop, task) = serve_directory(0, company.directory.clone()).await;
+    let (settings, url) = plain(&format!("ldap://127.0.0.1:{port}"));
+    let offer = Offer {
+        realm: String::new(),
+        schemes: vec![Scheme::Basic],
+        keytab: None,
+    };
+    let gate = Gate::new(Accounts::live(&settings, &[url]).unwrap(), offer).unwrap();
+    let log_in = async |password: &str| {
+        let value = basic("jim@contoso.test", password);
+        gate.admit(&mut Connection::default(), Some(value.as_bytes()), HOME)
+            .await
+    };
+    // Such a server believes every password.
+    assert_eq!(name(log_in("one").await), "jim@contoso.test");
+    stop.send(()).unwrap();
+    task.await.unwrap();
+    let (_, _stop, _) = serve_directory(port, company.directory.clone()).await;
+    assert_eq!(name(log_in("two").await), "jim@contoso.test");
+}
+
+#[test]
+fn a_password_never_goes_in_clear_to_another_machine() {
+    let (settings, url) = plain("ldap://dc1.contoso.test");
+    let error = Accounts::live(&settings, &[url]).err().unwrap();
+    assert!(error.to_string().contains("clear text"), "{error}");
 }
 
 /// The same over a socket, as a face does it.

@@ -15,7 +15,6 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::*;
 use crate::args::Source;
-use crate::config::{Settings, Url};
 
 /// The controller, held by one test at a time.
 struct Controller {
@@ -133,7 +132,7 @@ impl Controller {
 
     fn settings(&self) -> Settings {
         let source = Source {
-            directory: Some(self.url()),
+            directory: vec![self.url()],
             user: Some(self.var("LAB_AUDIT").to_owned()),
             password_file: Some(self.var("LAB_AUDIT_PASSWORD_FILE").into()),
             ca: Some(self.var("LAB_CA").into()),

@@ -36,11 +36,14 @@ pub(super) async fn serve(gate: Arc<Gate>) -> SocketAddr {
                         Verdict::Throttled(wait) => (429, Vec::new(), format!("{wait:?}")),
                         Verdict::Unavailable(why) => (503, Vec::new(), why),
                     };
-                    let mut answer = format!("HTTP/1.1 {status} x\r\n");
-                    for value in headers {
-                        answer += &format!("WWW-Authenticate: {value}\r\n");
-                    }
-                    answer += &format!("Content-Length: {}\r\n\r\n{body}", body.len());
+                    let headers: Vec<String> = headers
+                        .into_iter()
+                        .map(|value| format!("WWW-Authenticate: {value}\r\n"))
+                        .collect();
+                    let (headers, length) = (headers.concat(), body.len());
+                    let answer = format!(
+                        "HTTP/1.1 {status} x\r\n{headers}Content-Length: {length}\r\n\r\n{body}"
+                    );
                     if stream.write_all(answer.as_bytes()).await.is_err() {
                         break;
                     }
@@ -72,7 +75,7 @@ pub(super) async fn ask(server: SocketAddr, mut login: ClientLogin) -> (u16, Str
         status = head[0].split(' ').nth(1).unwrap().parse().unwrap();
         let values: Vec<String> = head
             .iter()
-            .filter_map(|line| Some(line.split_once(": ")?))
+            .filter_map(|line| line.split_once(": "))
             .filter(|(name, _)| name.eq_ignore_ascii_case("www-authenticate"))
             .map(|(_, value)| value.to_owned())
             .collect();

@@ -1,0 +1,211 @@
+//! Whom we serve at the moment: how many connections each address holds, and how often it may ask.
+//!
+//! The pace is the generic cell rate algorithm (ITU-T I.371): one number an address, no timer. An IPv6
+//! customer holds at least a /64, so that is what counts as one address there.
+//!
+//! Invariant: an address is remembered while it is connected or its pace has not run out, and no longer;
+//! time is told by the caller.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Everybody who is connected, or was a moment ago.
+#[derive(Debug, Default)]
+pub(crate) struct Addresses {
+    known: Mutex<HashMap<IpAddr, Arc<Address>>>,
+    connections: AtomicUsize,
+}
+
+/// How much is allowed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Allowance {
+    /// Connections at once, of everybody together.
+    pub connections: usize,
+    /// Connections at once of one address.
+    pub connections_per_address: usize,
+    /// Requests a second of one address, in the long run; 0 counts none.
+    pub requests_per_address: u32,
+    /// Requests of one address that may come at once.
+    pub burst: u32,
+}
+
+/// Why a connection is not taken.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Full {
+    /// There are as many connections as may be.
+    Connections,
+    /// This address has as many as one may have.
+    Address,
+}
+
+#[derive(Debug, Default)]
+struct Address {
+    connections: AtomicUsize,
+    /// When the address would have used up what it was allowed, in nanoseconds.
+    used_until: AtomicU64,
+}
+
+/// A connection that counts for as long as this is held.
+#[derive(Debug)]
+pub(crate) struct Guest {
+    address: Arc<Address>,
+    all: Arc<Addresses>,
+}
+
+/// With fewer addresses than this nobody is forgotten early.
+const FEW: usize = 4096;
+
+impl Addresses {
+    /// Takes a connection from `peer`, if there may be one more.
+    pub(crate) fn enter(
+        self: &Arc<Self>,
+        peer: IpAddr,
+        allowance: &Allowance,
+        now: Duration,
+    ) -> Result<Guest, Full> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.connections.load(Ordering::Relaxed) >= allowance.connections {
+            return Err(Full::Connections);
+        }
+        if known.len() >= FEW && known.len() == known.capacity() {
+            let now = nanoseconds(now);
+            known.retain(|_, address| {
+                address.connections.load(Ordering::Relaxed) > 0
+                    || address.used_until.load(Ordering::Relaxed) > now
+            });
+        }
+        let address = known.entry(network(peer)).or_default();
+        if address.connections.load(Ordering::Relaxed) >= allowance.connections_per_address {
+            return Err(Full::Address);
+        }
+        address.connections.fetch_add(1, Ordering::Relaxed);
+        self.connections.fetch_add(1, Ordering::Relaxed);
+        Ok(Guest {
+            address: Arc::clone(address),
+            all: Arc::clone(self),
+        })
+    }
+
+    /// Connections at this moment.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
+}
+
+impl Guest {
+    /// Whether this address may make one more request at `now`; if not, when it may.
+    pub(crate) fn ask(&self, allowance: &Allowance, now: Duration) -> Result<(), Duration> {
+        if allowance.requests_per_address == 0 {
+            return Ok(());
+        }
+        let now = nanoseconds(now);
+        let one = 1_000_000_000 / u64::from(allowance.requests_per_address);
+        let most = one.saturating_mul(u64::from(allowance.burst.max(1)));
+        let step = |used: u64| {
+            let after = used.max(now).saturating_add(one);
+            (after - now <= most).then_some(after)
+        };
+        self.address
+            .used_until
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, step)
+            .map(drop)
+            .map_err(|used| {
+                Duration::from_nanos(used.saturating_add(one).saturating_sub(now + most))
+            })
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        self.address.connections.fetch_sub(1, Ordering::Relaxed);
+        self.all.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// What counts as one address.
+pub(crate) fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => {
+            let [a, b, c, d, ..] = v6.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALLOWANCE: Allowance = Allowance {
+        connections: 3,
+        connections_per_address: 2,
+        requests_per_address: 10,
+        burst: 5,
+    };
+
+    fn peer(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn connections_are_counted_for_each_address_and_for_all() {
+        let all = Arc::new(Addresses::default());
+        let enter = |text| all.enter(peer(text), &ALLOWANCE, Duration::ZERO);
+        let first = enter("10.0.0.1").unwrap();
+        let _second = enter("10.0.0.1").unwrap();
+        assert_eq!(enter("10.0.0.1").unwrap_err(), Full::Address);
+        assert_eq!(enter("::ffff:10.0.0.1").unwrap_err(), Full::Address);
+        let _third = enter("2001:db8::1").unwrap();
+        assert_eq!(enter("10.0.0.2").unwrap_err(), Full::Connections);
+        drop(first);
+        assert_eq!(all.connections(), 2);
+        enter("2001:db8:0:0:ffff::1").unwrap();
+    }
+
+    #[test]
+    fn a_burst_is_allowed_and_then_the_pace() {
+        let all = Arc::new(Addresses::default());
+        let guest = all
+            .enter(peer("10.0.0.1"), &ALLOWANCE, Duration::ZERO)
+            .unwrap();
+        let ask = |millis| guest.ask(&ALLOWANCE, Duration::from_millis(millis));
+        for _ in 0..5 {
+            ask(1000).unwrap();
+        }
+        assert_eq!(ask(1000), Err(Duration::from_millis(100)));
+        assert_eq!(ask(1099), Err(Duration::from_millis(1)));
+        ask(1100).unwrap();
+        assert!(ask(1100).is_err());
+        // Leaving and coming back is no way around it.
+        drop(guest);
+        let guest = all
+            .enter(peer("10.0.0.1"), &ALLOWANCE, Duration::ZERO)
+            .unwrap();
+        assert!(guest.ask(&ALLOWANCE, Duration::from_millis(1100)).is_err());
+        assert!(guest.ask(&ALLOWANCE, Duration::from_secs(9)).is_ok());
+    }
+
+    #[test]
+    fn addresses_that_are_gone_are_forgotten() {
+        let all = Arc::new(Addresses::default());
+        for number in 0..100_000_u32 {
+            let guest = all
+                .enter(
+                    IpAddr::V4(number.into()),
+                    &ALLOWANCE,
+                    Duration::from_secs(1),
+                )
+                .unwrap();
+            drop(guest);
+        }
+        assert!(all.known.lock().unwrap().len() < 4 * FEW);
+    }
+}

@@ -1,0 +1,374 @@
+//! What the directory says of those who are asked for: the resolver's answers, kept for as long as they
+//! hold.
+//!
+//! An answer from the embedded directory holds until that directory changes; one from live servers for a
+//! stated time, and beyond it while no server answers. Whoever asks for the same user at the same time
+//! waits for one look-up. What is stale is the resolver's to say; here it is told once and counted.
+//!
+//! Invariant: that a directory could not be asked is [`Outage`], never an answer.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use automend_core::dn::Dn;
+use automend_core::finding::Code;
+use automend_core::owner::server_name;
+use automend_core::policy::Policy;
+use automend_core::resolve::{LinkState, Request, Resolved, Who};
+use automend_core::settings::{AlternativeMailbox, Outcome};
+use hyper::body::Bytes;
+use serde_json::json;
+use tokio::sync::OnceCell;
+use tokio::time::Instant;
+
+use super::log::Log;
+use super::memory::Memory;
+use super::metrics::{CodeLabels, FromLabels, Metrics, Word};
+use super::settings::Asking;
+use super::supply::Supply;
+use super::urls::Home;
+
+/// The answers.
+pub(crate) struct Answers {
+    supply: Arc<Supply>,
+    policy: Policy,
+    asking: Asking,
+    memory: Memory<Who, Arc<Kept>>,
+    /// Look-ups under way, by the state of the directory when they began.
+    flights: Mutex<HashMap<(Who, Option<u64>), Flight>>,
+    told: Told,
+}
+
+/// What the directory says of one user.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// The resolver's word.
+    pub outcome: Outcome,
+    /// The user's object, if there is exactly one.
+    pub user: Option<Dn>,
+    /// Where the mailbox lives.
+    pub home: Home,
+    /// Owners that were left out, by the code of what is wrong with them.
+    pub skipped: Vec<Code>,
+    /// Why the outcome is a fault, for the log.
+    pub cause: Option<String>,
+    /// The directory did not tell all of it, or that there is nobody.
+    unsure: bool,
+    /// Documents that were made of it.
+    documents: RwLock<Vec<(Document, Bytes)>>,
+}
+
+/// What a document depends on besides the answer and the configuration.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Document {
+    /// Which dialect and which abilities of the client.
+    pub kind: u8,
+    /// With alternative mailboxes.
+    pub whole: bool,
+    /// Which configuration.
+    pub generation: u32,
+}
+
+/// Where an answer came from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum From {
+    /// It was asked for before.
+    Memory,
+    /// The directory was asked.
+    Directory,
+    /// The directory cannot be asked; this is what it said last.
+    LastKnown,
+}
+
+/// The directory cannot be asked.
+#[derive(Clone, Debug)]
+pub(crate) struct Outage {
+    /// What happened, for the log.
+    pub why: String,
+}
+
+/// An answer and how long it holds.
+#[derive(Debug)]
+struct Kept {
+    answer: Arc<Answer>,
+    holds: Holds,
+}
+
+#[derive(Debug)]
+enum Holds {
+    /// While the embedded directory has seen so many commits.
+    Commits(u64),
+    Until(Instant),
+}
+
+type Flight = Arc<OnceCell<Result<Arc<Answer>, Outage>>>;
+
+/// Takes a look-up from the list when the last who waits for it is served, or has left.
+struct Landing<'a> {
+    flights: &'a Mutex<HashMap<(Who, Option<u64>), Flight>>,
+    key: &'a (Who, Option<u64>),
+    flight: &'a Flight,
+}
+
+impl Drop for Landing<'_> {
+    fn drop(&mut self) {
+        let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
+        // The list holds one, and this is another.
+        let last = Arc::strong_count(self.flight) <= 2 || self.flight.initialized();
+        if last
+            && flights
+                .get(self.key)
+                .is_some_and(|known| Arc::ptr_eq(known, self.flight))
+        {
+            flights.remove(self.key);
+        }
+    }
+}
+
+/// Owners that were told of.
+struct Told {
+    hasher: RandomState,
+    seen: Mutex<HashSet<u64>>,
+    log: Arc<Log>,
+    metrics: Arc<Metrics>,
+}
+
+/// More owners than this are told of again.
+const MOST_TOLD: usize = 100_000;
+/// Documents of one answer.
+const MOST_DOCUMENTS: usize = 6;
+
+impl From {
+    /// The word for it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Directory => "directory",
+            Self::LastKnown => "last-known",
+        }
+    }
+}
+
+impl Answers {
+    /// Answers out of a directory.
+    pub(crate) fn new(
+        supply: Arc<Supply>,
+        policy: Policy,
+        asking: Asking,
+        memory: usize,
+        log: Arc<Log>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self {
+            supply,
+            policy,
+            asking,
+            memory: Memory::new(memory),
+            flights: Mutex::default(),
+            told: Told {
+                hasher: RandomState::new(),
+                seen: Mutex::default(),
+                log,
+                metrics,
+            },
+        }
+    }
+
+    /// Where answers come from.
+    pub(crate) fn supply(&self) -> &Arc<Supply> {
+        &self.supply
+    }
+
+    /// What the directory says of a user.
+    pub(crate) async fn ask(&self, who: &Who) -> Result<(Arc<Answer>, From), Outage> {
+        let kept = self.memory.find(who);
+        let found = match kept.as_ref().filter(|kept| self.holds(kept)) {
+            Some(kept) => Ok((Arc::clone(&kept.answer), From::Memory)),
+            None => match (self.look_up(who).await, kept) {
+                (Ok(answer), _) => Ok((answer, From::Directory)),
+                (Err(_), Some(kept)) => Ok((Arc::clone(&kept.answer), From::LastKnown)),
+                (Err(outage), None) => Err(outage),
+            },
+        };
+        if let Ok((answer, from)) = &found {
+            let (metrics, from) = (&self.told.metrics, Word(from.word()));
+            metrics.answers.get_or_create(&FromLabels { from }).inc();
+            for code in &answer.skipped {
+                let code = Word(code.as_str());
+                metrics.skipped.get_or_create(&CodeLabels { code }).inc();
+            }
+        }
+        found
+    }
+
+    fn holds(&self, kept: &Kept) -> bool {
+        match kept.holds {
+            Holds::Commits(then) => self.supply.commits() == Some(then),
+            Holds::Until(until) => Instant::now() < until,
+        }
+    }
+
+    /// Asks the directory, once for all who want to know at the same time.
+    async fn look_up(&self, who: &Who) -> Result<Arc<Answer>, Outage> {
+        // Before the look-up, so that what changes meanwhile makes the answer old, not wrong.
+        let commits = self.supply.commits();
+        let key = (who.clone(), commits);
+        let flight = {
+            let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(flights.entry(key.clone()).or_default())
+        };
+        let _landing = Landing {
+            flights: &self.flights,
+            key: &key,
+            flight: &flight,
+        };
+        flight
+            .get_or_init(|| self.fetch(who, commits))
+            .await
+            .clone()
+    }
+
+    async fn fetch(&self, who: &Who, commits: Option<u64>) -> Result<Arc<Answer>, Outage> {
+        let request = Request {
+            who: who.clone(),
+            policy: self.policy,
+            follow: 0,
+        };
+        let resolved = self.supply.resolve(&request).await?;
+        let answer = Arc::new(self.told.answer(resolved));
+        let holds = match commits {
+            Some(commits) => Holds::Commits(commits),
+            None => Holds::Until(Instant::now() + self.lifetime(&answer)),
+        };
+        let kept = Kept {
+            answer: Arc::clone(&answer),
+            holds,
+        };
+        self.memory
+            .keep(who.clone(), Arc::new(kept), answer.weight());
+        Ok(answer)
+    }
+
+    fn lifetime(&self, answer: &Answer) -> Duration {
+        if answer.unsure {
+            self.asking.keep_unsure.min(self.asking.keep)
+        } else {
+            self.asking.keep
+        }
+    }
+}
+
+impl Answer {
+    /// The document, made now if it was not made before.
+    pub(crate) fn document(&self, document: Document, make: impl FnOnce() -> Bytes) -> Bytes {
+        let find = |all: &[(Document, Bytes)]| {
+            let found = all.iter().find(|(known, _)| *known == document);
+            found.map(|(_, bytes)| bytes.clone())
+        };
+        let known = find(
+            &self
+                .documents
+                .read()
+                .unwrap_or_else(PoisonError::into_inner),
+        );
+        if let Some(bytes) = known {
+            return bytes;
+        }
+        let bytes = make();
+        let mut all = self
+            .documents
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        all.retain(|(known, _)| known.generation == document.generation);
+        if all.len() < MOST_DOCUMENTS && find(&all).is_none() {
+            all.push((document, bytes.clone()));
+        }
+        bytes
+    }
+
+    /// About how many bytes it takes, with the documents that will be made of it.
+    fn weight(&self) -> usize {
+        let alternatives = match &self.outcome {
+            Outcome::Settings(settings) => settings.alternatives.iter().map(size_of_one).sum(),
+            Outcome::Redirect(_) | Outcome::Fault(_) => 0,
+        };
+        let documents = match &self.outcome {
+            Outcome::Settings(_) => 4096 + 2 * alternatives,
+            Outcome::Redirect(_) | Outcome::Fault(_) => 0,
+        };
+        1024 + alternatives + documents
+    }
+}
+
+fn size_of_one(mailbox: &AlternativeMailbox) -> usize {
+    let address = mailbox
+        .owner_address
+        .as_ref()
+        .map_or(0, |address| address.as_str().len());
+    size_of::<AlternativeMailbox>() + mailbox.display_name.len() + 3 * address + 100
+}
+
+impl Told {
+    /// Takes the resolver's answer apart, and tells of owners that were left out.
+    fn answer(&self, resolved: Resolved) -> Answer {
+        let mut skipped = Vec::new();
+        let mut unsure = false;
+        let user = resolved.user.as_ref();
+        for link in &resolved.links {
+            let (code, why) = match &link.state {
+                LinkState::Live | LinkState::Remote | LinkState::FailsItself(_) => continue,
+                LinkState::Stale(why) => (Code::of_stale(*why), why.to_string()),
+                LinkState::Unreadable(why) => {
+                    unsure = true;
+                    (Code::OwnerUnreadable, why.clone())
+                }
+            };
+            skipped.push(code);
+            self.skip(&link.owner.dn, code, &why, user.map(|user| &user.dn));
+        }
+        let cause = match &resolved.outcome {
+            Outcome::Fault(fault) => Some(fault.cause.to_string()),
+            Outcome::Settings(_) | Outcome::Redirect(_) => None,
+        };
+        Answer {
+            user: user.map(|user| user.dn.clone()),
+            home: user.map_or_else(Home::default, |user| Home {
+                database: user.home_mdb.clone(),
+                server: user
+                    .home_server
+                    .as_deref()
+                    .map(|server| server_name(server).to_owned()),
+            }),
+            skipped,
+            unsure: unsure || matches!(resolved.outcome, Outcome::Fault(_)),
+            cause,
+            outcome: resolved.outcome,
+            documents: RwLock::default(),
+        }
+    }
+
+    /// An owner is left out: that is told once.
+    fn skip(&self, owner: &Dn, code: Code, why: &str, delegate: Option<&Dn>) {
+        let mark = self.hasher.hash_one((owner, code.as_str()));
+        {
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            if seen.len() >= MOST_TOLD {
+                seen.clear();
+            }
+            if !seen.insert(mark) {
+                return;
+            }
+        }
+        self.log.event(
+            "owner-skipped",
+            json!({
+                "owner": owner.as_str(),
+                "code": code.as_str(),
+                "why": why,
+                "delegate": delegate.map(Dn::as_str),
+            }),
+        );
+    }
+}

@@ -1,0 +1,394 @@
+//! The faces: POX, MobileSync, SOAP, V2 and autoconfig, between the wire formats and the answers.
+//!
+//! Invariant: what a face tells of a user depends on the directory and the configuration alone; V2 and
+//! autoconfig, which nobody logs in to, tell by domain and look at no user at all.
+
+use std::borrow::Cow;
+
+use automend_autodiscover::schema::content;
+use automend_autodiscover::services::{Abilities, Services};
+use automend_autodiscover::soap::{
+    DomainAnswer, ErrorCode, Head, Operation, UserAnswer, domain_settings, federation_information,
+    user_settings,
+};
+use automend_autodiscover::{autoconfig as ac, mobilesync, pox as px, soap as sp, v2 as json};
+use automend_core::fault::FaultCode;
+use automend_core::names::SmtpAddress;
+use automend_core::resolve::Who;
+use automend_core::settings::{Outcome, Settings};
+use hyper::StatusCode;
+use hyper::body::Bytes;
+use hyper::header::HeaderValue;
+use hyper::http::request::Parts;
+
+use super::Current;
+use super::answers::{Answer, Document, From, Outage};
+use super::settings::domain;
+use super::turn::{Asked, Reply, host};
+use super::urls::Home;
+use crate::auth::Account;
+use crate::clock;
+use crate::show::stamp;
+
+/// Document kinds below this are POX for one set of abilities.
+const MOBILESYNC: u8 = 1 << 4;
+
+/// POX: Outlook and telephones.
+pub(crate) async fn pox(current: &Current, account: &Account, asked: &Asked) -> Reply {
+    let request = match px::Request::parse(&asked.body) {
+        Ok(request) => request,
+        Err(refusal) => return fault(refusal.code()).because(refusal.to_string()),
+    };
+    let (who, phone) = match request {
+        px::Request::Outlook(who) => (who, None),
+        px::Request::MobileSync(address) => (Who::Address(address.clone()), Some(address)),
+    };
+    let (answer, from) = match current.answers.ask(&who).await {
+        Ok(found) => found,
+        Err(outage) => return unavailable(&who, outage),
+    };
+    let mut reply = match &answer.outcome {
+        Outcome::Fault(found) if phone.is_none() => fault(found.code),
+        outcome => {
+            let whole = is_told_all(current, account, &who, &answer).await;
+            let abilities = abilities(&asked.head);
+            let document = Document {
+                kind: phone
+                    .as_ref()
+                    .map_or_else(|| bits(abilities), |_| MOBILESYNC),
+                whole: whole || phone.is_some(),
+                generation: current.generation,
+            };
+            let body = answer.document(document, || {
+                let services = services(current, &answer);
+                let outcome = limited(outcome, whole);
+                let mut out = Vec::with_capacity(4096);
+                match &phone {
+                    None => px::answer(
+                        &outcome,
+                        &services,
+                        abilities,
+                        &stamp(clock::now()),
+                        &mut out,
+                    ),
+                    Some(address) => mobilesync::answer(&outcome, address, &services, &mut out),
+                }
+                out.into()
+            });
+            Reply::new(StatusCode::OK, content::XML, body, word(outcome))
+        }
+    };
+    if let Outcome::Fault(found) = &answer.outcome {
+        reply.fault = Some(found.code.number());
+    }
+    of(reply, &who, &answer, from)
+}
+
+/// The answer to what nobody can read, and to a GET.
+pub(crate) fn invalid(_current: &Current) -> Reply {
+    fault(FaultCode::InvalidRequest)
+}
+
+/// SOAP: programs.
+pub(crate) async fn soap(current: &Current, account: &Account, asked: &Asked) -> Reply {
+    let version = current.everybody.server_version;
+    let request = match sp::Request::parse(&asked.body) {
+        Ok(request) => request,
+        Err(refusal) => {
+            let mut out = Vec::new();
+            sp::refusal(&refusal, version, &mut out);
+            let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::OK);
+            return Reply::new(status, content::XML, out, "refused").because(refusal.to_string());
+        }
+    };
+    let head = Head {
+        version,
+        relates_to: request.message_id.as_deref(),
+    };
+    let mut out = Vec::with_capacity(8192);
+    match &request.operation {
+        Operation::UserSettings { users, settings } => {
+            let mut found = Vec::new();
+            for user in users {
+                match one(current, account, user).await {
+                    Ok(one) => found.push(one),
+                    Err(outage) => return unavailable_to(users, outage),
+                }
+            }
+            let answers: Vec<UserAnswer<'_>> = users
+                .iter()
+                .zip(&found)
+                .map(|(user, one)| match one {
+                    Some(one) => UserAnswer::of(user, &one.outcome, &one.services),
+                    None => UserAnswer::invalid_user(user),
+                })
+                .collect();
+            user_settings(&answers, settings, head, &mut out);
+            // The log has one line a turn: of several users, the first who is not simply answered.
+            let told = found
+                .iter()
+                .flatten()
+                .min_by_key(|one| matches!(one.outcome, Outcome::Settings(_)));
+            let outcome = told.map_or("fault", |one| word(&one.outcome));
+            let mut reply = Reply::new(StatusCode::OK, content::XML, out, outcome);
+            if let Some(one) = told {
+                reply.fault = match &one.outcome {
+                    Outcome::Fault(fault) => Some(fault.code.number()),
+                    Outcome::Settings(_) | Outcome::Redirect(_) => None,
+                };
+                reply.why.clone_from(&one.cause);
+            }
+            reply.asked = Some(users.join(" "));
+            reply.skipped = found.iter().flatten().map(|one| one.skipped).sum();
+            reply.from = found.iter().flatten().last().map(|one| one.from.word());
+            reply
+        }
+        Operation::DomainSettings { domains, settings } => {
+            let known: Vec<Option<Services>> = domains
+                .iter()
+                .map(|name| domain(name).filter(|name| current.knows(name)))
+                .map(|name| Some(current.settings.urls.services(&name?, &Home::default())))
+                .collect();
+            let answers: Vec<DomainAnswer<'_>> = domains
+                .iter()
+                .zip(&known)
+                .map(|(name, services)| match services {
+                    Some(services) => DomainAnswer::Settings(services),
+                    None => DomainAnswer::Error(
+                        ErrorCode::InvalidDomain,
+                        Cow::Owned(format!("Invalid domain: '{name}'")),
+                    ),
+                })
+                .collect();
+            domain_settings(&answers, settings, head, &mut out);
+            let mut reply = Reply::new(StatusCode::OK, content::XML, out, "domain");
+            reply.asked = Some(domains.join(" "));
+            reply
+        }
+        Operation::FederationInformation { domain } => {
+            federation_information(head, &mut out);
+            let mut reply = Reply::new(StatusCode::OK, content::XML, out, "federation");
+            reply.asked = Some(domain.clone());
+            reply
+        }
+    }
+}
+
+/// Logins of WS-Security: there are none, and a client that tries shall be told so as SOAP tells.
+pub(crate) fn ws_security(current: &Current) -> Reply {
+    let refusal = sp::Refusal::NoOperation {
+        message: "Security".to_owned(),
+        namespace: "WS-Security".to_owned(),
+    };
+    let mut out = Vec::new();
+    sp::refusal(&refusal, current.everybody.server_version, &mut out);
+    Reply::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        content::XML,
+        out,
+        "no-wssecurity",
+    )
+}
+
+/// V2: a URL for a protocol, told to anybody, by domain alone.
+pub(crate) fn v2(current: &Current, asked: &Asked) -> Reply {
+    let mut out = Vec::new();
+    let uri = &asked.head.uri;
+    let request = json::Request::parse(uri.path(), uri.query())
+        .unwrap_or(Err(json::Refusal::MandatoryParameterMissing));
+    let of_address = request
+        .as_ref()
+        .ok()
+        .and_then(|request| request.address.rsplit_once('@'))
+        .and_then(|(_, name)| domain(name));
+    let domain = current.domain(of_address.as_deref(), &asked.head);
+    let services = current.settings.urls.services(&domain, &Home::default());
+    let pox = format!(
+        "https://{}{}",
+        current.settings.urls.autodiscover(&domain),
+        automend_autodiscover::schema::path::POX
+    );
+    let found = request.and_then(|request| {
+        let url = json::url(request.protocol, &services, Some(&pox))?;
+        Ok((request.protocol, url))
+    });
+    match found {
+        Ok((protocol, url)) => {
+            json::answer(protocol, url, &mut out);
+            Reply::new(StatusCode::OK, content::JSON, out, "url")
+        }
+        Err(refusal) => {
+            json::refusal(refusal, &services, Some(&pox), &mut out);
+            Reply::new(StatusCode::BAD_REQUEST, content::JSON, out, "refused")
+        }
+    }
+}
+
+/// Autoconfig: mail clients that know no Exchange, by domain alone.
+pub(crate) fn autoconfig(current: &Current, asked: &Asked) -> Reply {
+    let of_address = ac::domain(asked.head.uri.query());
+    let domain = current.domain(of_address.as_deref(), &asked.head);
+    let services = current.settings.urls.services(&domain, &Home::default());
+    let mut out = Vec::new();
+    ac::answer(&domain, &services, &mut out);
+    Reply::new(StatusCode::OK, content::XML, out, "configuration")
+}
+
+impl Current {
+    /// Whether a domain is one of ours.
+    pub(crate) fn knows(&self, domain: &str) -> bool {
+        self.domains.iter().any(|known| known == domain)
+    }
+
+    /// The domain of ours that is meant: by the address, or by the host that was asked, or the first.
+    pub(crate) fn domain(&self, of_address: Option<&str>, head: &Parts) -> String {
+        if let Some(domain) = of_address.filter(|domain| self.knows(domain)) {
+            return domain.to_owned();
+        }
+        let asked = host(head).map(str::to_lowercase).unwrap_or_default();
+        let asked = asked.trim_end_matches('.');
+        let meant = |known: &&String| {
+            let told = self.settings.urls.autodiscover(known);
+            told.rsplit_once(':')
+                .map_or(told.as_str(), |(name, _)| name)
+                == asked
+                || asked == known.as_str()
+                || asked
+                    .strip_suffix(known.as_str())
+                    .is_some_and(|host| matches!(host, "autodiscover." | "autoconfig." | "mail."))
+        };
+        let found = self.domains.iter().find(meant).or(self.domains.first());
+        found.cloned().unwrap_or_else(|| "localhost".to_owned())
+    }
+}
+
+/// One user of a SOAP request.
+struct One {
+    outcome: Outcome,
+    services: Services,
+    skipped: usize,
+    cause: Option<String>,
+    from: From,
+}
+
+async fn one(current: &Current, account: &Account, user: &str) -> Result<Option<One>, Outage> {
+    let Ok(address) = SmtpAddress::parse(user) else {
+        return Ok(None);
+    };
+    let who = Who::Address(address);
+    let (answer, from) = current.answers.ask(&who).await?;
+    let whole = is_told_all(current, account, &who, &answer).await;
+    Ok(Some(One {
+        outcome: limited(&answer.outcome, whole).into_owned(),
+        services: services(current, &answer),
+        skipped: answer.skipped.len(),
+        cause: answer.cause.clone(),
+        from,
+    }))
+}
+
+/// Whether this account is told of alternative mailboxes: of its own, unless configured otherwise.
+async fn is_told_all(current: &Current, account: &Account, who: &Who, answer: &Answer) -> bool {
+    if current.settings.alternatives_of_others {
+        return true;
+    }
+    let Some(user) = &answer.user else {
+        return false;
+    };
+    match &account.who {
+        Who::Dn(dn) => dn == user,
+        mine if mine == who => true,
+        mine => match current.answers.ask(mine).await {
+            Ok((own, _)) => own.user.as_ref() == Some(user),
+            Err(_) => false,
+        },
+    }
+}
+
+/// The outcome as it is told.
+fn limited(outcome: &Outcome, whole: bool) -> Cow<'_, Outcome> {
+    match outcome {
+        Outcome::Settings(settings) if !whole && !settings.alternatives.is_empty() => {
+            Cow::Owned(Outcome::Settings(Box::new(Settings {
+                alternatives: Vec::new(),
+                ..(**settings).clone()
+            })))
+        }
+        outcome => Cow::Borrowed(outcome),
+    }
+}
+
+fn services(current: &Current, answer: &Answer) -> Services {
+    match &answer.outcome {
+        Outcome::Settings(settings) => current
+            .settings
+            .urls
+            .services(settings.address.domain(), &answer.home),
+        Outcome::Redirect(_) | Outcome::Fault(_) => Services::default(),
+    }
+}
+
+fn abilities(head: &Parts) -> Abilities {
+    Abilities::of(|name| {
+        head.headers
+            .get(name)
+            .and_then(|value: &HeaderValue| value.to_str().ok())
+    })
+}
+
+/// A number below [`MOBILESYNC`] for a set of abilities.
+fn bits(abilities: Abilities) -> u8 {
+    let Abilities {
+        mapi_http,
+        negotiate,
+        exhttp,
+        ews_library,
+    } = abilities;
+    [mapi_http, negotiate, exhttp, ews_library]
+        .into_iter()
+        .fold(0, |bits, ability| bits << 1 | u8::from(ability))
+}
+
+fn fault(code: FaultCode) -> Reply {
+    let mut out = Vec::new();
+    px::fault(code, &stamp(clock::now()), &mut out);
+    let mut reply = Reply::new(StatusCode::OK, content::XML, Bytes::from(out), "fault");
+    reply.fault = Some(code.number());
+    reply
+}
+
+fn word(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Settings(_) => "settings",
+        Outcome::Redirect(_) => "redirect",
+        Outcome::Fault(_) => "fault",
+    }
+}
+
+fn of(mut reply: Reply, who: &Who, answer: &Answer, from: From) -> Reply {
+    reply.asked = Some(shown(who));
+    reply.skipped = answer.skipped.len();
+    reply.from = Some(from.word());
+    reply.why.clone_from(&answer.cause);
+    reply
+}
+
+fn unavailable(who: &Who, outage: Outage) -> Reply {
+    let mut reply = Reply::unavailable(outage.why);
+    reply.asked = Some(shown(who));
+    reply
+}
+
+fn unavailable_to(users: &[String], outage: Outage) -> Reply {
+    let mut reply = Reply::unavailable(outage.why);
+    reply.asked = Some(users.join(" "));
+    reply
+}
+
+fn shown(who: &Who) -> String {
+    match who {
+        Who::Address(address) => address.to_string(),
+        Who::Dn(dn) => dn.to_string(),
+        Who::LegacyDn(legacy) => legacy.clone(),
+    }
+}

@@ -1,0 +1,331 @@
+//! Listening: connections are taken, counted, protected and served, each in a task of its own.
+//!
+//! The loop is our own because NTLM and Negotiate log in a connection, not a request. HTTP/2 is offered
+//! only where no login is bound to a connection, as its requests are mixed.
+//!
+//! Invariant: no client holds a connection for longer than its limits allow, and none that is slow keeps
+//! others from being taken.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::{Mutex, watch};
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+
+use super::Service;
+use super::addresses::Full;
+use super::metrics::{WhyLabels, Word};
+use super::settings::Limits;
+use super::socket::Socket;
+use super::turn::{Body, Line, turn};
+use super::{admin, plain};
+
+/// What is spoken on a listener.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Face {
+    /// HTTPS: Autodiscover.
+    Tls,
+    /// Plain HTTP: the way to HTTPS.
+    Plain,
+    /// Plain HTTP: what the service tells of itself.
+    Admin,
+}
+
+/// Says when to stop; every connection holds one, so that who waits for the end knows.
+#[derive(Clone)]
+pub(crate) struct Stop {
+    asked: watch::Receiver<bool>,
+    /// Dropped with the task that holds it.
+    _present: tokio::sync::mpsc::Sender<()>,
+}
+
+/// The first byte of a TLS record with a handshake (RFC 8446 5.1).
+const HANDSHAKE: u8 = 0x16;
+/// Connections that wait to be taken.
+const BACKLOG: u32 = 4096;
+/// Streams of one HTTP/2 connection at once.
+const STREAMS: u32 = 64;
+/// What is kept of a stream that the client does not read.
+const SEND_BUFFER: usize = 64 << 10;
+
+impl Stop {
+    /// Says so when `asked` turns true, and holds `present` until then.
+    pub(crate) fn new(
+        asked: watch::Receiver<bool>,
+        present: tokio::sync::mpsc::Sender<()>,
+    ) -> Self {
+        Self {
+            asked,
+            _present: present,
+        }
+    }
+
+    /// Returns when it is time.
+    pub(crate) async fn asked(&mut self) {
+        // Nobody is left to ask, so it is time as well.
+        let _ = self.asked.wait_for(|asked| *asked).await;
+    }
+}
+
+/// Opens a listener.
+pub(crate) fn bind(address: SocketAddr) -> Result<TcpListener> {
+    let open = || -> std::io::Result<TcpListener> {
+        let socket = if address.is_ipv4() {
+            TcpSocket::new_v4()
+        } else {
+            TcpSocket::new_v6()
+        }?;
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    open().with_context(|| format!("listening on {address}"))
+}
+
+/// Takes connections until it is time to stop.
+pub(crate) async fn listen(
+    listener: TcpListener,
+    face: Face,
+    service: Arc<Service>,
+    mut stop: Stop,
+) {
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = stop.asked() => return,
+        };
+        match accepted {
+            Ok((stream, peer)) => take(stream, peer, face, &service, &stop),
+            // The peer has left already, or there are no descriptors; either is over soon.
+            Err(error) => {
+                service.refused("accept");
+                if !matches!(
+                    error.kind(),
+                    std::io::ErrorKind::ConnectionAborted | std::io::ErrorKind::ConnectionReset
+                ) {
+                    sleep(Duration::from_millis(50)).await;
+                }
+            }
+        }
+    }
+}
+
+fn take(stream: TcpStream, peer: SocketAddr, face: Face, service: &Arc<Service>, stop: &Stop) {
+    let current = service.current();
+    let limits = current.settings.limits;
+    let guest = match service
+        .addresses
+        .enter(peer.ip(), &limits.allowance, service.uptime())
+    {
+        Ok(guest) => guest,
+        Err(why) => {
+            service.refused(match why {
+                Full::Connections => "connections",
+                Full::Address => "connections-per-address",
+            });
+            return;
+        }
+    };
+    let _ = stream.set_nodelay(true);
+    let socket = Socket::new(stream, limits.write_time);
+    let bound = current.gate.is_connection_bound();
+    let line = Line {
+        peer,
+        guest,
+        login: None,
+    };
+    let (service, stop) = (Arc::clone(service), stop.clone());
+    tokio::spawn(async move {
+        match face {
+            Face::Tls => secure(socket, line, bound, limits, service, stop).await,
+            Face::Plain => {
+                let line = Arc::new(line);
+                let answer = move |request| {
+                    let (service, line) = (Arc::clone(&service), Arc::clone(&line));
+                    async move { plain::turn(&service, &line, request).await }
+                };
+                first(TokioIo::new(socket), limits, stop, answer).await;
+            }
+            Face::Admin => {
+                let answer = move |request| {
+                    let service = Arc::clone(&service);
+                    async move { admin::turn(&service, request).await }
+                };
+                first(TokioIo::new(socket), limits, stop, answer).await;
+            }
+        }
+    });
+}
+
+/// Does the handshake, and serves what was agreed upon.
+async fn secure(
+    mut socket: Socket,
+    mut line: Line,
+    bound: bool,
+    limits: Limits,
+    service: Arc<Service>,
+    stop: Stop,
+) {
+    let tls = TlsAcceptor::from(service.tls(bound));
+    match timeout(limits.handshake, socket.first_byte()).await {
+        Ok(Ok(Some(HANDSHAKE))) => {}
+        Ok(Ok(Some(_))) => {
+            service.refused("no-tls");
+            let _ = timeout(limits.handshake, async {
+                let _ = socket.write_all(NO_TLS).await;
+                let _ = socket.shutdown().await;
+            })
+            .await;
+            return;
+        }
+        _ => return service.refused("silent"),
+    }
+    let Ok(Ok(stream)) = timeout(limits.handshake, tls.accept(socket)).await else {
+        return service.refused("handshake");
+    };
+    let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+    line.login = (!h2).then(Mutex::default);
+    let line = Arc::new(line);
+    let answer = move |request| {
+        let (service, line) = (Arc::clone(&service), Arc::clone(&line));
+        async move { turn(&service, &line, request).await }
+    };
+    let io = TokioIo::new(stream);
+    if h2 {
+        second(io, limits, stop, answer).await;
+    } else {
+        first(io, limits, stop, answer).await;
+    }
+}
+
+/// What a client is told that speaks plain HTTP where TLS is spoken.
+const NO_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 36\r\nConnection: close\r\n\r\nThis port speaks HTTPS: use https://";
+
+/// HTTP/1.1.
+async fn first<I, F>(
+    io: TokioIo<I>,
+    limits: Limits,
+    mut stop: Stop,
+    answer: impl Fn(Request<Incoming>) -> F,
+) where
+    I: AsyncRead + AsyncWrite + Unpin,
+    F: Future<Output = Response<Body>>,
+{
+    let answer = service_fn(|request| {
+        let response = answer(request);
+        async move { Ok::<_, Infallible>(response.await) }
+    });
+    let mut connection = pin!(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(limits.head_time)
+            .max_headers(limits.headers)
+            .max_buf_size(limits.head.max(8192))
+            // Who has said everything may close that side, and still wait for the answer.
+            .half_close(true)
+            .serve_connection(io, answer)
+    );
+    tokio::select! {
+        // How a connection ended is the client's matter.
+        _ = connection.as_mut() => return,
+        () = stop.asked() => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = connection.await;
+}
+
+/// HTTP/2.
+async fn second<I, F>(
+    io: TokioIo<I>,
+    limits: Limits,
+    mut stop: Stop,
+    answer: impl Fn(Request<Incoming>) -> F,
+) where
+    I: AsyncRead + AsyncWrite + Unpin,
+    F: Future<Output = Response<Body>> + Send + 'static,
+{
+    let turns = Arc::new(Turns::default());
+    let counted = Arc::clone(&turns);
+    let answer = service_fn(move |request| {
+        let (turn, response) = (Arc::clone(&counted).begin(), answer(request));
+        async move {
+            let response = response.await;
+            drop(turn);
+            Ok::<_, Infallible>(response)
+        }
+    });
+    let head = u32::try_from(limits.head).unwrap_or(u32::MAX);
+    let window = u32::try_from(limits.body.max(65_535)).unwrap_or(65_535);
+    let mut connection = pin!(
+        http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(STREAMS)
+            .max_header_list_size(head)
+            .initial_stream_window_size(window)
+            .initial_connection_window_size(window.saturating_mul(4))
+            .max_send_buf_size(SEND_BUFFER)
+            .serve_connection(io, answer)
+    );
+    let mut seen = 0;
+    loop {
+        tokio::select! {
+            _ = connection.as_mut() => return,
+            () = stop.asked() => break,
+            // Idle all that while: nothing is under way, and nothing has been.
+            () = sleep(limits.head_time) => match turns.at_rest() {
+                Some(same) if same == seen => break,
+                Some(more) => seen = more,
+                None => {}
+            },
+        }
+    }
+    connection.as_mut().graceful_shutdown();
+    let _ = timeout(limits.answer_time + limits.write_time, connection).await;
+}
+
+/// Turns of an HTTP/2 connection: to know when it is idle.
+#[derive(Debug, Default)]
+struct Turns {
+    begun: AtomicU64,
+    ended: AtomicU64,
+}
+
+struct UnderWay(Arc<Turns>);
+
+impl Turns {
+    fn begin(self: Arc<Self>) -> UnderWay {
+        self.begun.fetch_add(1, Ordering::Relaxed);
+        UnderWay(self)
+    }
+
+    /// How many there were, if none is under way.
+    fn at_rest(&self) -> Option<u64> {
+        let begun = self.begun.load(Ordering::Relaxed);
+        (self.ended.load(Ordering::Relaxed) == begun).then_some(begun)
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.ended.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Service {
+    fn refused(&self, why: &'static str) {
+        let labels = WhyLabels { why: Word(why) };
+        self.metrics.refused.get_or_create(&labels).inc();
+    }
+}

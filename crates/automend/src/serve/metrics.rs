@@ -1,0 +1,234 @@
+//! Numbers for Prometheus (OpenMetrics 1.0).
+//!
+//! Invariant: no label holds anything that a client chose, so their number has a bound; a metric is never
+//! waited for.
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+/// The numbers.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    registry: Registry,
+    /// Requests that were answered.
+    pub turns: Family<TurnLabels, Counter>,
+    /// How long they took.
+    pub seconds: Family<RouteLabels, Histogram, fn() -> Histogram>,
+    /// Connections at the moment.
+    pub connections: Gauge,
+    /// Connections that were not taken.
+    pub refused: Family<WhyLabels, Counter>,
+    /// Owners that were left out of an answer.
+    pub skipped: Family<CodeLabels, Counter>,
+    /// Where answers came from.
+    pub answers: Family<FromLabels, Counter>,
+    /// Servers of the directory: 1 is up.
+    pub directory_up: Family<ServerLabels, Gauge>,
+    /// Questions that a server failed.
+    pub directory_failures: Family<ServerLabels, Counter>,
+    /// Whether answers come from memory because no server answers.
+    pub degraded: Gauge,
+    /// Logins.
+    pub logins: Family<LoginLabels, Counter>,
+    /// Lines of the log that were dropped.
+    pub log_dropped: Counter,
+    /// Times the configuration was read again.
+    pub reloads: Family<ResultLabels, Counter>,
+}
+
+/// Of [`Metrics::turns`].
+#[derive(Clone, Copy, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub(crate) struct TurnLabels {
+    /// The face.
+    pub route: Word,
+    /// What became of it.
+    pub outcome: Word,
+}
+
+/// Of [`Metrics::seconds`].
+#[derive(Clone, Copy, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub(crate) struct RouteLabels {
+    /// The face.
+    pub route: Word,
+}
+
+/// Of [`Metrics::refused`].
+#[derive(Clone, Copy, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub(crate) struct WhyLabels {
+    /// The reason.
+    pub why: Word,
+}
+
+/// Of [`Metrics::skipped`].
+#[derive(Clone, Copy, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub(crate) struct CodeLabels {
+    /// The finding code.
+    pub code: Word,
+}
+
+/// Of [`Metrics::answers`].
+#[derive(Clone, Copy, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub(crate) struct FromLabels {
+    /// `memory`, `directory` or `last-known`.
+    pub from: Word,
+}
+
+/// Of the directory's metrics.
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub(crate) struct ServerLabels {
+    /// Its URL.
+    pub server: String,
+}
+
+/// Of [`Metrics::logins`].
+#[derive(Clone, Copy, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub(crate) struct LoginLabels {
+    /// What became of it.
+    pub result: Word,
+}
+
+/// Of [`Metrics::reloads`].
+#[derive(Clone, Copy, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub(crate) struct ResultLabels {
+    /// `good` or `failed`.
+    pub result: Word,
+}
+
+/// A word of this program.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(crate) struct Word(pub &'static str);
+
+impl EncodeLabelValue for Word {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
+        self.0.encode(encoder)
+    }
+}
+
+/// From a cached answer to one that waits for a directory.
+const BUCKETS: [f64; 12] = [
+    0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 20.0,
+];
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut metrics = Self {
+            registry: Registry::with_prefix("automend"),
+            turns: Family::default(),
+            seconds: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
+            connections: Gauge::default(),
+            refused: Family::default(),
+            skipped: Family::default(),
+            answers: Family::default(),
+            directory_up: Family::default(),
+            directory_failures: Family::default(),
+            degraded: Gauge::default(),
+            logins: Family::default(),
+            log_dropped: Counter::default(),
+            reloads: Family::default(),
+        };
+        let registry = &mut metrics.registry;
+        registry.register(
+            "turns",
+            "Requests, by face and outcome",
+            metrics.turns.clone(),
+        );
+        registry.register_with_unit(
+            "turn",
+            "Time from the request's head to its answer",
+            Unit::Seconds,
+            metrics.seconds.clone(),
+        );
+        registry.register(
+            "connections",
+            "Connections now",
+            metrics.connections.clone(),
+        );
+        registry.register(
+            "refused_connections",
+            "Connections that were closed at once",
+            metrics.refused.clone(),
+        );
+        registry.register(
+            "skipped_owners",
+            "Owners left out of an answer, by finding code",
+            metrics.skipped.clone(),
+        );
+        registry.register(
+            "answers",
+            "Answers about users, by where they came from",
+            metrics.answers.clone(),
+        );
+        registry.register(
+            "directory_up",
+            "Whether a server of the directory answers",
+            metrics.directory_up.clone(),
+        );
+        registry.register(
+            "directory_failures",
+            "Questions that a server of the directory failed",
+            metrics.directory_failures.clone(),
+        );
+        registry.register(
+            "degraded",
+            "1 while no server of the directory answers",
+            metrics.degraded.clone(),
+        );
+        registry.register("logins", "Logins, by result", metrics.logins.clone());
+        registry.register(
+            "log_lines_dropped",
+            "Lines of the log that could not be written in time",
+            metrics.log_dropped.clone(),
+        );
+        registry.register(
+            "reloads",
+            "Times the configuration was read again",
+            metrics.reloads.clone(),
+        );
+        metrics
+    }
+}
+
+impl Metrics {
+    /// All of them as text.
+    pub(crate) fn text(&self) -> String {
+        let mut text = String::new();
+        // Writing to memory does not fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_number_has_a_name_and_a_word_of_help() {
+        let metrics = Metrics::default();
+        metrics
+            .skipped
+            .get_or_create(&CodeLabels {
+                code: Word("AM101"),
+            })
+            .inc();
+        metrics
+            .seconds
+            .get_or_create(&RouteLabels { route: Word("pox") })
+            .observe(0.002);
+        let text = metrics.text();
+        assert!(
+            text.contains("automend_skipped_owners_total{code=\"AM101\"} 1"),
+            "{text}"
+        );
+        assert!(
+            text.contains("automend_turn_seconds_bucket{le=\"0.0025\",route=\"pox\"} 1"),
+            "{text}"
+        );
+        assert!(text.ends_with("# EOF\n"));
+    }
+}

@@ -1,0 +1,110 @@
+//! Plain HTTP: the way to HTTPS, and nothing else ([MS-OXDISCO] 3.1.5.4).
+//!
+//! Clients look for a 302 and take no other redirect. The host in it is the configured one of the domain
+//! that is meant, never what the client wrote; the file name is kept, as clients of SOAP and of POX each
+//! wait for their own.
+//!
+//! Invariant: nobody is asked for a password here, and none that comes is looked at.
+
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper::header::{HeaderValue, LOCATION, USER_AGENT};
+use hyper::{Method, Request, Response, StatusCode};
+use tokio::time::{Instant, timeout};
+
+use super::log::{Turn, bounded};
+use super::route::Route;
+use super::turn::{Asked, Body, Line, Reply, http, method};
+use super::{Current, Service, faces};
+use crate::clock;
+
+/// Answers a request.
+pub(crate) async fn turn(
+    service: &Service,
+    line: &Line,
+    request: Request<Incoming>,
+) -> Response<Body> {
+    let began = Instant::now();
+    let current = service.current();
+    let route = Route::of(request.uri().path());
+    let told = Turn {
+        time: clock::now().to_string(),
+        event: "turn",
+        peer: Some(line.peer),
+        http: http(request.version()),
+        method: method(request.method()),
+        route: match route {
+            Some(_) => "plain",
+            None => "none",
+        },
+        agent: request
+            .headers()
+            .get(USER_AGENT)
+            .map(|agent| bounded(&String::from_utf8_lossy(agent.as_bytes()))),
+        ..Turn::default()
+    };
+    let reply = match line
+        .guest
+        .ask(&current.settings.limits.allowance, service.uptime())
+    {
+        Err(wait) => super::turn::throttled(wait, "too-often"),
+        Ok(()) => answer(&current, request, route).await,
+    };
+    service.finish(told, reply, began)
+}
+
+async fn answer(current: &Current, request: Request<Incoming>, route: Option<Route>) -> Reply {
+    let limits = &current.settings.limits;
+    let (head, mut body) = request.into_parts();
+    // Whatever comes with it is read and dropped, so that the connection can be used again.
+    let mut left = limits.body;
+    let _ = timeout(limits.body_time, async {
+        while let Some(Ok(frame)) = body.frame().await {
+            let length = frame.data_ref().map_or(0, hyper::body::Bytes::len);
+            let Some(rest) = left.checked_sub(length) else {
+                break;
+            };
+            left = rest;
+        }
+    })
+    .await;
+    let Some(route) = route else {
+        return Reply::text(StatusCode::NOT_FOUND, "Nothing is here.\n", "not-found");
+    };
+    let reads = matches!(head.method, Method::GET | Method::HEAD);
+    let asked = Asked {
+        head,
+        body: hyper::body::Bytes::new(),
+        route,
+    };
+    if route == Route::Autoconfig && reads && current.settings.plain_autoconfig {
+        return faces::autoconfig(current, &asked);
+    }
+    redirect(current, &asked)
+}
+
+fn redirect(current: &Current, asked: &Asked) -> Reply {
+    let uri = &asked.head.uri;
+    let domain = current.domain(None, &asked.head);
+    let mut target = format!(
+        "https://{}{}",
+        current.settings.urls.autodiscover(&domain),
+        asked.route.target(uri.path())
+    );
+    if let Some(query) = uri
+        .query()
+        .filter(|_| matches!(asked.route, Route::V2 | Route::Autoconfig))
+    {
+        target.push('?');
+        target.push_str(query);
+    }
+    let Ok(target) = HeaderValue::try_from(target) else {
+        return Reply::text(StatusCode::BAD_REQUEST, "No such target.\n", "broken");
+    };
+    Reply::text(
+        StatusCode::FOUND,
+        "Autodiscover is answered over HTTPS.\n",
+        "to-https",
+    )
+    .with(LOCATION, target)
+}

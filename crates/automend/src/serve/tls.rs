@@ -1,0 +1,232 @@
+//! Certificates: read from files, read again when the files change, or made for first steps.
+//!
+//! TLS 1.2 and 1.3 by rustls. The certificate of a handshake is the first that covers the name the client
+//! asks for, else the first of all. A changed file that cannot be used is told, and what was there stays.
+//!
+//! Invariant: private keys are in no message.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use anyhow::{Context, Result, anyhow, bail};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use rustls::{ServerConfig, SignatureScheme};
+
+use super::supply::Stamp;
+
+/// The files of one certificate.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Files {
+    /// The certificate and those of the authorities above it, PEM.
+    pub certificate: PathBuf,
+    /// Its key, PEM.
+    pub key: PathBuf,
+}
+
+/// Where certificates come from.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Source {
+    /// Files.
+    Files(Vec<Files>),
+    /// One made at start, for these names and for this machine.
+    SelfSigned(Vec<String>),
+}
+
+/// The certificates in use.
+#[derive(Debug)]
+pub(crate) struct Certificates {
+    keys: RwLock<Vec<Arc<CertifiedKey>>>,
+    /// The certificate that nobody has signed, PEM, for clients that shall trust it.
+    pub made: Option<String>,
+}
+
+impl Certificates {
+    /// Reads or makes them.
+    pub(crate) fn open(source: &Source) -> Result<Self> {
+        let (keys, made) = match source {
+            Source::Files(files) => (read_all(files)?, None),
+            Source::SelfSigned(names) => {
+                let (key, pem) = self_signed(names)?;
+                (vec![Arc::new(key)], Some(pem))
+            }
+        };
+        Ok(Self {
+            keys: RwLock::new(keys),
+            made,
+        })
+    }
+
+    /// Reads the files again; on failure everything stays as it is.
+    pub(crate) fn read_again(&self, source: &Source) -> Result<()> {
+        if let Source::Files(files) = source {
+            let keys = read_all(files)?;
+            *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+        }
+        Ok(())
+    }
+
+    /// What a handshake is done with; `h2` offers HTTP/2.
+    pub(crate) fn server(self: &Arc<Self>, h2: bool) -> Result<ServerConfig> {
+        let resolver: Arc<dyn ResolvesServerCert> = Arc::<Self>::clone(self);
+        let mut config = ServerConfig::builder_with_provider(provider())
+            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+            .context("setting up TLS")?
+            .with_no_client_auth()
+            .with_cert_resolver(resolver);
+        config.alpn_protocols = if h2 {
+            vec![b"h2".to_vec(), b"http/1.1".to_vec()]
+        } else {
+            vec![b"http/1.1".to_vec()]
+        };
+        Ok(config)
+    }
+}
+
+impl ResolvesServerCert for Certificates {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        let usable: Vec<&Arc<CertifiedKey>> = keys
+            .iter()
+            .filter(|key| {
+                let offered: &[SignatureScheme] = hello.signature_schemes();
+                key.key.choose_scheme(offered).is_some()
+            })
+            .collect();
+        let wanted = hello
+            .server_name()
+            .and_then(|name| ServerName::try_from(name.to_owned()).ok());
+        let named = wanted.and_then(|wanted| usable.iter().find(|key| covers(key, &wanted)));
+        named.or(usable.first()).map(|key| Arc::clone(key))
+    }
+}
+
+impl Source {
+    /// The state of the files.
+    pub(crate) fn stamps(&self) -> Vec<Stamp> {
+        match self {
+            Self::Files(files) => files
+                .iter()
+                .flat_map(|files| [&files.certificate, &files.key])
+                .map(|path| Stamp::of(path))
+                .collect(),
+            Self::SelfSigned(_) => Vec::new(),
+        }
+    }
+}
+
+fn covers(key: &CertifiedKey, name: &ServerName<'_>) -> bool {
+    key.end_entity_cert()
+        .and_then(ParsedCertificate::try_from)
+        .is_ok_and(|parsed| rustls::client::verify_server_name(&parsed, name).is_ok())
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+}
+
+fn read_all(files: &[Files]) -> Result<Vec<Arc<CertifiedKey>>> {
+    files
+        .iter()
+        .map(|files| Ok(Arc::new(read(files)?)))
+        .collect()
+}
+
+fn read(files: &Files) -> Result<CertifiedKey> {
+    let shown = files.certificate.display();
+    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(&files.certificate)
+        .and_then(Iterator::collect)
+        .map_err(|error| anyhow!("reading the certificate {shown}: {error}"))?;
+    if chain.is_empty() {
+        bail!("reading the certificate {shown}: no certificate in it");
+    }
+    let key = PrivateKeyDer::from_pem_file(&files.key)
+        .map_err(|error| anyhow!("reading the key {}: {error}", files.key.display()))?;
+    CertifiedKey::from_der(chain, key, &provider())
+        .with_context(|| format!("{} with {shown}", files.key.display()))
+}
+
+/// A certificate for first steps, and its PEM form.
+fn self_signed(names: &[String]) -> Result<(CertifiedKey, String)> {
+    let own = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
+    let mut all: Vec<String> = own.into_iter().chain(names.iter().cloned()).collect();
+    // What cannot stand in a certificate cannot be asked for over TLS either.
+    all.retain(|name| name.is_ascii() && (name.parse::<IpAddr>().is_ok() || name.len() < 254));
+    let made = rcgen::generate_simple_self_signed(all).context("making a certificate")?;
+    let pem = made.cert.pem();
+    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der())
+        .map_err(|error| anyhow!("making a certificate: {error}"))?;
+    let key = CertifiedKey::from_der(vec![made.cert.der().clone()], key, &provider())
+        .context("making a certificate")?;
+    Ok((key, pem))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    fn write(folder: &Path, name: &str) -> Files {
+        let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+        let files = Files {
+            certificate: folder.join(format!("{name}.pem")),
+            key: folder.join(format!("{name}.key")),
+        };
+        std::fs::write(&files.certificate, made.cert.pem()).unwrap();
+        std::fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
+        files
+    }
+
+    fn serial(certificates: &Certificates) -> Vec<u8> {
+        certificates.keys.read().unwrap()[0].cert[0].to_vec()
+    }
+
+    #[test]
+    fn a_changed_file_is_taken_and_a_broken_one_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = write(folder.path(), "a.test");
+        let source = Source::Files(vec![files.clone()]);
+        let certificates = Certificates::open(&source).unwrap();
+        let (first, stamps) = (serial(&certificates), source.stamps());
+        std::fs::write(&files.certificate, "no certificate").unwrap();
+        assert_ne!(source.stamps(), stamps);
+        let error = certificates.read_again(&source).unwrap_err().to_string();
+        assert!(error.contains("no certificate in it"), "{error}");
+        assert_eq!(serial(&certificates), first);
+        write(folder.path(), "a.test");
+        certificates.read_again(&source).unwrap();
+        assert_ne!(serial(&certificates), first);
+    }
+
+    #[test]
+    fn a_key_of_another_certificate_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let (a, b) = (
+            write(folder.path(), "a.test"),
+            write(folder.path(), "b.test"),
+        );
+        let mixed = Source::Files(vec![Files {
+            certificate: a.certificate,
+            key: b.key,
+        }]);
+        assert!(Certificates::open(&mixed).is_err());
+    }
+
+    #[test]
+    fn the_certificate_that_covers_the_name_is_chosen() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = vec![
+            write(folder.path(), "a.test"),
+            write(folder.path(), "b.test"),
+        ];
+        let certificates = Certificates::open(&Source::Files(files)).unwrap();
+        let keys = certificates.keys.read().unwrap();
+        let name = |text: &str| ServerName::try_from(text.to_owned()).unwrap();
+        assert!(covers(&keys[0], &name("A.test")) && !covers(&keys[0], &name("b.test")));
+        assert!(covers(&keys[1], &name("b.test")));
+    }
+}

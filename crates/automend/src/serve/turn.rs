@@ -1,0 +1,474 @@
+//! One turn: a request with its response.
+//!
+//! The order is that of clients' expectations: how often the address asks, the body up to its limit, the
+//! login, and only then what was asked. The body is always read before anything is answered, so that a
+//! connection on which a login is under way stays open.
+//!
+//! Invariant: whatever a client sends, the answer comes in bounded time, and nothing of the request stands
+//! in it unescaped; no answer tells who exists to somebody who has not logged in.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use automend_autodiscover::schema::content;
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body as _, Bytes, Incoming};
+use hyper::header::{
+    self, ALLOW, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue,
+    RETRY_AFTER, USER_AGENT, WWW_AUTHENTICATE,
+};
+use hyper::http::request::Parts;
+use hyper::{Method, Request, Response, StatusCode, Version};
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::addresses::Guest;
+use super::log::{Turn, bounded};
+use super::metrics::{LoginLabels, RouteLabels, TurnLabels, Word};
+use super::route::Route;
+use super::{Current, Service, faces};
+use crate::auth::{self, Account, Verdict};
+use crate::clock;
+
+/// What is sent.
+pub(crate) type Body = Full<Bytes>;
+
+/// The connection that a turn is on.
+pub(crate) struct Line {
+    /// Who is at the other end.
+    pub peer: SocketAddr,
+    /// Counts the connection, and how often its address asks.
+    pub guest: Guest,
+    /// The login that is bound to the connection; HTTP/2 has none, as its turns are mixed.
+    pub login: Option<Mutex<auth::Connection>>,
+}
+
+/// A response, and what the log says of it.
+pub(crate) struct Reply {
+    /// The response.
+    pub response: Response<Body>,
+    /// In a word.
+    pub outcome: &'static str,
+    /// About whom it was.
+    pub asked: Option<String>,
+    /// Who logged in.
+    pub user: Option<String>,
+    /// The POX error code.
+    pub fault: Option<u32>,
+    /// Why, where the client is not told.
+    pub why: Option<String>,
+    /// Owners that were left out.
+    pub skipped: usize,
+    /// Where it came from.
+    pub from: Option<&'static str>,
+}
+
+/// What was asked, wholly read.
+pub(crate) struct Asked {
+    /// The head.
+    pub head: Parts,
+    /// The body.
+    pub body: Bytes,
+    /// The face.
+    pub route: Route,
+}
+
+/// Why a body could not be read.
+enum BodyTrouble {
+    TooLarge,
+    TooSlow,
+    Broken,
+}
+
+/// Headers that tell clients of the EWS Managed API's family that there is SOAP. Exchange also claims
+/// WS-Security and OAuth here, which clients would then try.
+const SOAP_FAMILY: [(HeaderName, HeaderValue); 2] = [
+    (
+        HeaderName::from_static("x-soap-enabled"),
+        HeaderValue::from_static("True"),
+    ),
+    (
+        HeaderName::from_static("x-wssecurity-for"),
+        HeaderValue::from_static("None"),
+    ),
+];
+
+impl Reply {
+    /// A response with a body.
+    pub(crate) fn new(
+        status: StatusCode,
+        content_type: &'static str,
+        body: impl Into<Bytes>,
+        outcome: &'static str,
+    ) -> Self {
+        let mut response = Response::new(Full::new(body.into()));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("private"));
+        Self {
+            response,
+            outcome,
+            asked: None,
+            user: None,
+            fault: None,
+            why: None,
+            skipped: 0,
+            from: None,
+        }
+    }
+
+    /// A line of text for whoever looks.
+    pub(crate) fn text(status: StatusCode, text: &'static str, outcome: &'static str) -> Self {
+        Self::new(status, "text/plain; charset=utf-8", text, outcome)
+    }
+
+    /// With one more header.
+    pub(crate) fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.response.headers_mut().append(name, value);
+        self
+    }
+
+    /// With what the log shall say besides.
+    pub(crate) fn because(mut self, why: impl Into<String>) -> Self {
+        self.why = Some(why.into());
+        self
+    }
+
+    /// The directory cannot be asked: the client shall come again.
+    pub(crate) fn unavailable(why: String) -> Self {
+        let text = "The directory cannot be asked at the moment. Please try again.\n";
+        Self::text(StatusCode::SERVICE_UNAVAILABLE, text, "unavailable")
+            .with(RETRY_AFTER, HeaderValue::from_static("30"))
+            .because(why)
+    }
+
+    fn closing(self) -> Self {
+        self.with(CONNECTION, HeaderValue::from_static("close"))
+    }
+}
+
+/// Answers a request, and tells of it.
+pub(crate) async fn turn(
+    service: &Service,
+    line: &Line,
+    request: Request<Incoming>,
+) -> Response<Body> {
+    let began = Instant::now();
+    let current = service.current();
+    let mut told = Turn {
+        time: clock::now().to_string(),
+        event: "turn",
+        peer: Some(line.peer),
+        http: http(request.version()),
+        method: method(request.method()),
+        agent: request
+            .headers()
+            .get(USER_AGENT)
+            .map(|agent| bounded(&String::from_utf8_lossy(agent.as_bytes()))),
+        ..Turn::default()
+    };
+    let (head, body) = request.into_parts();
+    let route = Route::of(head.uri.path());
+    told.route = Route::word(route);
+    let reply = match line
+        .guest
+        .ask(&current.settings.limits.allowance, service.uptime())
+    {
+        Err(wait) => throttled(wait, "too-often").closing(),
+        Ok(()) => answer(&current, line, head, body, route).await,
+    };
+    service.finish(told, reply, began)
+}
+
+impl Service {
+    pub(super) fn finish(&self, mut told: Turn, reply: Reply, began: Instant) -> Response<Body> {
+        let took = began.elapsed();
+        let (route, outcome) = (Word(told.route), Word(reply.outcome));
+        self.metrics
+            .turns
+            .get_or_create(&TurnLabels { route, outcome })
+            .inc();
+        self.metrics
+            .seconds
+            .get_or_create(&RouteLabels { route })
+            .observe(took.as_secs_f64());
+        told.status = reply.response.status().as_u16();
+        told.outcome = reply.outcome;
+        told.user = reply.user;
+        told.asked = reply.asked.as_deref().map(bounded);
+        told.fault = reply.fault;
+        told.why = reply.why.as_deref().map(bounded);
+        told.skipped = reply.skipped;
+        told.from = reply.from;
+        told.bytes = usize::try_from(reply.response.body().size_hint().lower()).unwrap_or(0);
+        told.micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        self.log.turn(&told);
+        reply.response
+    }
+}
+
+async fn answer(
+    current: &Current,
+    line: &Line,
+    head: Parts,
+    body: Incoming,
+    route: Option<Route>,
+) -> Reply {
+    let limits = &current.settings.limits;
+    let body = match timeout(limits.body_time, read(body, limits.body)).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(trouble)) => return unread(&trouble),
+        Err(_) => return unread(&BodyTrouble::TooSlow),
+    };
+    let Some(route) = route else {
+        return Reply::text(StatusCode::NOT_FOUND, NOTHING_HERE, "not-found");
+    };
+    let asked = Asked { head, body, route };
+    match timeout(limits.answer_time, faced(current, line, &asked)).await {
+        Ok(reply) => reply,
+        Err(_) => Reply::unavailable("the answer took too long".to_owned()),
+    }
+}
+
+/// Hands the request to its face.
+async fn faced(current: &Current, line: &Line, asked: &Asked) -> Reply {
+    let method = &asked.head.method;
+    match asked.route {
+        Route::V2 | Route::Autoconfig if !matches!(*method, Method::GET | Method::HEAD) => {
+            not_allowed("GET, HEAD")
+        }
+        Route::V2 => faces::v2(current, asked),
+        Route::Autoconfig => faces::autoconfig(current, asked),
+        Route::WsSecurity => faces::ws_security(current),
+        Route::Pox | Route::Soap => {
+            if !matches!(*method, Method::POST | Method::GET | Method::HEAD) {
+                return not_allowed("POST, GET, HEAD").with_soap();
+            }
+            behind_the_gate(current, line, asked).await.with_soap()
+        }
+    }
+}
+
+impl Reply {
+    fn with_soap(mut self) -> Self {
+        self.response
+            .headers_mut()
+            .extend(SOAP_FAMILY.map(|(name, value)| (Some(name), value)));
+        self
+    }
+}
+
+/// Lets in who has logged in, and asks everybody else to.
+async fn behind_the_gate(current: &Current, line: &Line, asked: &Asked) -> Reply {
+    let authorization = asked
+        .head
+        .headers
+        .get(AUTHORIZATION)
+        .map(HeaderValue::as_bytes);
+    let from = line.peer.ip();
+    // The messages of the other schemes are good for one try.
+    let again = authorization
+        .and_then(|value| value.get(..6))
+        .is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"Basic "));
+    let mut moments = if again { 0 } else { MOMENTS };
+    let (verdict, refusal) = loop {
+        let (verdict, refusal) = if let Some(login) = &line.login {
+            let mut login = login.lock().await;
+            let verdict = current.gate.admit(&mut login, authorization, from).await;
+            (verdict, login.refusal())
+        } else {
+            let mut login = auth::Connection::default();
+            let verdict = current.gate.admit(&mut login, authorization, from).await;
+            (verdict, login.refusal())
+        };
+        // Clients ask at several places at once. Who has to wait for others of the same account only until
+        // these are decided is not sent away for that.
+        match verdict {
+            Verdict::Throttled(wait) if wait <= MOMENT && moments < MOMENTS => {
+                moments += 1;
+                sleep(MOMENT / MOMENTS).await;
+            }
+            verdict => break (verdict, refusal),
+        }
+    };
+    let (account, proof) = match verdict {
+        Verdict::Admitted { account, proof } => (account, proof),
+        Verdict::Challenge(values) => {
+            let mut reply = challenge(current, &values, authorization.is_some());
+            reply.why = refusal;
+            return reply;
+        }
+        Verdict::Throttled(wait) => {
+            current.login("throttled");
+            return throttled(wait, "throttled");
+        }
+        Verdict::Unavailable(why) => {
+            current.login("unavailable");
+            return Reply::unavailable(why);
+        }
+    };
+    current.login("good");
+    let mut reply = admitted(current, &account, asked).await;
+    reply.user = Some(account.name.clone());
+    if let Some(proof) = proof.and_then(|proof| HeaderValue::try_from(proof).ok()) {
+        reply = reply.with(WWW_AUTHENTICATE, proof);
+    }
+    reply
+}
+
+async fn admitted(current: &Current, account: &Arc<Account>, asked: &Asked) -> Reply {
+    match (asked.route, &asked.head.method) {
+        (_, &Method::HEAD) => Reply::new(StatusCode::OK, content::XML, Bytes::new(), "head"),
+        (Route::Soap, &Method::GET) => {
+            Reply::new(StatusCode::OK, HTML, current.page.clone(), "page")
+        }
+        (Route::Soap, _) => faces::soap(current, account, asked).await,
+        // A GET has no body that could name anybody, so it is refused as Exchange does.
+        (_, &Method::GET) => faces::invalid(current),
+        _ => faces::pox(current, account, asked).await,
+    }
+}
+
+/// Asks for a login. What is shown is for a person who came with a browser.
+fn challenge(current: &Current, values: &[String], tried: bool) -> Reply {
+    let mut reply = Reply::new(
+        StatusCode::UNAUTHORIZED,
+        HTML,
+        current.page.clone(),
+        "challenge",
+    );
+    if tried {
+        // The middle of NTLM looks the same from here.
+        reply.outcome = "challenge-again";
+        current.login("again");
+    }
+    for value in values {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            reply = reply.with(WWW_AUTHENTICATE, value);
+        }
+    }
+    reply
+}
+
+impl Current {
+    fn login(&self, result: &'static str) {
+        let labels = LoginLabels {
+            result: Word(result),
+        };
+        self.metrics.logins.get_or_create(&labels).inc();
+    }
+}
+
+/// Reads a body of at most `most` bytes.
+async fn read(mut body: Incoming, most: usize) -> Result<Bytes, BodyTrouble> {
+    if body.size_hint().lower() > most as u64 {
+        return Err(BodyTrouble::TooLarge);
+    }
+    let mut whole = Bytes::new();
+    let mut parts: Vec<u8> = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(part) = frame.map_err(|_| BodyTrouble::Broken)?.into_data() else {
+            continue;
+        };
+        if whole.len() + parts.len() + part.len() > most {
+            return Err(BodyTrouble::TooLarge);
+        }
+        if whole.is_empty() && parts.is_empty() {
+            // Nearly every body comes in one part, and is not copied.
+            whole = part;
+            continue;
+        }
+        parts.extend_from_slice(&std::mem::take(&mut whole));
+        parts.extend_from_slice(&part);
+    }
+    Ok(if parts.is_empty() {
+        whole
+    } else {
+        parts.into()
+    })
+}
+
+fn unread(trouble: &BodyTrouble) -> Reply {
+    let (status, text, outcome) = match trouble {
+        BodyTrouble::TooLarge => (
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "The request is too large.\n",
+            "too-large",
+        ),
+        BodyTrouble::TooSlow => (
+            StatusCode::REQUEST_TIMEOUT,
+            "The request took too long.\n",
+            "too-slow",
+        ),
+        BodyTrouble::Broken => (
+            StatusCode::BAD_REQUEST,
+            "The request is broken off.\n",
+            "broken",
+        ),
+    };
+    Reply::text(status, text, outcome).closing()
+}
+
+pub(super) fn throttled(wait: Duration, outcome: &'static str) -> Reply {
+    let seconds = wait.as_secs().saturating_add(1);
+    Reply::text(
+        StatusCode::TOO_MANY_REQUESTS,
+        "Too many requests. Please try again later.\n",
+        outcome,
+    )
+    .with(RETRY_AFTER, HeaderValue::from(seconds))
+}
+
+fn not_allowed(allowed: &'static str) -> Reply {
+    Reply::text(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "This method is not answered here.\n",
+        "not-allowed",
+    )
+    .with(ALLOW, HeaderValue::from_static(allowed))
+}
+
+/// A wait that is worth waiting for on the client's behalf.
+const MOMENT: Duration = Duration::from_secs(1);
+/// How often it is looked whether the wait is over.
+const MOMENTS: u32 = 10;
+/// Type of a page for people.
+const HTML: &str = "text/html; charset=utf-8";
+const NOTHING_HERE: &str = "Nothing is here. Autodiscover is at /autodiscover/autodiscover.xml and /autodiscover/autodiscover.svc.\n";
+
+pub(super) fn http(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_09 => "HTTP/0.9",
+        Version::HTTP_10 => "HTTP/1.0",
+        Version::HTTP_11 => "HTTP/1.1",
+        Version::HTTP_2 => "HTTP/2",
+        _ => "HTTP",
+    }
+}
+
+pub(super) fn method(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        _ => "other",
+    }
+}
+
+/// The host that a client believes to speak to: only for choosing among hosts that are known.
+pub(crate) fn host(head: &Parts) -> Option<&str> {
+    let named = head
+        .headers
+        .get(header::HOST)
+        .and_then(|value| value.to_str().ok());
+    let host = head.uri.host().or(named)?;
+    Some(host.rsplit_once(':').map_or(host, |(name, port)| {
+        if port.bytes().all(|digit| digit.is_ascii_digit()) {
+            name
+        } else {
+            host
+        }
+    }))
+}

@@ -1,0 +1,109 @@
+//! `automend trace`: reads what others recorded of Autodiscover, and records it itself.
+//!
+//! Exit status: 0 nothing wrong, 1 findings, 2 the recording cannot be read.
+
+mod join;
+mod proxy;
+mod recording;
+mod report;
+mod secrets;
+mod story;
+
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+
+use crate::args::{self, TraceFormat};
+use crate::config::Settings;
+use crate::directory::Directory;
+use recording::Kind;
+use report::Report;
+use story::Story;
+
+/// Runs the command.
+pub(crate) async fn run(args: &args::Trace, config: Option<&Path>) -> Result<ExitCode> {
+    if args.recording.listen.is_some() {
+        return proxy::run(args, config).await;
+    }
+    let Some(file) = &args.file else {
+        bail!("give the recording to read, or --listen ADDRESS to record one");
+    };
+    let (story, kind) = read(file, args.keys.as_deref())?;
+    if story.autodiscover == 0 && kind == Kind::Xml {
+        let why = story.no_answer.unwrap_or_default();
+        bail!(
+            "{}: XML, but no answer of Autodiscover: {why}",
+            file.display()
+        );
+    }
+    tell(
+        args,
+        config,
+        file.display().to_string(),
+        kind.as_str(),
+        &story,
+    )
+    .await
+}
+
+/// Reads a recording; `-` is standard input.
+fn read(file: &Path, keys: Option<&Path>) -> Result<(Story, Kind)> {
+    let shown = || file.display().to_string();
+    let mut guard = None;
+    let path: PathBuf = if file == Path::new("-") {
+        // Archives and captures are read at more than one place.
+        let mut copy = tempfile::NamedTempFile::new().context("making a temporary file")?;
+        std::io::copy(&mut std::io::stdin().lock().by_ref(), &mut copy)
+            .context("reading standard input")?;
+        guard.insert(copy).path().to_path_buf()
+    } else {
+        file.to_path_buf()
+    };
+    let mut story = Story::default();
+    let kind = recording::read(&path, keys, &mut story).with_context(shown)?;
+    story.finish();
+    Ok((story, kind))
+}
+
+/// Reports a story, joined with the directory where one is named.
+async fn tell(
+    args: &args::Trace,
+    config: Option<&Path>,
+    file: String,
+    kind: &'static str,
+    story: &Story,
+) -> Result<ExitCode> {
+    let mut report = Report {
+        file,
+        kind,
+        story,
+        joined: Vec::new(),
+        defects: story.defects(),
+    };
+    if !args.source.directory.is_empty() {
+        let settings = Settings::read(&args.source, config)?;
+        let mut directory = Directory::open(&settings).await?;
+        report.joined = join::join(
+            &story.findings,
+            &mut directory,
+            &settings.directory.mending_command(),
+        )
+        .await?;
+        report.defects.extend(directory.take_defects());
+    }
+    let mut out = anstream::stdout();
+    match args.format {
+        TraceFormat::Table => report.print(&mut out)?,
+        TraceFormat::Json => {
+            serde_json::to_writer_pretty(&mut out, &report.to_json())?;
+            writeln!(out)?;
+        }
+    }
+    Ok(if story.findings.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(1)
+    })
+}

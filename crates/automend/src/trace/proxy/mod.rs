@@ -1,0 +1,287 @@
+//! `automend trace --listen`: an intercepting proxy that records what clients ask of Autodiscover.
+//!
+//! Only connections to Autodiscover and to the hosts that it names are looked into; all others are passed on
+//! untouched. Of turns that are not Autodiscover's the bodies are left out, because they may be mail.
+//!
+//! Invariant: without being told so it listens to this machine only, and writes no secret.
+
+mod archive;
+mod authority;
+mod connection;
+mod hosts;
+mod tap;
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, mpsc, watch};
+
+use crate::args::{self, TraceFormat};
+use crate::clock;
+use crate::config;
+use crate::console::plain;
+use crate::http::tls::Tls;
+use archive::Archive;
+use authority::Authority;
+use hosts::Hosts;
+use tap::Told;
+
+use super::recording::Turn;
+use super::report;
+use super::secrets;
+use super::story::{Outcome, Story};
+
+/// Clients at once.
+const MOST_CLIENTS: usize = 512;
+/// Turns that are kept until they are written.
+const MOST_TURNS: usize = 64;
+
+/// What every connection shares.
+pub(crate) struct Proxy {
+    hosts: Arc<Hosts>,
+    authority: Arc<Authority>,
+    /// How servers are checked.
+    client: Arc<rustls::ClientConfig>,
+    scribe: mpsc::UnboundedSender<Told>,
+    leaves: Arc<Semaphore>,
+    notes: mpsc::Sender<String>,
+    /// Turns true at the end; every task has a receiver, so that the last of them is known.
+    stop: watch::Sender<bool>,
+    own: SocketAddr,
+}
+
+impl Proxy {
+    /// Says something beside the turns; nothing is lost when nobody has room for it.
+    fn note(&self, text: String) {
+        let _ = self.notes.try_send(text);
+    }
+
+    /// Does a task until it is done or the recording ends.
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut stop = self.stop.subscribe();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = task => {}
+                _ = stop.wait_for(|stop| *stop) => {}
+            }
+        });
+    }
+}
+
+/// Runs the command.
+pub(crate) async fn run(args: &args::Trace, config: Option<&Path>) -> Result<ExitCode> {
+    let recording = &args.recording;
+    let Some(address) = recording.listen else {
+        bail!("--listen names no address");
+    };
+    if !address.ip().is_loopback() && !recording.allow_others {
+        bail!(
+            "{address}: others could use the proxy; listen on 127.0.0.1, or allow it with --allow-others"
+        );
+    }
+    let folder = match &recording.ca_folder {
+        Some(folder) => folder.clone(),
+        None => config::data_folder()
+            .context("no home folder; say with --ca-folder where the authority is kept")?
+            .join("trace"),
+    };
+    let authority = Arc::new(Authority::open(&folder, clock::now())?);
+    // With HTTP/1.1 only, where a login belongs to a connection.
+    let tls = Tls::new(args.source.ca.as_deref())?;
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("listening on {address}"))?;
+    let own = listener.local_addr().context("listening")?;
+    let archive = match &recording.output {
+        Some(path) => {
+            Some(Archive::create(path).with_context(|| format!("beginning {}", path.display()))?)
+        }
+        None => None,
+    };
+    let (scribe, told) = mpsc::unbounded_channel();
+    let (notes, said) = mpsc::channel(MOST_TURNS);
+    let hosts = Arc::new(Hosts::new(&recording.intercept));
+    let proxy = Arc::new(Proxy {
+        hosts: Arc::clone(&hosts),
+        authority: Arc::clone(&authority),
+        client: tls.checking,
+        scribe,
+        leaves: Arc::new(Semaphore::new(MOST_TURNS)),
+        notes,
+        stop: watch::Sender::new(false),
+        own,
+    });
+    let live = Live {
+        quiet: args.format == TraceFormat::Json,
+        keep_secrets: recording.keep_secrets,
+        hosts,
+        archive,
+        story: Story::default(),
+    };
+    live.say(&format!("Recording at http://{own}; Ctrl-C ends it."));
+    if authority.is_new {
+        live.say(&authority.instructions());
+    } else {
+        live.say(&format!(
+            "The authority {:?} signs until {}: {}",
+            authority.name,
+            authority.until,
+            authority.path.display()
+        ));
+    }
+    let mut story = serve(proxy, listener, live, told, said).await?;
+    story.finish();
+    let file = recording.output.as_ref().map_or_else(
+        || format!("http://{own}"),
+        |path| path.display().to_string(),
+    );
+    super::tell(args, config, file, "recording", &story).await
+}
+
+/// Serves until somebody ends it, and writes down what comes.
+async fn serve(
+    proxy: Arc<Proxy>,
+    listener: TcpListener,
+    live: Live,
+    mut told: mpsc::UnboundedReceiver<Told>,
+    mut said: mpsc::Receiver<String>,
+) -> Result<Story> {
+    // Disks and terminals may be slow, and must not stop the proxy.
+    let writer = tokio::task::spawn_blocking(move || -> Result<Story> {
+        let mut live = live;
+        while let Some(told) = told.blocking_recv() {
+            while let Ok(note) = said.try_recv() {
+                live.say(&format!("note: {}", plain(note)));
+            }
+            let Told { turn, .. } = told;
+            live.take(turn)?;
+        }
+        while let Ok(note) = said.try_recv() {
+            live.say(&format!("note: {}", plain(note)));
+        }
+        if let Some(archive) = live.archive {
+            archive.finish().context("writing the recording")?;
+        }
+        Ok(live.story)
+    });
+    let mut writer = std::pin::pin!(writer);
+    let clients = Arc::new(Semaphore::new(MOST_CLIENTS));
+    let mut end = std::pin::pin!(ended());
+    loop {
+        let accepted = tokio::select! {
+            () = end.as_mut() => break,
+            // It ends early only when it cannot write.
+            written = writer.as_mut() => return written.context("writing the recording")?,
+            accepted = listener.accept() => accepted,
+        };
+        let Ok((stream, _)) = accepted else {
+            // No descriptors, or the client has left; either is over soon.
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            continue;
+        };
+        let Ok(place) = Arc::clone(&clients).try_acquire_owned() else {
+            continue;
+        };
+        let shared = Arc::clone(&proxy);
+        proxy.spawn(async move {
+            let _place = place;
+            connection::serve(shared, stream).await;
+        });
+    }
+    drop(listener);
+    // Turns that are going on are told as far as they came; then nobody is left who could tell one.
+    let _ = proxy.stop.send(true);
+    proxy.stop.closed().await;
+    drop(proxy);
+    writer.await.context("writing the recording")?
+}
+
+/// Returns when somebody wants it to end.
+async fn ended() {
+    #[cfg(unix)]
+    if let Ok(mut terminate) =
+        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+    {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+        return;
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}
+
+/// Whoever writes down the turns, and shows them.
+struct Live {
+    /// Standard output is for the report alone.
+    quiet: bool,
+    keep_secrets: bool,
+    hosts: Arc<Hosts>,
+    archive: Option<Archive>,
+    story: Story,
+}
+
+impl Live {
+    fn say(&self, text: &str) {
+        // That nobody looks must not end a recording.
+        let _ = if self.quiet {
+            writeln!(anstream::stderr(), "{text}")
+        } else {
+            writeln!(anstream::stdout(), "{text}")
+        };
+    }
+
+    fn take(&mut self, turn: Turn) -> Result<()> {
+        let mut turn = turn;
+        turn.number = self.story.turns + 1;
+        // Logins tell how a turn went, so it is judged as it was.
+        let listed = self.story.take(&turn);
+        if let Some(listed) = &listed {
+            self.say(&report::line(
+                listed,
+                listed.told.first().map(|(_, outcome)| outcome),
+            ));
+            if listed.told.iter().any(|(_, outcome)| matches!(outcome, Outcome::Failed(failure) if failure.cause.is_fault())) {
+                let mut text = Vec::new();
+                for finding in self.story.findings.iter().filter(|finding| finding.turn == turn.number) {
+                    report::print_finding(finding, &mut text)?;
+                }
+                self.say(String::from_utf8_lossy(&text).trim_end());
+            }
+            for host in self.hosts.learn(&turn) {
+                self.say(&format!("        looking into {}, too", plain(host)));
+            }
+        } else {
+            let status = if turn.status == 0 {
+                "-".to_owned()
+            } else {
+                turn.status.to_string()
+            };
+            self.say(&format!(
+                "{:>6}  {:<4} {}  {status}",
+                turn.number,
+                plain(&turn.method),
+                plain(secrets::url(&turn.url))
+            ));
+        }
+        if !self.keep_secrets {
+            secrets::remove(&mut turn);
+            if listed.is_none() {
+                // It may be mail.
+                for message in [&mut turn.request, &mut turn.response] {
+                    message.cut |= !message.body.is_empty();
+                    message.body.clear();
+                }
+            }
+        }
+        if let Some(archive) = &mut self.archive {
+            archive.add(&turn).context("writing the recording")?;
+        }
+        Ok(())
+    }
+}

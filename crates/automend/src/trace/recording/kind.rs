@@ -1,0 +1,170 @@
+//! What kind of recording a file is, told by its first bytes and never by its name.
+//!
+//! Invariant: whatever the bytes are, a kind comes out or a word on what else the file is.
+
+use super::log;
+use super::utf16::{Order, Utf8};
+
+use std::io::Read;
+
+/// How much of a file its kind is told by.
+pub(crate) const HEAD: usize = 16 << 10;
+
+/// A kind of recording.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Kind {
+    /// HTTP Archive: JSON.
+    Har,
+    /// Fiddler's archive: ZIP.
+    Saz,
+    /// Outlook's log.
+    Log,
+    /// A document of Autodiscover itself.
+    Xml,
+    /// A capture of packets.
+    Capture,
+    /// Anything of these packed with gzip.
+    Gzip,
+}
+
+impl Kind {
+    /// The word in reports.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Har => "har",
+            Self::Saz => "saz",
+            Self::Log => "olkdisc-log",
+            Self::Xml => "xml",
+            Self::Capture => "capture",
+            Self::Gzip => "gzip",
+        }
+    }
+}
+
+/// What a file is that is no recording.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub(crate) enum NoRecording {
+    #[error("the file is empty")]
+    Empty,
+    #[error(
+        "the file is a stream of mitmproxy; save it as HAR with mitmdump -r FILE --set hardump=FILE.har"
+    )]
+    Mitmproxy,
+    #[error("the file is an event trace of Windows (ETL); save it as pcapng with etl2pcapng")]
+    EventTrace,
+    #[error("the file is an Office or another compound document")]
+    Compound,
+    #[error(
+        "the file is neither a HAR, nor a SAZ of Fiddler, nor an olkdisc.log, nor Autodiscover XML, nor a network capture"
+    )]
+    Unknown,
+}
+
+/// Tells the kind of a file by its first [`HEAD`] bytes.
+pub(crate) fn kind(head: &[u8]) -> Result<Kind, NoRecording> {
+    match head {
+        [] => return Err(NoRecording::Empty),
+        [b'P', b'K', 3 | 5, 4 | 6, ..] => return Ok(Kind::Saz),
+        [0x1f, 0x8b, ..] => return Ok(Kind::Gzip),
+        // pcap in both orders, with microseconds and nanoseconds; pcapng.
+        [0xa1, 0xb2, 0xc3, 0xd4, ..]
+        | [0xd4, 0xc3, 0xb2, 0xa1, ..]
+        | [0xa1, 0xb2, 0x3c, 0x4d, ..]
+        | [0x4d, 0x3c, 0xb2, 0xa1, ..]
+        | [0x0a, 0x0d, 0x0d, 0x0a, ..] => return Ok(Kind::Capture),
+        [0xd0, 0xcf, 0x11, 0xe0, ..] => return Err(NoRecording::Compound),
+        _ => {}
+    }
+    let text = text(head);
+    let start = text.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']);
+    if start.is_empty() {
+        return Err(NoRecording::Empty);
+    }
+    if start.starts_with('{') {
+        return Ok(Kind::Har);
+    }
+    if start.starts_with('<') {
+        return Ok(Kind::Xml);
+    }
+    if log::is_log(&text) {
+        return Ok(Kind::Log);
+    }
+    // A netstring: a number, a colon and a dictionary whose first key is `version` or its like.
+    let netstring = start.split_once(':').is_some_and(|(length, rest)| {
+        !length.is_empty()
+            && length.bytes().all(|byte| byte.is_ascii_digit())
+            && rest
+                .bytes()
+                .next()
+                .is_some_and(|byte| byte.is_ascii_digit())
+    });
+    if netstring {
+        return Err(NoRecording::Mitmproxy);
+    }
+    // An event trace begins with the size of its buffers, and names its session in UTF-16.
+    if head.len() > 0x60 && matches!(head, [0, 0, 1 | 2 | 4, 0, ..]) {
+        return Err(NoRecording::EventTrace);
+    }
+    Err(NoRecording::Unknown)
+}
+
+fn text(head: &[u8]) -> String {
+    match Order::of(head) {
+        Some(order) => {
+            let mut text = Vec::new();
+            // Reading from memory does not fail.
+            let _ = Utf8::new(head, order).read_to_end(&mut text);
+            String::from_utf8_lossy(&text).into_owned()
+        }
+        None => String::from_utf8_lossy(head).into_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_is_told_by_content() {
+        let utf16 =
+            |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
+        for (head, expected) in [
+            (b"\xef\xbb\xbf \r\n{\"log\":{}}".to_vec(), Ok(Kind::Har)),
+            (b"PK\x03\x04....".to_vec(), Ok(Kind::Saz)),
+            (b"PK\x05\x06....".to_vec(), Ok(Kind::Saz)),
+            (b"\x1f\x8b\x08".to_vec(), Ok(Kind::Gzip)),
+            (b"\x0a\x0d\x0d\x0a....".to_vec(), Ok(Kind::Capture)),
+            (b"\xd4\xc3\xb2\xa1....".to_vec(), Ok(Kind::Capture)),
+            (b"\xef\xbb\xbf<?xml version".to_vec(), Ok(Kind::Xml)),
+            (utf16("\u{feff}<?xml version"), Ok(Kind::Xml)),
+            (utf16("<?xml version"), Ok(Kind::Xml)),
+            (
+                b"4044 0x13713D85 04/04/12 08:25:56 AUTODISCOVER GET SETTINGS BEGIN\r\n".to_vec(),
+                Ok(Kind::Log),
+            ),
+            (
+                utf16("\u{feff}4044 0x13713D85 04/04/12 08:25:56 SMTP=a@b.c\r\n"),
+                Ok(Kind::Log),
+            ),
+            (
+                b"Autodiscover to https://contoso.com/autodiscover/autodiscover.xml starting\r\n"
+                    .to_vec(),
+                Ok(Kind::Log),
+            ),
+            (b"9876:4:type;4:http;".to_vec(), Err(NoRecording::Mitmproxy)),
+            (
+                b"4044 0x13713D85 04/04/12 08:25:56 something else\r\n".to_vec(),
+                Err(NoRecording::Unknown),
+            ),
+            (
+                b"Autodiscover is a service.\r\n".to_vec(),
+                Err(NoRecording::Unknown),
+            ),
+            (b"".to_vec(), Err(NoRecording::Empty)),
+            (b" \r\n".to_vec(), Err(NoRecording::Empty)),
+            (vec![0; 4096], Err(NoRecording::Unknown)),
+        ] {
+            assert_eq!(kind(&head), expected, "{}", head.escape_ascii());
+        }
+    }
+}

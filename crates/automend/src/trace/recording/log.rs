@@ -1,0 +1,400 @@
+//! `olkdisc.log`, in which Outlook writes down how it looks for its settings, and the same text as it is
+//! copied out of the tab *Log* of "Test E-mail AutoConfiguration".
+//!
+//! A line of the file is `THREAD 0xTICK MM/DD/YY HH:MM:SS TEXT`; answers stand between two marks as they
+//! came. There is no specification; the texts are those that Outlook's logs show.
+//! Each `httpStatus=` is a turn.
+//!
+//! Invariant: one line and one answer are held at a time, and each is bounded.
+
+use std::collections::BTreeMap;
+use std::io::{self, BufRead};
+
+use super::turn::{Defect, MOST_BODY, MOST_URL, Sink, Turn};
+
+/// A longer line outside an answer is cut.
+const MOST_LINE: usize = 16 << 10;
+/// Threads that are followed at once.
+const MOST_THREADS: usize = 256;
+const BEGIN: &str = "---BEGIN XML---";
+const END: &str = "---END XML---";
+
+/// Texts, in lower case.
+const STARTING: [(&str, &str); 3] = [
+    ("autodiscover to ", "POST"),
+    ("redirect check to ", "GET"),
+    ("attempting url ", "POST"),
+];
+
+/// Reads a log; everything in it goes to `sink`, and so do the defects. `false` if it is no such log.
+pub(crate) fn read(input: impl BufRead, sink: &mut impl Sink) -> io::Result<bool> {
+    let mut reader = Reader {
+        sink,
+        count: 0,
+        known: false,
+        threads: BTreeMap::new(),
+    };
+    let mut lines = Lines { input };
+    let mut xml: Option<(u64, Vec<u8>, bool)> = None;
+    while let Some(line) = lines.next(if xml.is_some() { MOST_BODY } else { MOST_LINE })? {
+        let stamped = Line::parse(&line);
+        if let Some((thread, body, cut)) = &mut xml {
+            let ended = line.find(END);
+            // A line with thread and time where the answer should go on: the mark was lost.
+            if ended.is_none() && stamped.thread.is_none() {
+                if body.len() + line.len() < MOST_BODY {
+                    body.extend_from_slice(line.as_bytes());
+                    body.push(b'\n');
+                } else {
+                    *cut = true;
+                }
+                continue;
+            }
+            let (thread, body, cut) = (*thread, std::mem::take(body), *cut);
+            xml = None;
+            reader.answer(thread, body, cut);
+            if ended.is_some() {
+                continue;
+            }
+        }
+        if let Some(at) = line.find(BEGIN) {
+            let thread = thread_before(&line, at).unwrap_or(reader.last_thread());
+            let rest = line.get(at + BEGIN.len()..).unwrap_or_default();
+            let (first, whole) = rest
+                .split_once(END)
+                .map_or((rest, false), |(xml, _)| (xml, true));
+            let body = first.as_bytes().to_vec();
+            if whole {
+                reader.answer(thread, body, false);
+            } else {
+                xml = Some((thread, body, false));
+            }
+            continue;
+        }
+        reader.line(&stamped);
+    }
+    if let Some((thread, body, _)) = xml {
+        reader.answer(thread, body, true);
+        reader.sink.defect(Defect {
+            turn: Some(reader.count),
+            what: "the log ends inside an answer".to_owned(),
+        });
+    }
+    reader.finish();
+    Ok(reader.known)
+}
+
+/// Whether text begins like such a log.
+pub(crate) fn is_log(text: &str) -> bool {
+    text.lines().take(200).any(|line| {
+        let line = Line::parse(line);
+        line.thread.is_some() && line.is_known() || line.thread.is_none() && line.is_telling()
+    })
+}
+
+/// A line, taken apart.
+struct Line<'l> {
+    thread: Option<u64>,
+    time: Option<String>,
+    text: &'l str,
+    lower: String,
+}
+
+impl<'l> Line<'l> {
+    fn parse(line: &'l str) -> Self {
+        let parts = || {
+            let (thread, rest) = line.trim_start().split_once(' ')?;
+            let (tick, rest) = rest.trim_start().split_once(' ')?;
+            let digits = tick.strip_prefix("0x")?;
+            let (date, rest) = rest.trim_start().split_once(' ')?;
+            let (clock, text) = rest.trim_start().split_once(' ').unwrap_or((rest, ""));
+            let hex = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+            let shape = |text: &str, mark: char| {
+                text.split(mark).count() == 3
+                    && text
+                        .bytes()
+                        .all(|byte| byte.is_ascii_digit() || byte == mark as u8)
+            };
+            let stamped = hex && shape(date, '/') && shape(clock, ':');
+            stamped.then(|| Some((thread.parse().ok()?, time(date, clock), text)))?
+        };
+        let (thread, time, text) = match parts() {
+            Some((thread, time, text)) => (Some(thread), time, text),
+            None => (None, None, line),
+        };
+        let text = text.trim();
+        Self {
+            thread,
+            time,
+            text,
+            lower: text.to_ascii_lowercase(),
+        }
+    }
+
+    /// Whether the text is one that only such a log has.
+    fn is_telling(&self) -> bool {
+        self.lower.starts_with("autodiscover to http")
+            || self.lower.starts_with("autodiscover get settings")
+            || self.lower.starts_with("attempting url http")
+    }
+
+    fn is_known(&self) -> bool {
+        self.is_telling()
+            || ["autodiscover", "httpstatus=", "smtp=", "redirect check to "]
+                .iter()
+                .any(|word| self.lower.contains(word))
+    }
+}
+
+/// `04/04/12 08:25:56` as a date and time without a zone; the clock is the machine's own.
+fn time(date: &str, clock: &str) -> Option<String> {
+    let mut parts = date.split('/').map(str::parse::<u16>);
+    let (month, day, year) = (
+        parts.next()?.ok()?,
+        parts.next()?.ok()?,
+        parts.next()?.ok()?,
+    );
+    let year = if year < 100 { 2000 + year } else { year };
+    (clock.len() <= 12).then(|| format!("{year:04}-{month:02}-{day:02}T{clock}"))
+}
+
+/// What a thread is doing.
+#[derive(Default)]
+struct Thread {
+    address: Option<String>,
+    method: &'static str,
+    url: String,
+    /// A turn whose answer may still come.
+    turn: Option<Turn>,
+    /// Whether the attempt at the URL had a turn.
+    tried: bool,
+}
+
+struct Reader<'s, S> {
+    sink: &'s mut S,
+    count: u64,
+    known: bool,
+    threads: BTreeMap<u64, Thread>,
+}
+
+impl<S: Sink> Reader<'_, S> {
+    fn line(&mut self, line: &Line<'_>) {
+        self.known |= line.is_known();
+        let id = line.thread.unwrap_or(0);
+        if self.threads.len() >= MOST_THREADS && !self.threads.contains_key(&id) {
+            self.finish();
+            self.threads.clear();
+        }
+        let thread = self.threads.entry(id).or_default();
+        let lower = line.lower.as_str();
+        if let Some(address) = value(line, "smtp=") {
+            thread.address = Some(address.to_owned());
+        } else if let Some(name) = value(line, "legacydn=").or_else(|| value(line, "legdn=")) {
+            thread.address = Some(name.to_owned());
+        } else if let Some(status) = number(lower, "httpstatus=") {
+            let error = number(lower, "getlasterror=").unwrap_or(0);
+            if let Some(turn) = thread.turn.take() {
+                give(self.sink, turn);
+            }
+            self.count += 1;
+            thread.tried = true;
+            thread.turn = Some(Turn {
+                number: self.count,
+                started: line.time.clone(),
+                method: thread.method.to_owned(),
+                url: thread.url.clone(),
+                status: u16::try_from(status).unwrap_or(0),
+                failure: (error != 0).then(|| format!("GetLastError={error}")),
+                named: thread.address.clone(),
+                ..Turn::default()
+            });
+        } else if let Some(schemes) = lower
+            .find("supported auth schemes:")
+            .and_then(|at| line.text.get(at + 23..))
+        {
+            if let Some(turn) = &mut thread.turn {
+                for scheme in schemes
+                    .split(['/', ','])
+                    .map(str::trim)
+                    .filter(|scheme| !scheme.is_empty())
+                {
+                    turn.response
+                        .push("WWW-Authenticate".to_owned(), scheme.to_owned());
+                }
+            }
+        } else if let Some((method, url, outcome)) = attempt(line) {
+            match outcome {
+                Attempt::Starting => {
+                    if let Some(turn) = thread.turn.take() {
+                        give(self.sink, turn);
+                    }
+                    thread.method = method;
+                    url.clone_into(&mut thread.url);
+                    thread.tried = false;
+                }
+                Attempt::Ended(code) => {
+                    if code != 0 && !thread.tried && !url.is_empty() {
+                        // Nothing was sent, or nothing was written down of it.
+                        self.count += 1;
+                        thread.turn = Some(Turn {
+                            number: self.count,
+                            started: line.time.clone(),
+                            method: method.to_owned(),
+                            url: url.to_owned(),
+                            named: thread.address.clone(),
+                            ..Turn::default()
+                        });
+                    }
+                    if let Some(mut turn) = thread.turn.take() {
+                        if code != 0 && turn.failure.is_none() {
+                            turn.failure = Some(format!("0x{code:08X}"));
+                        }
+                        give(self.sink, turn);
+                    }
+                    thread.tried = false;
+                }
+            }
+        }
+    }
+
+    fn answer(&mut self, thread: u64, body: Vec<u8>, cut: bool) {
+        self.known = true;
+        let place = if self.threads.contains_key(&thread) {
+            thread
+        } else {
+            self.last_thread()
+        };
+        let state = self.threads.entry(place).or_default();
+        let turn = state.turn.get_or_insert_with(|| {
+            self.count += 1;
+            Turn {
+                number: self.count,
+                method: state.method.to_owned(),
+                url: state.url.clone(),
+                status: 200,
+                named: state.address.clone(),
+                ..Turn::default()
+            }
+        });
+        turn.response.body = body;
+        turn.response.cut = cut;
+    }
+
+    /// The thread that has a turn, for marks that name none.
+    fn last_thread(&self) -> u64 {
+        let open = self
+            .threads
+            .iter()
+            .find(|(_, thread)| thread.turn.is_some());
+        open.or(self.threads.iter().next()).map_or(0, |(id, _)| *id)
+    }
+
+    fn finish(&mut self) {
+        let mut turns: Vec<Turn> = self
+            .threads
+            .values_mut()
+            .filter_map(|thread| thread.turn.take())
+            .collect();
+        turns.sort_by_key(|turn| turn.number);
+        for turn in turns {
+            give(self.sink, turn);
+        }
+    }
+}
+
+fn give(sink: &mut impl Sink, turn: Turn) {
+    if sink.wants(&turn.url, &turn.request.body) || turn.url.is_empty() {
+        sink.turn(turn);
+    } else {
+        sink.passed(turn.number);
+    }
+}
+
+enum Attempt {
+    Starting,
+    Ended(u32),
+}
+
+/// `Autodiscover to URL starting`, `… FAILED (0x800C8203)`, `Attempting URL URL found through SCP`.
+fn attempt<'l>(line: &Line<'l>) -> Option<(&'static str, &'l str, Attempt)> {
+    let (prefix, method) = STARTING
+        .iter()
+        .find(|(prefix, _)| line.lower.starts_with(prefix))?;
+    let rest = line.text.get(prefix.len()..)?.trim_start();
+    let (url, rest) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+    let url = url.get(..MOST_URL).unwrap_or(url);
+    let code = rest
+        .split_once("(0x")
+        .and_then(|(_, code)| u32::from_str_radix(code.split(')').next()?, 16).ok());
+    let lower = rest.to_ascii_lowercase();
+    let outcome = if lower.contains("failed") {
+        Attempt::Ended(code.unwrap_or(1))
+    } else if lower.contains("succeeded") {
+        Attempt::Ended(0)
+    } else {
+        Attempt::Starting
+    };
+    Some((method, url, outcome))
+}
+
+/// What stands behind a key at the beginning of a line, up to a blank.
+fn value<'l>(line: &Line<'l>, key: &str) -> Option<&'l str> {
+    line.lower
+        .starts_with(key)
+        .then(|| line.text.get(key.len()..))?
+        .map(str::trim)
+        .filter(|value| !value.is_empty() && value.len() <= 1024)
+}
+
+fn number(text: &str, key: &str) -> Option<u32> {
+    let (_, rest) = text.split_once(key)?;
+    let end = rest
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(rest.len());
+    rest.get(..end)?.parse().ok()
+}
+
+/// The number of the thread before a mark: `4044 ---BEGIN XML---`.
+fn thread_before(line: &str, at: usize) -> Option<u64> {
+    line.get(..at)?.split_whitespace().next()?.parse().ok()
+}
+
+/// Lines of any length, of which so much is kept as is wanted.
+struct Lines<R> {
+    input: R,
+}
+
+impl<R: BufRead> Lines<R> {
+    fn next(&mut self, most: usize) -> io::Result<Option<String>> {
+        let mut kept = Vec::new();
+        let mut any = false;
+        loop {
+            let buffer = match self.input.fill_buf() {
+                Ok(buffer) => buffer,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                // A packed log that breaks off.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => &[],
+                Err(error) => return Err(error),
+            };
+            if buffer.is_empty() {
+                break;
+            }
+            any = true;
+            let end = memchr::memchr(b'\n', buffer);
+            let line = buffer
+                .get(..end.unwrap_or(buffer.len()))
+                .unwrap_or_default();
+            let room = most.saturating_sub(kept.len());
+            kept.extend_from_slice(line.get(..room).unwrap_or(line));
+            let used = line.len() + usize::from(end.is_some());
+            self.input.consume(used);
+            if end.is_some() {
+                break;
+            }
+        }
+        if kept.last() == Some(&b'\r') {
+            kept.pop();
+        }
+        Ok(any.then(|| String::from_utf8_lossy(&kept).into_owned()))
+    }
+}

@@ -1,0 +1,135 @@
+//! A turn: one request with its response, whoever recorded it.
+//!
+//! Invariant: what is kept of a turn is bounded by [`MOST_BODY`] for each body and [`MOST_HEAD`] for
+//! each head, whatever the recording holds.
+
+/// More of a body is not kept; no answer of Autodiscover comes near it.
+pub(crate) const MOST_BODY: usize = 8 << 20;
+/// More of a head is not kept: all names and values together.
+pub(crate) const MOST_HEAD: usize = 256 << 10;
+/// A longer URL is cut.
+pub(crate) const MOST_URL: usize = 8 << 10;
+
+/// One request with its response.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Turn {
+    /// Counted from 1, in the order of the recording.
+    pub number: u64,
+    /// When it began, as the recording says it.
+    pub started: Option<String>,
+    /// How long it took, in milliseconds.
+    pub took: Option<u64>,
+    /// `POST`; empty where the recording does not tell.
+    pub method: String,
+    /// The whole URL; empty where the recording does not tell.
+    pub url: String,
+    /// What was asked.
+    pub request: Message,
+    /// The status; 0 where there was no response.
+    pub status: u16,
+    /// What was answered.
+    pub response: Message,
+    /// Why there was no response, in the recorder's words.
+    pub failure: Option<String>,
+    /// The mailbox that a log names beside the turn.
+    pub named: Option<String>,
+}
+
+/// Head and body.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Message {
+    /// Names and values, in order.
+    pub headers: Vec<(String, String)>,
+    /// The body, unpacked.
+    pub body: Vec<u8>,
+    /// Whether there was more of the body than is kept here.
+    pub cut: bool,
+}
+
+impl Message {
+    /// The first header of a name.
+    pub(crate) fn header<'m>(&'m self, name: &'m str) -> Option<&'m str> {
+        self.all(name).next()
+    }
+
+    /// Every header of a name, in order.
+    pub(crate) fn all<'m>(&'m self, name: &'m str) -> impl Iterator<Item = &'m str> {
+        self.headers
+            .iter()
+            .filter(move |(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// Adds a header, unless the head is full.
+    pub(crate) fn push(&mut self, name: String, value: String) {
+        let size: usize = self
+            .headers
+            .iter()
+            .map(|(name, value)| name.len() + value.len())
+            .sum();
+        if size + name.len() + value.len() <= MOST_HEAD {
+            self.headers.push((name, value));
+        }
+    }
+}
+
+/// Something wrong in a recording of which the rest could be read.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Defect {
+    /// The turn that it concerns.
+    pub turn: Option<u64>,
+    /// What is wrong.
+    pub what: String,
+}
+
+impl std::fmt::Display for Defect {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(turn) = self.turn {
+            write!(f, "turn {turn}: ")?;
+        }
+        f.write_str(&self.what)
+    }
+}
+
+/// More defects of one recording are counted only.
+const MOST_DEFECTS: usize = 100;
+
+/// Whoever takes what a reader reads.
+pub(crate) trait Sink {
+    /// Whether the turn with this URL and this beginning of the request's body is wanted; the bodies of
+    /// others are passed over where the recording allows it.
+    fn wants(&self, url: &str, request: &[u8]) -> bool;
+    /// Takes a turn.
+    fn turn(&mut self, turn: Turn);
+    /// Takes note of a turn that was not wanted.
+    fn passed(&mut self, number: u64);
+    /// Takes a defect.
+    fn defect(&mut self, defect: Defect);
+}
+
+/// Defects, of which the first are kept.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Defects {
+    kept: Vec<Defect>,
+    more: u64,
+}
+
+impl Defects {
+    /// Adds one.
+    pub(crate) fn push(&mut self, defect: Defect) {
+        if self.kept.len() < MOST_DEFECTS {
+            self.kept.push(defect);
+        } else {
+            self.more += 1;
+        }
+    }
+
+    /// Each in words, and how many more there are.
+    pub(crate) fn told(&self) -> Vec<String> {
+        let mut told: Vec<String> = self.kept.iter().map(Defect::to_string).collect();
+        if self.more > 0 {
+            told.push(format!("{} more defects", self.more));
+        }
+        told
+    }
+}

@@ -1,0 +1,300 @@
+//! What is told of a recording: for people, and as JSON whose shape `docs/trace.schema.json` promises.
+//!
+//! Invariant: nothing of a recording acts upon the terminal; the forms carry no header and no body.
+
+use std::io::Write;
+
+use anstyle::{AnsiColor, Style};
+use anyhow::Result;
+use automend_core::verdict::{Cause, Certainty, Explanation, Verdict};
+use serde_json::{Map, Value, json};
+
+use super::join::Joined;
+use super::story::{Asked, Finding, Listed, Outcome, Story, User};
+use crate::audit::report::{FindingJson, plural, print_findings};
+use crate::console::plain;
+
+/// A recording, as it is reported.
+pub(crate) struct Report<'r> {
+    /// As it was named.
+    pub file: String,
+    /// The kind of recording.
+    pub kind: &'static str,
+    pub story: &'r Story,
+    /// What the directory says, for each finding in order; empty without a directory.
+    pub joined: Vec<Option<Joined>>,
+    /// Defects of the recording, and of the directory.
+    pub defects: Vec<String>,
+}
+
+impl Report<'_> {
+    /// Writes it for people.
+    pub(crate) fn print(&self, out: &mut impl Write) -> Result<()> {
+        let story = self.story;
+        writeln!(
+            out,
+            "{}: {}, {} of them Autodiscover",
+            plain(&self.file),
+            plural(story.turns, "turn"),
+            story.autodiscover
+        )?;
+        for user in &story.users {
+            writeln!(out)?;
+            self.print_user(user, out)?;
+        }
+        if story.autodiscover == 0 {
+            writeln!(out, "\nNo turn of Autodiscover is in it.")?;
+        } else if story.findings.is_empty() {
+            writeln!(out, "\nNothing is wrong with what Autodiscover answered.")?;
+        }
+        for defect in &self.defects {
+            writeln!(out, "note: {}", plain(defect))?;
+        }
+        Ok(())
+    }
+
+    fn print_user(&self, user: &User, out: &mut impl Write) -> Result<()> {
+        let bold = Style::new().bold();
+        let colour = Style::new().fg_color(Some(colour(user.verdict()).into()));
+        writeln!(
+            out,
+            "{bold}{}{bold:#}: {colour}{}{colour:#}",
+            plain(name(user.asked.as_ref())),
+            summary(user)
+        )?;
+        for listed in self
+            .story
+            .listed
+            .iter()
+            .filter(|listed| concerns(listed, user))
+        {
+            let outcome = listed
+                .told
+                .iter()
+                .find(|(asked, _)| *asked == user.asked)
+                .map(|(_, outcome)| outcome);
+            writeln!(out, "{}", line(listed, outcome))?;
+        }
+        let findings = self.story.findings.iter().enumerate();
+        for (at, finding) in findings.filter(|(_, finding)| finding.asked == user.asked) {
+            print_finding(finding, out)?;
+            if let Some(joined) = self.joined.get(at).and_then(Option::as_ref) {
+                print_joined(joined, out)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The document.
+    pub(crate) fn to_json(&self) -> Value {
+        let story = self.story;
+        let findings: Vec<Value> = story
+            .findings
+            .iter()
+            .enumerate()
+            .map(|(at, finding)| {
+                finding_json(finding, self.joined.get(at).and_then(Option::as_ref))
+            })
+            .collect();
+        json!({
+            "version": 1,
+            "file": self.file,
+            "kind": self.kind,
+            "turns": story.turns,
+            "autodiscover": story.autodiscover,
+            "users": story.users.iter().map(user_json).collect::<Vec<_>>(),
+            "findings": findings,
+            "defects": self.defects,
+        })
+    }
+}
+
+fn name(asked: Option<&Asked>) -> &str {
+    asked.map_or("nobody named", Asked::as_str)
+}
+
+fn colour(verdict: Verdict) -> AnsiColor {
+    match verdict {
+        Verdict::Ok => AnsiColor::Green,
+        Verdict::Warning | Verdict::NeedsConsent => AnsiColor::Yellow,
+        Verdict::Failed => AnsiColor::Red,
+    }
+}
+
+fn summary(user: &User) -> String {
+    let at = user
+        .decided_at()
+        .map(|turn| format!(", turn {turn}"))
+        .unwrap_or_default();
+    match (user.verdict(), user.cause()) {
+        (Verdict::Ok, _) => format!("ok{at}"),
+        (Verdict::Warning, None) => "no answer that decides".to_owned(),
+        (verdict, Some(cause)) => format!("{} ({cause}{at})", verdict.as_str()),
+        (verdict, None) => format!("{}{at}", verdict.as_str()),
+    }
+}
+
+fn concerns(listed: &Listed, user: &User) -> bool {
+    listed.told.iter().any(|(asked, _)| *asked == user.asked)
+}
+
+/// A turn on one line.
+pub(crate) fn line(listed: &Listed, outcome: Option<&Outcome>) -> String {
+    let method = if listed.method.is_empty() {
+        "-"
+    } else {
+        &listed.method
+    };
+    let status = if listed.status == 0 {
+        "-".to_owned()
+    } else {
+        listed.status.to_string()
+    };
+    let url = if listed.url.is_empty() {
+        "a saved answer"
+    } else {
+        &listed.url
+    };
+    let took = listed
+        .took
+        .map(|took| format!("  {took} ms"))
+        .unwrap_or_default();
+    format!(
+        "{:>6}  {:<4} {}  {status}{}{took}",
+        listed.number,
+        plain(method),
+        plain(url),
+        outcome
+            .map(|outcome| format!("  {}", plain(words(outcome))))
+            .unwrap_or_default()
+    )
+}
+
+fn words(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Settings { alternatives, .. } if alternatives.is_empty() => "settings".to_owned(),
+        Outcome::Settings { alternatives, .. } => {
+            let count = plural(alternatives.len() as u64, "alternative mailbox")
+                .replace("mailboxs", "mailboxes");
+            format!("settings, {count}")
+        }
+        Outcome::Redirect(target) => format!("leads to {target}"),
+        Outcome::Login { schemes, .. } if schemes.is_empty() => "wants a login".to_owned(),
+        Outcome::Login { schemes, .. } => format!("wants a login ({})", schemes.join(", ")),
+        Outcome::Failed(failure) => match (failure.code, &failure.message) {
+            (Some(code), Some(message)) => format!("error {code} {message}"),
+            (Some(code), None) => format!("error {code}"),
+            (None, Some(message)) => format!("{}: {message}", failure.cause.what()),
+            (None, None) => failure.cause.what().to_owned(),
+        },
+        Outcome::Aside(why) => (*why).to_owned(),
+    }
+}
+
+/// A finding, as it stands below its turns and in the live view.
+pub(crate) fn print_finding(finding: &Finding, out: &mut impl Write) -> Result<()> {
+    let Explanation {
+        what,
+        why,
+        advice,
+        hint,
+    } = finding.explain();
+    writeln!(out, "  Turn {}: {}.", finding.turn, plain(what))?;
+    writeln!(out, "    {why}")?;
+    if let Some(owner) = &finding.opened_for {
+        writeln!(
+            out,
+            "    This mailbox is opened besides their own for {}.",
+            plain(owner.as_str())
+        )?;
+    }
+    if let Some(advice) = advice {
+        writeln!(out, "    {}", plain(advice))?;
+    }
+    if let Some(hint) = hint {
+        let sure = match hint.certainty {
+            Certainty::Seen => "Outlook shows",
+            Certainty::Likely => "Outlook likely shows",
+            Certainty::Weak => "Outlook is said to show",
+        };
+        writeln!(out, "    {sure} 0x{:08X}.", hint.code)?;
+    }
+    Ok(())
+}
+
+fn print_joined(joined: &Joined, out: &mut impl Write) -> Result<()> {
+    writeln!(out, "    The directory: {}", plain(&joined.outcome))?;
+    if !joined.findings.is_empty() {
+        writeln!(out)?;
+        print_findings(&joined.findings, out, false)?;
+    }
+    if let Some(mend) = &joined.mend {
+        writeln!(out, "    To mend: {}", plain(mend))?;
+    }
+    Ok(())
+}
+
+fn user_json(user: &User) -> Value {
+    let mut map = Map::new();
+    insert_asked(&mut map, user.asked.as_ref());
+    map.insert("verdict".to_owned(), json!(user.verdict().as_str()));
+    map.insert("cause".to_owned(), json!(user.cause().map(Cause::code)));
+    map.insert("decided".to_owned(), json!(user.decided_at()));
+    map.insert("turns".to_owned(), json!(user.turns));
+    Value::Object(map)
+}
+
+fn finding_json(finding: &Finding, joined: Option<&Joined>) -> Value {
+    let Explanation {
+        what,
+        why,
+        advice,
+        hint,
+    } = finding.explain();
+    let explanation = match advice {
+        Some(advice) => format!("{what}. {why} {advice}"),
+        None => format!("{what}. {why}"),
+    };
+    let mut map = Map::new();
+    map.insert("turn".to_owned(), json!(finding.turn));
+    map.insert("code".to_owned(), json!(finding.failure.code));
+    map.insert("cause".to_owned(), json!(finding.failure.cause.code()));
+    map.insert("message".to_owned(), json!(finding.failure.message));
+    map.insert(
+        "url".to_owned(),
+        json!(Some(&finding.url).filter(|url| !url.is_empty())),
+    );
+    map.insert(
+        "status".to_owned(),
+        json!(Some(finding.status).filter(|status| *status != 0)),
+    );
+    map.insert("started".to_owned(), json!(finding.started));
+    insert_asked(&mut map, finding.asked.as_ref());
+    if let Some(owner) = &finding.opened_for {
+        map.insert("opened_for".to_owned(), json!(owner.as_str()));
+    }
+    map.insert("explanation".to_owned(), json!(explanation));
+    if let Some(hint) = hint {
+        let code = format!("0x{:08X}", hint.code);
+        map.insert(
+            "outlook".to_owned(),
+            json!({ "hresult": code, "certainty": hint.certainty.as_str() }),
+        );
+    }
+    if let Some(joined) = joined {
+        let found: Vec<FindingJson<'_>> = joined.findings.iter().map(FindingJson::from).collect();
+        map.insert(
+            "directory".to_owned(),
+            json!({ "outcome": joined.outcome, "findings": found, "mend": joined.mend }),
+        );
+    }
+    Value::Object(map)
+}
+
+fn insert_asked(map: &mut Map<String, Value>, asked: Option<&Asked>) {
+    match asked {
+        Some(Asked::Address(address)) => map.insert("address".to_owned(), json!(address)),
+        Some(Asked::LegacyDn(name)) => map.insert("legacy_dn".to_owned(), json!(name)),
+        None => None,
+    };
+}

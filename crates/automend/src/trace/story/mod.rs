@@ -1,0 +1,350 @@
+//! The story of a recording: for each mailbox what its clients asked, what they were answered, and what
+//! is wrong with that.
+//!
+//! A login takes several turns, redirects lead on, and a client tries one URL after another; none of
+//! these is a failure while something better follows. An error that Autodiscover itself answers always
+//! is. For a mailbox that got neither settings nor an error, the failure that came nearest to an answer
+//! is told, as `automend test` would.
+//!
+//! Invariant: turns are taken one by one, and what is kept of them is bounded.
+
+mod failure;
+mod judge;
+
+use std::collections::HashMap;
+
+use automend_autodiscover::reading::Alternative;
+use automend_core::verdict::{Cause, Explanation, Verdict};
+
+pub(crate) use failure::OURS;
+pub(crate) use judge::{Asked, Failure, Outcome, may_be};
+
+use super::recording::{Defect, Defects, Sink, Turn};
+use super::secrets;
+
+/// More turns of Autodiscover are judged, and not listed.
+const MOST_LISTED: usize = 10_000;
+/// More findings are counted.
+const MOST_FINDINGS: usize = 10_000;
+/// More mailboxes are not told apart.
+const MOST_USERS: usize = 10_000;
+/// Alternative mailboxes whose owners are remembered.
+const MOST_ALTERNATIVES: usize = 50_000;
+/// URLs at which a login is open, for one mailbox; turns of one mailbox that are named.
+const MOST_OPEN: usize = 200;
+const MOST_TURNS: usize = 1000;
+
+/// A turn of Autodiscover, judged.
+#[derive(Clone, Debug)]
+pub(crate) struct Listed {
+    pub number: u64,
+    pub took: Option<u64>,
+    pub method: String,
+    pub url: String,
+    pub status: u16,
+    /// For each mailbox.
+    pub told: Vec<(Option<Asked>, Outcome)>,
+}
+
+/// Something wrong.
+#[derive(Clone, Debug)]
+pub(crate) struct Finding {
+    pub turn: u64,
+    pub started: Option<String>,
+    pub url: String,
+    pub status: u16,
+    pub asked: Option<Asked>,
+    /// Whose Outlook opens this mailbox besides its own, as an answer in the recording says.
+    pub opened_for: Option<Asked>,
+    pub failure: Failure,
+}
+
+impl Finding {
+    /// What it means.
+    pub(crate) fn explain(&self) -> Explanation {
+        self.failure
+            .cause
+            .explain(self.asked.as_ref().map_or("ADDRESS", Asked::as_str))
+    }
+}
+
+/// A mailbox that clients asked for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct User {
+    pub asked: Option<Asked>,
+    /// The turns that concern it; the first of them.
+    pub turns: Vec<u64>,
+    /// The last turn that decided, and how: settings, or an error of Autodiscover.
+    decided: Option<(u64, Option<Cause>)>,
+    warning: Option<Cause>,
+    opened_for: Option<Asked>,
+    /// Logins that nothing followed yet, by URL.
+    open: HashMap<String, Finding>,
+    /// The failure that came nearest.
+    nearest: Option<Finding>,
+}
+
+impl User {
+    /// What it comes to.
+    pub(crate) fn verdict(&self) -> Verdict {
+        match (self.decided, self.warning, &self.nearest) {
+            (Some((_, None)), None, _) => Verdict::Ok,
+            (Some((_, Some(_))), _, _) | (None, _, Some(_)) => Verdict::Failed,
+            (Some((_, None)), Some(_), _) | (None, _, None) => Verdict::Warning,
+        }
+    }
+
+    /// The cause of the verdict; `None` for settings without a flaw, and where nothing was decided.
+    pub(crate) fn cause(&self) -> Option<Cause> {
+        match (self.decided, &self.nearest) {
+            (Some((_, None)), _) => self.warning,
+            (Some((_, cause)), _) => cause,
+            (None, nearest) => nearest.as_ref().map(|finding| finding.failure.cause),
+        }
+    }
+
+    /// The turn that decided.
+    pub(crate) fn decided_at(&self) -> Option<u64> {
+        let nearest = || self.nearest.as_ref().map(|finding| finding.turn);
+        self.decided.map(|(turn, _)| turn).or_else(nearest)
+    }
+
+    /// Whether a turn decided at all.
+    pub(crate) fn is_decided(&self) -> bool {
+        self.decided.is_some() || self.nearest.is_some()
+    }
+
+    fn miss(&mut self, finding: Finding) {
+        let nearer =
+            |nearest: &Finding| finding.failure.cause.weight() > nearest.failure.cause.weight();
+        if self.nearest.as_ref().is_none_or(nearer) {
+            self.nearest = Some(finding);
+        }
+    }
+}
+
+/// What is told of a recording so far.
+#[derive(Debug, Default)]
+pub(crate) struct Story {
+    /// Turns of the recording.
+    pub turns: u64,
+    /// Turns of Autodiscover.
+    pub autodiscover: u64,
+    pub listed: Vec<Listed>,
+    /// In the order in which they appear.
+    pub users: Vec<User>,
+    pub findings: Vec<Finding>,
+    /// Why a saved document is no answer.
+    pub no_answer: Option<String>,
+    more_findings: u64,
+    places: HashMap<Option<Asked>, usize>,
+    /// Alternative mailboxes: by name, whose answer named them.
+    opened: HashMap<String, Asked>,
+    /// The last turn at a URL that was no login.
+    answered: HashMap<String, u64>,
+    defects: Defects,
+}
+
+impl Story {
+    /// Takes a turn; what it came to, if it is one of Autodiscover.
+    pub(crate) fn take(&mut self, turn: &Turn) -> Option<Listed> {
+        self.turns = self.turns.max(turn.number);
+        let Some(told) = judge::judge(turn) else {
+            if turn.url.is_empty() {
+                let why = judge::why_no_answer(turn, judge::bare_service(&turn.response.body));
+                self.no_answer = why.map(|why| why.to_string());
+            }
+            return None;
+        };
+        self.autodiscover += 1;
+        for (asked, outcome) in &told {
+            self.tell(turn, asked.as_ref(), outcome);
+        }
+        let listed = Listed {
+            number: turn.number,
+            took: turn.took,
+            method: turn.method.clone(),
+            url: secrets::url(&turn.url),
+            status: turn.status,
+            told,
+        };
+        if self.listed.len() < MOST_LISTED {
+            self.listed.push(listed.clone());
+        }
+        Some(listed)
+    }
+
+    fn tell(&mut self, turn: &Turn, asked: Option<&Asked>, outcome: &Outcome) {
+        let opened_for = asked
+            .and_then(|asked| self.opened.get(&asked.as_str().to_lowercase()))
+            .cloned();
+        let Some(user) = self.user(asked) else {
+            return;
+        };
+        if user.turns.len() < MOST_TURNS && user.turns.last() != Some(&turn.number) {
+            user.turns.push(turn.number);
+        }
+        user.opened_for = opened_for.clone().or_else(|| user.opened_for.take());
+        let finding = |failure: Failure| Finding {
+            turn: turn.number,
+            started: turn.started.clone(),
+            url: secrets::url(&turn.url),
+            status: turn.status,
+            asked: asked.cloned(),
+            opened_for: opened_for.clone(),
+            failure,
+        };
+        let handshake = matches!(outcome, Outcome::Login { .. });
+        if !handshake {
+            user.open.remove(&turn.url);
+        }
+        match outcome {
+            Outcome::Settings {
+                alternatives,
+                warning,
+            } => {
+                user.decided = Some((turn.number, None));
+                user.warning = user.warning.or(*warning);
+                if let Some(asked) = asked {
+                    self.open_for(asked, alternatives);
+                }
+            }
+            Outcome::Login { brought, .. } => {
+                let cause = if *brought {
+                    Cause::LoginRejected
+                } else {
+                    Cause::LoginWanted
+                };
+                if user.open.len() < MOST_OPEN || user.open.contains_key(&turn.url) {
+                    user.open.insert(turn.url.clone(), finding(cause.into()));
+                }
+            }
+            Outcome::Failed(failure) if failure.cause.is_fault() => {
+                user.decided = Some((turn.number, Some(failure.cause)));
+                let finding = finding(failure.clone());
+                self.found(finding);
+            }
+            Outcome::Failed(failure) => user.miss(finding(failure.clone())),
+            Outcome::Redirect(_) | Outcome::Aside(_) => {}
+        }
+        if !handshake && self.answered.len() < MOST_USERS {
+            self.answered.insert(secrets::url(&turn.url), turn.number);
+        }
+    }
+
+    fn user(&mut self, asked: Option<&Asked>) -> Option<&mut User> {
+        let key = asked.cloned();
+        let place = match self.places.get(&key) {
+            Some(place) => *place,
+            None if self.users.len() >= MOST_USERS => return None,
+            None => {
+                self.users.push(User {
+                    asked: key.clone(),
+                    ..User::default()
+                });
+                self.places.insert(key, self.users.len() - 1);
+                self.users.len() - 1
+            }
+        };
+        self.users.get_mut(place)
+    }
+
+    fn open_for(&mut self, asked: &Asked, alternatives: &[Alternative]) {
+        for mailbox in alternatives {
+            let names = [
+                &mailbox.smtp_address,
+                &mailbox.legacy_dn,
+                &mailbox.owner_smtp_address,
+            ];
+            for name in names.into_iter().flatten().filter(|name| !name.is_empty()) {
+                let name = name.to_lowercase();
+                if self.opened.len() < MOST_ALTERNATIVES && name != asked.as_str().to_lowercase() {
+                    self.opened.entry(name).or_insert_with(|| asked.clone());
+                }
+            }
+        }
+    }
+
+    fn found(&mut self, finding: Finding) {
+        if self.findings.len() < MOST_FINDINGS {
+            self.findings.push(finding);
+        } else {
+            self.more_findings += 1;
+        }
+    }
+
+    /// Judges what only the end shows.
+    pub(crate) fn finish(&mut self) {
+        let named = self.users.iter().any(|user| user.asked.is_some());
+        let mut late = Vec::new();
+        for user in &mut self.users {
+            let open = std::mem::take(&mut user.open);
+            let mut open: Vec<Finding> = open.into_values().collect();
+            open.sort_by_key(|finding| finding.turn);
+            for finding in open {
+                // The first request of a login often has no body, and so names nobody.
+                let after = self
+                    .answered
+                    .get(&finding.url)
+                    .is_some_and(|turn| *turn > finding.turn);
+                if !(user.asked.is_none() && after) {
+                    user.miss(finding);
+                }
+            }
+            // Beside mailboxes that are named, requests without a name are attempts on their behalf.
+            let silent = user.asked.is_none() && named;
+            if user.decided.is_some() || silent {
+                user.nearest = None;
+            }
+            late.extend(user.nearest.clone());
+        }
+        for finding in late {
+            self.found(finding);
+        }
+        self.findings.sort_by_key(|finding| finding.turn);
+        self.users
+            .retain(|user| user.asked.is_some() || !named || user.is_decided());
+        let more = self.more_findings;
+        if more > 0 {
+            self.defect(Defect {
+                turn: None,
+                what: format!("{more} more findings are not listed"),
+            });
+        }
+        let unlisted = self.autodiscover - self.listed.len() as u64;
+        if unlisted > 0 {
+            self.defect(Defect {
+                turn: None,
+                what: format!(
+                    "{unlisted} more turns of Autodiscover were judged and are not listed"
+                ),
+            });
+        }
+    }
+
+    /// What was wrong with the recording itself.
+    pub(crate) fn defects(&self) -> Vec<String> {
+        self.defects.told()
+    }
+}
+
+impl Sink for Story {
+    fn wants(&self, url: &str, request: &[u8]) -> bool {
+        may_be(url, request)
+    }
+
+    fn turn(&mut self, turn: Turn) {
+        self.take(&turn);
+    }
+
+    fn passed(&mut self, number: u64) {
+        self.turns = self.turns.max(number);
+    }
+
+    fn defect(&mut self, defect: Defect) {
+        self.defects.push(defect);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,91 @@
+//! Whatever a file is, reading it as a recording ends, and keeps no more of it than is allowed; and of a HAR
+//! that is cut off the turns before the cut are those of the whole.
+
+use std::io::Cursor;
+
+// The readers know nothing of the program around them, so they can be taken as they are.
+#[allow(
+    dead_code,
+    unused_imports,
+    unreachable_pub,
+    reason = "the property needs a part of it"
+)]
+#[path = "../../crates/automend/src/trace/recording/mod.rs"]
+mod reading;
+
+use reading::{Defect, Kind, MOST_BODY, Sink, Turn, Unreadable};
+
+/// Keeps everything.
+#[derive(Default)]
+struct Kept {
+    turns: Vec<Turn>,
+    passed: Vec<u64>,
+    defects: Vec<Defect>,
+}
+
+impl Sink for Kept {
+    fn wants(&self, url: &str, _request: &[u8]) -> bool {
+        !url.contains("unwanted")
+    }
+
+    fn turn(&mut self, turn: Turn) {
+        self.turns.push(turn);
+    }
+
+    fn passed(&mut self, number: u64) {
+        self.passed.push(number);
+    }
+
+    fn defect(&mut self, defect: Defect) {
+        self.defects.push(defect);
+    }
+}
+
+fn read(bytes: &[u8]) -> (Result<Kind, Unreadable>, Kept) {
+    let mut kept = Kept::default();
+    // A capture is read by another program.
+    let read = reading::read_from(
+        Cursor::new(bytes),
+        |_| Err(Unreadable::NoTshark),
+        false,
+        &mut kept,
+    );
+    (read, kept)
+}
+
+/// Panics when the property does not hold for these bytes.
+pub fn holds(bytes: &[u8]) {
+    let Some((&cut, bytes)) = bytes.split_first() else {
+        return;
+    };
+    let (whole, all) = read(bytes);
+    let mut numbers: Vec<u64> = all
+        .turns
+        .iter()
+        .map(|turn| turn.number)
+        .chain(all.passed.iter().copied())
+        .collect();
+    numbers.sort_unstable();
+    assert!(
+        numbers.windows(2).all(|pair| pair[0] < pair[1]),
+        "a number twice: {numbers:?}"
+    );
+    assert!(numbers.first().is_none_or(|first| *first >= 1));
+    for turn in &all.turns {
+        assert!(turn.request.body.len() <= MOST_BODY && turn.response.body.len() <= MOST_BODY);
+    }
+    if !matches!(whole, Ok(Kind::Har)) {
+        return;
+    }
+    let at = bytes.len() * usize::from(cut) / 256;
+    let (part, some) = read(&bytes[..at]);
+    // Before the log begins nothing says what it is.
+    if matches!(part, Ok(Kind::Har)) {
+        assert!(
+            all.turns.starts_with(&some.turns),
+            "a cut at {at} of {} changes what stands before",
+            bytes.len()
+        );
+        assert!(all.passed.starts_with(&some.passed));
+    }
+}
