@@ -20,8 +20,20 @@ pub(crate) struct Heard<'a> {
     pub status: u16,
     /// `Location`.
     pub location: Option<&'a str>,
+    /// `Retry-After`.
+    pub retry_after: Option<&'a str>,
     /// The body, unpacked.
     pub body: &'a [u8],
+}
+
+impl Heard<'_> {
+    /// The status in words.
+    fn words(&self) -> String {
+        match self.retry_after {
+            Some(after) => format!("status {}, come back after {after}", self.status),
+            None => format!("status {}", self.status),
+        }
+    }
 }
 
 /// What an answer comes to.
@@ -152,7 +164,7 @@ pub(crate) fn judge(dialect: Dialect, heard: Heard<'_>) -> Judged {
         None => judged,
         // Some servers put an error into an answer with another status, and SOAP demands it of faults.
         Some(_) if judged.cause().is_some_and(Cause::is_fault) => judged,
-        Some(cause) => Judged::failed(cause, format!("status {}", heard.status)),
+        Some(cause) => Judged::failed(cause, heard.words()),
     }
 }
 
@@ -171,7 +183,7 @@ pub(crate) fn judge_json(heard: Heard<'_>) -> Judged {
             Judged::failed(Cause::JsonRefused, format!("{code}: {message}"))
         }
         Err(why) => match Cause::of_status(heard.status) {
-            Some(cause) => Judged::failed(cause, format!("status {}", heard.status)),
+            Some(cause) => Judged::failed(cause, heard.words()),
             None => Judged::failed(unreadable(&why), why.to_string()),
         },
     }
@@ -399,6 +411,7 @@ mod tests {
         let heard = Heard {
             status,
             location: None,
+            retry_after: None,
             body: body.as_bytes(),
         };
         let judged = judge(dialect, heard);
@@ -589,6 +602,7 @@ mod tests {
         let heard = |status, location| Heard {
             status,
             location,
+            retry_after: None,
             body: b"",
         };
         for status in [301, 302, 303, 307, 308] {
@@ -633,6 +647,7 @@ mod tests {
             let heard = Heard {
                 status,
                 location: None,
+                retry_after: None,
                 body: body.as_bytes(),
             };
             assert_eq!(judge_json(heard).answer, expected, "{status} {body}");

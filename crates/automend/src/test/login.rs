@@ -128,11 +128,14 @@ impl Logins {
         let heard = hear(&turn, dialect);
         let offered = offers(&turn);
         turns.push(turn);
+        if let Some(untrusted) = &connection.connected().untrusted {
+            return Ok(looked(untrusted, heard, &offered));
+        }
         let Ok(None) = heard else {
             return Ok(heard.map(|judged| judged.unwrap_or_else(nothing)));
         };
         let host = request.url.host().clone();
-        if let Some(refusal) = self.refusal(&request.url, &connection, login) {
+        if let Some(refusal) = self.refusal(&request.url, login) {
             return Ok(Err(refusal));
         }
         let Some(have) = self.credentials().await? else {
@@ -181,13 +184,9 @@ impl Logins {
     }
 
     /// Why no login may be made here, whatever the server offers.
-    fn refusal(&self, url: &Url, connection: &Connection, login: Login) -> Option<Failure> {
+    fn refusal(&self, url: &Url, login: Login) -> Option<Failure> {
         if url.scheme() != UrlScheme::Https {
             return Some(Failure::new(Cause::LoginWithheld, "the URL is not https"));
-        }
-        if let Some(why) = &connection.connected().untrusted {
-            let detail = format!("{}: {}", why.cause.what(), why.detail);
-            return Some(Failure::new(Cause::LoginUntrusted, detail));
         }
         (login == Login::Withheld || self.are_over())
             .then(|| Failure::new(Cause::LoginWithheld, ""))
@@ -279,8 +278,8 @@ impl Attempt<'_> {
     ) -> Result<Judged, Failure> {
         if !connection.is_usable().await {
             connection = connect(self.web, self.request, turns).await?;
-            if connection.connected().untrusted.is_some() {
-                return Err(Failure::new(Cause::LoginUntrusted, ""));
+            if let Some(untrusted) = &connection.connected().untrusted {
+                return Err(untrusted.clone());
             }
         }
         let certificate = connection.connected().certificate.clone();
@@ -297,7 +296,7 @@ impl Attempt<'_> {
             };
             let value = match value {
                 Ok(Some(value)) => value,
-                Ok(None) => return Err(rejected(login.scheme())),
+                Ok(None) => return Err(self.rejected(login.scheme())),
                 Err(error) => return Err(self.failed(&error)),
             };
             self.secrets.authorization(&value);
@@ -327,7 +326,7 @@ impl Attempt<'_> {
                     let detail = format!("first {}, then {}", scheme.name(), shown(&offers));
                     Failure::new(Cause::LoginDowngrade, detail)
                 } else {
-                    rejected(scheme)
+                    self.rejected(scheme)
                 });
             }
         }
@@ -363,6 +362,14 @@ impl Attempt<'_> {
             return Err(self.failed(error));
         }
         self.begin(Scheme::Ntlm, offered, certificate)
+    }
+
+    fn rejected(&self, scheme: Scheme) -> Failure {
+        let user = self.have.user.as_deref().unwrap_or("the token");
+        Failure::new(
+            Cause::LoginRejected,
+            format!("{user}, with {}", scheme.name()),
+        )
     }
 
     fn failed(&self, error: &anyhow::Error) -> Failure {
@@ -411,6 +418,7 @@ pub(super) fn heard(turn: &Turn) -> Result<Heard<'_>, Failure> {
         Some(response) if turn.failure.is_none() || response.status != 200 => Ok(Heard {
             status: response.status,
             location: response.header("location"),
+            retry_after: response.header("retry-after"),
             body: &response.body,
         }),
         _ => Err(turn.failure.clone().unwrap_or_else(unanswered)),
@@ -438,8 +446,28 @@ fn hands_over(scheme: Scheme) -> bool {
     matches!(scheme, Scheme::Basic | Scheme::Bearer)
 }
 
-fn rejected(scheme: Scheme) -> Failure {
-    Failure::new(Cause::LoginRejected, format!("with {}", scheme.name()))
+/// What there is behind a certificate that is not trusted: a redirect may lead on, as nothing secret has
+/// been sent; everything else counts for nothing.
+fn looked(
+    untrusted: &Failure,
+    heard: Result<Option<Judged>, Failure>,
+    offered: &[Challenge],
+) -> Result<Judged, Failure> {
+    let behind = match heard {
+        Ok(Some(judged)) if matches!(judged.answer, Answer::RedirectUrl(_)) => return Ok(judged),
+        Ok(Some(judged)) => judged.cause().map_or("settings", Cause::what).to_owned(),
+        Ok(None) => format!("a login is wanted, by {}", shown(offered)),
+        Err(failure) => failure.cause.what().to_owned(),
+    };
+    let seen = if untrusted.detail.is_empty() {
+        String::new()
+    } else {
+        format!("{}; ", untrusted.detail)
+    };
+    Err(Failure::new(
+        untrusted.cause,
+        format!("{seen}behind it: {behind}"),
+    ))
 }
 
 fn nothing() -> Judged {

@@ -306,6 +306,7 @@ impl Tester {
             Heard {
                 status: 200,
                 location: None,
+                retry_after: None,
                 body: &body,
             },
         );

@@ -298,11 +298,6 @@ causes! {
         "the server wants a login, and none is risked any more",
         "The password was rejected before, and another try could lock the account.",
         "Find out first why the password was rejected.";
-    /// The certificate is not trusted, and only a look was taken.
-    LoginUntrusted = "login-untrusted", Failure(61), None,
-        "the server wants a login, and its certificate is not trusted",
-        "--insecure goes on for looking only; credentials are not sent to a server that cannot prove its name.",
-        "Mend the certificate, or name its authority with --ca FILE.";
     /// 403.
     Forbidden = "forbidden", Failure(46), NO_SETTINGS,
         "the server forbids it (403)",

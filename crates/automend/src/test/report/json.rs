@@ -34,7 +34,7 @@ pub(in crate::test) fn document(report: &Report, secrets: &Secrets) -> Value {
         "verdict": report.verdict().as_str(),
         "cause": cause.map(Cause::code),
         "explanation": report.explanation(),
-        "advice": explained.as_ref().and_then(|explained| explained.advice.clone()),
+        "advice": cause.and_then(|cause| report.advice(cause)),
         "outlook": explained.and_then(|explained| explained.hint).map(hint),
         "ms": ms(report.run.took),
         "warnings": warnings,

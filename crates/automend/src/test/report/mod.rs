@@ -7,7 +7,7 @@ pub(super) mod json;
 pub(super) mod log;
 pub(super) mod tree;
 
-use automend_core::discovery::{Dialect, Url, Way};
+use automend_core::discovery::{Act, Dialect, Url, Way};
 use automend_core::verdict::{Cause, Certainty, Hint, Verdict};
 
 use super::beside::Blame;
@@ -96,7 +96,7 @@ impl Report {
             for (cause, detail) in self.warnings() {
                 sentences.push(sentence(&with(cause.what(), &detail)));
                 sentences.push(cause.why().to_owned());
-                sentences.extend(cause.explain(&self.address).advice);
+                sentences.extend(self.advice(cause));
             }
             sentences.dedup();
             return sentences.join(" ");
@@ -115,10 +115,21 @@ impl Report {
         sentences.push(cause.why().to_owned());
         sentences.extend(self.blamed());
         if !self.names_somebody() {
-            sentences.extend(cause.explain(&self.address).advice);
+            sentences.extend(self.advice(cause));
         }
         sentences.extend(cause.hint().map(shown_by_outlook));
         sentences.join(" ")
+    }
+
+    /// What to do about a cause, with the host that it is about.
+    pub(super) fn advice(&self, cause: Cause) -> Option<String> {
+        let advice = cause.explain(&self.address).advice?;
+        match self.telling().and_then(|step| step.tried.act.as_ref()) {
+            Some(Act::Consent(question)) if cause == Cause::ConsentNeeded => {
+                Some(advice.replace("HOST", &question.host.to_string()))
+            }
+            _ => Some(advice),
+        }
     }
 
     /// Whether the directory tells what is wrong.

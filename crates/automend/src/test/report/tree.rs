@@ -141,7 +141,7 @@ fn verdict(report: &Report, out: &mut Vec<u8>) -> Result<()> {
 fn explain(cause: Cause, report: &Report, out: &mut Vec<u8>) -> Result<()> {
     let explanation = cause.explain(&report.address);
     writeln!(out, "  Why:      {}", explanation.why)?;
-    if let Some(advice) = &explanation.advice {
+    if let Some(advice) = report.advice(cause) {
         writeln!(out, "  To do:    {}", plain(advice))?;
     }
     if let Some(hint) = explanation.hint {
