@@ -168,7 +168,7 @@ pub(crate) fn password(user: &str) -> String {
     format!("{user}-Secret-1")
 }
 
-/// The company, in which four can log in. Alice has an address in each of the domains in which a client has to
+/// The company, in which four can log in; Alice can in the example itself. Alice has an address in each of the domains in which a client has to
 /// search longer, and mail for Liam goes to an address of Greta's in one of them.
 fn company() -> String {
     let mut ldif = String::new();
@@ -176,7 +176,7 @@ fn company() -> String {
         let line = line.replace("liam.moss@fabrikam.com", "greta.hill@host.example");
         ldif += &line;
         ldif.push('\n');
-        for user in ["alice", "greta", "liam", "uma"] {
+        for user in ["greta", "liam", "uma"] {
             if line == format!("userPrincipalName: {user}@contoso.com") {
                 ldif += &format!("userPassword: {}\n", password(user));
             }
