@@ -340,16 +340,19 @@ fn soap_answers_are_told_for_each_user() {
         "<GetUserSettingsRequestMessage xmlns=\"{ns}\"><Request><Users><User><Mailbox>alice@contoso.com</Mailbox></User>\
          <User><Mailbox>bob@contoso.com</Mailbox></User></Users></Request></GetUserSettingsRequestMessage>"
     ));
-    let user = |code: &str| {
+    let user = |code: &str, settings: &str| {
         format!(
-            "<UserResponse><ErrorCode>{code}</ErrorCode><ErrorMessage>said</ErrorMessage></UserResponse>"
+            "<UserResponse><ErrorCode>{code}</ErrorCode><ErrorMessage>said</ErrorMessage>\
+             <UserSettings>{settings}</UserSettings></UserResponse>"
         )
     };
+    let ews = "<UserSetting xmlns:i=\"http://www.w3.org/2001/XMLSchema-instance\" i:type=\"StringSetting\">\
+        <Name>ExternalEwsUrl</Name><Value>https://mail.contoso.com/EWS/Exchange.asmx</Value></UserSetting>";
     let answers = envelope(&format!(
         "<GetUserSettingsResponseMessage xmlns=\"{ns}\"><Response><ErrorCode>NoError</ErrorCode><UserResponses>{}{}</UserResponses>\
          </Response></GetUserSettingsResponseMessage>",
-        user("NoError"),
-        user("InvalidUser")
+        user("NoError", ews),
+        user("InvalidUser", "")
     ));
     let mut soap = at(
         "https://mail.contoso.com/autodiscover/autodiscover.svc",
