@@ -352,16 +352,16 @@ impl Wire {
         Self::Secure(Box::new(StreamOwned::new(connection, stream)))
     }
 
-    /// The certificate that the server showed.
-    pub(crate) fn certificate(&mut self) -> Vec<u8> {
+    /// The certificate that the server showed, if it is one that the client trusts.
+    pub(crate) fn certificate(&mut self) -> std::io::Result<Vec<u8>> {
         let Self::Secure(stream) = self else {
             panic!("no TLS")
         };
-        stream.flush().unwrap();
+        stream.flush()?;
         while stream.conn.is_handshaking() {
-            stream.conn.complete_io(&mut stream.sock).unwrap();
+            stream.conn.complete_io(&mut stream.sock)?;
         }
-        stream.conn.peer_certificates().unwrap()[0].to_vec()
+        Ok(stream.conn.peer_certificates().unwrap()[0].to_vec())
     }
 
     pub(crate) fn send(&mut self, bytes: &[u8]) {
