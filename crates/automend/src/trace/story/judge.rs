@@ -232,6 +232,7 @@ pub(crate) fn judge(turn: &Turn) -> Option<Vec<(Option<Asked>, Outcome)>> {
     let heard = Heard {
         status: turn.status,
         location: turn.response.header("location"),
+        retry_after: turn.response.header("retry-after"),
         body: &turn.response.body,
     };
     let judged = match service {
