@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures automend against the plain tools that do the same, side by side, and prints ratios.
 
-  bench.py [--users N] [--rounds N] [--automend BINARY] [--against-ldap | --against-files]
+  bench.py [--users N] [--rounds N] [--automend BINARY] [--against-ldap | --against-files | --serve]
 
 N is 100,000 unless BENCH_USERS or --users says otherwise. Each line of the table compares two programs
 that take turns, so that what else the machine does meets both; the ratio is the median of the rounds'
@@ -13,6 +13,7 @@ ratios. Memory is the largest resident set of the process (VmHWM), as the kernel
                        connection; a sample is looked up and the time is scaled to all back links
   audit / wc -l        of an LDIF file that the page cache holds
   N / N/10             how time and memory grow with the directory
+  serve / axum         requests a second and time to the answer, under the same load (bench_serve.py)
   trace / wc -l, json  of a recording (HAR) of BENCH_HAR_MB megabytes that the page cache holds, against
                        counting its lines, Python's json and, where it is installed, jq
 
@@ -27,6 +28,7 @@ import sys
 import tempfile
 import time
 
+import bench_serve
 import bench_trace
 from ldif import records
 
@@ -100,8 +102,12 @@ class Table:
                           both("megabytes", 0), "%.2f" % pairs.ratio("megabytes")))
 
     def show(self):
-        widths = [max(map(len, column)) for column in zip(*self.rows)]
-        for row in self.rows:
+        self.print(self.rows)
+
+    @staticmethod
+    def print(rows):
+        widths = [max(map(len, column)) for column in zip(*rows)]
+        for row in rows:
             print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
 
 
@@ -218,6 +224,9 @@ def main():
     part = parser.add_mutually_exclusive_group()
     part.add_argument("--against-ldap", action="store_true", help="only what needs slapd")
     part.add_argument("--against-files", action="store_true", help="only what needs no server")
+    part.add_argument("--serve", action="store_true", help="only the service")
+    parser.add_argument("--baseline", help="the example `baseline`, instead of the one built here")
+    parser.add_argument("--seconds", type=int, default=5, help="of each load on the service")
     args = parser.parse_args()
     if args.rounds < 5 or args.users < 1000:
         parser.error("a median needs 5 rounds or more, and N/10 needs 1000 users or more")
@@ -226,10 +235,23 @@ def main():
     root = os.path.abspath(os.environ["LAB_ROOT"])
     os.makedirs(root, exist_ok=True)
     binary = args.automend
+    project = os.path.dirname(LAB)
+    built = os.path.join(os.environ.get("CARGO_TARGET_DIR") or os.path.join(project, "target"), "release")
     if not binary:
-        project = os.path.dirname(LAB)
         subprocess.run(["cargo", "build", "--release", "--locked", "--package", "automend"], cwd=project, check=True)
-        binary = os.path.join(os.environ.get("CARGO_TARGET_DIR") or os.path.join(project, "target"), "release", "automend")
+        binary = os.path.join(built, "automend")
+    everything = not (args.against_ldap or args.against_files or args.serve)
+    if everything or args.serve:
+        subprocess.run([os.path.join(LAB, "packages.sh"), "bench"], check=True)
+        baseline = args.baseline
+        if not baseline:
+            subprocess.run(["cargo", "build", "--release", "--locked", "--package", "automend", "--example", "baseline"], cwd=project, check=True)
+            baseline = os.path.join(built, "examples", "baseline")
+        table, notes = bench_serve.rows(root, binary, baseline, args.users, args.rounds, args.seconds, say)
+        Table.print(table)
+        print("\n".join(notes))
+    if args.serve:
+        return
     table = Table()
     small, large = Directory(root, args.users // 10), Directory(root, args.users)
     try:

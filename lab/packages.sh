@@ -7,6 +7,7 @@
 #   packages.sh clients    only what the clients of Autodiscover need
 #   packages.sh recorders  only what records HTTP: tshark, Chromium, curl, and what installs the others
 #   packages.sh lint       shellcheck, for `make lint`
+#   packages.sh bench      wrk, the load generator of `make bench`
 #
 # None of Debian's own daemons is started by the installation. Where nothing may be installed, this
 # names what is missing, says which tests therefore cannot run, and ends with 3.
@@ -29,7 +30,8 @@ case "${1:-all}" in
   clients)   wanted=("${base[@]}" "${clients[@]}") ;;
   recorders) wanted=("${recorders[@]}") ;;
   lint)      wanted=(shellcheck) ;;
-  *)         echo "usage: packages.sh [samba|slapd|clients|recorders|lint]" >&2; exit 2 ;;
+  bench)     wanted=(wrk openssl python3) ;;
+  *)         echo "usage: packages.sh [samba|slapd|clients|recorders|lint|bench]" >&2; exit 2 ;;
 esac
 
 find_missing() {

@@ -368,6 +368,10 @@ pub(crate) enum SchemeWord {
 
 /// `automend test`.
 #[derive(Args, Debug)]
+#[command(
+    after_help = "Exit status: 0 Outlook gets its settings, 1 it does not, 3 it does and something should be \
+        better, 2 the test could not be made."
+)]
 pub(crate) struct Test {
     /// The address, as it would be typed into Outlook
     #[arg(value_name = "ADDRESS", required_unless_present = "users")]
@@ -386,6 +390,9 @@ pub(crate) struct Test {
 
     #[command(flatten)]
     pub search: TestSearch,
+
+    #[command(flatten)]
+    pub beside: TestDirectory,
 
     #[command(flatten)]
     pub network: TestNetwork,
@@ -503,7 +510,12 @@ pub(crate) struct TestSearch {
     /// Trust this host, and what lies below it, without a question (may be given again)
     #[arg(long, value_name = "HOST")]
     pub allow_redirect: Vec<String>,
+}
 
+/// The directory beside `automend test`.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Directory")]
+pub(crate) struct TestDirectory {
     /// Search this directory for service connection points, and for what is wrong with the user
     #[arg(short, long, env = "AUTOMEND_DIRECTORY", value_name = "WHERE")]
     pub directory: Option<String>,

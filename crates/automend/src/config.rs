@@ -118,20 +118,20 @@ impl Settings {
 
     /// The same for a test, where the plain names belong to the login at the mail server.
     pub(crate) fn read_beside_a_test(
-        search: &args::TestSearch,
+        beside: &args::TestDirectory,
         ca: Option<&Path>,
         config: Option<&Path>,
     ) -> Result<Option<Self>> {
-        if search.directory.is_none() {
+        if beside.directory.is_none() {
             return Ok(None);
         }
         let source = args::Source {
-            directory: search.directory.iter().cloned().collect(),
-            user: search.directory_user.clone(),
-            password_file: search.directory_password_file.clone(),
+            directory: beside.directory.iter().cloned().collect(),
+            user: beside.directory_user.clone(),
+            password_file: beside.directory_password_file.clone(),
             ca: ca.map(Path::to_path_buf),
-            start_tls: search.start_tls,
-            allow_plain: search.allow_plain,
+            start_tls: beside.start_tls,
+            allow_plain: beside.allow_plain,
             ..args::Source::default()
         };
         Self::with(&source, config, DIRECTORY_LOGIN_BESIDE_A_TEST).map(Some)

@@ -181,7 +181,7 @@ fn thunderbird_offers_exchange_and_what_autoconfig_adds() {
     let exchange = format!("exchange {EWS}");
     assert_eq!(
         servers(&told["autodiscover"]),
-        [exchange.clone()],
+        std::slice::from_ref(&exchange),
         "{told:#}"
     );
     assert_eq!(
@@ -296,10 +296,9 @@ fn as_exchange_does_it_one_stale_link_leaves_every_client_with_nothing() {
 /// Whether `client` finds a domain that can only be found in the way that its name tells.
 fn walks(client: Client, domain: &str) -> bool {
     match (client, domain) {
-        (_, "host.example") => true,
         (Client::Evolution, "redirect.example")
         | (Client::NodePox | Client::NodeActiveSync, "srv.example") => false,
-        (_, "redirect.example" | "srv.example") => true,
+        (_, "host.example" | "redirect.example" | "srv.example") => true,
         _ => unreachable!("a domain of the laboratory"),
     }
 }

@@ -3,6 +3,8 @@
 mod tool;
 mod web;
 
+use std::net::Ipv6Addr;
+
 use serde_json::Value;
 use tool::schema::invalid;
 use tool::{Bench, Run};
@@ -426,6 +428,14 @@ fn the_urls_of_the_answer_are_looked_at_without_a_login() {
     conforms(&report);
 }
 
+/// So many addresses, one a line.
+fn users(count: usize) -> String {
+    let users: Vec<String> = (0..count)
+        .map(|i| format!("user{i}@contoso.test"))
+        .collect();
+    users.join("\n") + "\n"
+}
+
 #[test]
 fn many_users_are_tested_with_one_login_and_a_line_each() {
     let mut world = World::new(&[]);
@@ -439,7 +449,7 @@ fn many_users_are_tested_with_one_login_and_a_line_each() {
         xml(settings())
     });
     let bench = bench(&world);
-    let users: String = (0..40).map(|i| format!("user{i}@contoso.test\n")).collect();
+    let users = users(40);
     bench.file("users", format!("# everybody\n\n{users}nobody\n"));
     let run = test(
         &bench,
@@ -497,9 +507,7 @@ fn a_wrong_password_is_tried_once_however_many_users_are_tested() {
         .https(ROOT, |_| challenge(&["Basic realm=\"x\""]))
         .https(HOST, |_| challenge(&["Basic realm=\"x\""]));
     let bench = bench(&world);
-    let users: String = (0..200)
-        .map(|i| format!("user{i}@contoso.test\n"))
-        .collect();
+    let users = users(200);
     bench.file("users", users);
     let arguments = [
         "--users",
@@ -730,6 +738,24 @@ fn both_families_are_tried_and_a_dead_address_is_told() {
 }
 
 #[test]
+fn a_server_with_ipv6_alone_is_asked() {
+    let mut world = World::new(&[]);
+    let good = world.authority.good(ROOT);
+    let script = |heard: &Heard| behind_basic(heard, || xml(settings()));
+    let server = Server::start_at(Ipv6Addr::LOCALHOST.into(), Some(good), script);
+    let resolve = format!("contoso.test:443:[::1]:{}", server.port);
+    world.put("only.test", 443, server);
+    let run = test(
+        &bench(&world),
+        &world,
+        &[USER, "--format", "json", "--resolve", &resolve],
+    );
+    let report = run.exits(0).json();
+    let at = report["steps"][0]["turns"][0]["server"].as_str().unwrap();
+    assert!(at.starts_with("[::1]:"), "{at}");
+}
+
+#[test]
 fn a_certificate_that_ends_soon_is_told() {
     let mut world = World::new(&[]);
     let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24 * 5);
@@ -821,4 +847,87 @@ fn a_redirect_may_be_allowed_by_name_and_leads_nowhere_else() {
     );
     assert!(world.server("mail.hoster.test", 443).logins().is_empty());
     ask("mail.hoster.test").exits(0);
+}
+
+#[cfg(target_os = "linux")]
+mod on_a_terminal {
+    use std::fs::File;
+    use std::io::{Read, Write};
+    use std::process::{Command, Stdio};
+
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+    use super::*;
+
+    /// Runs the binary with a terminal for questions, types something, and returns the report and what
+    /// stands on the screen.
+    fn run(bench: &Bench, arguments: &[&str], typed: &str) -> (Value, String) {
+        let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&terminal).unwrap();
+        unlockpt(&terminal).unwrap();
+        let name = ptsname(&terminal, Vec::new()).unwrap();
+        let name = name.into_string().unwrap();
+        let open = || File::options().read(true).write(true).open(&name).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_automend"));
+        command
+            .args(arguments)
+            .current_dir(bench.folder())
+            .env_clear()
+            .env("TERM", "dumb")
+            .stdin(open())
+            .stdout(Stdio::piped())
+            .stderr(open());
+        let child = command.spawn().unwrap();
+        // The terminal closes with the child only when nobody else has it open.
+        drop(command);
+        let mut terminal = File::from(terminal);
+        terminal.write_all(typed.as_bytes()).unwrap();
+        let mut screen = Vec::new();
+        let mut portion = [0; 4096];
+        while let Ok(read @ 1..) = terminal.read(&mut portion) {
+            screen.extend(&portion[..read]);
+        }
+        let output = child.wait_with_output().unwrap();
+        let report = serde_json::from_slice(&output.stdout).unwrap();
+        (report, String::from_utf8_lossy(&screen).into_owned())
+    }
+
+    #[test]
+    fn a_redirect_to_another_host_asks_and_does_what_it_is_told() {
+        for (typed, verdict, cause, logins) in [
+            ("y\n", "ok", Value::Null, 1),
+            ("n\n", "failed", Value::from("consent-refused"), 0),
+            ("\n", "failed", Value::from("consent-refused"), 0),
+        ] {
+            let mut world = World::new(&[]);
+            let leads = "https://mail.hoster.test/autodiscover/autodiscover.xml";
+            world
+                .http(HOST, move |_| redirect(302, leads))
+                .https("mail.hoster.test", |heard| {
+                    behind_basic(heard, || xml(settings()))
+                });
+            let bench = bench(&world);
+            let flags = world.flags();
+            let mut arguments = vec![
+                "test",
+                USER,
+                "--password-file",
+                "password",
+                "--format",
+                "json",
+            ];
+            arguments.extend(flags.iter().map(String::as_str));
+            let (report, screen) = run(&bench, &arguments, typed);
+            assert!(
+                screen.contains("A redirect leads to mail.hoster.test. Allow this host to configure the account? [y/N]"),
+                "{screen}"
+            );
+            assert_eq!(
+                (&report["verdict"], &report["cause"]),
+                (&Value::from(verdict), &cause),
+                "{screen}"
+            );
+            assert_eq!(world.server("mail.hoster.test", 443).logins().len(), logins);
+        }
+    }
 }

@@ -371,12 +371,7 @@ fn the_probe_table_holds() {
         .replace("<Request>", "<a:Request>")
         .replace("</Request>", "</a:Request>")
         .replace("EMailAddress>", "a:EMailAddress>")
-        .replace("</a:EMail", "</a:EMail")
-        .replace("AcceptableResponseSchema>", "a:AcceptableResponseSchema>")
-        .replace("<//", "</");
-    let prefixed = prefixed
-        .replace("</EMail", "</a:EMail")
-        .replace("a:a:", "a:");
+        .replace("AcceptableResponseSchema>", "a:AcceptableResponseSchema>");
     let address_last = {
         let (head, tail) = undeclared.split_once("<EMailAddress>").unwrap();
         let (address, schema) = tail.split_once("</EMailAddress>").unwrap();

@@ -76,10 +76,10 @@ fn a_recording_of_a_gigabyte_is_read_with_flat_memory() {
     let bench = Bench::new();
     // One MiB of turns, of which one in a hundred is Autodiscover's, packed once and repeated.
     let mut block = String::new();
-    let mut turns = 0;
+    let mut turns = 0_usize;
     while block.len() < 1 << 20 {
         turns += 1;
-        let entry = if turns % 100 == 0 {
+        let entry = if turns.is_multiple_of(100) {
             entry(URL, "alice@contoso.com", FAULT)
         } else {
             entry("https://www.contoso.com/picture", "", &"x".repeat(4000))
@@ -102,9 +102,9 @@ fn a_recording_of_a_gigabyte_is_read_with_flat_memory() {
     drop(file);
 
     let (megabytes, report) = peak(&bench, "huge.har.gz");
-    let turns = block_turns as usize * MEMBERS + 1;
+    let turns = block_turns * MEMBERS + 1;
     assert_eq!(report["turns"].as_u64(), Some(turns as u64));
-    let found = block_turns as usize / 100 * MEMBERS + 1;
+    let found = block_turns / 100 * MEMBERS + 1;
     assert_eq!(report["autodiscover"].as_u64(), Some(found as u64));
     assert_eq!(report["findings"].as_array().unwrap().len(), found);
     assert!(megabytes < 96, "{megabytes} MiB");

@@ -248,9 +248,9 @@ async fn a_capture_is_read_with_its_keys_inside_or_beside_and_told_without() {
     let (first, seen) = std::sync::mpsc::channel();
     let counter = std::thread::spawn(move || {
         packets.map_while(Result::ok).for_each(|_| {
-            // Nobody may be listening any more.
+            // Nobody counts any more once the first has been seen.
             let _ = first.send(());
-        })
+        });
     });
     let origin = format!("https://localhost:{}", server.port);
     while seen.try_recv().is_err() {

@@ -163,10 +163,10 @@ pub enum Unusable {
     /// Argon2 parameters beyond what this program computes.
     #[error("a hash that costs too much to check")]
     Costly,
-    /// Longer than [`LONGEST`], or empty.
+    /// Longer than 1024 bytes, or empty.
     #[error("empty, or longer than {LONGEST} bytes")]
     Length,
-    /// More than [`MOST`].
+    /// More than 16 hashes on one object.
     #[error("more than {MOST} hashes on one object")]
     TooMany,
     /// Keys and histories of passwords, which no login here needs.

@@ -68,10 +68,10 @@ impl Web {
             Ok(Ok(connection)) => Ok(connection.with(times)),
             Ok(Err(failure)) => Err((failure, times)),
             Err(_) => {
-                let cause = if times.connect.is_some() {
-                    Cause::TimeLimit
-                } else {
-                    Cause::ConnectTimeout
+                let cause = match (times.dns, times.connect) {
+                    (None, _) => Cause::DnsTimeout,
+                    (_, None) => Cause::ConnectTimeout,
+                    _ => Cause::TimeLimit,
                 };
                 Err((Failure::new(cause, over(self.limit)), times))
             }

@@ -36,6 +36,7 @@ const DNS: u16 = 53;
 pub(crate) struct Names {
     resolver: TokioResolver,
     pins: Vec<Pin>,
+    limit: Duration,
 }
 
 /// Where a host is, whatever DNS says: `--resolve HOST:PORT:ADDRESS`, as curl has it.
@@ -125,6 +126,7 @@ impl Names {
         Ok(Self {
             resolver: builder.build().context("setting up DNS")?,
             pins,
+            limit,
         })
     }
 
@@ -185,7 +187,11 @@ impl Names {
     /// The SRV records of a name; none is an answer, too.
     pub(crate) async fn services(&self, name: &str) -> Result<Vec<SrvRecord>, Failure> {
         let name = fqdn(name)?;
-        match self.resolver.lookup(name, RecordType::SRV).await {
+        let looked_up = self.resolver.lookup(name, RecordType::SRV);
+        let Ok(looked_up) = tokio::time::timeout(self.limit, looked_up).await else {
+            return Err(Failure::new(Cause::DnsTimeout, ""));
+        };
+        match looked_up {
             Ok(lookup) => Ok(lookup
                 .answers()
                 .iter()

@@ -78,7 +78,7 @@ impl Tls {
         {
             Err(Error::InvalidCertificate(CertificateError::ExpiredContext {
                 not_after, ..
-            })) => timestamp(&not_after),
+            })) => timestamp(not_after),
             _ => None,
         }
     }
@@ -136,7 +136,7 @@ fn of_tls(error: &Error) -> Failure {
 }
 
 fn of_certificate(why: &CertificateError) -> Failure {
-    let day = |time: &UnixTime| {
+    let day = |time: UnixTime| {
         timestamp(time).map_or_else(
             || "an unknown day".to_owned(),
             |at| at.strftime("%Y-%m-%d").to_string(),
@@ -144,12 +144,12 @@ fn of_certificate(why: &CertificateError) -> Failure {
     };
     match why {
         CertificateError::ExpiredContext { not_after, .. } => {
-            let detail = format!("it was valid until {}", day(not_after));
+            let detail = format!("it was valid until {}", day(*not_after));
             Failure::new(Cause::CertificateExpired, detail)
         }
         CertificateError::Expired => Failure::new(Cause::CertificateExpired, ""),
         CertificateError::NotValidYetContext { not_before, .. } => {
-            let detail = format!("it is valid from {}", day(not_before));
+            let detail = format!("it is valid from {}", day(*not_before));
             Failure::new(Cause::CertificateNotYetValid, detail)
         }
         CertificateError::NotValidYet => Failure::new(Cause::CertificateNotYetValid, ""),
@@ -179,7 +179,7 @@ fn plain_name(presented: &str) -> &str {
         .unwrap_or(presented)
 }
 
-fn timestamp(time: &UnixTime) -> Option<Timestamp> {
+fn timestamp(time: UnixTime) -> Option<Timestamp> {
     Timestamp::from_second(i64::try_from(time.as_secs()).ok()?).ok()
 }
 

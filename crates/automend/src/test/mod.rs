@@ -180,12 +180,15 @@ fn tester(args: &args::Test, config: Option<&Path>, progress: &ProgressBar) -> R
         .map(|text| Pin::parse(text).with_context(|| format!("reading --resolve {text}")));
     let names = Names::new(server, pins.collect::<Result<_>>()?, limit)?;
     let tls = Tls::new(network.ca.as_deref())?;
-    let directory = Settings::read_beside_a_test(search, network.ca.as_deref(), config)?;
+    let directory = Settings::read_beside_a_test(&args.beside, network.ca.as_deref(), config)?;
     let directory = directory.map(Beside::new);
     Ok(Tester {
         web: Web::new(names, tls, network.insecure, limit),
         logins: logins(args, progress)?,
-        plan: plan(search, directory.as_ref())?,
+        plan: Plan {
+            site: args.beside.site.clone(),
+            ..plan(search, directory.as_ref())?
+        },
         local_xml: search.local_xml.clone(),
         directory,
         consent: if args.users.is_some() {
@@ -278,7 +281,6 @@ fn plan(search: &args::TestSearch, directory: Option<&Beside>) -> Result<Plan> {
             .filter_map(|(way, is)| is.then_some(way))
             .collect(),
         directory_host: directory.and_then(Beside::host),
-        site: search.site.clone(),
         excluded: excluded.collect(),
         allowed: allowed.collect::<Result<_>>()?,
         all_steps: search.all_steps,

@@ -74,7 +74,8 @@ struct Done {
 }
 
 impl Tester {
-    /// Searches for one address. `home` is the domain of the user for whom another mailbox is asked for.
+    /// Searches for one address. `home` is the domain of the user for whom another mailbox is asked for;
+    /// there the search stops where Outlook stops.
     pub(super) async fn search(
         &self,
         address: &SmtpAddress,
@@ -84,6 +85,7 @@ impl Tester {
         let watch = monotonic();
         let plan = Plan {
             dialect,
+            all_steps: self.plan.all_steps && home.is_none(),
             home,
             most_rejections: self.logins.left(),
             ..self.plan.clone()
@@ -323,7 +325,7 @@ const SOAP_ACTION: &str =
 
 /// What a header can hold.
 fn ascii(text: &str) -> String {
-    text.chars().filter(|c| c.is_ascii_graphic()).collect()
+    text.chars().filter(char::is_ascii_graphic).collect()
 }
 
 /// A search that may not begin.

@@ -35,7 +35,10 @@ impl Secrets {
         self.add(&percent(plain));
         self.add(&markup(plain));
         let json = serde_json::Value::from(plain).to_string();
-        self.add(json.trim_matches('"'));
+        let inside = json
+            .strip_prefix('"')
+            .and_then(|json| json.strip_suffix('"'));
+        self.add(inside.unwrap_or_default());
     }
 
     /// Keeps the value of an `Authorization` header out of everything that is written.

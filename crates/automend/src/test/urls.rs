@@ -11,6 +11,7 @@ use automend_core::discovery::Scheme as UrlScheme;
 use automend_core::verdict::Cause;
 use futures_util::{StreamExt, stream};
 
+use super::report::with;
 use super::run::{Run, Tester};
 use crate::answer::{Heard, Judged, Promise};
 use crate::auth::Scheme;
@@ -62,10 +63,7 @@ async fn look(tester: &Tester, promise: Promise) -> Checked {
     });
     let (cause, detail) = match judged.cause() {
         Some(Cause::UrlFails) => (Some(Cause::UrlFails), judged.detail),
-        Some(other) => (
-            Some(Cause::UrlFails),
-            format!("{}: {}", other.what(), judged.detail),
-        ),
+        Some(other) => (Some(Cause::UrlFails), with(other.what(), &judged.detail)),
         None if status == Some(401) && !keeps(promise.login.as_deref(), &offers) => {
             let names: Vec<&str> = offers.iter().map(|offer| offer.name()).collect();
             let promised = promise.login.as_deref().unwrap_or_default();

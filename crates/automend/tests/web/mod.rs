@@ -13,7 +13,7 @@ pub(crate) mod dns;
 pub(crate) mod pages;
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use certificate::{Authority, Certificate};
@@ -74,12 +74,12 @@ type Script = Arc<dyn Fn(&Heard) -> Does + Send + Sync>;
 /// A web server.
 pub(crate) struct Server {
     pub(crate) port: u16,
-    held: Arc<Mutex<Held>>,
+    book: Arc<Mutex<Book>>,
 }
 
 /// What a server wrote down.
 #[derive(Default)]
-struct Held {
+struct Book {
     connections: usize,
     heard: Vec<Heard>,
 }
@@ -90,10 +90,19 @@ impl Server {
         certificate: Option<Certificate>,
         script: impl Fn(&Heard) -> Does + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        Self::start_at(Ipv4Addr::LOCALHOST.into(), certificate, script)
+    }
+
+    /// The same at another address.
+    pub(crate) fn start_at(
+        address: IpAddr,
+        certificate: Option<Certificate>,
+        script: impl Fn(&Heard) -> Does + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind((address, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
-        let held = Arc::new(Mutex::new(Held::default()));
-        let kept = Arc::clone(&held);
+        let book = Arc::new(Mutex::new(Book::default()));
+        let kept = Arc::clone(&book);
         let script: Script = Arc::new(script);
         std::thread::spawn(move || {
             for stream in listener.incoming() {
@@ -101,29 +110,30 @@ impl Server {
                     return;
                 };
                 let connection = {
-                    let mut held = lock(&kept);
-                    held.connections += 1;
-                    held.connections - 1
+                    let mut book = lock(&kept);
+                    book.connections += 1;
+                    book.connections - 1
                 };
                 let (kept, script) = (Arc::clone(&kept), Arc::clone(&script));
                 let certificate = certificate.clone();
+                stream.set_nodelay(true).unwrap();
                 std::thread::spawn(move || {
                     // A client that leaves is no failure of the server.
                     let _ = serve(stream, certificate, connection, &kept, &script);
                 });
             }
         });
-        Self { port, held }
+        Self { port, book }
     }
 
     /// What clients said so far.
     pub(crate) fn heard(&self) -> Vec<Heard> {
-        lock(&self.held).heard.clone()
+        lock(&self.book).heard.clone()
     }
 
     /// How many connections were taken.
     pub(crate) fn connections(&self) -> usize {
-        lock(&self.held).connections
+        lock(&self.book).connections
     }
 
     /// The logins, in order: values of `Authorization`.
@@ -136,23 +146,23 @@ impl Server {
     }
 }
 
-fn lock(held: &Mutex<Held>) -> MutexGuard<'_, Held> {
-    held.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(book: &Mutex<Book>) -> MutexGuard<'_, Book> {
+    book.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn serve(
     mut stream: TcpStream,
     certificate: Option<Certificate>,
     connection: usize,
-    held: &Mutex<Held>,
+    book: &Mutex<Book>,
     script: &Script,
 ) -> std::io::Result<()> {
     match certificate {
-        None => talk(&mut stream, false, connection, held, script),
+        None => talk(&mut stream, false, connection, book, script),
         Some(Certificate::Tls(config)) => {
             let tls = ServerConnection::new(config).map_err(std::io::Error::other)?;
             let mut stream = StreamOwned::new(tls, stream);
-            let talked = talk(&mut stream, true, connection, held, script);
+            let talked = talk(&mut stream, true, connection, book, script);
             stream.conn.send_close_notify();
             let _ = stream.flush();
             talked
@@ -190,7 +200,7 @@ fn talk(
     stream: &mut (impl Read + Write),
     protected: bool,
     connection: usize,
-    held: &Mutex<Held>,
+    book: &Mutex<Book>,
     script: &Script,
 ) -> std::io::Result<()> {
     let mut read = Vec::new();
@@ -198,25 +208,26 @@ fn talk(
         let Some((head, body)) = next_request(stream, &mut read)? else {
             return Ok(());
         };
-        let heard = Heard {
+        let said = Heard {
             connection,
             request,
             head,
             body,
             protected,
         };
-        lock(held).heard.push(heard.clone());
-        match script(&heard) {
+        lock(book).heard.push(said.clone());
+        match script(&said) {
             Does::Answers(status, headers, body) => {
-                let mut bytes = format!("HTTP/1.1 {status} X\r\n");
+                let mut bytes = format!("HTTP/1.1 {status} X\r\n").into_bytes();
                 for (name, value) in &headers {
-                    bytes += &format!("{name}: {value}\r\n");
+                    write!(bytes, "{name}: {value}\r\n")?;
                 }
                 if !headers.iter().any(|(name, _)| *name == "Content-Length") {
-                    bytes += &format!("Content-Length: {}\r\n", body.len());
+                    write!(bytes, "Content-Length: {}\r\n", body.len())?;
                 }
-                stream.write_all(format!("{bytes}\r\n").as_bytes())?;
-                stream.write_all(&body)?;
+                bytes.extend(b"\r\n");
+                bytes.extend(body);
+                stream.write_all(&bytes)?;
                 stream.flush()?;
             }
             Does::Says(bytes) => {

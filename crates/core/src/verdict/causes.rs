@@ -75,8 +75,8 @@ macro_rules! causes {
                 match self { $(Self::$name => $why,)* }
             }
 
-            /// What to do; `{address}` stands for the address that was asked about. Empty where there is
-            /// nothing to do.
+            /// What to do; `{address}` stands for the address that was asked about, `{domain}` for its
+            /// domain. Empty where there is nothing to do.
             pub(super) fn advice_template(self) -> &'static str {
                 match self { $(Self::$name => $advice,)* }
             }
@@ -401,7 +401,7 @@ causes! {
     SrvUnusable = "srv-unusable", Failure(36), NOTHING,
         "the SRV records name no server that can be asked",
         "Port 0 or the target \".\" say that the service is not offered; a target must be a host name.",
-        "Mend or remove the record _autodiscover._tcp of the domain.";
+        "Mend or remove the record _autodiscover._tcp.{domain}.";
 
     // Directory and file.
     /// No service connection point.
@@ -586,5 +586,5 @@ causes! {
     NothingFound = "nothing-found", Failure(1), NOTHING,
         "no step of the search leads to Autodiscover",
         "None of the names that Outlook makes of the domain leads to a server.",
-        "Add autodiscover.DOMAIN, or an SRV record _autodiscover._tcp.DOMAIN, to DNS.";
+        "Add autodiscover.{domain}, or an SRV record _autodiscover._tcp.{domain}, to DNS.";
 }

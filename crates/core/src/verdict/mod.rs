@@ -142,7 +142,12 @@ impl Cause {
         Explanation {
             what: self.what(),
             why: self.why(),
-            advice: (!advice.is_empty()).then(|| advice.replace("{address}", address)),
+            advice: (!advice.is_empty()).then(|| {
+                let (_, domain) = address.rsplit_once('@').unwrap_or(("", "DOMAIN"));
+                advice
+                    .replace("{address}", address)
+                    .replace("{domain}", domain)
+            }),
             hint: self.hint(),
         }
     }
@@ -183,7 +188,7 @@ impl Cause {
 
 impl std::fmt::Display for Cause {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.code())
+        f.pad(self.code())
     }
 }
 

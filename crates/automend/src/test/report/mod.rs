@@ -1,6 +1,6 @@
 //! What a test came to, in words: one verdict for the search and for everything that was looked at behind.
 //!
-//! Invariant: every form says the same, and each passes through [`Secrets`] on its way out.
+//! Invariant: every form says the same, and each passes through `Secrets` on its way out.
 
 pub(super) mod har;
 pub(super) mod json;

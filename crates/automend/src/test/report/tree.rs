@@ -93,10 +93,14 @@ fn verdict(report: &Report, out: &mut Vec<u8>) -> Result<()> {
             Some(url) => writeln!(out, ": Outlook gets its settings from {}.", plain(url))?,
             None => writeln!(out, ": Outlook gets its settings.")?,
         }
-        for (cause, detail) in report.warnings() {
+        let mut warnings = report.warnings().into_iter().peekable();
+        while let Some((cause, detail)) = warnings.next() {
             let what = plain(with(cause.what(), &detail));
             writeln!(out, "\n{}!{SOSO:#} {what}", SOSO.render())?;
-            explain(cause, report, out)?;
+            // What is to be said of several is said once.
+            if warnings.peek().is_none_or(|(next, _)| *next != cause) {
+                explain(cause, report, out)?;
+            }
         }
         return Ok(());
     };
@@ -155,25 +159,25 @@ fn steps(run: &Run, indent: &str, out: &mut Vec<u8>) -> Result<()> {
             ""
         };
         let indent = format!("{indent}{deeper}");
-        let what = outcome(step.tried.cause, &step.detail);
-        let place = plain(place(step));
+        let what = plain(outcome(step.tried.cause, &step.detail));
+        let (mark, way) = (mark(step.tried.cause), step.tried.way);
         let aside = if step.tried.outlook {
             ""
         } else {
             " (Outlook would not come here)"
         };
-        let took = if step.tried.act.is_some() {
-            ms(step.took)
-        } else {
-            String::new()
-        };
-        let mark = mark(step.tried.cause);
-        let way = step.tried.way;
+        let quiet = QUIET.render();
+        if step.tried.act.is_none() {
+            writeln!(
+                out,
+                "{indent}{mark} {way:<18} {what}{quiet}{aside}{QUIET:#}"
+            )?;
+            continue;
+        }
+        let (place, took) = (plain(place(step)), ms(step.took));
         writeln!(
             out,
-            "{indent}{mark} {way:<18} {place}  {took}{}{aside}{QUIET:#}\n{indent}    {}",
-            QUIET.render(),
-            plain(what)
+            "{indent}{mark} {way:<18} {place}  {took}{quiet}{aside}{QUIET:#}\n{indent}    {what}"
         )?;
         turns(&step.turns, &indent, out)?;
         for (cause, detail) in &step.warnings {
@@ -210,7 +214,9 @@ fn place(step: &Taken) -> String {
 
 fn turns(turns: &[Turn], indent: &str, out: &mut Vec<u8>) -> Result<()> {
     let mut shown = None;
-    for turn in turns {
+    // What did not even connect is told by its step.
+    let connected = |turn: &&Turn| turn.connection.is_some();
+    for turn in turns.iter().filter(connected) {
         if let Some(connection) = turn.connection.as_deref()
             && shown != Some(connection.number)
         {
