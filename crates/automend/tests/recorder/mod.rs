@@ -359,6 +359,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             .write_all(format!("{head}\r\n{body}").as_bytes())
             .await
             .ok()?;
+        // TLS keeps the end of a long message to itself while the socket takes no more.
+        self.stream.flush().await.ok()?;
         let (head, body) = message(&mut self.stream).await?;
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         Some((status, head, body))
