@@ -161,7 +161,9 @@ impl Allowed {
             (Act::Consent(question), Answer::Consent(Some(true))) => {
                 self.full.insert(question.host.to_string());
             }
-            (_, Answer::Failed(Cause::LoginRejected)) => self.rejections += 1,
+            (_, Answer::Failed(Cause::LoginRejected | Cause::LoginDowngrade)) => {
+                self.rejections += 1;
+            }
             _ => {}
         }
     }

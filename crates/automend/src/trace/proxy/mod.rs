@@ -123,6 +123,8 @@ pub(crate) async fn run(args: &args::Trace, config: Option<&Path>) -> Result<Exi
         archive,
         story: Story::default(),
     };
+    // Before anybody is told that it can be ended.
+    let end = ended()?;
     live.say(&format!("Recording at http://{own}; Ctrl-C ends it."));
     if authority.is_new {
         live.say(&authority.instructions());
@@ -134,7 +136,7 @@ pub(crate) async fn run(args: &args::Trace, config: Option<&Path>) -> Result<Exi
             authority.path.display()
         ));
     }
-    let mut story = serve(proxy, listener, live, told, said).await?;
+    let mut story = serve(proxy, listener, live, (told, said), end).await?;
     story.finish();
     let file = recording.output.as_ref().map_or_else(
         || format!("http://{own}"),
@@ -148,8 +150,8 @@ async fn serve(
     proxy: Arc<Proxy>,
     listener: TcpListener,
     live: Live,
-    mut told: mpsc::UnboundedReceiver<Told>,
-    mut said: mpsc::Receiver<String>,
+    (mut told, mut said): (mpsc::UnboundedReceiver<Told>, mpsc::Receiver<String>),
+    end: impl Future<Output = ()>,
 ) -> Result<Story> {
     // Disks and terminals may be slow, and must not stop the proxy.
     let writer = tokio::task::spawn_blocking(move || -> Result<Story> {
@@ -171,7 +173,7 @@ async fn serve(
     });
     let mut writer = std::pin::pin!(writer);
     let clients = Arc::new(Semaphore::new(MOST_CLIENTS));
-    let mut end = std::pin::pin!(ended());
+    let mut end = std::pin::pin!(end);
     loop {
         let accepted = tokio::select! {
             () = end.as_mut() => break,
@@ -201,19 +203,27 @@ async fn serve(
     writer.await.context("writing the recording")?
 }
 
-/// Returns when somebody wants it to end.
-async fn ended() {
-    #[cfg(unix)]
-    if let Ok(mut terminate) =
-        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
-    {
+/// The signals that end it; from here on they are heard, though nobody waits for one yet.
+#[cfg(unix)]
+fn ended() -> Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let heard = |kind| signal(kind).context("listening to signals");
+    let mut interrupt = heard(SignalKind::interrupt())?;
+    let mut terminate = heard(SignalKind::terminate())?;
+    Ok(async move {
         tokio::select! {
+            _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
         }
-        return;
-    }
-    let _ = tokio::signal::ctrl_c().await;
+    })
+}
+
+/// Ctrl-C.
+#[cfg(not(unix))]
+fn ended() -> Result<impl Future<Output = ()>> {
+    Ok(async {
+        let _ = tokio::signal::ctrl_c().await;
+    })
 }
 
 /// Whoever writes down the turns, and shows them.
