@@ -96,11 +96,7 @@ impl Shown {
             _ => None,
         };
         let opened_by = links.iter().map(|dn| (dn.clone(), delegate(dn))).collect();
-        let asked = match who {
-            Who::Address(address) => address.to_string(),
-            Who::Dn(dn) => dn.to_string(),
-            Who::LegacyDn(legacy) => legacy.clone(),
-        };
+        let asked = who.to_string();
         Ok(Self {
             mending_command,
             asked,

@@ -9,7 +9,9 @@ mod logins;
 mod mending;
 #[path = "samba/rights.rs"]
 mod rights;
-#[path = "samba/serving.rs"]
+#[path = "samba/served.rs"]
+mod served;
+#[path = "lab/serving.rs"]
 mod serving;
 
 use lab::Lab;
@@ -21,6 +23,13 @@ const SAMBA: &str = "AUTOMEND_LAB_SAMBA";
 fn the_controller_holds_what_the_seed_meant() {
     let lab = Lab::named(SAMBA);
     lab::check_seed(&lab, lab.bind("LAB_LDAPS_URL", "LAB_AUDIT"));
+}
+
+#[test]
+fn a_mailbox_is_found_by_the_address_of_its_guid() {
+    let lab = Lab::named(SAMBA);
+    lab.bind("LAB_LDAPS_URL", "LAB_AUDIT")
+        .finds_a_mailbox_by_its_guid();
 }
 
 #[test]

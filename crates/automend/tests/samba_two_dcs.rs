@@ -1,8 +1,14 @@
 //! Against two Samba domain controllers that replicate: `make test` starts them.
 
+#[path = "clients/curl.rs"]
+mod curl;
 mod lab;
 #[path = "samba_two_dcs/mending.rs"]
 mod mending;
+#[path = "samba_two_dcs/served.rs"]
+mod served;
+#[path = "lab/serving.rs"]
+mod serving;
 
 use std::process::Command;
 
@@ -79,6 +85,11 @@ fn knows(dc: Bind<'_>, dn: &str) -> bool {
         Some(32) => false,
         code => panic!("looking for {dn}: {code:?}"),
     }
+}
+
+/// Lets each controller have what the other knows.
+fn sync() {
+    succeeded(&run(Command::new(script("samba2-up.sh")).arg("sync"), ""));
 }
 
 /// As long as this lives, dc2 cannot be reached from outside its own namespace.

@@ -26,6 +26,13 @@ fn the_server_holds_what_the_seed_meant() {
 }
 
 #[test]
+fn a_mailbox_is_found_by_the_address_of_its_guid() {
+    let lab = Lab::named(SLAPD);
+    lab.bind("LAB_LDAPS_URL", "LAB_TOOL")
+        .finds_a_mailbox_by_its_guid();
+}
+
+#[test]
 fn the_server_derives_back_links_and_refuses_to_be_told_one() {
     let lab = Lab::named(SLAPD);
     let parent = lab.var("LAB_BASE").to_owned();

@@ -232,6 +232,7 @@ fn a_file_an_archive_and_an_embedded_directory_say_the_same() {
         "alice@contoso.com",
         "info@contoso.com",
         "kate@contoso.com",
+        "ExchangeGuid+ad082022-8e1b-024b-e76d-ad3a4e9298cd@contoso.com",
         "nobody@contoso.com",
     ] {
         let show = |directory| {

@@ -77,6 +77,9 @@ pub mod attribute {
 #[derive(Clone, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct SmtpAddress(Box<str>);
 
+/// How the made-up address of a mailbox begins.
+const EXCHANGE_GUID: &str = "ExchangeGuid+";
+
 /// A text that is no SMTP address.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{text:?} is not an SMTP address")]
@@ -116,6 +119,21 @@ impl SmtpAddress {
     /// What stands behind the `@`.
     pub fn domain(&self) -> &str {
         self.0.rsplit_once('@').map_or("", |(_, domain)| domain)
+    }
+
+    /// The address that Autodiscover makes up for a mailbox or an archive, which clients ask for next:
+    /// `ExchangeGuid+6f9619ff-8b86-d011-b42d-00c04fc964ff@contoso.com`.
+    pub fn of_mailbox(guid: Guid, domain: &str) -> String {
+        format!("{EXCHANGE_GUID}{guid}@{domain}")
+    }
+
+    /// The mailbox or archive that such an address names.
+    pub fn mailbox(&self) -> Option<Guid> {
+        let (local, _) = self.0.rsplit_once('@')?;
+        let (start, guid) = local.split_at_checked(EXCHANGE_GUID.len())?;
+        start
+            .eq_ignore_ascii_case(EXCHANGE_GUID)
+            .then(|| Guid::parse(guid))?
     }
 }
 
@@ -212,6 +230,22 @@ mod tests {
             Some(guid)
         );
         assert_eq!(Guid::parse("6f9619ff"), None);
+    }
+
+    #[test]
+    fn a_mailbox_has_an_address_made_of_its_guid() {
+        let guid = Guid::parse("6f9619ff-8b86-d011-b42d-00c04fc964ff").unwrap();
+        let text = SmtpAddress::of_mailbox(guid, "contoso.com");
+        assert_eq!(
+            text,
+            "ExchangeGuid+6f9619ff-8b86-d011-b42d-00c04fc964ff@contoso.com"
+        );
+        let named = |text: &str| SmtpAddress::parse(text).unwrap().mailbox();
+        assert_eq!(named(&text), Some(guid));
+        assert_eq!(named(&text.to_uppercase()), Some(guid));
+        assert_eq!(named("ExchangeGuid+6f9619ff@contoso.com"), None);
+        assert_eq!(named("exchange@contoso.com"), None);
+        assert_eq!(named("Exchangeéuid+x@contoso.com"), None);
     }
 
     #[test]

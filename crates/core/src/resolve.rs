@@ -8,7 +8,9 @@
 //! link yields exactly one [`Link`]; one unreadable owner never hides the others.
 
 use std::collections::HashSet;
+use std::fmt;
 
+use crate::checks::links;
 use crate::checks::users;
 use crate::dn::Dn;
 use crate::entry::{Class, Entry};
@@ -19,7 +21,6 @@ use crate::owner::{self, Owner, Stale};
 use crate::policy::Policy;
 use crate::settings::{AlternativeKind, AlternativeMailbox, Locator, Outcome, Place, Settings};
 use crate::view::{Answer, Asking, Need, View};
-use crate::{checks::links, settings};
 
 /// Whose answer is wanted.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -30,6 +31,30 @@ pub enum Who {
     Dn(Dn),
     /// The user with this `legacyExchangeDN`.
     LegacyDn(String),
+}
+
+impl Who {
+    /// The question that finds the object.
+    pub fn need(&self) -> Need {
+        match self {
+            Self::Address(address) => match address.mailbox() {
+                Some(guid) => Need::Mailbox(guid),
+                None => Need::Address(address.clone()),
+            },
+            Self::Dn(dn) => Need::Entry(dn.clone()),
+            Self::LegacyDn(legacy) => Need::LegacyDn(legacy.clone()),
+        }
+    }
+}
+
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => f.write_str(address.as_str()),
+            Self::Dn(dn) => f.write_str(dn.as_str()),
+            Self::LegacyDn(legacy) => f.write_str(legacy),
+        }
+    }
 }
 
 /// A question to the resolver.
@@ -100,12 +125,8 @@ pub fn resolve(view: &impl View, request: &Request) -> Result<Resolved, Vec<Need
 }
 
 fn decide<V: View>(view: &Asking<'_, V>, request: &Request) -> Resolved {
-    let (need, shown) = match &request.who {
-        Who::Address(address) => (Need::Address(address.clone()), address.to_string()),
-        Who::Dn(dn) => (Need::Entry(dn.clone()), dn.to_string()),
-        Who::LegacyDn(legacy) => (Need::LegacyDn(legacy.clone()), legacy.clone()),
-    };
-    let found = match view.ask(need) {
+    let shown = request.who.to_string();
+    let found = match view.ask(request.who.need()) {
         Some(Answer::Found(found)) => found.as_slice(),
         // Not that there is nobody: the directory would not tell.
         Some(Answer::Unreadable(why)) => return unreadable(&request.who, &shown, why),
@@ -114,6 +135,7 @@ fn decide<V: View>(view: &Asking<'_, V>, request: &Request) -> Resolved {
     let user = match found {
         // Exchange looks at no deleted objects.
         [user] if user.dn.is_deleted_object() => return nobody(&shown),
+        [user] if !is_at_home(user, &request.who) => return nobody(&shown),
         [user] => user,
         [] => return nobody(&shown),
         several => return ambiguous(&request.who, &shown, several),
@@ -153,6 +175,16 @@ fn decide<V: View>(view: &Asking<'_, V>, request: &Request) -> Resolved {
         outcome,
         links,
         findings,
+    }
+}
+
+/// Whether an address that is made of a mailbox's GUID is of a domain in which the user has another.
+fn is_at_home(user: &Entry, who: &Who) -> bool {
+    match who {
+        Who::Address(address) if address.mailbox().is_some() => user
+            .addresses()
+            .any(|known| known.domain() == address.domain()),
+        _ => true,
     }
 }
 
@@ -423,6 +455,18 @@ fn outcome<V: View>(
     else {
         return fault(FaultCode::UnknownAddress, Cause::NoAddress(user.dn.clone()));
     };
+    if let (Who::Address(asked), Some(guid)) = (&request.who, user.archive.guid)
+        && asked.mailbox() == Some(guid)
+    {
+        // An archive opens nothing else.
+        return Outcome::Settings(Box::new(Settings {
+            display_name: archive_name(user),
+            legacy_dn: legacy_dn.clone(),
+            address,
+            mailbox_guid: guid,
+            alternatives: Vec::new(),
+        }));
+    }
     let mut alternatives: Vec<_> = each_owner(links)
         .filter_map(|link| delegate(view, link))
         .collect();
@@ -498,13 +542,17 @@ fn place(entry: &Entry) -> Option<Place> {
     })
 }
 
-/// The archive is asked for by its own address: `ExchangeGuid+GUID@domain`.
+fn archive_name(user: &Entry) -> String {
+    user.archive.name.clone().unwrap_or_else(|| user.shown())
+}
+
+/// The archive is asked for by its own address, [`SmtpAddress::of_mailbox`].
 fn archive(user: &Entry, address: &SmtpAddress) -> Option<AlternativeMailbox> {
     let guid = user.archive.guid?;
     Some(AlternativeMailbox {
         kind: AlternativeKind::Archive,
-        display_name: user.archive.name.clone().unwrap_or_else(|| user.shown()),
-        locator: settings::Locator::Address(format!("ExchangeGuid+{guid}@{}", address.domain())),
+        display_name: archive_name(user),
+        locator: Locator::Address(SmtpAddress::of_mailbox(guid, address.domain())),
         owner_address: Some(address.clone()),
         place: None,
     })

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::dn::Dn;
 use crate::entry::Entry;
-use crate::names::SmtpAddress;
+use crate::names::{Guid, SmtpAddress};
 
 /// One question.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -17,6 +17,8 @@ pub enum Need {
     Entry(Dn),
     /// Every object that has this address in `proxyAddresses`, `mail` or `userPrincipalName`.
     Address(SmtpAddress),
+    /// Every object that has this as `msExchMailboxGuid` or `msExchArchiveGUID`.
+    Mailbox(Guid),
     /// Every object that has this `legacyExchangeDN`.
     LegacyDn(String),
     /// Whether an object of this name exists; a bare [`Entry`] answers it.
@@ -183,6 +185,9 @@ pub mod fixture {
             let wanted = |entry: &&Entry| match need {
                 Need::Entry(dn) | Need::Exists(dn) => entry.dn == *dn,
                 Need::Address(address) => entry.addresses().any(|known| known == *address),
+                Need::Mailbox(guid) => {
+                    [entry.mailbox_guid, entry.archive.guid].contains(&Some(*guid))
+                }
                 Need::Server(name) => entry.dn.name().eq_ignore_ascii_case(name),
                 Need::LegacyDn(legacy) => entry
                     .legacy_dn

@@ -134,7 +134,8 @@ impl Reading {
     /// The objects with a value, compared as the attribute's syntax says, tombstones left out.
     ///
     /// Indexed are proxyAddresses, mail, userPrincipalName, sAMAccountName, legacyExchangeDN,
-    /// objectSid, targetAddress and msExchMailboxGuid, and every link in both directions.
+    /// objectSid, targetAddress, msExchMailboxGuid and msExchArchiveGUID, and every link in both
+    /// directions.
     ///
     /// # Errors
     ///

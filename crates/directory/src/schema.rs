@@ -250,7 +250,8 @@ pub const ATTRIBUTES: &[Attribute] = &[
         "1.2.840.113556.1.4.7000.102.51443",
         Octets,
         S,
-    ),
+    )
+    .index(9),
     Attribute::new(
         "msExchArchiveName",
         "1.2.840.113556.1.4.7000.102.51441",

@@ -1,6 +1,6 @@
 //! The file: which tables it has, how it is made and opened, and who may open it.
 //!
-//! Format 2, one redb file `directory.redb`. Ids count up from 1 and are never used again; 0 is the
+//! Format 3, one redb file `directory.redb`. Ids count up from 1 and are never used again; 0 is the
 //! place above all names.
 //!
 //! | table | key | value |
@@ -38,8 +38,8 @@ use crate::writing::Writing;
 pub const FILE: &str = "directory.redb";
 
 /// The format this program writes, and the only one it reads. Format 1 had passwords among the values of
-/// objects, as the LDIF had them.
-pub const FORMAT: u64 = 2;
+/// objects, as the LDIF had them; format 2 could not find an archive by its GUID.
+pub const FORMAT: u64 = 3;
 
 /// How much of the file is kept in memory by default, in bytes. The system's page cache holds the rest.
 pub const CACHE_BYTES: usize = 32 << 20;

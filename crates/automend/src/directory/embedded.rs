@@ -178,6 +178,13 @@ impl Embedded {
                         }
                     }
                 }
+                Need::Mailbox(guid) => {
+                    for name in [attribute::MAILBOX_GUID, attribute::ARCHIVE_GUID] {
+                        for object in reading.by_value(name, &guid.0)? {
+                            found.push(object?);
+                        }
+                    }
+                }
                 Need::LegacyDn(legacy) => {
                     for object in
                         reading.by_value(attribute::LEGACY_EXCHANGE_DN, legacy.as_bytes())?

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use automend_core::dn::Dn;
 use automend_core::entry::{Defect, Entry};
-use automend_core::names::{SmtpAddress, attribute};
+use automend_core::names::{Guid, SmtpAddress, attribute};
 use automend_core::view::{Answer, Known, Need, View};
 use automend_ldap::ldif::{Blocks, Change, Record};
 use flate2::read::MultiGzDecoder;
@@ -362,6 +362,7 @@ impl Seen {
 struct Wanted {
     names: HashMap<u64, Vec<Need>>,
     addresses: HashMap<SmtpAddress, Need>,
+    mailboxes: HashMap<Guid, Need>,
     legacy: HashMap<String, Need>,
 }
 
@@ -378,6 +379,9 @@ impl Wanted {
             Need::Address(address) => {
                 self.addresses.insert(address.clone(), need.clone());
             }
+            Need::Mailbox(guid) => {
+                self.mailboxes.insert(*guid, need.clone());
+            }
             Need::LegacyDn(legacy) => {
                 self.legacy.insert(legacy.to_lowercase(), need.clone());
             }
@@ -388,7 +392,7 @@ impl Wanted {
         let mut hits = self.names.get(&dn.hash64()).cloned().unwrap_or_default();
         // Two names might share a hash.
         hits.retain(|need| !matches!(need, Need::Entry(wanted) if wanted != dn));
-        if self.addresses.is_empty() && self.legacy.is_empty() {
+        if self.addresses.is_empty() && self.mailboxes.is_empty() && self.legacy.is_empty() {
             return hits;
         }
         let mut hit = |need: Option<&Need>| {
@@ -410,6 +414,9 @@ impl Wanted {
                 if let Ok(address) = SmtpAddress::parse(text) {
                     hit(self.addresses.get(&address));
                 }
+            } else if line.is(attribute::MAILBOX_GUID) || line.is(attribute::ARCHIVE_GUID) {
+                let guid = line.value().ok().and_then(|bytes| Guid::from_bytes(&bytes));
+                hit(guid.and_then(|guid| self.mailboxes.get(&guid)));
             } else if line.is(attribute::LEGACY_EXCHANGE_DN)
                 && let Ok(text) = line.text()
             {

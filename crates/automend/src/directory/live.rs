@@ -560,7 +560,7 @@ impl Live {
             }
             if let Answer::Found(found) = &answer {
                 for entry in found.iter().filter(|entry| entry.back_links.len() > 1) {
-                    if matches!(need, Need::Address(_) | Need::LegacyDn(_)) {
+                    if !matches!(need, Need::Entry(_)) {
                         let owners = self.prefetch_owners(entry, known);
                         match until {
                             // It is only a short cut.
@@ -638,6 +638,11 @@ impl Live {
                     .unwrap_or(unknown)
             }
             Need::Address(address) => self.several(&by_address(address), &mut defects).await?,
+            Need::Mailbox(guid) => {
+                let named = [attribute::MAILBOX_GUID, attribute::ARCHIVE_GUID]
+                    .map(|name| Filter::equal(name, guid.0.as_slice()));
+                self.several(&Filter::or(named), &mut defects).await?
+            }
             Need::LegacyDn(legacy) => {
                 self.several(
                     &Filter::equal(attribute::LEGACY_EXCHANGE_DN, legacy),

@@ -149,11 +149,7 @@ impl Directory {
     /// The one object that is meant by an address or a name.
     pub(crate) async fn find(&mut self, who: &Who, known: &mut Known) -> Result<Entry> {
         use automend_core::view::{Answer, View};
-        let (need, shown) = match who {
-            Who::Address(address) => (Need::Address(address.clone()), address.to_string()),
-            Who::Dn(dn) => (Need::Entry(dn.clone()), dn.to_string()),
-            Who::LegacyDn(legacy) => (Need::LegacyDn(legacy.clone()), legacy.clone()),
-        };
+        let (need, shown) = (who.need(), who);
         self.answer(vec![need.clone()], known).await?;
         match known.answer(&need) {
             Some(Answer::Found(found)) => match found.as_slice() {

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use automend_core::dn::Dn;
+use automend_core::entry::Entry;
 use automend_core::finding::Code;
 use automend_core::owner::server_name;
 use automend_core::policy::Policy;
@@ -302,6 +303,28 @@ impl Answer {
     }
 }
 
+/// Where the mailbox lives that the outcome is about, which may be the user's archive.
+fn home(user: &Entry, outcome: &Outcome) -> Home {
+    let archive = match outcome {
+        Outcome::Settings(settings) if Some(settings.mailbox_guid) == user.archive.guid => {
+            user.archive.database.clone()
+        }
+        _ => None,
+    };
+    if archive.is_some() {
+        // Its server is not that of the mailbox.
+        return Home {
+            database: archive,
+            server: None,
+        };
+    }
+    let server = user.home_server.as_deref();
+    Home {
+        database: user.home_mdb.clone(),
+        server: server.map(|server| server_name(server).to_owned()),
+    }
+}
+
 fn size_of_one(mailbox: &AlternativeMailbox) -> usize {
     let address = mailbox
         .owner_address
@@ -334,13 +357,7 @@ impl Told {
         };
         Answer {
             user: user.map(|user| user.dn.clone()),
-            home: user.map_or_else(Home::default, |user| Home {
-                database: user.home_mdb.clone(),
-                server: user
-                    .home_server
-                    .as_deref()
-                    .map(|server| server_name(server).to_owned()),
-            }),
+            home: user.map_or_else(Home::default, |user| home(user, &resolved.outcome)),
             skipped,
             unsure: unsure || matches!(resolved.outcome, Outcome::Fault(_)),
             cause,

@@ -366,7 +366,7 @@ fn word(outcome: &Outcome) -> &'static str {
 }
 
 fn of(mut reply: Reply, who: &Who, answer: &Answer, from: From) -> Reply {
-    reply.asked = Some(shown(who));
+    reply.asked = Some(who.to_string());
     reply.skipped = answer.skipped.len();
     reply.from = Some(from.word());
     reply.why.clone_from(&answer.cause);
@@ -375,7 +375,7 @@ fn of(mut reply: Reply, who: &Who, answer: &Answer, from: From) -> Reply {
 
 fn unavailable(who: &Who, outage: Outage) -> Reply {
     let mut reply = Reply::unavailable(outage.why);
-    reply.asked = Some(shown(who));
+    reply.asked = Some(who.to_string());
     reply
 }
 
@@ -383,12 +383,4 @@ fn unavailable_to(users: &[String], outage: Outage) -> Reply {
     let mut reply = Reply::unavailable(outage.why);
     reply.asked = Some(users.join(" "));
     reply
-}
-
-fn shown(who: &Who) -> String {
-    match who {
-        Who::Address(address) => address.to_string(),
-        Who::Dn(dn) => dn.to_string(),
-        Who::LegacyDn(legacy) => legacy.clone(),
-    }
 }

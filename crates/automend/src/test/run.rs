@@ -214,11 +214,7 @@ impl Tester {
             ("content-type", content::XML.to_owned()),
         ];
         let mut body = Vec::new();
-        let shown = match subject {
-            Who::Address(address) => address.to_string(),
-            Who::LegacyDn(legacy) => legacy.clone(),
-            Who::Dn(dn) => dn.to_string(),
-        };
+        let shown = subject.to_string();
         if let Who::Address(address) = subject {
             headers.push((header::ANCHOR_MAILBOX, ascii(address.as_str())));
         }

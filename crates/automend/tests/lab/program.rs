@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use automend_core::dn::Dn;
+use automend_core::names::{Guid, SmtpAddress};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -113,6 +114,24 @@ impl Bind<'_> {
     /// Runs [`Bind::program`] to its end.
     pub(crate) fn automend(&self, command: &[&str]) -> Ran {
         Ran::of(&run(&mut self.program(command), ""))
+    }
+
+    /// Checks that somebody of the seed is found by the address that Autodiscover makes of a mailbox.
+    pub(crate) fn finds_a_mailbox_by_its_guid(&self) {
+        let filter = "(&(msExchMailboxGuid=*)(legacyExchangeDN=*)(homeMDB=*)(mail=*))";
+        let base = self.lab.var("LAB_BASE");
+        let found = self.search(base, "sub", filter, &["mail", "msExchMailboxGuid"]);
+        let value = |name: &str| {
+            let mut values = found.lines().filter_map(|line| line.strip_prefix(name));
+            values.next().expect("the seed has mailboxes").trim()
+        };
+        let (mail, guid) = (value("mail:"), value("msExchMailboxGuid::"));
+        let bytes = STANDARD.decode(guid).expect("it is base64");
+        let guid = Guid::from_bytes(&bytes).expect("it is a GUID");
+        let (_, domain) = mail.split_once('@').expect("an address");
+        let asked = SmtpAddress::of_mailbox(guid, domain);
+        let shown = self.automend(&["show", &asked, "--format", "json"]);
+        assert!(shown.out.contains(&format!("\"{mail}\"")), "{shown:?}");
     }
 
     /// Every link below the domain: owner and delegate.

@@ -4,8 +4,8 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Output, Stdio};
 
 use crate::lab::program::{Desk, Ran, Receipt};
-use crate::lab::{Added, Bind, Lab, eventually, run, script, succeeded};
-use crate::{Cut, LINK, SAMBA2, controllers, knows};
+use crate::lab::{Added, Bind, Lab, eventually, run, succeeded};
+use crate::{Cut, LINK, SAMBA2, controllers, knows, sync};
 
 #[test]
 fn an_audit_agrees_with_the_truth_on_both() {
@@ -260,7 +260,7 @@ impl Drop for Deaf<'_> {
             output.status.success() || std::thread::panicking(),
             "{output:?}"
         );
-        succeeded(&run(Command::new(script("samba2-up.sh")).arg("sync"), ""));
+        sync();
     }
 }
 
