@@ -234,7 +234,7 @@ def main():
     os.environ.setdefault("LAB_ROOT", os.path.join(os.environ.get("TMPDIR") or "/var/tmp", "automend-lab", "bench"))
     root = os.path.abspath(os.environ["LAB_ROOT"])
     os.makedirs(root, exist_ok=True)
-    binary = args.automend
+    binary = args.automend and os.path.abspath(args.automend)
     project = os.path.dirname(LAB)
     built = os.path.join(os.environ.get("CARGO_TARGET_DIR") or os.path.join(project, "target"), "release")
     if not binary:
@@ -243,7 +243,7 @@ def main():
     everything = not (args.against_ldap or args.against_files or args.serve)
     if everything or args.serve:
         subprocess.run([os.path.join(LAB, "packages.sh"), "bench"], check=True)
-        baseline = args.baseline
+        baseline = args.baseline and os.path.abspath(args.baseline)
         if not baseline:
             subprocess.run(["cargo", "build", "--release", "--locked", "--package", "automend", "--example", "baseline"], cwd=project, check=True)
             baseline = os.path.join(built, "examples", "baseline")
