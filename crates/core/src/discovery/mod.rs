@@ -322,7 +322,15 @@ impl Discovery {
 
     fn todos(&self, way: Way, address: &SmtpAddress) -> Vec<Todo> {
         if way == Way::Given {
-            let given = self.plan.given.iter().cloned();
+            // What was given for one protocol is where the others are, too; any other file is meant as it is.
+            let meant = |url: &Url| {
+                if plan::is_endpoint(url) {
+                    self.plan.in_dialect(url)
+                } else {
+                    url.clone()
+                }
+            };
+            let given = self.plan.given.iter().map(meant);
             return given.map(|url| Todo::Ask(url, Login::Full)).collect();
         }
         let Ok(domain) = Domain::of(address) else {

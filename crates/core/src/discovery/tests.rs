@@ -669,6 +669,38 @@ fn a_given_url_is_all_that_is_asked() {
 }
 
 #[test]
+fn a_given_url_is_asked_by_the_protocol_that_is_wanted() {
+    let given = |path: &str, dialect| Plan {
+        given: vec![Url::parse(&format!("https://10.0.0.1/{path}")).unwrap()],
+        dialect,
+        ..plan()
+    };
+    for (path, dialect, asked) in [
+        (
+            "autodiscover/autodiscover.xml",
+            Dialect::Soap,
+            "autodiscover/autodiscover.svc",
+        ),
+        (
+            "Autodiscover/Autodiscover.svc",
+            Dialect::Pox,
+            "Autodiscover/autodiscover.xml",
+        ),
+        // No name that anybody knows, so it is meant as it is.
+        ("other/file.aspx", Dialect::Soap, "other/file.aspx"),
+    ] {
+        let plan = given(path, dialect);
+        let (lines, _) = run(
+            "alice@contoso.com",
+            plan,
+            &format!("https://10.0.0.1/{asked} -> settings"),
+        );
+        assert_eq!(lines.len(), 1);
+        assert!(lines[0].ends_with(": settings"), "{lines:?}");
+    }
+}
+
+#[test]
 fn the_json_service_and_exchange_online_are_asked_only_on_request() {
     let plan = Plan {
         with: vec![Way::V2Json, Way::Microsoft365],

@@ -1,0 +1,120 @@
+//! `automend test` against `automend serve`: the one company, in both policies, by every protocol and login.
+
+mod served;
+mod tool;
+
+use serde_json::Value;
+use served::{PASSWORD, Served};
+use tool::{Bench, CONTOSO, Run};
+
+/// Everybody of the company with [`PASSWORD`], and NTLM for those who want it.
+fn serve(policy: &str) -> Served {
+    let own = CONTOSO
+        .lines()
+        .filter(|line| !line.starts_with("userPassword:"));
+    let company: String = own.flat_map(|line| [line, "\n"]).collect();
+    Served::ldif(&company, &["--auth", "basic,ntlm", "--policy", policy])
+}
+
+/// Tests the service as `user`, with the company's directory beside it.
+#[track_caller]
+fn test(served: &Served, user: &str, protocol: &str, login: &str) -> (Run, Value) {
+    let bench = Bench::new();
+    bench
+        .file("password", format!("{PASSWORD}\n"))
+        .file("contoso.ldif", CONTOSO);
+    let page = if protocol == "soap" { "svc" } else { "xml" };
+    let url = format!("https://{}/autodiscover/autodiscover.{page}", served.https);
+    let authority = served.certificate.as_ref().unwrap().to_str().unwrap();
+    let run = bench.automend(&[
+        "test",
+        user,
+        "--password-file",
+        "password",
+        "--ca",
+        authority,
+        "--url",
+        &url,
+        "--protocol",
+        protocol,
+        "--auth",
+        login,
+        "--directory",
+        "contoso.ldif",
+        "--follow",
+        "--format",
+        "json",
+    ]);
+    let report = run.json();
+    (run, report)
+}
+
+/// The alternative mailboxes, and what their own tests came to.
+fn followed(report: &Value) -> Vec<String> {
+    let alternatives = report["alternatives"].as_array().unwrap().iter();
+    alternatives
+        .map(|one| {
+            ["type", "displayName", "verdict"]
+                .map(|key| one[key].as_str().unwrap())
+                .join(" ")
+        })
+        .collect()
+}
+
+const WAYS: [(&str, &str); 4] = [
+    ("pox", "basic"),
+    ("pox", "ntlm"),
+    ("soap", "basic"),
+    ("soap", "ntlm"),
+];
+
+#[test]
+fn a_stale_link_fails_the_test_when_faithful_and_the_directory_names_its_owner() {
+    let served = serve("faithful");
+    for (protocol, login) in WAYS {
+        let (run, report) = test(&served, "alice@contoso.com", protocol, login);
+        let run = run.exits(1);
+        assert_eq!(report["verdict"], "failed", "{run}");
+        let finding = &report["directory"]["findings"][0];
+        assert_eq!(finding["kind"], "stale-link", "{run}");
+        assert_eq!(finding["owner"]["name"], "Jim Stone", "{run}");
+        assert_eq!(
+            report["directory"]["mend"],
+            "automend fix --directory contoso.ldif --only \"CN=Jim Stone,OU=People,DC=contoso,DC=com\"",
+            "{run}"
+        );
+        if protocol == "pox" {
+            assert_eq!(report["cause"], "fault-603", "{run}");
+        }
+    }
+}
+
+#[test]
+fn a_stale_link_hurts_nobody_when_healthy_and_what_is_offered_is_answered() {
+    let served = serve("healthy");
+    for (protocol, login) in WAYS {
+        let (run, report) = test(&served, "alice@contoso.com", protocol, login);
+        let run = run.exits(0);
+        assert_eq!(report["verdict"], "ok", "{run}");
+        assert_eq!(
+            followed(&report),
+            ["Delegate Info ok", "Delegate Room Aspen ok"],
+            "{run}"
+        );
+    }
+}
+
+#[test]
+fn an_archive_is_followed_by_the_address_that_is_made_of_its_guid() {
+    let served = serve("healthy");
+    let (run, report) = test(&served, "uma@contoso.com", "pox", "basic");
+    let run = run.exits(0);
+    assert_eq!(
+        followed(&report),
+        [
+            "Delegate Legal ok",
+            "Archive In-Place Archive - Uma Voss ok"
+        ],
+        "{run}"
+    );
+}
