@@ -16,6 +16,7 @@ ratios. Memory is the largest resident set of the process (VmHWM), as the kernel
   serve / axum         requests a second and time to the answer, under the same load (bench_serve.py)
   trace / wc -l, json  of a recording (HAR) of BENCH_HAR_MB megabytes that the page cache holds, against
                        counting its lines, Python's json and, where it is installed, jq
+  test / curl          one user and a thousand, each with a login, at a service on this machine (bench_test.py)
 
 The known way is measured in its favour: its first search, for the delegates, is timed whole, and the
 look-ups cost no more than their round trip.
@@ -29,6 +30,7 @@ import tempfile
 import time
 
 import bench_serve
+import bench_test
 import bench_trace
 from ldif import records
 
@@ -261,6 +263,8 @@ def main():
             against_wc(table, binary, large, args.rounds)
             growth(table, binary, "audit of LDIF", small, large, lambda directory: ["--directory", directory.ldif], args.rounds)
             bench_trace.measure(table, binary, root, args.rounds, Run, Pairs)
+            say("test")
+            bench_test.measure(table, binary, bench_serve.Folder(root, binary, 10000, say), args.rounds, Run, Pairs)
         if not args.against_files:
             for directory in (small, large):
                 directory.serve()

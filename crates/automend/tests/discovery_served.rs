@@ -1,10 +1,11 @@
-//! `automend test` against `automend serve`: the one company, in both policies, by every protocol and login.
+//! `automend test` against `automend serve`: the one company, in both policies, by every protocol and login;
+//! and what is offered is found by the address under which it is offered.
 
 mod served;
 mod tool;
 
 use serde_json::Value;
-use served::{PASSWORD, Served};
+use served::{DOMAIN, PASSWORD, Served, mailbox};
 use tool::{Bench, CONTOSO, Run};
 
 /// Everybody of the company with [`PASSWORD`], and NTLM for those who want it.
@@ -117,4 +118,31 @@ fn an_archive_is_followed_by_the_address_that_is_made_of_its_guid() {
         ],
         "{run}"
     );
+}
+
+#[test]
+fn an_archive_is_offered_and_found_by_its_own_address() {
+    let archive = [
+        "msExchArchiveGUID:: AQIDBAUGBwgJCgsMDQ4PEA==",
+        "msExchArchiveName: Archive of Amy",
+        "msExchArchiveDatabaseLink: CN=DB1,DC=contoso,DC=com",
+    ];
+    let ldif = format!(
+        "{DOMAIN}dn: CN=DB1,DC=contoso,DC=com\nobjectClass: msExchPrivateMDB\n\n{}",
+        mailbox("Amy", &archive)
+    );
+    let served = Served::ldif(&ldif, &[]);
+    let own = served.pox("amy@contoso.com");
+    assert_eq!(own.pox(), "settings: Archive of Amy");
+    let text = own.text();
+    let (_, rest) = text.split_once("<SmtpAddress>ExchangeGuid+").unwrap();
+    let (guid, _) = rest.split_once('@').unwrap();
+    assert_eq!(guid, "04030201-0605-0807-090a-0b0c0d0e0f10");
+    let address = format!("ExchangeGuid+{guid}@contoso.com");
+    served
+        .pox_as("amy@contoso.com", &address)
+        .is(200)
+        .says("<DisplayName>Archive of Amy</DisplayName>")
+        .says(&format!("<Server>{guid}@contoso.com</Server>"))
+        .says_not("AlternativeMailbox");
 }

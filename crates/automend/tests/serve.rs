@@ -199,33 +199,6 @@ fn every_mailbox_that_is_offered_can_be_asked_for() {
 }
 
 #[test]
-fn an_archive_is_offered_and_found_by_its_own_address() {
-    let archive = [
-        "msExchArchiveGUID:: AQIDBAUGBwgJCgsMDQ4PEA==",
-        "msExchArchiveName: Archive of Amy",
-        "msExchArchiveDatabaseLink: CN=DB1,DC=contoso,DC=com",
-    ];
-    let ldif = format!(
-        "{DOMAIN}dn: CN=DB1,DC=contoso,DC=com\nobjectClass: msExchPrivateMDB\n\n{}",
-        mailbox("Amy", &archive)
-    );
-    let served = Served::ldif(&ldif, &[]);
-    let own = served.pox("amy@contoso.com");
-    assert_eq!(own.pox(), "settings: Archive of Amy");
-    let text = own.text();
-    let (_, rest) = text.split_once("<SmtpAddress>ExchangeGuid+").unwrap();
-    let (guid, _) = rest.split_once('@').unwrap();
-    assert_eq!(guid, "04030201-0605-0807-090a-0b0c0d0e0f10");
-    let address = format!("ExchangeGuid+{guid}@contoso.com");
-    served
-        .pox_as("amy@contoso.com", &address)
-        .is(200)
-        .says("<DisplayName>Archive of Amy</DisplayName>")
-        .says(&format!("<Server>{guid}@contoso.com</Server>"))
-        .says_not("AlternativeMailbox");
-}
-
-#[test]
 fn whoever_has_not_logged_in_is_asked_to_before_anything_else() {
     let served = Served::ldif(&matrix(), &[]);
     let mut wire = served.connect();
