@@ -16,7 +16,7 @@ ratios. Memory is the largest resident set of the process (VmHWM), as the kernel
   serve / axum         requests a second and time to the answer, under the same load (bench_serve.py)
   trace / wc -l, json  of a recording (HAR) of BENCH_HAR_MB megabytes that the page cache holds, against
                        counting its lines, Python's json and, where it is installed, jq
-  test / curl          one user and a thousand, each with a login, at a service on this machine (bench_test.py)
+  test / curl          one user, and a thousand with one login, at a service on this machine (bench_test.py)
 
 The known way is measured in its favour: its first search, for the delegates, is timed whole, and the
 look-ups cost no more than their round trip.

@@ -1,7 +1,7 @@
 """The lines of `bench.py` about `automend test`: against `automend serve` on this machine, beside curl.
 
-Both log in with Basic, which takes two requests on one connection, and trust the one certificate. With
-`--users` a thousand users are tested with one login, eight at once; curl asks for them one after the
+Both are asked for a login first, then log in with Basic, and trust the one certificate. With `--users` a
+thousand users are tested with the login of one of them, eight at once; curl asks for them one after the
 other.
 """
 import os
@@ -22,7 +22,7 @@ def measure(table, binary, folder, rounds, Run, Pairs):
         file.write(bench_serve.PASSWORD + "\n")
     with open(paths["users"], "w", encoding="ascii") as file:
         file.write("\n".join(users) + "\n")
-    # Each user on a connection of its own, as programs would ask that know nothing of each other.
+    # No connection stays open, as programs would ask that know nothing of each other.
     with open(paths["curl"], "w", encoding="ascii") as file:
         for user in users:
             file.write('next\nurl = "%s"\nanyauth\nuser = "%s:%s"\ncacert = "%s"\nsilent\nfail\nheader = "Content-Type: text/xml"\n'

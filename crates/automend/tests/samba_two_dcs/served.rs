@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::curl::Answer;
 use crate::lab::program::Desk;
-use crate::lab::{Lab, eventually};
+use crate::lab::{Lab, eventually, run};
 use crate::serving::{Hurt, PASSWORD, Serving};
 use crate::{Cut, SAMBA2, sync};
 
@@ -32,11 +32,15 @@ fn nobody_notices_that_a_controller_goes_and_comes_back() {
             lab.var("LAB_DC2_LDAPS_URL"),
         ],
     );
-    let up = |server: usize| {
+    let admin = |page: &str| {
         let mut curl = lab.command("curl");
-        let ready = crate::lab::run(curl.args(["--silent", "http://127.0.0.1:9180/readyz"]), "");
+        let url = format!("http://127.0.0.1:9180/{page}");
+        let told = run(curl.args(["--silent", &url]), "").stdout;
+        String::from_utf8(told).expect("it speaks UTF-8")
+    };
+    let up = |server: usize| {
         let ready: serde_json::Value =
-            serde_json::from_slice(&ready.stdout).expect("readiness is JSON");
+            serde_json::from_str(&admin("readyz")).expect("readiness is JSON");
         ready["directory"][server]["up"] == true
     };
     assert!(up(0) && up(1));
@@ -74,4 +78,10 @@ fn nobody_notices_that_a_controller_goes_and_comes_back() {
         more();
         stop.store(true, Ordering::Relaxed);
     });
+    let metrics = admin("metrics");
+    assert!(
+        metrics.contains("automend_answers_total{from=\"directory\"}"),
+        "{metrics}"
+    );
+    assert!(!metrics.contains("last-known"), "{metrics}");
 }
