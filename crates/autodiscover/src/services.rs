@@ -277,11 +277,10 @@ impl Abilities {
 
     /// Reads the headers, which `header` looks up by their names in lower case.
     pub fn of<'h>(header: impl Fn(&str) -> Option<&'h str>) -> Self {
+        let list = header(header::CLIENT_CAN_HANDLE).unwrap_or_default();
         let can = |word: &str| {
-            header(header::CLIENT_CAN_HANDLE).is_some_and(|list| {
-                list.split(',')
-                    .any(|item| item.trim().eq_ignore_ascii_case(word))
-            })
+            list.split(',')
+                .any(|item| item.trim().eq_ignore_ascii_case(word))
         };
         Self {
             mapi_http: header(header::MAPI_HTTP_CAPABILITY)

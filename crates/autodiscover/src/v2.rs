@@ -11,6 +11,7 @@ use crate::query::{self, Plus};
 use crate::reading::{Defect, Reading, Unreadable};
 use crate::schema::path;
 use crate::services::Services;
+use crate::xml::{Limits, Text};
 
 /// A request.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -236,12 +237,9 @@ pub fn read(bytes: &[u8]) -> Reading<Answer> {
     if bytes.trim_ascii_start().starts_with(b"<") {
         // Mostly a page that says where the object moved to.
         return Err(
-            match crate::xml::Element::parse(bytes, crate::xml::Limits::REQUEST) {
+            match Text::read(bytes, Limits::REQUEST).and_then(|text| Ok(text.root()?.foreign())) {
                 Err(page @ Unreadable::WebPage { .. }) => page,
-                Ok(root) => Unreadable::Foreign {
-                    root: root.name,
-                    namespace: root.namespace.to_string(),
-                },
+                Ok(foreign) => foreign,
                 Err(_) => Unreadable::Malformed {
                     at: 0,
                     what: "markup instead of JSON",

@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 
 use automend_autodiscover::reading::Unreadable;
-use automend_autodiscover::xml::{Element, Limits};
+use automend_autodiscover::xml::{Limits, Text};
 use automend_autodiscover::{pox, soap, v2};
 
 /// What each reader of XML makes of these bytes: why not, for each that cannot read them.
@@ -36,7 +36,7 @@ fn what_lies_here_is_read_by_all_readers_alike() {
     for file in files {
         let bytes = std::fs::read(&file).unwrap();
         let name = file.file_name().unwrap().to_string_lossy();
-        let found = match Element::parse(&bytes, Limits::REQUEST) {
+        let found = match parsed(&bytes, Limits::REQUEST) {
             Ok(_) => pox::Request::parse(&bytes).map_or_else(
                 |refusal| format!("{}: {refusal}", refusal.code().number()),
                 |request| format!("{request:?}"),
@@ -53,9 +53,14 @@ fn what_lies_here_is_read_by_all_readers_alike() {
     insta::assert_snapshot!(told);
 }
 
+/// Whether bytes are a document, or why not.
+fn parsed(bytes: &[u8], limits: Limits) -> Result<(), Unreadable> {
+    Text::read(bytes, limits)?.root().map(drop)
+}
+
 #[track_caller]
 fn limited(document: &[u8], expected: &str) {
-    let found = Element::parse(document, Limits::REQUEST).expect_err("too much");
+    let found = parsed(document, Limits::REQUEST).expect_err("too much");
     assert!(
         matches!(found, Unreadable::Limit { what, .. } if what == expected),
         "{found}"
@@ -79,7 +84,7 @@ fn a_hundred_thousand_elements_within_one_another_are_survived() {
     let whole = "<a>".repeat(100_000) + &"</a>".repeat(100_000);
     let limit = Limits::ANSWER;
     assert_eq!(
-        Element::parse(whole.as_bytes(), limit),
+        parsed(whole.as_bytes(), limit),
         Err(Unreadable::Limit {
             what: "elements within one another",
             max: limit.depth,
@@ -116,7 +121,7 @@ fn attributes_and_namespaces_have_a_limit() {
     limited(nested.concat().as_bytes(), "namespaces");
     // Side by side they do not.
     let beside = format!("<a{}/>", attributes(20, "xmlns:p")).repeat(40);
-    assert!(Element::parse(format!("<r>{beside}</r>").as_bytes(), Limits::REQUEST).is_ok());
+    assert!(parsed(format!("<r>{beside}</r>").as_bytes(), Limits::REQUEST).is_ok());
 }
 
 #[test]
@@ -147,7 +152,7 @@ fn one_long_token_is_as_good_as_many() {
         format!("<!--{long}--><a/>"),
         format!("<a>{}</a>", "&amp;".repeat(50_000)),
     ] {
-        assert!(Element::parse(document.as_bytes(), Limits::REQUEST).is_ok());
+        assert!(parsed(document.as_bytes(), Limits::REQUEST).is_ok());
     }
     for document in [
         format!("<a>&{long};</a>"),
@@ -156,7 +161,7 @@ fn one_long_token_is_as_good_as_many() {
         format!("<{long}"),
         "-->".repeat(80_000),
     ] {
-        let unreadable = Element::parse(document.as_bytes(), Limits::REQUEST).unwrap_err();
+        let unreadable = parsed(document.as_bytes(), Limits::REQUEST).unwrap_err();
         assert!(
             unreadable.to_string().len() < 300
                 || matches!(unreadable, Unreadable::Truncated { .. })

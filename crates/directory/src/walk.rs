@@ -21,7 +21,7 @@ pub enum Scope {
     Subtree,
 }
 
-/// The objects of a walk, parents first. Made by [`Reading::subtree`].
+/// The objects of a walk, parents first, with all their links on both sides. Made by [`Reading::subtree`].
 pub struct Subtree<'a> {
     reading: &'a Reading,
     links: Links,
@@ -272,6 +272,17 @@ impl Ids {
                 return Ok(Some(id));
             }
         }
+    }
+}
+
+impl Subtree<'_> {
+    /// The same walk, but of linked attributes it reads only these: each value costs two look-ups, and a
+    /// mailbox database alone has a `homeMDBBL` for every mailbox in it. Names of other attributes are
+    /// passed over, as those are always read.
+    pub fn with_links(mut self, attributes: &[&str]) -> Self {
+        let linked = |name: &&str| Some(schema::find(name)?.link);
+        self.links = Links::Only(attributes.iter().filter_map(linked).collect());
+        self
     }
 }
 

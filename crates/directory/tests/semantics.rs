@@ -493,6 +493,32 @@ fn a_deleted_object_leaves_a_tombstone_and_no_links() {
 }
 
 #[test]
+fn a_walk_reads_the_links_it_is_told_to_and_every_other_attribute() {
+    let (_folder, directory) = forest();
+    let reading = directory.read().unwrap();
+    for (told, links, backs) in [
+        (None, 3, 3),
+        (Some(vec![]), 0, 0),
+        (Some(vec!["MSEXCHDELEGATELISTLINK", "mail"]), 3, 0),
+        (Some(vec![BACK, "no such name"]), 0, 3),
+        (Some(vec![LINK, BACK]), 3, 3),
+    ] {
+        let walk = reading.subtree(&dn(""), Scope::Subtree).unwrap();
+        let walk = match &told {
+            Some(names) => walk.with_links(names),
+            None => walk,
+        };
+        let all: Vec<Object> = walk.map(Result::unwrap).collect();
+        let count = |name: &str| -> usize {
+            let values = all.iter().map(|object| object.values(name).len());
+            values.sum()
+        };
+        assert_eq!((count(LINK), count(BACK)), (links, backs), "{told:?}");
+        assert_eq!(count("mail"), 6, "{told:?}");
+    }
+}
+
+#[test]
 fn adds_answer_as_a_controller_does() {
     let (_folder, directory) = forest();
     let value = |name: &str, value: &str| (name.to_owned(), vec![value.as_bytes().to_vec()]);

@@ -6,9 +6,9 @@
 //! Invariant: what stands in a `Protocol` or an `AlternativeMailbox` comes out, known or not.
 
 use crate::mobilesync;
-use crate::reading::{Alternative, Defect, Field, Reading, Unreadable};
+use crate::reading::{Alternative, Defect, Field, Reading};
 use crate::schema::{pox, same_namespace};
-use crate::xml::{Element, Limits};
+use crate::xml::{Element, Limits, Text};
 
 /// An answer.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -125,14 +125,12 @@ pub struct ToldFault {
 ///
 /// Why these bytes are no answer of Autodiscover.
 pub fn read(bytes: &[u8]) -> Reading<Answer> {
-    let root = Element::parse(bytes, Limits::ANSWER)?;
+    let document = Text::read(bytes, Limits::ANSWER)?;
+    let root = document.root()?;
     let named = root.name == "Autodiscover";
     let ours = same_namespace(&root.namespace, pox::RESPONSE) || root.any("Response").is_some();
     if !(named && ours) {
-        return Err(Unreadable::Foreign {
-            root: root.name,
-            namespace: root.namespace.to_string(),
-        });
+        return Err(root.foreign());
     }
     let mut reader = Reader::default();
     let answer = reader.answer(&root);
@@ -145,7 +143,7 @@ struct Reader {
 }
 
 impl Reader {
-    fn answer(&mut self, root: &Element) -> Answer {
+    fn answer(&mut self, root: &Element<'_>) -> Answer {
         self.namespace(root, pox::RESPONSE);
         let mut answer = Answer::default();
         let Some(response) = self.one(root, "Autodiscover", "Response") else {
@@ -179,7 +177,7 @@ impl Reader {
         answer
     }
 
-    fn dialect(&mut self, response: &Element) -> Dialect {
+    fn dialect(&mut self, response: &Element<'_>) -> Dialect {
         let namespace = &*response.namespace;
         let is = |canonical| same_namespace(namespace, canonical);
         let (dialect, canonical) = if is(pox::OUTLOOK_RESPONSE) {
@@ -193,11 +191,11 @@ impl Reader {
         dialect
     }
 
-    fn account(&mut self, account: &Element) -> Reply {
+    fn account(&mut self, account: &Element<'_>) -> Reply {
         let mut told = Account::default();
         let [mut action, mut address, mut url] = [None; 3];
         for child in &account.children {
-            let name = child.name.as_str();
+            let name = child.name;
             let single = match name {
                 "Action" => &mut action,
                 _ if name.eq_ignore_ascii_case("RedirectAddr") => &mut address,
@@ -242,8 +240,8 @@ impl Reader {
     }
 
     /// A part of an account that has settings.
-    fn part(&mut self, child: &Element, told: &mut Account) {
-        match child.name.as_str() {
+    fn part(&mut self, child: &Element<'_>, told: &mut Account) {
+        match child.name {
             "AccountType" if told.account_type.is_none() => {
                 told.account_type = Some(child.value().to_owned());
             }
@@ -269,7 +267,7 @@ impl Reader {
         }
     }
 
-    fn action(&mut self, action: &Element) -> Reply {
+    fn action(&mut self, action: &Element<'_>) -> Reply {
         if let Some(error) = self.one(action, "Action", "Error") {
             return Reply::Fault(self.fault(error));
         }
@@ -284,8 +282,9 @@ impl Reader {
             .children
             .iter()
             .filter(|child| child.name == "Server");
-        let text =
-            |server: &Element, name: &str| server.any(name).map(|child| child.value().to_owned());
+        let text = |server: &Element<'_>, name: &str| {
+            server.any(name).map(|child| child.value().to_owned())
+        };
         Reply::MobileSync(
             servers
                 .map(|server| mobilesync::Server {
@@ -298,7 +297,7 @@ impl Reader {
         )
     }
 
-    fn fault(&mut self, error: &Element) -> ToldFault {
+    fn fault(&mut self, error: &Element<'_>) -> ToldFault {
         let text = |name: &str| error.any(name).map(|child| child.value().to_owned());
         let attribute = |name: &str| error.attribute("", name).map(str::to_owned);
         let mut number = |element: &'static str| {
@@ -327,12 +326,12 @@ impl Reader {
     }
 
     /// The first element of a name, whatever its namespace.
-    fn one<'e>(
+    fn one<'e, 't>(
         &mut self,
-        element: &'e Element,
+        element: &'e Element<'t>,
         inside: &'static str,
         name: &'static str,
-    ) -> Option<&'e Element> {
+    ) -> Option<&'e Element<'t>> {
         let mut all = element.children.iter().filter(|child| child.name == name);
         let first = all.next();
         if all.next().is_some() {
@@ -344,10 +343,10 @@ impl Reader {
         first
     }
 
-    fn namespace(&mut self, element: &Element, canonical: &'static str) {
+    fn namespace(&mut self, element: &Element<'_>, canonical: &'static str) {
         if *element.namespace != *canonical {
             self.defects.push(Defect::Namespace {
-                element: element.name.clone(),
+                element: element.name.to_owned(),
                 found: element.namespace.to_string(),
                 canonical,
             });
@@ -378,10 +377,10 @@ fn is_time(text: &str) -> bool {
     shape == "00:00:00" || shape == "00:00:00.0000000"
 }
 
-fn user_of(user: &Element) -> User {
+fn user_of(user: &Element<'_>) -> User {
     let mut told = User::default();
     for child in &user.children {
-        let place = match child.name.as_str() {
+        let place = match child.name {
             "DisplayName" => &mut told.display_name,
             "LegacyDN" => &mut told.legacy_dn,
             "AutoDiscoverSMTPAddress" | "EMailAddress" => &mut told.address,
@@ -400,7 +399,7 @@ fn user_of(user: &Element) -> User {
     told
 }
 
-fn protocol(element: &Element) -> Protocol {
+fn protocol(element: &Element<'_>) -> Protocol {
     let mut fields = fields(element);
     let attribute = element.attribute("", "Type");
     let kind = match attribute {
@@ -418,10 +417,10 @@ fn protocol(element: &Element) -> Protocol {
 }
 
 /// Reads an alternative mailbox, and tells where it is in none of the two legal shapes.
-pub(crate) fn alternative(element: &Element, defects: &mut Vec<Defect>) -> Alternative {
+pub(crate) fn alternative(element: &Element<'_>, defects: &mut Vec<Defect>) -> Alternative {
     let mut told = Alternative::default();
     for child in &element.children {
-        let place = match child.name.as_str() {
+        let place = match child.name {
             "Type" => &mut told.kind,
             "DisplayName" => &mut told.display_name,
             "LegacyDN" => &mut told.legacy_dn,
@@ -464,7 +463,7 @@ pub(crate) fn alternative(element: &Element, defects: &mut Vec<Defect>) -> Alter
 }
 
 /// All that stands in an element, without the element's own name.
-pub(crate) fn fields(element: &Element) -> Vec<Field> {
+pub(crate) fn fields(element: &Element<'_>) -> Vec<Field> {
     let mut found = Vec::new();
     for child in &element.children {
         flatten(child, &mut found);
@@ -473,13 +472,13 @@ pub(crate) fn fields(element: &Element) -> Vec<Field> {
 }
 
 /// An element as fields, one for each that has no elements in it.
-pub(crate) fn flatten(element: &Element, found: &mut Vec<Field>) {
-    let mut open = vec![(element, element.name.clone())];
+pub(crate) fn flatten(element: &Element<'_>, found: &mut Vec<Field>) {
+    let mut open = vec![(element, element.name.to_owned())];
     while let Some((element, path)) = open.pop() {
         let attributes: Vec<(String, String)> = element
             .attributes
             .iter()
-            .map(|attribute| (attribute.name.clone(), attribute.value.clone()))
+            .map(|attribute| (attribute.name.to_owned(), attribute.value.to_string()))
             .collect();
         if element.children.is_empty() || !attributes.is_empty() || !element.value().is_empty() {
             found.push(Field {

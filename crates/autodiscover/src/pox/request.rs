@@ -8,7 +8,7 @@ use automend_core::resolve::Who;
 
 use crate::reading::Unreadable;
 use crate::schema::{pox, same_namespace};
-use crate::xml::{Element, Limits, Writer};
+use crate::xml::{Element, Limits, Text, Writer};
 
 /// A request that can be answered.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -85,16 +85,15 @@ impl Request {
     ///
     /// A [`Refusal`], to be answered with its code.
     pub fn parse(body: &[u8]) -> Result<Self, Refusal> {
-        let root = Element::parse(body, Limits::REQUEST)?;
+        let text = Text::read(body, Limits::REQUEST)?;
+        let root = text.root()?;
         let provider = provider(&root)?;
-        let request = match root.all("Request").collect::<Vec<_>>().as_slice() {
-            [request] => *request,
-            several => {
-                return Err(Refusal::Count {
-                    element: "Request",
-                    count: several.len(),
-                });
-            }
+        let mut requests = root.all("Request");
+        let (Some(request), None) = (requests.next(), requests.next()) else {
+            return Err(Refusal::Count {
+                element: "Request",
+                count: root.all("Request").count(),
+            });
         };
         let address = at_most_one(request, "EMailAddress")?;
         let legacy = at_most_one(request, "LegacyDN")?;
@@ -158,7 +157,7 @@ impl Request {
     }
 }
 
-fn provider(root: &Element) -> Result<Provider, Refusal> {
+fn provider(root: &Element<'_>) -> Result<Provider, Refusal> {
     let named = root.name == "Autodiscover";
     let near = |canonical| same_namespace(&root.namespace, canonical);
     match &*root.namespace {
@@ -171,7 +170,7 @@ fn provider(root: &Element) -> Result<Provider, Refusal> {
             })
         }
         other => Err(Refusal::Foreign {
-            root: root.name.clone(),
+            root: root.name.to_owned(),
             namespace: other.to_owned(),
         }),
     }
@@ -179,7 +178,7 @@ fn provider(root: &Element) -> Result<Provider, Refusal> {
 
 /// The value of an element that may not be repeated; an empty one counts as none.
 fn at_most_one<'e>(
-    request: &'e Element,
+    request: &'e Element<'_>,
     element: &'static str,
 ) -> Result<Option<&'e str>, Refusal> {
     let mut values = request.all(element).map(Element::value);

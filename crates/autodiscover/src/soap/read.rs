@@ -4,9 +4,9 @@
 //! setting, of a kind that is known or not.
 
 use crate::pox;
-use crate::reading::{Alternative, Defect, Field, Reading, Unreadable};
+use crate::reading::{Alternative, Defect, Field, Reading};
 use crate::schema::{same_namespace, soap};
-use crate::xml::{Element, Limits};
+use crate::xml::{Element, Limits, Text};
 
 /// An answer.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -196,19 +196,16 @@ pub struct TokenIssuer {
 ///
 /// Why these bytes are no answer of Autodiscover.
 pub fn read(bytes: &[u8]) -> Reading<Answer> {
-    let envelope = Element::parse(bytes, Limits::ANSWER)?;
-    let foreign = |root: &Element| Unreadable::Foreign {
-        root: root.name.clone(),
-        namespace: root.namespace.to_string(),
-    };
+    let document = Text::read(bytes, Limits::ANSWER)?;
+    let envelope = document.root()?;
     let body = envelope.any("Body").filter(|_| envelope.name == "Envelope");
     let Some(body) = body else {
-        return Err(foreign(&envelope));
+        return Err(envelope.foreign());
     };
     let mut defects = Vec::new();
     near(&envelope, soap::ENVELOPE, &mut defects);
     let Some(message) = body.children.first() else {
-        return Err(foreign(body));
+        return Err(body.foreign());
     };
     let header = |name: &str| envelope.any("Header").and_then(|header| header.any(name));
     let server = header("ServerVersionInfo").map(server_version);
@@ -223,11 +220,11 @@ pub fn read(bytes: &[u8]) -> Reading<Answer> {
         ));
     }
     if !same_namespace(&message.namespace, soap::AUTODISCOVER) {
-        return Err(foreign(message));
+        return Err(message.foreign());
     }
     near(message, soap::AUTODISCOVER, &mut defects);
     let Some(response) = message.any("Response") else {
-        return Err(foreign(message));
+        return Err(message.foreign());
     };
     let level = level(response, "Response", &mut defects);
     let items = |list: &'static str, item: &'static str| {
@@ -235,7 +232,7 @@ pub fn read(bytes: &[u8]) -> Reading<Answer> {
         list.flat_map(|list| &list.children)
             .filter(move |child| child.name == item)
     };
-    let body = match message.name.as_str() {
+    let body = match message.name {
         "GetUserSettingsResponseMessage" => {
             let users = items("UserResponses", "UserResponse");
             Body::Users(
@@ -267,7 +264,7 @@ pub fn read(bytes: &[u8]) -> Reading<Answer> {
                     .collect(),
             },
         ),
-        _ => return Err(foreign(message)),
+        _ => return Err(message.foreign()),
     };
     if server.is_none() {
         defects.push(Defect::Missing {
@@ -285,10 +282,10 @@ pub fn read(bytes: &[u8]) -> Reading<Answer> {
     ))
 }
 
-fn near(element: &Element, canonical: &'static str, defects: &mut Vec<Defect>) {
+fn near(element: &Element<'_>, canonical: &'static str, defects: &mut Vec<Defect>) {
     if *element.namespace != *canonical {
         defects.push(Defect::Namespace {
-            element: element.name.clone(),
+            element: element.name.to_owned(),
             found: element.namespace.to_string(),
             canonical,
         });
@@ -296,12 +293,12 @@ fn near(element: &Element, canonical: &'static str, defects: &mut Vec<Defect>) {
 }
 
 /// The text of a child; empty where there is none.
-fn text(element: &Element, name: &str) -> String {
+fn text(element: &Element<'_>, name: &str) -> String {
     element.any(name).map_or("", Element::value).to_owned()
 }
 
 /// The text of a child that may be there and `nil`.
-fn optional(element: &Element, name: &str) -> Option<String> {
+fn optional(element: &Element<'_>, name: &str) -> Option<String> {
     element
         .any(name)
         .filter(|child| !child.is_nil())
@@ -309,7 +306,7 @@ fn optional(element: &Element, name: &str) -> Option<String> {
         .filter(|value| !value.is_empty())
 }
 
-fn level(element: &Element, inside: &'static str, defects: &mut Vec<Defect>) -> Level {
+fn level(element: &Element<'_>, inside: &'static str, defects: &mut Vec<Defect>) -> Level {
     let told = Level {
         code: text(element, "ErrorCode"),
         message: text(element, "ErrorMessage"),
@@ -323,7 +320,7 @@ fn level(element: &Element, inside: &'static str, defects: &mut Vec<Defect>) -> 
     told
 }
 
-fn server_version(element: &Element) -> ServerVersion {
+fn server_version(element: &Element<'_>) -> ServerVersion {
     let number = |name| text(element, name).parse().unwrap_or(0);
     ServerVersion {
         numbers: [
@@ -336,7 +333,7 @@ fn server_version(element: &Element) -> ServerVersion {
     }
 }
 
-fn fault(fault: &Element) -> Body {
+fn fault(fault: &Element<'_>) -> Body {
     // SOAP 1.2 has other names, and puts both one level deeper.
     let deeper = |name: &str, inner: &str| {
         let found = fault.any(name).and_then(|outer| outer.any(inner));
@@ -354,7 +351,7 @@ fn fault(fault: &Element) -> Body {
     }
 }
 
-fn read_user(user: &Element, defects: &mut Vec<Defect>) -> User {
+fn read_user(user: &Element<'_>, defects: &mut Vec<Defect>) -> User {
     let level = level(user, "UserResponse", defects);
     let mut settings = Vec::new();
     for setting in user
@@ -375,7 +372,7 @@ fn read_user(user: &Element, defects: &mut Vec<Defect>) -> User {
     }
 }
 
-fn read_domain(domain: &Element, defects: &mut Vec<Defect>) -> Domain {
+fn read_domain(domain: &Element<'_>, defects: &mut Vec<Defect>) -> Domain {
     let settings = domain
         .any("DomainSettings")
         .into_iter()
@@ -390,7 +387,7 @@ fn read_domain(domain: &Element, defects: &mut Vec<Defect>) -> Domain {
     }
 }
 
-fn errors(element: &Element, list: &str, defects: &mut Vec<Defect>) -> Vec<SettingError> {
+fn errors(element: &Element<'_>, list: &str, defects: &mut Vec<Defect>) -> Vec<SettingError> {
     let errors = element
         .any(list)
         .into_iter()
@@ -404,7 +401,7 @@ fn errors(element: &Element, list: &str, defects: &mut Vec<Defect>) -> Vec<Setti
 }
 
 /// The value of a setting; where its kind is not told, what stands in it shows.
-fn value(setting: &Element, defects: &mut Vec<Defect>) -> Value {
+fn value(setting: &Element<'_>, defects: &mut Vec<Defect>) -> Value {
     let kind = setting
         .attribute(soap::INSTANCE, "type")
         .unwrap_or_default();

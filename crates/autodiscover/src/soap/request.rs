@@ -4,7 +4,7 @@
 
 use crate::reading::Unreadable;
 use crate::schema::soap;
-use crate::xml::{Element, Limits, Writer};
+use crate::xml::{Element, Limits, Text, Writer};
 
 use super::Setting;
 
@@ -131,12 +131,13 @@ impl Request {
     ///
     /// A [`Refusal`], to be answered with [`super::refusal`].
     pub fn parse(body: &[u8]) -> Result<Self, Refusal> {
-        let envelope = Element::parse(body, Limits::REQUEST)?;
+        let text = Text::read(body, Limits::REQUEST)?;
+        let envelope = text.root()?;
         let body = Some(&envelope)
             .filter(|envelope| envelope.is(soap::ENVELOPE, "Envelope"))
             .and_then(|envelope| envelope.child("Body"))
             .ok_or_else(|| Refusal::NoEnvelope {
-                root: envelope.name.clone(),
+                root: envelope.name.to_owned(),
                 namespace: envelope.namespace.to_string(),
             })?;
         let unknown = |name: &str, namespace: &str| Refusal::NoOperation {
@@ -150,7 +151,7 @@ impl Request {
             .into_iter()
             .find(|operation| message.name.strip_suffix("RequestMessage") == Some(*operation))
             .filter(|_| *message.namespace == *soap::AUTODISCOVER)
-            .ok_or_else(|| unknown(&message.name, &message.namespace))?;
+            .ok_or_else(|| unknown(message.name, &message.namespace))?;
         let header = |namespace: &str, name: &str| {
             let header = envelope.child("Header")?;
             let mut children = header.children.iter();
@@ -269,7 +270,7 @@ fn is_version(text: &str) -> bool {
     matches!(shape.as_str(), "Exchange0000" | "Exchange0000_SP0")
 }
 
-fn parse_operation(operation: &str, request: &Element) -> Result<Operation, &'static str> {
+fn parse_operation(operation: &str, request: &Element<'_>) -> Result<Operation, &'static str> {
     let texts = |list: &str, item: &str| -> Vec<String> {
         let items = request
             .child(list)

@@ -9,7 +9,7 @@ mod charset;
 mod reader;
 mod writer;
 
-pub use reader::{Attribute, Element};
+pub use reader::{Attribute, Element, Text};
 pub use writer::Writer;
 
 /// What a document may cost.

@@ -1,4 +1,4 @@
-//! XML in: a document becomes a tree of elements, or a reason why it does not.
+//! XML in: bytes become a text, the text a tree of elements that borrows from it, or a reason why not.
 //!
 //! XML 1.0 (fifth edition); Namespaces in XML 1.0. The tokens are quick-xml's; what it leaves to its
 //! caller is checked here: one root, all of it there, characters that XML allows, prefixes that are bound.
@@ -11,6 +11,7 @@ use std::sync::Arc;
 use quick_xml::XmlVersion;
 use quick_xml::errors::{Error, IllFormedError, SyntaxError};
 use quick_xml::escape::EscapeError;
+use quick_xml::events::attributes::Attributes;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::reader::Reader;
 
@@ -19,35 +20,42 @@ use crate::reading::Unreadable;
 use crate::schema::soap::INSTANCE;
 use crate::schema::xml::{XML, XMLNS};
 
+/// A document as text, which its elements borrow from.
+#[derive(Clone, Debug)]
+pub struct Text<'b> {
+    text: Cow<'b, str>,
+    limits: Limits,
+}
+
 /// An element and all that is in it; comments and processing instructions are not.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Element {
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Element<'t> {
     /// The namespace; empty for none.
     pub namespace: Arc<str>,
     /// The name without its prefix.
-    pub name: String,
+    pub name: &'t str,
     /// Attributes but for declarations of namespaces.
-    pub attributes: Vec<Attribute>,
+    pub attributes: Vec<Attribute<'t>>,
     /// The elements in it, in order.
-    pub children: Vec<Element>,
+    pub children: Vec<Element<'t>>,
     /// The text that stands directly in it, in one piece.
-    pub text: String,
+    pub text: Cow<'t, str>,
 }
 
 /// An attribute.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Attribute {
+pub struct Attribute<'t> {
     /// The namespace; empty for none.
     pub namespace: Arc<str>,
     /// The name without its prefix.
-    pub name: String,
+    pub name: &'t str,
     /// The value.
-    pub value: String,
+    pub value: Cow<'t, str>,
 }
 
-impl Element {
-    /// Reads a document.
-    pub fn parse(bytes: &[u8], limits: Limits) -> Result<Self, Unreadable> {
+impl<'b> Text<'b> {
+    /// Reads bytes that should be a document.
+    pub fn read(bytes: &'b [u8], limits: Limits) -> Result<Self, Unreadable> {
         if bytes.len() > limits.bytes {
             return Err(Unreadable::Limit {
                 what: "bytes",
@@ -57,50 +65,67 @@ impl Element {
         // Pages are in any encoding, and what matters is that it is a page.
         let page = || web_page(&String::from_utf8_lossy(bytes));
         let text = charset::text(bytes).map_err(|why| page().unwrap_or(why))?;
-        let text = text.trim_start_matches(BLANKS);
-        if text.is_empty() {
+        let document = text.trim_start_matches(BLANKS);
+        if document.is_empty() {
             return Err(Unreadable::Empty);
         }
-        if let Some(page) = web_page(text) {
+        if let Some(page) = web_page(document) {
             return Err(page);
         }
-        if !text.starts_with('<') {
+        if !document.starts_with('<') {
             return Err(malformed(0, "text where markup must be"));
         }
-        if !is_plain(text.as_bytes())
-            && let Some((at, _)) = text.char_indices().find(|(_, c)| !is_allowed(*c))
+        if !is_plain(document.as_bytes())
+            && let Some((at, _)) = document.char_indices().find(|(_, c)| !is_allowed(*c))
         {
             return Err(malformed(at, "a character that XML forbids"));
         }
+        Ok(Self { text, limits })
+    }
+
+    /// The root of the document.
+    pub fn root(&self) -> Result<Element<'_>, Unreadable> {
+        let document = self.text.trim_start_matches(BLANKS);
         Tree {
+            document,
             at: 0,
-            limits,
+            limits: self.limits,
             seen: 0,
             scope: Vec::new(),
             none: Arc::from(""),
             open: Vec::new(),
             root: None,
         }
-        .grow(text)
+        .grow()
     }
+}
 
+impl Element<'_> {
     /// Whether this is the element of that name.
     pub fn is(&self, namespace: &str, name: &str) -> bool {
         self.name == name && *self.namespace == *namespace
     }
 
+    /// What to say of a document that is whole, but begins with this element instead of another.
+    pub fn foreign(&self) -> Unreadable {
+        Unreadable::Foreign {
+            root: self.name.to_owned(),
+            namespace: self.namespace.to_string(),
+        }
+    }
+
     /// The elements of one name, in the namespace of this one.
     pub fn all<'e>(&'e self, name: &'e str) -> impl Iterator<Item = &'e Self> {
-        self.children
-            .iter()
-            .filter(move |child| child.is(&self.namespace, name))
+        self.children.iter().filter(move |child| {
+            // Nearly always the very same, which saves to compare texts of 80 characters.
+            let same = Arc::ptr_eq(&child.namespace, &self.namespace);
+            child.name == name && (same || child.namespace == self.namespace)
+        })
     }
 
     /// The first of [`Element::all`].
-    pub fn child(&self, name: &str) -> Option<&Self> {
-        self.children
-            .iter()
-            .find(|child| child.is(&self.namespace, name))
+    pub fn child<'e>(&'e self, name: &'e str) -> Option<&'e Self> {
+        self.all(name).next()
     }
 
     /// The first element of one name in any namespace, for reading what servers answer.
@@ -124,7 +149,7 @@ impl Element {
         self.attributes
             .iter()
             .find(|attribute| attribute.name == name && *attribute.namespace == *namespace)
-            .map(|attribute| attribute.value.as_str())
+            .map(|attribute| &*attribute.value)
     }
 }
 
@@ -190,30 +215,32 @@ fn title(page: &str) -> Option<String> {
 }
 
 /// A document that is being read.
-struct Tree {
+struct Tree<'t> {
+    document: &'t str,
     /// Where the token that is being read ends.
     at: usize,
     limits: Limits,
     /// Elements so far.
     seen: usize,
     /// Declared namespaces, the innermost last: prefix, namespace, and depth of the declaration.
-    scope: Vec<(String, Arc<str>, usize)>,
+    scope: Vec<(&'t str, Arc<str>, usize)>,
     /// No namespace.
     none: Arc<str>,
     /// Elements that are open, the innermost last.
-    open: Vec<Element>,
-    root: Option<Element>,
+    open: Vec<Element<'t>>,
+    root: Option<Element<'t>>,
 }
 
-impl Tree {
-    fn grow(mut self, text: &str) -> Result<Element, Unreadable> {
-        let mut reader = Reader::from_str(text);
+impl<'t> Tree<'t> {
+    fn grow(mut self) -> Result<Element<'t>, Unreadable> {
+        let mut reader = Reader::from_str(self.document);
         reader.config_mut().check_comments = true;
         let mut first = true;
         loop {
             let event = reader.read_event().map_err(|error| {
                 let at = usize::try_from(reader.error_position()).unwrap_or(usize::MAX);
-                self.refused(&error, at, text.get(at..).unwrap_or_default())
+                let rest = self.document.get(at..).unwrap_or_default();
+                self.refused(&error, at, rest)
             })?;
             self.at = usize::try_from(reader.buffer_position()).unwrap_or(usize::MAX);
             match event {
@@ -222,18 +249,18 @@ impl Tree {
                     return Err(self.malformed("a declaration that is not at the start"));
                 }
                 Event::DocType(_) => return Err(Unreadable::DocumentType),
-                Event::Start(start) => self.open(&start)?,
+                Event::Start(start) => self.open(&start, ">")?,
                 Event::Empty(start) => {
-                    self.open(&start)?;
+                    self.open(&start, "/>")?;
                     self.close();
                 }
                 Event::End(_) => self.close(),
-                Event::Text(text) => self.text(&text.xml10_content())?,
+                Event::Text(text) => self.text(text.xml10_content())?,
                 Event::CData(text) => {
                     if self.open.is_empty() {
                         return Err(self.malformed("text outside of the root"));
                     }
-                    self.text(&text.xml10_content())?;
+                    self.text(text.xml10_content())?;
                 }
                 Event::GeneralRef(reference) => {
                     if self.open.is_empty() {
@@ -244,7 +271,7 @@ impl Tree {
                         Ok(None) => predefined(&reference)?,
                         _ => return Err(self.malformed("a reference to no character of XML")),
                     };
-                    self.text(character.encode_utf8(&mut [0; 4]))?;
+                    self.text(Cow::Owned(character.to_string()))?;
                 }
                 Event::Comment(_) | Event::PI(_) => {}
                 Event::Eof => break,
@@ -253,7 +280,7 @@ impl Tree {
         }
         match (self.open.last(), self.root) {
             (Some(inside), _) => Err(Unreadable::Truncated {
-                inside: inside.name.clone(),
+                inside: inside.name.to_owned(),
             }),
             (None, Some(root)) => Ok(root),
             // A declaration, a comment, and then nothing.
@@ -280,7 +307,7 @@ impl Tree {
             _ => false,
         };
         if cut {
-            let inside = self.open.last().map(|element| element.name.clone());
+            let inside = self.open.last().map(|element| element.name.to_owned());
             return Unreadable::Truncated {
                 inside: inside.unwrap_or_default(),
             };
@@ -301,7 +328,8 @@ impl Tree {
         malformed(at, what)
     }
 
-    fn open(&mut self, start: &BytesStart<'_>) -> Result<(), Unreadable> {
+    /// An element begins; `end` is what its tag ends with.
+    fn open(&mut self, start: &BytesStart<'_>, end: &str) -> Result<(), Unreadable> {
         if self.open.is_empty() && self.root.is_some() {
             return Err(self.malformed("a second root"));
         }
@@ -318,8 +346,56 @@ impl Tree {
                 return Err(Unreadable::Limit { what, max });
             }
         }
+        // The same tag, as a part of the document, which the element can borrow from.
+        let to = self.at.saturating_sub(end.len());
+        let tag = self.document.get(to.saturating_sub(start.len())..to);
+        let tag = tag.filter(|tag| *tag == &**start);
+        let tag = tag.ok_or_else(|| self.malformed("a tag that is none"))?;
+        let (name, _) = tag
+            .split_at_checked(start.name().0.len())
+            .unwrap_or((tag, ""));
+        // Most elements have none.
+        let attributes = if name.len() < tag.len() {
+            self.attributes(tag, name.len())?
+        } else {
+            Vec::new()
+        };
+        let (prefix, name) = self.split(name)?;
+        let mut element = Element {
+            namespace: self.bound(prefix)?,
+            name,
+            attributes: Vec::new(),
+            children: Vec::new(),
+            text: Cow::Borrowed(""),
+        };
+        for (name, value) in attributes {
+            let (prefix, name) = self.split(name)?;
+            // An attribute without a prefix is in no namespace.
+            let namespace = match prefix {
+                "" => self.none.clone(),
+                prefix => self.bound(prefix)?,
+            };
+            if element.attribute(&namespace, name).is_some() {
+                return Err(self.malformed("an attribute that is there twice"));
+            }
+            element.attributes.push(Attribute {
+                namespace,
+                name,
+                value,
+            });
+        }
+        self.open.push(element);
+        Ok(())
+    }
+
+    /// The attributes that stand in a tag behind its name; declarations of namespaces take effect.
+    fn attributes(
+        &mut self,
+        tag: &'t str,
+        behind: usize,
+    ) -> Result<Vec<(&'t str, Cow<'t, str>)>, Unreadable> {
         let mut plain = Vec::new();
-        for (count, attribute) in start.attributes().enumerate() {
+        for (count, attribute) in Attributes::new(tag, behind).enumerate() {
             if count >= self.limits.attributes {
                 return Err(Unreadable::Limit {
                     what: "attributes",
@@ -333,7 +409,8 @@ impl Tree {
             let value = attribute
                 .normalized_value(XmlVersion::Implicit1_0)
                 .map_err(|error| self.bad_value(error))?;
-            if !value.chars().all(is_allowed) {
+            // What stands in the document itself was looked at before.
+            if matches!(&value, Cow::Owned(value) if !value.chars().all(is_allowed)) {
                 return Err(self.malformed("a reference to no character of XML"));
             }
             let name = attribute.key.0;
@@ -343,30 +420,7 @@ impl Tree {
                 _ => plain.push((name, value)),
             }
         }
-        let (prefix, name) = self.split(start.name().0)?;
-        let mut element = Element {
-            namespace: self.bound(prefix)?,
-            name: name.to_owned(),
-            ..Element::default()
-        };
-        for (name, value) in plain {
-            let (prefix, name) = self.split(name)?;
-            // An attribute without a prefix is in no namespace.
-            let namespace = match prefix {
-                "" => self.none.clone(),
-                prefix => self.bound(prefix)?,
-            };
-            if element.attribute(&namespace, name).is_some() {
-                return Err(self.malformed("an attribute that is there twice"));
-            }
-            element.attributes.push(Attribute {
-                namespace,
-                name: name.to_owned(),
-                value: value.into_owned(),
-            });
-        }
-        self.open.push(element);
-        Ok(())
+        Ok(plain)
     }
 
     fn bad_value(&self, error: Error) -> Unreadable {
@@ -378,7 +432,7 @@ impl Tree {
         }
     }
 
-    fn declare(&mut self, prefix: &str, namespace: Cow<'_, str>) -> Result<(), Unreadable> {
+    fn declare(&mut self, prefix: &'t str, namespace: Cow<'_, str>) -> Result<(), Unreadable> {
         if prefix == "xmlns"
             || *namespace == *XMLNS
             || (prefix == "xml") != (*namespace == *XML)
@@ -393,12 +447,12 @@ impl Tree {
             });
         }
         self.scope
-            .push((prefix.to_owned(), Arc::from(namespace), self.open.len()));
+            .push((prefix, Arc::from(namespace), self.open.len()));
         Ok(())
     }
 
     fn bound(&self, prefix: &str) -> Result<Arc<str>, Unreadable> {
-        let declared = self.scope.iter().rev().find(|(name, _, _)| name == prefix);
+        let declared = self.scope.iter().rev().find(|(name, _, _)| *name == prefix);
         match declared {
             Some((_, namespace, _)) => Ok(namespace.clone()),
             None if prefix.is_empty() => Ok(self.none.clone()),
@@ -430,9 +484,10 @@ impl Tree {
         }
     }
 
-    fn text(&mut self, text: &str) -> Result<(), Unreadable> {
+    fn text(&mut self, text: Cow<'t, str>) -> Result<(), Unreadable> {
         match self.open.last_mut() {
-            Some(element) => element.text.push_str(text),
+            Some(element) if element.text.is_empty() => element.text = text,
+            Some(element) => element.text.to_mut().push_str(&text),
             None if text.chars().all(|c| BLANKS.contains(&c)) => {}
             None => return Err(self.malformed("text outside of the root")),
         }
@@ -456,9 +511,9 @@ fn predefined(name: &str) -> Result<char, Unreadable> {
 
 /// Names in XML 4, a little wider: outside of ASCII everything that is a letter, a digit or a mark.
 fn is_name(text: &str) -> bool {
-    let start = |c: char| c == '_' || c.is_ascii_alphabetic() || !c.is_ascii();
-    text.starts_with(start)
-        && text
-            .chars()
-            .all(|c| start(c) || c.is_ascii_digit() || matches!(c, '-' | '.'))
+    let may_begin = |byte: u8| byte == b'_' || byte.is_ascii_alphabetic() || !byte.is_ascii();
+    let may_follow = |byte: u8| may_begin(byte) || matches!(byte, b'0'..=b'9' | b'-' | b'.');
+    text.bytes().next().is_some_and(may_begin)
+        // Without an early end, which would cost more than the few bytes behind it.
+        && text.bytes().fold(true, |all, byte| all & may_follow(byte))
 }

@@ -155,16 +155,23 @@ impl Gate {
             .and_then(Scheme::read)
             .filter(|scheme| self.offers(*scheme));
         match scheme {
-            Some(Scheme::Basic) => self.basic(connection, token, from, now).await,
+            Some(Scheme::Basic) => {
+                let digest = self.remembered.digest(&[b"Basic", token]);
+                if let Some(verdict) = self.recalled(&digest, now) {
+                    return verdict;
+                }
+                // What takes longer is kept apart, so that nobody else carries the room for it about.
+                Box::pin(self.basic(connection, token, digest, from, now)).await
+            }
             Some(Scheme::Ntlm) => match decode(token) {
                 Some(token) if is_ntlm(&token) => {
-                    self.ntlm(connection, Wrapping::Ntlm, &token, from, now)
-                        .await
+                    let login = self.ntlm(connection, Wrapping::Ntlm, &token, from, now);
+                    Box::pin(login).await
                 }
                 _ => self.refuse(connection, "not a message of NTLM"),
             },
             Some(Scheme::Negotiate) => match decode(token) {
-                Some(token) => self.negotiate(connection, &token, from, now).await,
+                Some(token) => Box::pin(self.negotiate(connection, &token, from, now)).await,
                 None => self.refuse(connection, "not base64"),
             },
             _ => self.refuse(connection, "a scheme that is not offered"),
@@ -211,17 +218,15 @@ impl Gate {
         }
     }
 
+    /// A login with Basic that is not remembered.
     async fn basic(
         &self,
         connection: &mut Connection,
         token: &[u8],
+        digest: Digest,
         from: IpAddr,
         now: Instant,
     ) -> Verdict {
-        let digest = self.remembered.digest(&[b"Basic", token]);
-        if let Some(verdict) = self.recalled(&digest, now) {
-            return verdict;
-        }
         if let Some(wait) = self.throttle.address(from, now) {
             return Verdict::Throttled(wait);
         }

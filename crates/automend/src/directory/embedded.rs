@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 use automend_core::dn::Dn;
-use automend_core::entry::{Class, Defect, Entry};
+use automend_core::entry::{ATTRIBUTES, Class, Defect, Entry};
 use automend_core::names::{Guid, attribute};
 use automend_core::view::{Answer, Known, Need, View};
 use automend_directory::{Directory, Object, Reading};
@@ -65,7 +65,8 @@ impl Embedded {
     /// Hands every object to `sink`.
     pub(crate) fn everybody(&mut self, sink: &mut impl Owners) -> Result<()> {
         let reading = self.reading()?;
-        for object in reading.subtree(&Dn::root(), automend_directory::Scope::Subtree)? {
+        let everything = reading.subtree(&Dn::root(), automend_directory::Scope::Subtree)?;
+        for object in everything.with_links(ATTRIBUTES) {
             sink.owner(entry(&object?, &mut self.defects))?;
         }
         Ok(())
@@ -79,7 +80,8 @@ impl Embedded {
             if !context.rdn().eq_ignore_ascii_case("CN=Configuration") {
                 continue;
             }
-            for object in reading.subtree(&context, automend_directory::Scope::Subtree)? {
+            let everything = reading.subtree(&context, automend_directory::Scope::Subtree)?;
+            for object in everything.with_links(&[]) {
                 let object = object?;
                 for class in object.values(attribute::OBJECT_CLASS) {
                     if let Some(place) = Place::of(class, &object.dn) {

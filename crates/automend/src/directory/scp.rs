@@ -65,7 +65,8 @@ async fn of_server(live: &Live) -> Result<Vec<Scp>> {
 fn of_embedded(embedded: &Embedded) -> Result<Vec<Scp>> {
     let reading = embedded.reading()?;
     let mut found = Vec::new();
-    for object in reading.subtree(&Dn::root(), automend_directory::Scope::Subtree)? {
+    let everything = reading.subtree(&Dn::root(), automend_directory::Scope::Subtree)?;
+    for object in everything.with_links(&[]) {
         let object = object?;
         if object.holds(attribute::OBJECT_CLASS, CLASS.as_bytes()) && found.len() < MOST {
             let values = |name| texts(object.values(name).iter().map(Vec::as_slice));

@@ -20,6 +20,7 @@ use automend_core::policy::Policy;
 use automend_core::resolve::{LinkState, Request, Resolved, Who};
 use automend_core::settings::{AlternativeMailbox, Outcome};
 use hyper::body::Bytes;
+use prometheus_client::metrics::counter::Counter;
 use serde_json::json;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
@@ -187,7 +188,8 @@ impl Answers {
         let kept = self.memory.find(who);
         let found = match kept.as_ref().filter(|kept| self.holds(kept)) {
             Some(kept) => Ok((Arc::clone(&kept.answer), From::Memory)),
-            None => match (self.look_up(who).await, kept) {
+            // Apart, so that who is answered from memory does not carry the room for it about.
+            None => match (Box::pin(self.look_up(who)).await, kept) {
                 (Ok(answer), _) => Ok((answer, From::Directory)),
                 (Err(_), Some(kept)) => Ok((Arc::clone(&kept.answer), From::LastKnown)),
                 (Err(outage), None) => Err(outage),
@@ -195,10 +197,10 @@ impl Answers {
         };
         if let Ok((answer, from)) = &found {
             let (metrics, from) = (&self.told.metrics, Word(from.word()));
-            metrics.answers.get_or_create(&FromLabels { from }).inc();
+            metrics.answers.of(FromLabels { from }, Counter::inc);
             for code in &answer.skipped {
                 let code = Word(code.as_str());
-                metrics.skipped.get_or_create(&CodeLabels { code }).inc();
+                metrics.skipped.of(CodeLabels { code }, Counter::inc);
             }
         }
         found

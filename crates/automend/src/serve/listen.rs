@@ -56,6 +56,8 @@ pub(crate) struct Stop {
 const HANDSHAKE: u8 = 0x16;
 /// Connections that wait to be taken.
 const BACKLOG: u32 = 4096;
+/// How many headers hyper reads unless it is told a number; told the same one, it takes longer.
+const USUAL_HEADERS: usize = 100;
 /// Streams of one HTTP/2 connection at once.
 const STREAMS: u32 = 64;
 /// What is kept of a stream that the client does not read.
@@ -144,6 +146,7 @@ fn take(stream: TcpStream, peer: SocketAddr, face: Face, service: &Arc<Service>,
     let bound = current.gate.is_connection_bound();
     let line = Line {
         peer,
+        name: peer.to_string(),
         guest,
         login: None,
     };
@@ -228,16 +231,17 @@ async fn first<I, F>(
         let response = answer(request);
         async move { Ok::<_, Infallible>(response.await) }
     });
-    let mut connection = pin!(
-        http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(limits.head_time)
-            .max_headers(limits.headers)
-            .max_buf_size(limits.head.max(8192))
-            // Who has said everything may close that side, and still wait for the answer.
-            .half_close(true)
-            .serve_connection(io, answer)
-    );
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head_time)
+        .max_buf_size(limits.head.max(8192))
+        // Who has said everything may close that side, and still wait for the answer.
+        .half_close(true);
+    if limits.headers != USUAL_HEADERS {
+        builder.max_headers(limits.headers);
+    }
+    let mut connection = pin!(builder.serve_connection(io, answer));
     tokio::select! {
         // How a connection ended is the client's matter.
         _ = connection.as_mut() => return,

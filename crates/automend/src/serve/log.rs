@@ -7,17 +7,18 @@
 //! Invariant: no header, no body and no query of a request is in it, so no secret; what a client wrote is
 //! cut off at a bound.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use jiff::Timestamp;
 use prometheus_client::metrics::counter::Counter;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
@@ -30,9 +31,16 @@ pub(crate) struct Log {
     hurry: Notify,
     /// The file, or standard error.
     path: Option<PathBuf>,
-    sink: Mutex<Option<File>>,
-    recent: Mutex<VecDeque<Arc<str>>>,
+    sink: Mutex<Sink>,
+    recent: Mutex<VecDeque<String>>,
     dropped: Counter,
+}
+
+#[derive(Default)]
+struct Sink {
+    file: Option<File>,
+    /// Takes the place of the lines that are being written.
+    spare: Vec<u8>,
 }
 
 #[derive(Default)]
@@ -44,13 +52,14 @@ struct Pending {
 /// A turn, as the log tells it.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Turn {
+pub(crate) struct Turn<'a> {
     /// When it began.
-    pub time: String,
+    #[serde(serialize_with = "as_text")]
+    pub time: Timestamp,
     /// `turn`.
     pub event: &'static str,
     /// Who asked, by address.
-    pub peer: Option<SocketAddr>,
+    pub peer: &'a str,
     /// `HTTP/1.1`, and so on.
     pub http: &'static str,
     /// The face: `pox`, `soap`, and so on.
@@ -63,16 +72,16 @@ pub(crate) struct Turn {
     pub outcome: &'static str,
     /// Who logged in.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub user: Option<String>,
+    pub user: Option<&'a str>,
     /// About whom it was.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub asked: Option<String>,
+    pub asked: Option<Cow<'a, str>>,
     /// The POX error code, where the outcome is a fault.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fault: Option<u32>,
     /// Why, where there is more to say than the client is told.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub why: Option<String>,
+    pub why: Option<Cow<'a, str>>,
     /// Owners that were left out.
     #[serde(skip_serializing_if = "is_zero")]
     pub skipped: usize,
@@ -85,7 +94,11 @@ pub(crate) struct Turn {
     pub micros: u64,
     /// `User-Agent`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub agent: Option<String>,
+    pub agent: Option<Cow<'a, str>>,
+}
+
+fn as_text<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(time)
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
@@ -101,6 +114,10 @@ const RECENT: usize = 200;
 const PAUSE: Duration = Duration::from_millis(100);
 /// Characters of a text that a client chose.
 const MOST_TEXT: usize = 320;
+/// Bytes of nearly every line.
+const LINE: usize = 512;
+/// What is kept of the memory for lines once they are written.
+const SPARE: usize = 1 << 20;
 
 impl Log {
     /// Opens the log.
@@ -127,21 +144,27 @@ impl Log {
             .append(true)
             .open(path)
             .with_context(|| format!("opening the log {}", path.display()))?;
-        *self.sink.lock().unwrap_or_else(PoisonError::into_inner) = Some(file);
+        let mut sink = self.sink.lock().unwrap_or_else(PoisonError::into_inner);
+        sink.file = Some(file);
         Ok(())
     }
 
     /// Tells of a turn.
-    pub(crate) fn turn(&self, turn: &Turn) {
-        let Ok(line) = serde_json::to_string(turn) else {
+    pub(crate) fn turn(&self, turn: &Turn<'_>) {
+        let mut line = Vec::with_capacity(LINE);
+        if serde_json::to_writer(&mut line, turn).is_err() {
+            return;
+        }
+        let Ok(line) = String::from_utf8(line) else {
             return;
         };
         self.push(&line);
-        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        if recent.len() >= RECENT {
-            recent.pop_front();
-        }
-        recent.push_back(line.into());
+        let _oldest = {
+            let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+            recent.push_back(line);
+            // Freed where nobody waits for the lock.
+            (recent.len() > RECENT).then(|| recent.pop_front())
+        };
     }
 
     /// Tells of something that happened.
@@ -157,7 +180,7 @@ impl Log {
     /// The last turns as a JSON array, the newest last.
     pub(crate) fn recent(&self) -> String {
         let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        let lines: Vec<&str> = recent.iter().map(AsRef::as_ref).collect();
+        let lines: Vec<&str> = recent.iter().map(String::as_str).collect();
         format!("[{}]", lines.join(",\n"))
     }
 
@@ -187,30 +210,40 @@ impl Log {
         // Held while writing, so that two writers keep the order of lines.
         let mut sink = self.sink.lock().unwrap_or_else(PoisonError::into_inner);
         let mut taken = {
+            let mut empty = Pending {
+                bytes: std::mem::take(&mut sink.spare),
+                dropped: 0,
+            };
             let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
-            std::mem::take(&mut *pending)
+            std::mem::swap(&mut *pending, &mut empty);
+            empty
         };
         if taken.dropped > 0 {
             let line = json!({ "time": clock::now().to_string(), "event": "log-dropped", "lines": taken.dropped });
             taken.bytes.extend_from_slice(line.to_string().as_bytes());
             taken.bytes.push(b'\n');
         }
-        if taken.bytes.is_empty() {
-            return;
+        if !taken.bytes.is_empty() {
+            // There is nobody to tell that the log cannot be written.
+            let _ = match &mut sink.file {
+                Some(file) => file.write_all(&taken.bytes),
+                None => std::io::stderr().lock().write_all(&taken.bytes),
+            };
         }
-        // There is nobody to tell that the log cannot be written.
-        let _ = match sink.as_mut() {
-            Some(file) => file.write_all(&taken.bytes),
-            None => std::io::stderr().lock().write_all(&taken.bytes),
-        };
+        taken.bytes.clear();
+        taken.bytes.shrink_to(SPARE);
+        sink.spare = taken.bytes;
     }
 }
 
 /// A text that a client chose, for the log.
-pub(crate) fn bounded(text: &str) -> String {
+pub(crate) fn bounded(text: &str) -> Cow<'_, str> {
+    if text.len() <= MOST_TEXT {
+        return Cow::Borrowed(text);
+    }
     match text.char_indices().nth(MOST_TEXT) {
-        Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
-        None => text.to_owned(),
+        Some((at, _)) => Cow::Owned(format!("{}…", text.get(..at).unwrap_or_default())),
+        None => Cow::Borrowed(text),
     }
 }
 

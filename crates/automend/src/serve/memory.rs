@@ -9,7 +9,7 @@
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
-use std::hash::{BuildHasher, Hash, RandomState};
+use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher, RandomState};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock};
 
@@ -24,7 +24,8 @@ pub(crate) struct Memory<K, V> {
 
 #[derive(Debug)]
 struct Shard<K, V> {
-    places: HashMap<K, usize>,
+    /// Where the entry with a key of this hash is. Of two keys with one hash the later stays.
+    places: HashMap<u64, usize, BuildHasherDefault<AsItIs>>,
     entries: Vec<Option<Entry<K, V>>>,
     free: Vec<usize>,
     hand: usize,
@@ -33,15 +34,36 @@ struct Shard<K, V> {
 
 #[derive(Debug)]
 struct Entry<K, V> {
+    hash: u64,
     key: K,
     value: V,
     weight: usize,
     asked: AtomicBool,
 }
 
+/// The hash of what is a hash already.
+#[derive(Debug, Default)]
+struct AsItIs(u64);
+
+impl Hasher for AsItIs {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 const SHARDS: usize = 16;
 
-impl<K: Clone + Eq + Hash, V: Clone> Memory<K, V> {
+impl<K: Eq + Hash, V: Clone> Memory<K, V> {
     /// A map for entries of this weight altogether.
     pub(crate) fn new(capacity: usize) -> Self {
         Self {
@@ -57,9 +79,13 @@ impl<K: Clone + Eq + Hash, V: Clone> Memory<K, V> {
         K: Borrow<Q>,
         Q: Eq + Hash + ?Sized,
     {
-        let shard = self.shard(key)?;
+        let hash = self.hasher.hash_one(key);
+        let shard = self.shard(hash)?;
         let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
-        let entry = shard.entries.get(*shard.places.get(key)?)?.as_ref()?;
+        let entry = shard.entries.get(*shard.places.get(&hash)?)?.as_ref()?;
+        if entry.key.borrow() != key {
+            return None;
+        }
         // A write only where there is something to change, so that readers share the line.
         if !entry.asked.load(Ordering::Relaxed) {
             entry.asked.store(true, Ordering::Relaxed);
@@ -69,11 +95,12 @@ impl<K: Clone + Eq + Hash, V: Clone> Memory<K, V> {
 
     /// Keeps a value; an earlier one of the same key is forgotten.
     pub(crate) fn keep(&self, key: K, value: V, weight: usize) {
-        let Some(shard) = self.shard(&key) else {
+        let hash = self.hasher.hash_one(&key);
+        let Some(shard) = self.shard(hash) else {
             return;
         };
         let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
-        shard.forget(&key);
+        shard.forget(hash);
         if weight > self.capacity {
             return;
         }
@@ -81,6 +108,7 @@ impl<K: Clone + Eq + Hash, V: Clone> Memory<K, V> {
             shard.make_room();
         }
         shard.put(Entry {
+            hash,
             key,
             value,
             weight,
@@ -88,17 +116,16 @@ impl<K: Clone + Eq + Hash, V: Clone> Memory<K, V> {
         });
     }
 
-    fn shard<Q: Hash + ?Sized>(&self, key: &Q) -> Option<&RwLock<Shard<K, V>>> {
-        // The high bits: the map inside uses the low ones of a hash of its own.
-        let at = self.hasher.hash_one(key) >> 32;
-        self.shards.get(usize::try_from(at).ok()? % SHARDS)
+    fn shard(&self, hash: u64) -> Option<&RwLock<Shard<K, V>>> {
+        // Neither the lowest nor the highest bits: the map inside uses those.
+        self.shards.get(usize::try_from(hash >> 32).ok()? % SHARDS)
     }
 }
 
 impl<K, V> Default for Shard<K, V> {
     fn default() -> Self {
         Self {
-            places: HashMap::new(),
+            places: HashMap::default(),
             entries: Vec::new(),
             free: Vec::new(),
             hand: 0,
@@ -107,9 +134,9 @@ impl<K, V> Default for Shard<K, V> {
     }
 }
 
-impl<K: Clone + Eq + Hash, V> Shard<K, V> {
+impl<K, V> Shard<K, V> {
     fn put(&mut self, entry: Entry<K, V>) {
-        let (key, weight) = (entry.key.clone(), entry.weight);
+        let (hash, weight) = (entry.hash, entry.weight);
         let place = self.free.pop().unwrap_or_else(|| {
             self.entries.push(None);
             self.entries.len() - 1
@@ -117,12 +144,12 @@ impl<K: Clone + Eq + Hash, V> Shard<K, V> {
         if let Some(slot) = self.entries.get_mut(place) {
             *slot = Some(entry);
             self.held += weight;
-            self.places.insert(key, place);
+            self.places.insert(hash, place);
         }
     }
 
-    fn forget(&mut self, key: &K) {
-        if let Some(place) = self.places.remove(key) {
+    fn forget(&mut self, hash: u64) {
+        if let Some(place) = self.places.remove(&hash) {
             self.empty(place);
         }
     }
@@ -130,7 +157,7 @@ impl<K: Clone + Eq + Hash, V> Shard<K, V> {
     fn empty(&mut self, place: usize) {
         if let Some(entry) = self.entries.get_mut(place).and_then(Option::take) {
             self.held -= entry.weight;
-            self.places.remove(&entry.key);
+            self.places.remove(&entry.hash);
             self.free.push(place);
         }
     }

@@ -3,10 +3,13 @@
 //! Invariant: no label holds anything that a client chose, so their number has a bound; a metric is never
 //! waited for.
 
+use std::hash::Hash;
+use std::sync::OnceLock;
+
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::family::{Family, MetricConstructor};
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
@@ -16,17 +19,17 @@ use prometheus_client::registry::{Registry, Unit};
 pub(crate) struct Metrics {
     registry: Registry,
     /// Requests that were answered.
-    pub turns: Family<TurnLabels, Counter>,
+    pub turns: Words<TurnLabels, Counter>,
     /// How long they took.
-    pub seconds: Family<RouteLabels, Histogram, fn() -> Histogram>,
+    pub seconds: Words<RouteLabels, Histogram, fn() -> Histogram>,
     /// Connections at the moment.
     pub connections: Gauge,
     /// Connections that were not taken.
     pub refused: Family<WhyLabels, Counter>,
     /// Owners that were left out of an answer.
-    pub skipped: Family<CodeLabels, Counter>,
+    pub skipped: Words<CodeLabels, Counter>,
     /// Where answers came from.
-    pub answers: Family<FromLabels, Counter>,
+    pub answers: Words<FromLabels, Counter>,
     /// Servers of the directory: 1 is up.
     pub directory_up: Family<ServerLabels, Gauge>,
     /// Questions that a server failed.
@@ -34,7 +37,7 @@ pub(crate) struct Metrics {
     /// Whether answers come from memory because no server answers.
     pub degraded: Gauge,
     /// Logins.
-    pub logins: Family<LoginLabels, Counter>,
+    pub logins: Words<LoginLabels, Counter>,
     /// Lines of the log that were dropped.
     pub log_dropped: Counter,
     /// Times the configuration was read again.
@@ -99,6 +102,46 @@ pub(crate) struct ResultLabels {
     pub result: Word,
 }
 
+/// A family by words of this program, for what is counted at every turn: the first members that are asked
+/// for are found again without a lock and without a hash.
+#[derive(Debug)]
+pub(crate) struct Words<L, M, C = fn() -> M> {
+    family: Family<L, M, C>,
+    first: [OnceLock<(L, M)>; FIRST],
+}
+
+/// Members that are found at once.
+const FIRST: usize = 16;
+
+impl<L: Clone + Eq + Hash, M: Clone, C: MetricConstructor<M>> Words<L, M, C> {
+    fn of_family(family: Family<L, M, C>) -> Self {
+        Self {
+            family,
+            first: [const { OnceLock::new() }; FIRST],
+        }
+    }
+
+    /// Does something to the member of these labels.
+    pub(crate) fn of<T>(&self, labels: L, act: impl FnOnce(&M) -> T) -> T {
+        for place in &self.first {
+            let (known, member) = place.get_or_init(|| {
+                let member = self.family.get_or_create(&labels).clone();
+                (labels.clone(), member)
+            });
+            if *known == labels {
+                return act(member);
+            }
+        }
+        act(&self.family.get_or_create(&labels))
+    }
+}
+
+impl<L: Clone + Eq + Hash, M: Clone + Default> Default for Words<L, M> {
+    fn default() -> Self {
+        Self::of_family(Family::new_with_constructor(M::default))
+    }
+}
+
 /// A word of this program.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(crate) struct Word(pub &'static str);
@@ -118,16 +161,16 @@ impl Default for Metrics {
     fn default() -> Self {
         let mut metrics = Self {
             registry: Registry::with_prefix("automend"),
-            turns: Family::default(),
-            seconds: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
+            turns: Words::default(),
+            seconds: Words::of_family(Family::new_with_constructor(|| Histogram::new(BUCKETS))),
             connections: Gauge::default(),
             refused: Family::default(),
-            skipped: Family::default(),
-            answers: Family::default(),
+            skipped: Words::default(),
+            answers: Words::default(),
             directory_up: Family::default(),
             directory_failures: Family::default(),
             degraded: Gauge::default(),
-            logins: Family::default(),
+            logins: Words::default(),
             log_dropped: Counter::default(),
             reloads: Family::default(),
         };
@@ -135,13 +178,13 @@ impl Default for Metrics {
         registry.register(
             "turns",
             "Requests, by face and outcome",
-            metrics.turns.clone(),
+            metrics.turns.family.clone(),
         );
         registry.register_with_unit(
             "turn",
             "Time from the request's head to its answer",
             Unit::Seconds,
-            metrics.seconds.clone(),
+            metrics.seconds.family.clone(),
         );
         registry.register(
             "connections",
@@ -156,12 +199,12 @@ impl Default for Metrics {
         registry.register(
             "skipped_owners",
             "Owners left out of an answer, by finding code",
-            metrics.skipped.clone(),
+            metrics.skipped.family.clone(),
         );
         registry.register(
             "answers",
             "Answers about users, by where they came from",
-            metrics.answers.clone(),
+            metrics.answers.family.clone(),
         );
         registry.register(
             "directory_up",
@@ -178,7 +221,8 @@ impl Default for Metrics {
             "1 while no server of the directory answers",
             metrics.degraded.clone(),
         );
-        registry.register("logins", "Logins, by result", metrics.logins.clone());
+        let logins = metrics.logins.family.clone();
+        registry.register("logins", "Logins, by result", logins);
         registry.register(
             "log_lines_dropped",
             "Lines of the log that could not be written in time",
@@ -210,16 +254,11 @@ mod tests {
     #[test]
     fn every_number_has_a_name_and_a_word_of_help() {
         let metrics = Metrics::default();
-        metrics
-            .skipped
-            .get_or_create(&CodeLabels {
-                code: Word("AM101"),
-            })
-            .inc();
-        metrics
-            .seconds
-            .get_or_create(&RouteLabels { route: Word("pox") })
-            .observe(0.002);
+        let code = Word("AM101");
+        metrics.skipped.of(CodeLabels { code }, Counter::inc);
+        let route = Word("pox");
+        let observe = |histogram: &Histogram| histogram.observe(0.002);
+        metrics.seconds.of(RouteLabels { route }, observe);
         let text = metrics.text();
         assert!(
             text.contains("automend_skipped_owners_total{code=\"AM101\"} 1"),

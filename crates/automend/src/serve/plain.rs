@@ -8,15 +8,13 @@
 
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use hyper::header::{HeaderValue, LOCATION, USER_AGENT};
+use hyper::header::{HeaderValue, LOCATION};
 use hyper::{Method, Request, Response, StatusCode};
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
-use super::log::{Turn, bounded};
 use super::route::Route;
-use super::turn::{Asked, Body, Line, Reply, http, method};
+use super::turn::{Asked, Body, Line, Opening, Reply};
 use super::{Current, Service, faces};
-use crate::clock;
 
 /// Answers a request.
 pub(crate) async fn turn(
@@ -24,25 +22,9 @@ pub(crate) async fn turn(
     line: &Line,
     request: Request<Incoming>,
 ) -> Response<Body> {
-    let began = Instant::now();
+    let opening = Opening::of(&request);
     let current = service.current();
     let route = Route::of(request.uri().path());
-    let told = Turn {
-        time: clock::now().to_string(),
-        event: "turn",
-        peer: Some(line.peer),
-        http: http(request.version()),
-        method: method(request.method()),
-        route: match route {
-            Some(_) => "plain",
-            None => "none",
-        },
-        agent: request
-            .headers()
-            .get(USER_AGENT)
-            .map(|agent| bounded(&String::from_utf8_lossy(agent.as_bytes()))),
-        ..Turn::default()
-    };
     let reply = match line
         .guest
         .ask(&current.settings.limits.allowance, service.uptime())
@@ -50,7 +32,8 @@ pub(crate) async fn turn(
         Err(wait) => super::turn::throttled(wait, "too-often"),
         Ok(()) => answer(&current, request, route).await,
     };
-    service.finish(told, reply, began)
+    let word = if route.is_some() { "plain" } else { "none" };
+    service.finish(line, &opening, word, reply)
 }
 
 async fn answer(current: &Current, request: Request<Incoming>, route: Option<Route>) -> Reply {

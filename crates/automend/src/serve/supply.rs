@@ -217,7 +217,8 @@ impl Store {
         for context in reading.naming_contexts()? {
             let whole = context.rdn().eq_ignore_ascii_case("CN=Configuration");
             let most = if whole { usize::MAX } else { SAMPLE };
-            for object in reading.subtree(&context, Scope::Subtree)?.take(most) {
+            let everything = reading.subtree(&context, Scope::Subtree)?;
+            for object in everything.with_links(&[]).take(most) {
                 let object = object?;
                 for name in object.values(ACCEPTED_DOMAIN_NAME) {
                     found.extend(accepted(&String::from_utf8_lossy(name)));

@@ -8,10 +8,13 @@
 //! in it unescaped; no answer tells who exists to somebody who has not logged in.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use automend_autodiscover::schema::content;
+use futures_util::poll;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::header::{
@@ -20,11 +23,13 @@ use hyper::header::{
 };
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode, Version};
+use jiff::Timestamp;
+use prometheus_client::metrics::counter::Counter;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::addresses::Guest;
-use super::log::{Turn, bounded};
+use super::log::{self, bounded};
 use super::metrics::{LoginLabels, RouteLabels, TurnLabels, Word};
 use super::route::Route;
 use super::{Current, Service, faces};
@@ -38,10 +43,21 @@ pub(crate) type Body = Full<Bytes>;
 pub(crate) struct Line {
     /// Who is at the other end.
     pub peer: SocketAddr,
+    /// The same for the log.
+    pub name: String,
     /// Counts the connection, and how often its address asks.
     pub guest: Guest,
     /// The login that is bound to the connection; HTTP/2 has none, as its turns are mixed.
     pub login: Option<Mutex<auth::Connection>>,
+}
+
+/// What the log says of a request.
+pub(crate) struct Opening {
+    began: Instant,
+    time: Timestamp,
+    http: &'static str,
+    method: &'static str,
+    agent: Option<HeaderValue>,
 }
 
 /// A response, and what the log says of it.
@@ -53,7 +69,7 @@ pub(crate) struct Reply {
     /// About whom it was.
     pub asked: Option<String>,
     /// Who logged in.
-    pub user: Option<String>,
+    pub user: Option<Arc<Account>>,
     /// The POX error code.
     pub fault: Option<u32>,
     /// Why, where the client is not told.
@@ -73,6 +89,9 @@ pub(crate) struct Asked {
     /// The face.
     pub route: Route,
 }
+
+/// As many headers as nearly every answer has.
+const HEADERS: usize = 8;
 
 /// Why a body could not be read.
 enum BodyTrouble {
@@ -105,6 +124,7 @@ impl Reply {
         let mut response = Response::new(Full::new(body.into()));
         *response.status_mut() = status;
         let headers = response.headers_mut();
+        headers.reserve(HEADERS);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("private"));
         Self {
@@ -155,23 +175,10 @@ pub(crate) async fn turn(
     line: &Line,
     request: Request<Incoming>,
 ) -> Response<Body> {
-    let began = Instant::now();
+    let opening = Opening::of(&request);
     let current = service.current();
-    let mut told = Turn {
-        time: clock::now().to_string(),
-        event: "turn",
-        peer: Some(line.peer),
-        http: http(request.version()),
-        method: method(request.method()),
-        agent: request
-            .headers()
-            .get(USER_AGENT)
-            .map(|agent| bounded(&String::from_utf8_lossy(agent.as_bytes()))),
-        ..Turn::default()
-    };
     let (head, body) = request.into_parts();
     let route = Route::of(head.uri.path());
-    told.route = Route::word(route);
     let reply = match line
         .guest
         .ask(&current.settings.limits.allowance, service.uptime())
@@ -179,34 +186,76 @@ pub(crate) async fn turn(
         Err(wait) => throttled(wait, "too-often").closing(),
         Ok(()) => answer(&current, line, head, body, route).await,
     };
-    service.finish(told, reply, began)
+    service.finish(line, &opening, Route::word(route), reply)
+}
+
+impl Opening {
+    pub(super) fn of(request: &Request<Incoming>) -> Self {
+        Self {
+            began: Instant::now(),
+            time: clock::now(),
+            http: http(request.version()),
+            method: method(request.method()),
+            agent: request.headers().get(USER_AGENT).cloned(),
+        }
+    }
 }
 
 impl Service {
-    pub(super) fn finish(&self, mut told: Turn, reply: Reply, began: Instant) -> Response<Body> {
-        let took = began.elapsed();
-        let (route, outcome) = (Word(told.route), Word(reply.outcome));
-        self.metrics
-            .turns
-            .get_or_create(&TurnLabels { route, outcome })
-            .inc();
+    /// Counts and logs a turn.
+    pub(super) fn finish(
+        &self,
+        line: &Line,
+        opening: &Opening,
+        route: &'static str,
+        reply: Reply,
+    ) -> Response<Body> {
+        let took = opening.began.elapsed();
+        let outcome = Word(reply.outcome);
+        let labels = TurnLabels {
+            route: Word(route),
+            outcome,
+        };
+        self.metrics.turns.of(labels, Counter::inc);
+        let labels = RouteLabels { route: Word(route) };
+        let seconds = took.as_secs_f64();
         self.metrics
             .seconds
-            .get_or_create(&RouteLabels { route })
-            .observe(took.as_secs_f64());
-        told.status = reply.response.status().as_u16();
-        told.outcome = reply.outcome;
-        told.user = reply.user;
-        told.asked = reply.asked.as_deref().map(bounded);
-        told.fault = reply.fault;
-        told.why = reply.why.as_deref().map(bounded);
-        told.skipped = reply.skipped;
-        told.from = reply.from;
-        told.bytes = usize::try_from(reply.response.body().size_hint().lower()).unwrap_or(0);
-        told.micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        self.log.turn(&told);
+            .of(labels, |histogram| histogram.observe(seconds));
+        let agent = opening
+            .agent
+            .as_ref()
+            .map(|agent| String::from_utf8_lossy(agent.as_bytes()));
+        self.log.turn(&log::Turn {
+            time: opening.time,
+            event: "turn",
+            peer: &line.name,
+            http: opening.http,
+            route,
+            method: opening.method,
+            status: reply.response.status().as_u16(),
+            outcome: reply.outcome,
+            user: reply.user.as_ref().map(|account| account.name.as_str()),
+            asked: reply.asked.as_deref().map(bounded),
+            fault: reply.fault,
+            why: reply.why.as_deref().map(bounded),
+            skipped: reply.skipped,
+            from: reply.from,
+            bytes: usize::try_from(reply.response.body().size_hint().lower()).unwrap_or(0),
+            micros: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+            agent: agent.as_deref().map(bounded),
+        });
         reply.response
     }
+}
+
+/// Waits for no longer than `limit`. What is ready at once needs no clock, and that is nearly everything.
+async fn within<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    if let Poll::Ready(done) = poll!(future.as_mut()) {
+        return Some(done);
+    }
+    timeout(limit, future).await.ok()
 }
 
 async fn answer(
@@ -217,19 +266,17 @@ async fn answer(
     route: Option<Route>,
 ) -> Reply {
     let limits = &current.settings.limits;
-    let body = match timeout(limits.body_time, read(body, limits.body)).await {
-        Ok(Ok(body)) => body,
-        Ok(Err(trouble)) => return unread(&trouble),
-        Err(_) => return unread(&BodyTrouble::TooSlow),
+    let body = match within(limits.body_time, read(body, limits.body)).await {
+        Some(Ok(body)) => body,
+        Some(Err(trouble)) => return unread(&trouble),
+        None => return unread(&BodyTrouble::TooSlow),
     };
     let Some(route) = route else {
         return Reply::text(StatusCode::NOT_FOUND, NOTHING_HERE, "not-found");
     };
     let asked = Asked { head, body, route };
-    match timeout(limits.answer_time, faced(current, line, &asked)).await {
-        Ok(reply) => reply,
-        Err(_) => Reply::unavailable("the answer took too long".to_owned()),
-    }
+    let reply = within(limits.answer_time, faced(current, line, &asked)).await;
+    reply.unwrap_or_else(|| Reply::unavailable("the answer took too long".to_owned()))
 }
 
 /// Hands the request to its face.
@@ -311,7 +358,7 @@ async fn behind_the_gate(current: &Current, line: &Line, asked: &Asked) -> Reply
     };
     current.login("good");
     let mut reply = admitted(current, &account, asked).await;
-    reply.user = Some(account.name.clone());
+    reply.user = Some(account);
     if let Some(proof) = proof.and_then(|proof| HeaderValue::try_from(proof).ok()) {
         reply = reply.with(WWW_AUTHENTICATE, proof);
     }
@@ -324,7 +371,7 @@ async fn admitted(current: &Current, account: &Arc<Account>, asked: &Asked) -> R
         (Route::Soap, &Method::GET) => {
             Reply::new(StatusCode::OK, HTML, current.page.clone(), "page")
         }
-        (Route::Soap, _) => faces::soap(current, account, asked).await,
+        (Route::Soap, _) => Box::pin(faces::soap(current, account, asked)).await,
         // A GET has no body that could name anybody, so it is refused as Exchange does.
         (_, &Method::GET) => faces::invalid(current),
         _ => faces::pox(current, account, asked).await,
@@ -357,7 +404,7 @@ impl Current {
         let labels = LoginLabels {
             result: Word(result),
         };
-        self.metrics.logins.get_or_create(&labels).inc();
+        self.metrics.logins.of(labels, Counter::inc);
     }
 }
 
@@ -438,7 +485,7 @@ const MOMENTS: u32 = 10;
 const HTML: &str = "text/html; charset=utf-8";
 const NOTHING_HERE: &str = "Nothing is here. Autodiscover is at /autodiscover/autodiscover.xml and /autodiscover/autodiscover.svc.\n";
 
-pub(super) fn http(version: Version) -> &'static str {
+fn http(version: Version) -> &'static str {
     match version {
         Version::HTTP_09 => "HTTP/0.9",
         Version::HTTP_10 => "HTTP/1.0",
@@ -448,7 +495,7 @@ pub(super) fn http(version: Version) -> &'static str {
     }
 }
 
-pub(super) fn method(method: &Method) -> &'static str {
+fn method(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
         Method::HEAD => "HEAD",
@@ -471,4 +518,18 @@ pub(crate) fn host(head: &Parts) -> Option<&str> {
             host
         }
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A turn is moved to where it is polled, so what it may need once in a while is kept apart from it.
+    #[test]
+    fn a_turn_is_small() {
+        fn size<F>(_: fn(&'static Service, &'static Line, Request<Incoming>) -> F) -> usize {
+            size_of::<F>()
+        }
+        assert!(size(turn) < 4096, "{} bytes", size(turn));
+    }
 }

@@ -8,7 +8,7 @@
 //! how a healthy server answers it.
 
 use automend_autodiscover::reading::{Alternative, Unreadable};
-use automend_autodiscover::xml::{Element, Limits};
+use automend_autodiscover::xml::{Element, Limits, Text};
 use automend_autodiscover::{pox, schema, soap, v2};
 use automend_core::discovery::{Answer, Dialect};
 use automend_core::names::SmtpAddress;
@@ -67,7 +67,8 @@ pub(crate) enum Service {
 /// The service at a URL; a request is known by its body, too, wherever it is sent.
 pub(crate) fn service(url: &str, request: &[u8]) -> Option<Service> {
     of_path(path(url)).or_else(|| {
-        let root = Element::parse(request, Limits::REQUEST).ok()?;
+        let text = Text::read(request, Limits::REQUEST).ok()?;
+        let root = text.root().ok()?;
         if root.name == "Autodiscover" && root.any("Request").is_some() {
             return Some(Service::Pox);
         }
@@ -283,9 +284,10 @@ fn silent(turn: &Turn, probe: bool) -> Outcome {
 
 /// What kind of client asked; where the request does not tell, the answer does.
 fn dialect(turn: &Turn) -> Dialect {
-    let mobile = match Element::parse(&turn.request.body, Limits::REQUEST) {
-        Ok(root) => *root.namespace == *schema::pox::MOBILESYNC_REQUEST,
-        Err(_) => pox::read(&turn.response.body)
+    let text = Text::read(&turn.request.body, Limits::REQUEST);
+    let mobile = match text.as_ref().map(Text::root) {
+        Ok(Ok(root)) => *root.namespace == *schema::pox::MOBILESYNC_REQUEST,
+        _ => pox::read(&turn.response.body)
             .is_ok_and(|(answer, _)| answer.dialect == pox::Dialect::MobileSync),
     };
     if mobile {
@@ -362,8 +364,9 @@ pub(crate) fn why_no_answer(turn: &Turn, service: Service) -> Option<Unreadable>
 
 /// The service that a saved answer is of.
 pub(crate) fn bare_service(body: &[u8]) -> Service {
-    match Element::parse(body, Limits::ANSWER) {
-        Ok(root) if root.name == "Envelope" => Service::Soap,
+    let text = Text::read(body, Limits::ANSWER);
+    match text.as_ref().map(Text::root) {
+        Ok(Ok(root)) if root.name == "Envelope" => Service::Soap,
         _ => Service::Pox,
     }
 }
@@ -385,7 +388,8 @@ fn asked(service: Service, turn: &Turn) -> Vec<Asked> {
 }
 
 fn pox_asked(body: &[u8]) -> Option<Asked> {
-    let root = Element::parse(body, Limits::REQUEST).ok()?;
+    let text = Text::read(body, Limits::REQUEST).ok()?;
+    let root = text.root().ok()?;
     let request = root
         .any("Request")
         .filter(|_| root.name == "Autodiscover")?;
@@ -403,7 +407,8 @@ fn pox_asked(body: &[u8]) -> Option<Asked> {
 }
 
 fn soap_asked(body: &[u8]) -> Vec<Asked> {
-    let Ok(root) = Element::parse(body, Limits::REQUEST) else {
+    let text = Text::read(body, Limits::REQUEST);
+    let Ok(Ok(root)) = text.as_ref().map(Text::root) else {
         return Vec::new();
     };
     let users = root.any("Body").and_then(|body| body.children.first());
