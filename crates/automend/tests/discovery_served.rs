@@ -20,7 +20,18 @@ fn serve(policy: &str) -> Served {
 /// Tests the service as `user`, with the company's directory beside it.
 #[track_caller]
 fn test(served: &Served, user: &str, protocol: &str, login: &str) -> (Run, Value) {
-    let bench = Bench::new();
+    test_on(&Bench::new(), served, user, protocol, login)
+}
+
+/// The same in a folder where more of it is wanted: what was said to the service, as a HAR and as a log.
+#[track_caller]
+fn test_on(
+    bench: &Bench,
+    served: &Served,
+    user: &str,
+    protocol: &str,
+    login: &str,
+) -> (Run, Value) {
     bench
         .file("password", format!("{PASSWORD}\n"))
         .file("contoso.ldif", CONTOSO);
@@ -43,6 +54,10 @@ fn test(served: &Served, user: &str, protocol: &str, login: &str) -> (Run, Value
         "--directory",
         "contoso.ldif",
         "--follow",
+        "--har",
+        "turns.har",
+        "--log",
+        "turns.log",
         "--format",
         "json",
     ]);
@@ -102,6 +117,26 @@ fn a_stale_link_hurts_nobody_when_healthy_and_what_is_offered_is_answered() {
             ["Delegate Info ok", "Delegate Room Aspen ok"],
             "{run}"
         );
+    }
+}
+
+#[test]
+fn what_a_test_writes_down_is_told_in_the_same_words_by_trace() {
+    let served = serve("faithful");
+    for (protocol, login) in WAYS {
+        let bench = Bench::new();
+        let (run, report) = test_on(&bench, &served, "alice@contoso.com", protocol, login);
+        run.exits(1);
+        for file in ["turns.har", "turns.log"] {
+            let run = bench.automend(&["trace", file, "--format", "json"]);
+            let run = run.exits(1);
+            let told = run.json();
+            let user = &told["users"][0];
+            assert_eq!(user["address"], "alice@contoso.com", "{run}");
+            assert_eq!(user["verdict"], report["verdict"], "{run}");
+            assert_eq!(user["cause"], report["cause"], "{run}");
+            assert_eq!(told["defects"], Value::Array(Vec::new()), "{run}");
+        }
     }
 }
 
