@@ -4,7 +4,8 @@
 //!
 //! Invariant: only what works is offered; a challenge has one scheme a line, and no Digest ever. What was
 //! remembered is asked first, so that a throttle hurts nobody who is logged in. A challenge of NTLM is
-//! answered once, on its own connection.
+//! answered once, on its own connection. A password on its way to the directory is counted however it ends,
+//! and whether its client waits for that or not.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -136,7 +137,7 @@ impl Gate {
 
     /// Decides about a request by its `Authorization` header, if it has one.
     pub(crate) async fn admit(
-        &self,
+        self: &Arc<Self>,
         connection: &mut Connection,
         authorization: Option<&[u8]>,
         from: IpAddr,
@@ -220,7 +221,7 @@ impl Gate {
 
     /// A login with Basic that is not remembered.
     async fn basic(
-        &self,
+        self: &Arc<Self>,
         connection: &mut Connection,
         token: &[u8],
         digest: Digest,
@@ -230,8 +231,7 @@ impl Gate {
         if let Some(wait) = self.throttle.address(from, now) {
             return Verdict::Throttled(wait);
         }
-        let turn = self.under_way.turn(&digest);
-        let _turn = turn.lock().await;
+        let turn = self.under_way.turn(&digest).lock_owned().await;
         let now = clock::monotonic();
         if let Some(verdict) = self.recalled(&digest, now) {
             return verdict;
@@ -259,18 +259,25 @@ impl Gate {
             }
             Entry::Wait(wait) => return Verdict::Throttled(wait),
         };
-        match self.accounts.prove(&candidate, &credentials.password).await {
-            Ok(Some(proved)) => {
-                ticket.settle(true, clock::monotonic());
-                let verdict = admitted(&proved, None);
-                self.remembered.keep(digest, proved, now);
-                verdict
+        // In a task of its own: a client that leaves in the middle, whose request is dropped with all that
+        // it waits for, must not take back what the directory counts all the same.
+        let gate = Arc::clone(self);
+        let proof = tokio::spawn(async move {
+            let _turn = turn;
+            let found = gate.accounts.prove(&candidate, &credentials.password).await;
+            if let Ok(proved) = &found {
+                ticket.settle(proved.is_some(), clock::monotonic());
             }
-            Ok(None) => {
-                ticket.settle(false, clock::monotonic());
-                self.refuse(connection, format!("{}: wrong login", login.key()))
+            if let Ok(Some(proved)) = &found {
+                gate.remembered.keep(digest, proved.clone(), now);
             }
-            Err(trouble) => trouble.into(),
+            found
+        });
+        match proof.await {
+            Ok(Ok(Some(proved))) => admitted(&proved, None),
+            Ok(Ok(None)) => self.refuse(connection, format!("{}: wrong login", login.key())),
+            Ok(Err(trouble)) => trouble.into(),
+            Err(_) => Verdict::Unavailable("checking a login broke off".to_owned()),
         }
     }
 

@@ -8,6 +8,7 @@ mod web;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use automend_core::dn::Dn;
 use automend_directory::{Directory, Import, Modification, Name, NtHash, import};
@@ -343,6 +344,27 @@ async fn an_answer_of_ntlm_is_good_once_and_on_its_own_connection() {
 }
 
 #[tokio::test]
+async fn a_wrong_password_counts_though_its_client_leaves_in_the_middle() {
+    let company = Company::new(&[Scheme::Basic]);
+    for number in 0..Limits::EMBEDDED.account {
+        let value = basic("jim@contoso.test", &format!("wrong {number}"));
+        let mut connection = Connection::default();
+        let mut attempt = Box::pin(company.admit(&mut connection, Some(&value)));
+        assert!(futures_util::poll!(attempt.as_mut()).is_pending());
+        drop(attempt);
+    }
+    // Until the last of them has come to its end.
+    for _ in 0..1000 {
+        match company.basic("jim@contoso.test", "wrong again").await {
+            Verdict::Throttled(wait) if wait > Duration::from_secs(60) => return,
+            Verdict::Throttled(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            verdict => panic!("{verdict:?}"),
+        }
+    }
+    panic!("what was under way has not come to its end");
+}
+
+#[tokio::test]
 async fn only_what_works_is_offered() {
     let folder = tempfile::tempdir().unwrap();
     let directory = Directory::create(folder.path()).unwrap();
@@ -400,6 +422,7 @@ async fn a_connection_to_a_server_that_was_lost_is_made_anew() {
         keytab: None,
     };
     let gate = Gate::new(Accounts::live(&settings, &[url]).unwrap(), offer).unwrap();
+    let gate = Arc::new(gate);
     let log_in = async |password: &str| {
         let value = basic("jim@contoso.test", password);
         gate.admit(&mut Connection::default(), Some(value.as_bytes()), HOME)

@@ -9,7 +9,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
@@ -142,7 +142,7 @@ impl Controller {
     }
 
     /// A gate to the accounts of these servers.
-    fn gate(&self, servers: &[&str], scheme: Scheme, keytab: Option<PathBuf>) -> Gate {
+    fn gate(&self, servers: &[&str], scheme: Scheme, keytab: Option<PathBuf>) -> Arc<Gate> {
         let servers: Vec<Url> = servers
             .iter()
             .map(|text| Url::parse(text).unwrap())
@@ -152,7 +152,8 @@ impl Controller {
             schemes: vec![scheme],
             keytab,
         };
-        Gate::new(Accounts::live(&self.settings(), &servers).unwrap(), offer).unwrap()
+        let accounts = Accounts::live(&self.settings(), &servers).unwrap();
+        Arc::new(Gate::new(accounts, offer).unwrap())
     }
 
     /// Runs a test inside the namespace.
@@ -196,7 +197,7 @@ impl Drop for User<'_> {
     }
 }
 
-async fn log_in(gate: &Gate, user: &str, password: &str) -> Verdict {
+async fn log_in(gate: &Arc<Gate>, user: &str, password: &str) -> Verdict {
     let value = basic(user, password);
     gate.admit(&mut Connection::default(), Some(value.as_bytes()), HOME)
         .await
@@ -346,10 +347,10 @@ fn a_ticket_is_got_and_accepted() {
         // A key of the same account, but under a name of another kind: it is the same key.
         let account = controller.gate(&living, Scheme::Negotiate, Some(other.clone()));
         let have = password(&principal, PASSWORD);
-        assert_eq!(show(&Arc::new(account), &have).await, good);
+        assert_eq!(show(&account, &have).await, good);
         // A key that never opened such a ticket.
         let wrong = controller.gate(&living, Scheme::Negotiate, Some(own.clone()));
-        let (status, why) = show(&Arc::new(wrong), &have).await;
+        let (status, why) = show(&wrong, &have).await;
         assert_eq!(status, 401);
         assert!(why.contains("key"), "{why}");
         // The same message twice.
@@ -404,7 +405,7 @@ fn curl_is_let_in_with_a_ticket() {
         let url = controller.url();
         let living = [url.as_str()];
         let gate = controller.gate(&living, Scheme::Negotiate, Some(keytab));
-        let server = web::serve(Arc::new(gate)).await;
+        let server = web::serve(gate).await;
         let page = format!("http://curl.contoso.test:{}/", server.port());
         let here = format!("curl.contoso.test:{}:127.0.0.1", server.port());
         for scheme in ["--negotiate", "--anyauth"] {
