@@ -37,7 +37,7 @@ fn what_lies_here_is_read_by_all_readers_alike() {
         let bytes = std::fs::read(&file).unwrap();
         let name = file.file_name().unwrap().to_string_lossy();
         let found = match parsed(&bytes, Limits::REQUEST) {
-            Ok(_) => pox::Request::parse(&bytes).map_or_else(
+            Ok(()) => pox::Request::parse(&bytes).map_or_else(
                 |refusal| format!("{}: {refusal}", refusal.code().number()),
                 |request| format!("{request:?}"),
             ),

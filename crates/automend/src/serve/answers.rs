@@ -197,10 +197,10 @@ impl Answers {
         };
         if let Ok((answer, from)) = &found {
             let (metrics, from) = (&self.told.metrics, Word(from.word()));
-            metrics.answers.of(FromLabels { from }, Counter::inc);
+            metrics.answers.of(&FromLabels { from }, Counter::inc);
             for code in &answer.skipped {
                 let code = Word(code.as_str());
-                metrics.skipped.of(CodeLabels { code }, Counter::inc);
+                metrics.skipped.of(&CodeLabels { code }, Counter::inc);
             }
         }
         found

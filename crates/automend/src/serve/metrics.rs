@@ -122,17 +122,17 @@ impl<L: Clone + Eq + Hash, M: Clone, C: MetricConstructor<M>> Words<L, M, C> {
     }
 
     /// Does something to the member of these labels.
-    pub(crate) fn of<T>(&self, labels: L, act: impl FnOnce(&M) -> T) -> T {
+    pub(crate) fn of<T>(&self, labels: &L, act: impl FnOnce(&M) -> T) -> T {
         for place in &self.first {
             let (known, member) = place.get_or_init(|| {
-                let member = self.family.get_or_create(&labels).clone();
+                let member = self.family.get_or_create(labels).clone();
                 (labels.clone(), member)
             });
-            if *known == labels {
+            if known == labels {
                 return act(member);
             }
         }
-        act(&self.family.get_or_create(&labels))
+        act(&self.family.get_or_create(labels))
     }
 }
 
@@ -252,13 +252,32 @@ mod tests {
     use super::*;
 
     #[test]
+    fn more_words_than_are_found_at_once_are_counted_all_the_same() {
+        const ALL: [&str; 2 * FIRST] = [
+            "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "A",
+            "B", "C", "D", "E", "F", "G", "H", "I", "J", "K", "L", "M", "N", "O", "P",
+        ];
+        let metrics = Metrics::default();
+        for _ in 0..3 {
+            for code in ALL.map(Word) {
+                metrics.skipped.of(&CodeLabels { code }, Counter::inc);
+            }
+        }
+        let text = metrics.text();
+        for code in ALL {
+            let line = format!("automend_skipped_owners_total{{code=\"{code}\"}} 3");
+            assert!(text.contains(&line), "{line} in {text}");
+        }
+    }
+
+    #[test]
     fn every_number_has_a_name_and_a_word_of_help() {
         let metrics = Metrics::default();
         let code = Word("AM101");
-        metrics.skipped.of(CodeLabels { code }, Counter::inc);
+        metrics.skipped.of(&CodeLabels { code }, Counter::inc);
         let route = Word("pox");
         let observe = |histogram: &Histogram| histogram.observe(0.002);
-        metrics.seconds.of(RouteLabels { route }, observe);
+        metrics.seconds.of(&RouteLabels { route }, observe);
         let text = metrics.text();
         assert!(
             text.contains("automend_skipped_owners_total{code=\"AM101\"} 1"),

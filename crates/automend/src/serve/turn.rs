@@ -216,12 +216,12 @@ impl Service {
             route: Word(route),
             outcome,
         };
-        self.metrics.turns.of(labels, Counter::inc);
+        self.metrics.turns.of(&labels, Counter::inc);
         let labels = RouteLabels { route: Word(route) };
         let seconds = took.as_secs_f64();
         self.metrics
             .seconds
-            .of(labels, |histogram| histogram.observe(seconds));
+            .of(&labels, |histogram| histogram.observe(seconds));
         let agent = opening
             .agent
             .as_ref()
@@ -404,7 +404,7 @@ impl Current {
         let labels = LoginLabels {
             result: Word(result),
         };
-        self.metrics.logins.of(labels, Counter::inc);
+        self.metrics.logins.of(&labels, Counter::inc);
     }
 }
 
