@@ -27,7 +27,12 @@ pub(crate) struct Embedded {
     /// Checks that run or wait; beyond [`MOST_WAITING`] they are refused.
     seats: Semaphore,
     hasher: RandomState,
+    /// Which directory it is: another file counts its commits anew.
+    instance: u64,
 }
+
+/// How many directories there were.
+static INSTANCES: AtomicU64 = AtomicU64::new(0);
 
 /// Checks that may wait for their turn.
 const MOST_WAITING: usize = 512;
@@ -45,6 +50,7 @@ pub(super) struct Candidate {
 /// The state of an account at the time it was proved.
 #[derive(Debug)]
 pub(super) struct Guard {
+    instance: u64,
     id: u64,
     /// A hash over all that a login depends on.
     state: u64,
@@ -60,6 +66,7 @@ impl Embedded {
             checking: Arc::new(Semaphore::new(cores)),
             seats: Semaphore::new(cores + MOST_WAITING),
             hasher: RandomState::new(),
+            instance: INSTANCES.fetch_add(1, Ordering::Relaxed),
         }
     }
 
@@ -103,7 +110,8 @@ impl Embedded {
         }
         if let Some(object) = login.choose(found, &domains(reading)?) {
             let passwords = reading.passwords(object.id)?;
-            if !passwords.is_empty() {
+            // A ticket is proof enough; there is nothing to check a password against.
+            if !passwords.is_empty() || matches!(login, Login::Ticket { .. }) {
                 return Ok((Some(object), passwords));
             }
         }
@@ -143,6 +151,7 @@ impl Embedded {
         Some(Proved {
             account: Arc::new(account(&object.dn, |name| object.text(name))),
             guard: Arc::new(AnyGuard::Embedded(Guard {
+                instance: self.instance,
                 id: object.id,
                 state: self.state(object, &candidate.passwords),
                 seen: AtomicU64::new(candidate.commits),
@@ -167,6 +176,9 @@ impl Embedded {
     }
 
     pub(super) fn holds(&self, guard: &Guard) -> bool {
+        if guard.instance != self.instance {
+            return false;
+        }
         let commits = self.directory.commits();
         if guard.seen.load(Ordering::Acquire) == commits {
             return true;

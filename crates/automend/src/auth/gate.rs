@@ -342,7 +342,9 @@ impl Gate {
             Entry::KnownWrong => return self.challenge(),
             Entry::Wait(wait) => return Verdict::Throttled(wait),
         };
-        let hash = self.accounts.nt_hash(&candidate).unwrap_or_default();
+        let Some(hash) = self.accounts.nt_hash(&candidate) else {
+            return self.refuse(connection, "NTLM where nobody has an NT hash");
+        };
         // Both are asked, so that a closed account takes as long as a wrong password.
         let right = challenge.proves(&answer, &hash);
         let proved = self.accounts.vouched(&candidate);

@@ -165,8 +165,10 @@ impl Login {
             }
             // Never by a principal name: who is trusted to name the users of another realm could take one
             // that ends with it.
+            // And never by a short name, which a realm elsewhere may have as its whole name.
             Self::Ticket { user, realm } => {
-                (named(user) && domains.names(realm, account.dn())).then_some(0)
+                let ours = dns_name(account.dn()).eq_ignore_ascii_case(realm);
+                (named(user) && ours).then_some(0)
             }
             Self::Bare { user } => named(user).then_some(0),
         }
@@ -368,6 +370,12 @@ mod tests {
             login.choose(vec![account], domains).is_some()
         };
         assert!(!chosen(ticket("ann", "FABRIKAM.TEST"), elsewhere, &domains));
+        domains.add("CONTOSO", Dn::parse("DC=contoso,DC=test").unwrap());
+        let short = Account(
+            Dn::parse("CN=Ann,DC=contoso,DC=test").unwrap(),
+            vec![("sAMAccountName", "ann")],
+        );
+        assert!(!chosen(ticket("ann", "CONTOSO"), short, &domains));
         let own = || {
             Account(
                 Dn::parse("CN=Ann,DC=contoso,DC=test").unwrap(),

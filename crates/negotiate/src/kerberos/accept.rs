@@ -166,7 +166,11 @@ pub fn accept(token: &[u8], keytab: &Keytab, now: Moment) -> Result<Accepted, Re
         ends: ticket.ends,
         reply,
         seal,
-        seal_ends: Moment::at(login.when.seconds.saturating_add(skew)),
+        // To the end of the last second in which it is taken.
+        seal_ends: Moment {
+            seconds: login.when.seconds.saturating_add(skew),
+            micros: 999_999,
+        },
         binding: binding(&login),
     })
 }
@@ -296,6 +300,12 @@ mod tests {
                 let accepted = accept(&login.token(&key), &keytab(&key), NOW).unwrap();
                 assert_eq!(accepted.client.to_string(), "jim@CONTOSO.TEST");
                 assert!(accepted.reply.is_some());
+                // In the last moment in which a copy is taken, its seal is known.
+                let mut last = accepted.seal_ends;
+                assert!(accept(&login.token(&key), &keytab(&key), last).is_ok());
+                assert_eq!(last.micros, 999_999);
+                last.seconds += 1;
+                assert!(accept(&login.token(&key), &keytab(&key), last).is_err());
             }
         }
     }

@@ -304,6 +304,19 @@ async fn ntlm_logs_a_connection_in() {
 }
 
 #[tokio::test]
+async fn who_has_logged_in_to_one_directory_is_nobody_in_the_next() {
+    // As after a reload, whose directory has seen as few commits as the one before.
+    let (before, after) = (Company::new(&[Scheme::Ntlm]), Company::new(&[Scheme::Ntlm]));
+    assert_eq!(before.directory.commits(), after.directory.commits());
+    let mut connection = Connection::default();
+    let mut login = jim("jim@contoso.test", "Wint3r-Regen");
+    let challenge = only(turn(&before, &mut login, &mut connection, None).await);
+    name(turn(&before, &mut login, &mut connection, Some(&challenge)).await);
+    name(before.admit(&mut connection, None).await);
+    refused(after.admit(&mut connection, None).await);
+}
+
+#[tokio::test]
 async fn ntlm_may_begin_again_and_ends_with_a_refusal_for_the_wrong_password() {
     let company = Company::new(&[Scheme::Ntlm]);
     let mut connection = Connection::default();
