@@ -4,8 +4,8 @@
 //!
 //! Invariant: only what works is offered; a challenge has one scheme a line, and no Digest ever. What was
 //! remembered is asked first, so that a throttle hurts nobody who is logged in. A challenge of NTLM is
-//! answered once, on its own connection. A password on its way to the directory is counted however it ends,
-//! and whether its client waits for that or not.
+//! answered once, on its own connection. A password that the directory refuses is counted, whether its
+//! client waits for that or not; one that gets no answer is not.
 
 use std::net::IpAddr;
 use std::path::PathBuf;

@@ -4,8 +4,8 @@
 //! what a request brought and obeys the [`Verdict`].
 //!
 //! Invariant: a password is compared and forgotten; nothing here prints one, and only keyed digests stay
-//! in memory. A directory that does not answer is never told as a wrong password. An unknown user and a
-//! wrong password can't be told apart, neither by the answer nor by the time it takes.
+//! in memory. A directory that does not answer is never told as a wrong password. The answer to one login
+//! does not tell an unknown user from a wrong password; a row of them can, see `docs/logins.md`.
 
 mod accounts;
 mod basic;

@@ -1,5 +1,5 @@
-//! Failures are counted before they reach the directory, so that nobody is locked out through this
-//! program, and nobody guesses passwords with it.
+//! Failures are counted, and further ones kept away from the directory, so that guessing through this
+//! program locks nobody out and leads nowhere. What it does not cover yet is in `docs/logins.md`.
 //!
 //! Active Directory locks an account when `lockoutThreshold` wrong passwords came with less than
 //! `lockOutObservationWindow` between them ([MS-ADTS] 3.1.1.5.1.3 badPwdCount). So the count here is kept the
