@@ -108,7 +108,12 @@ async fn bind(settings: &Settings, url: &Url, client: &Client) -> Result<()> {
         })
 }
 
-/// What a refused login means; Active Directory puts its reason behind `data` ([MS-ADTS] 5.1.1.1.1).
+/// Why Active Directory refuses a login, in hexadecimal: it stands behind `data` ([MS-ADTS] 5.1.1.1.1).
+pub(crate) fn reason(message: &str) -> Option<&str> {
+    message.split("data ").nth(1)?.split([',', ' ']).next()
+}
+
+/// What a refused login means.
 fn refusal(error: &Error) -> Option<&'static str> {
     let Error::Refused { code, message, .. } = error else {
         return None;
@@ -117,8 +122,7 @@ fn refusal(error: &Error) -> Option<&'static str> {
     {
         return Some("the server wants an encrypted connection: use ldaps:// or --start-tls");
     }
-    let reason = message.split("data ").nth(1)?.split([',', ' ']).next()?;
-    match reason {
+    match reason(message)? {
         "525" => Some("no such user"),
         "52e" => Some("wrong user or password"),
         "530" => Some("the account may not log in at this time"),

@@ -3,9 +3,11 @@
 //! A login is checked in two steps, because the throttle stands between them: a name leads to a
 //! [`Candidate`] whether there is such an account or not, and a candidate is proved.
 //!
-//! Invariant: that a directory could not be asked is told as such, and as nothing else.
+//! Invariant: that a directory could not be asked is told as such, and as nothing else; whether it may
+//! have counted a failure is told, too.
 
-use std::sync::Arc;
+use std::hash::{BuildHasher, Hash, RandomState};
+use std::sync::{Arc, OnceLock};
 
 use anyhow::{Result, bail};
 use automend_core::dn::Dn;
@@ -15,7 +17,7 @@ use automend_negotiate::ntlm::Names;
 use super::embedded::Embedded;
 use super::login::Login;
 use super::servers::Servers;
-use super::throttle::{Key, Limits};
+use super::throttle::{Counted, End, Limits};
 use super::{Account, EPOCH};
 use crate::clock;
 use crate::config::{Settings, Url};
@@ -30,10 +32,8 @@ pub(crate) enum Accounts {
 
 /// Whom a login name may mean: an account, or nobody, which is checked all the same.
 pub(super) struct Candidate {
-    /// Under which failures are counted.
-    pub key: Key,
-    /// Changes when the password does, or the account is opened or closed, as far as the directory tells.
-    pub stamp: u64,
+    /// Where the failures of the account are counted.
+    pub counted: Option<Counted>,
     pub kind: Kind,
 }
 
@@ -49,6 +49,20 @@ pub(super) enum Trouble {
     Unavailable(String),
     /// More logins are under way than can be checked at once.
     Busy,
+}
+
+/// What came of checking a password.
+#[derive(Debug)]
+pub(super) enum Proof {
+    Right(Proved),
+    /// The password is wrong, or there is nobody.
+    Wrong,
+    /// The account may not log in now, whatever the password is.
+    Closed,
+    /// The password was sent, and this came instead of an answer.
+    Unknown(String),
+    /// No password was sent.
+    Unsent(Trouble),
 }
 
 /// An account that was proved, and how to see whether the proof still holds.
@@ -95,12 +109,8 @@ impl Accounts {
         }
     }
 
-    /// Whether the password is right; `None` for a wrong one, for nobody, and for a closed account.
-    pub(super) async fn prove(
-        &self,
-        candidate: &Candidate,
-        password: &str,
-    ) -> Result<Option<Proved>, Trouble> {
+    /// Checks a password.
+    pub(super) async fn prove(&self, candidate: &Candidate, password: &str) -> Proof {
         match (self, &candidate.kind) {
             (Self::Embedded(embedded), Kind::Embedded(candidate)) => {
                 embedded.prove(candidate, password).await
@@ -108,7 +118,22 @@ impl Accounts {
             (Self::Live(servers), Kind::Live(candidate)) => {
                 servers.prove(candidate, password).await
             }
-            _ => Ok(None),
+            _ => Proof::Wrong,
+        }
+    }
+
+    /// Does what checking a password costs, and lets nobody in: a live directory does not learn whose it is.
+    pub(super) async fn feign(&self, candidate: &Candidate, password: &str) -> Proof {
+        let proof = match (self, &candidate.kind) {
+            (Self::Live(servers), _) => {
+                let nobody = super::servers::Candidate::Nobody;
+                servers.prove(&nobody, password).await
+            }
+            (Self::Embedded(_), _) => self.prove(candidate, password).await,
+        };
+        match proof {
+            Proof::Right(_) | Proof::Closed => Proof::Wrong,
+            proof => proof,
         }
     }
 
@@ -125,9 +150,7 @@ impl Accounts {
     /// The NT hash of a candidate's password, or one that nobody has; `None` where there are none at all.
     pub(super) fn nt_hash(&self, candidate: &Candidate) -> Option<[u8; 16]> {
         match (self, &candidate.kind) {
-            (Self::Embedded(embedded), Kind::Embedded(candidate)) => {
-                Some(embedded.nt_hash(candidate))
-            }
+            (Self::Embedded(_), Kind::Embedded(candidate)) => Some(Embedded::nt_hash(candidate)),
             _ => None,
         }
     }
@@ -159,6 +182,26 @@ impl Accounts {
             Self::Live(_) => Names::default(),
         }
     }
+}
+
+impl Proof {
+    /// What the throttle has to know of it.
+    pub(super) fn end(&self) -> End {
+        match self {
+            Self::Right(_) => End::Right,
+            Self::Wrong => End::Wrong,
+            Self::Closed => End::Closed,
+            Self::Unknown(_) => End::Unknown,
+            Self::Unsent(_) => End::Unsent,
+        }
+    }
+}
+
+/// A number for something that is the same as long as the process lasts, so that what was counted
+/// outlives a reload.
+pub(super) fn number(of: impl Hash) -> u64 {
+    static HASHER: OnceLock<RandomState> = OnceLock::new();
+    HASHER.get_or_init(RandomState::new).hash_one(of)
 }
 
 /// What is read of an account besides its names.

@@ -2,7 +2,8 @@
 //!
 //! Bytes that are not UTF-8 are taken for Latin-1, as browsers sent before RFC 7617 said otherwise.
 //!
-//! Invariant: whatever the bytes are, reading them gives credentials or nothing.
+//! Invariant: whatever the bytes are, reading them gives credentials or nothing. A password has no NUL, behind
+//! which some directory might not look.
 
 use base64::Engine;
 use base64::alphabet::STANDARD;
@@ -29,6 +30,9 @@ pub(super) fn read(token: &[u8]) -> Option<Credentials> {
         Err(_) => bytes.iter().map(|byte| char::from(*byte)).collect(),
     });
     let (user, password) = text.split_once(':')?;
+    if password.contains('\0') {
+        return None;
+    }
     Some(Credentials {
         user: user.to_owned(),
         password: Zeroizing::new(password.to_owned()),
@@ -68,6 +72,7 @@ mod tests {
         assert_eq!(check("jim:grün".as_bytes()), pair("jim", "grün"));
         assert_eq!(check(b"jim:gr\xfcn"), pair("jim", "grün"));
         assert_eq!(check(b"jim"), None);
+        assert_eq!(check(b"jim:right\0wrong"), None);
         assert!(read(b"amlt").is_none());
         assert!(read(b"amltOmE").is_some(), "padding left out");
         assert!(read(b"%%%%").is_none());

@@ -4,7 +4,6 @@
 //! expiry or its name change, or when it is gone; nobody finds out by the time a refusal takes whether
 //! an account exists.
 
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -15,9 +14,11 @@ use automend_negotiate::ntlm::Names;
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
-use super::accounts::{self, Guard as AnyGuard, Kind, Proved, Rights, Trouble, account};
+use super::accounts::{
+    self, Guard as AnyGuard, Kind, Proof, Proved, Rights, Trouble, account, number,
+};
 use super::login::{Claims, Domains, Login, dns_name};
-use super::throttle::Key;
+use super::throttle::Counted;
 
 /// The accounts.
 pub(crate) struct Embedded {
@@ -26,7 +27,6 @@ pub(crate) struct Embedded {
     checking: Arc<Semaphore>,
     /// Checks that run or wait; beyond [`MOST_WAITING`] they are refused.
     seats: Semaphore,
-    hasher: RandomState,
     /// Which directory it is: another file counts its commits anew.
     instance: u64,
 }
@@ -65,7 +65,6 @@ impl Embedded {
             directory,
             checking: Arc::new(Semaphore::new(cores)),
             seats: Semaphore::new(cores + MOST_WAITING),
-            hasher: RandomState::new(),
             instance: INSTANCES.fetch_add(1, Ordering::Relaxed),
         }
     }
@@ -75,22 +74,17 @@ impl Embedded {
         let commits = self.directory.commits();
         let reading = self.directory.read().map_err(failed)?;
         let (object, passwords) = self.read(&reading, login).map_err(failed)?;
-        let key = match &object {
-            Some(object) => Key::Known(object.id),
-            None => Key::Unknown(self.hasher.hash_one(login.key())),
-        };
-        let candidate = Candidate {
-            object,
-            passwords,
-            commits,
-        };
+        let counted = object.as_ref().map(|object| Counted {
+            key: number(object.dn.as_str()),
+            stamp: state(object, &passwords),
+        });
         Ok(accounts::Candidate {
-            key,
-            stamp: candidate
-                .object
-                .as_ref()
-                .map_or(0, |object| self.state(object, &candidate.passwords)),
-            kind: Kind::Embedded(candidate),
+            counted,
+            kind: Kind::Embedded(Candidate {
+                object,
+                passwords,
+                commits,
+            }),
         })
     }
 
@@ -115,19 +109,18 @@ impl Embedded {
                 return Ok((Some(object), passwords));
             }
         }
-        let decoy = reading.decoy(self.hasher.hash_one(login.key()))?;
+        let decoy = reading.decoy(number(login.key()))?;
         Ok((None, decoy))
     }
 
-    pub(super) async fn prove(
-        &self,
-        candidate: &Candidate,
-        password: &str,
-    ) -> Result<Option<Proved>, Trouble> {
-        let _seat = self.seats.try_acquire().map_err(|_| Trouble::Busy)?;
+    pub(super) async fn prove(&self, candidate: &Candidate, password: &str) -> Proof {
+        let Ok(_seat) = self.seats.try_acquire() else {
+            return Proof::Unsent(Trouble::Busy);
+        };
         let password = Zeroizing::new(password.as_bytes().to_vec());
-        let turn = Arc::clone(&self.checking).acquire_owned().await;
-        let turn = turn.map_err(|_| Trouble::Busy)?;
+        let Ok(turn) = Arc::clone(&self.checking).acquire_owned().await else {
+            return Proof::Unsent(Trouble::Busy);
+        };
         let kept = candidate.passwords.clone();
         let checked = tokio::task::spawn_blocking(move || {
             let right = kept.matches(&password);
@@ -135,11 +128,9 @@ impl Embedded {
             right
         });
         match checked.await {
-            Ok(true) => Ok(self.vouched(candidate)),
-            Ok(false) => Ok(None),
-            Err(_) => Err(Trouble::Unavailable(
-                "checking a password broke off".to_owned(),
-            )),
+            Ok(true) => self.vouched(candidate).map_or(Proof::Wrong, Proof::Right),
+            Ok(false) => Proof::Wrong,
+            Err(_) => Proof::Unknown("checking a password broke off".to_owned()),
         }
     }
 
@@ -153,21 +144,18 @@ impl Embedded {
             guard: Arc::new(AnyGuard::Embedded(Guard {
                 instance: self.instance,
                 id: object.id,
-                state: self.state(object, &candidate.passwords),
+                state: state(object, &candidate.passwords),
                 seen: AtomicU64::new(candidate.commits),
             })),
         })
     }
 
     /// Somebody without an NT hash gets one that no password has.
-    pub(super) fn nt_hash(&self, candidate: &Candidate) -> [u8; 16] {
+    pub(super) fn nt_hash(candidate: &Candidate) -> [u8; 16] {
         if let (Some(_), Some(hash)) = (&candidate.object, candidate.passwords.nt_hash()) {
             return *hash;
         }
-        let half = |salt: u8| {
-            let half = self.hasher.hash_one((salt, candidate.commits));
-            half.to_ne_bytes()
-        };
+        let half = |salt: u8| number((salt, candidate.commits)).to_ne_bytes();
         let mut hash = [0; 16];
         for (slot, byte) in hash.iter_mut().zip(half(0).into_iter().chain(half(1))) {
             *slot = byte;
@@ -192,7 +180,7 @@ impl Embedded {
         };
         match now() {
             Ok(Some((object, passwords)))
-                if !object.deleted && self.state(&object, &passwords) == guard.state =>
+                if !object.deleted && state(&object, &passwords) == guard.state =>
             {
                 guard.seen.store(commits, Ordering::Release);
                 true
@@ -230,11 +218,10 @@ impl Embedded {
             dns_domain,
         }
     }
+}
 
-    fn state(&self, object: &Object, passwords: &Passwords) -> u64 {
-        self.hasher
-            .hash_one((object.dn.as_str(), passwords, rights(object)))
-    }
+fn state(object: &Object, passwords: &Passwords) -> u64 {
+    number((object.dn.as_str(), passwords, rights(object)))
 }
 
 fn rights(object: &Object) -> Rights {
@@ -275,5 +262,9 @@ impl Claims for Object {
 
     fn has(&self, name: &str, lower: &str) -> bool {
         self.holds(name, lower.as_bytes())
+    }
+
+    fn is_there(&self, name: &str) -> bool {
+        self.text(name).is_some()
     }
 }

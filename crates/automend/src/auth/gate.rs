@@ -4,8 +4,8 @@
 //!
 //! Invariant: only what works is offered; a challenge has one scheme a line, and no Digest ever. What was
 //! remembered is asked first, so that a throttle hurts nobody who is logged in. A challenge of NTLM is
-//! answered once, on its own connection. A password that the directory refuses is counted, whether its
-//! client waits for that or not; one that gets no answer is not.
+//! answered once, on its own connection. A password that was sent to the directory is counted unless it is
+//! right, whether its client waits for that or not. A refusal comes at [`PACE`], whatever it took.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -18,12 +18,13 @@ use automend_negotiate::ntlm::{Authenticate, Challenge, Names, is_ntlm};
 use automend_negotiate::spnego::{self, Mechanism, Message};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use tokio::time::sleep;
 
-use super::accounts::{Accounts, Candidate, Proved, Trouble};
+use super::accounts::{Accounts, Candidate, Proof, Proved, Trouble, number};
 use super::login::Login;
 use super::remembered::{Digest, Remembered};
-use super::seals::Seals;
-use super::throttle::{Entry, Throttle};
+use super::seals::{Added, Seals};
+use super::throttle::{Attempt, End, Entry, Reach, Throttle, Ticket};
 use super::under_way::UnderWay;
 use super::{EPOCH, Scheme, Verdict, basic};
 use crate::clock;
@@ -47,7 +48,7 @@ pub(crate) struct Gate {
     names: Names,
     remembered: Remembered,
     throttle: Arc<Throttle>,
-    seals: Seals,
+    seals: Arc<Seals>,
     under_way: UnderWay,
 }
 
@@ -88,6 +89,12 @@ pub(crate) const CONNECTION: Duration = Duration::from_secs(15 * 60);
 const LONGEST: usize = 96 * 1024;
 /// How long to wait when too many logins are under way.
 const BUSY: Duration = Duration::from_secs(1);
+/// A refused password is told after so long, or a multiple of it: a directory takes longer over the wrong
+/// password of somebody who exists than over that of nobody, and nobody is to measure it.
+const PACE: Duration = Duration::from_millis(500);
+/// How long an attempt waits for others of its account, and how often it looks.
+const PATIENCE: Duration = Duration::from_secs(10);
+const GLANCE: Duration = Duration::from_millis(20);
 
 impl Connection {
     /// Why the last login was refused, in words for the log; never for the client.
@@ -97,8 +104,9 @@ impl Connection {
 }
 
 impl Gate {
-    /// A gate to these accounts. What could not work is an error.
-    pub(crate) fn new(accounts: Accounts, offer: Offer) -> Result<Self> {
+    /// A gate to these accounts. What could not work is an error. What the gate before it has counted still
+    /// counts, and the tickets that it has seen are no good any more.
+    pub(crate) fn new(accounts: Accounts, offer: Offer, before: Option<&Self>) -> Result<Self> {
         if offer.schemes.is_empty() {
             bail!("no way to log in is offered");
         }
@@ -122,15 +130,27 @@ impl Gate {
                 Scheme::Bearer => bail!("Bearer is not offered by this service"),
             }
         }
-        let throttle = Arc::new(Throttle::new(accounts.limits()));
+        let (remembered, throttle, seals) = match before {
+            Some(before) => (
+                before.remembered.emptied(),
+                Arc::clone(&before.throttle),
+                Arc::clone(&before.seals),
+            ),
+            None => (
+                Remembered::new()?,
+                Arc::new(Throttle::new(accounts.limits())),
+                Arc::default(),
+            ),
+        };
+        throttle.set(accounts.limits());
         Ok(Self {
             names: accounts.names(),
             accounts,
             offer,
             keytab,
-            remembered: Remembered::new()?,
+            remembered,
             throttle,
-            seals: Seals::default(),
+            seals,
             under_way: UnderWay::default(),
         })
     }
@@ -206,6 +226,29 @@ impl Gate {
         self.challenge()
     }
 
+    /// Refuses a password that was looked at since `began`.
+    async fn refuse_at_pace(
+        &self,
+        connection: &mut Connection,
+        began: Instant,
+        why: String,
+    ) -> Verdict {
+        sleep(rest_of_pace(
+            clock::monotonic().saturating_duration_since(began),
+        ))
+        .await;
+        self.refuse(connection, why)
+    }
+
+    fn throttled(&self, connection: &mut Connection, login: &Login, wait: Duration) -> Verdict {
+        let most = self.throttle.limits().account;
+        connection.refusal = Some(format!(
+            "{}: {most} failures are let through, and there were or are as many",
+            login.key()
+        ));
+        Verdict::Throttled(wait)
+    }
+
     /// A request without a login, on a connection that may have had one.
     fn known(&self, connection: &mut Connection, now: Instant) -> Verdict {
         match &connection.state {
@@ -250,35 +293,49 @@ impl Gate {
             .remembered
             .digest(&[b"password", credentials.password.as_bytes()])
             .key();
-        let (key, stamp) = (candidate.key, candidate.stamp);
-        let ticket = match self.throttle.enter(key, stamp, Some(password), from, now) {
+        let attempt = attempt(&login, &candidate, Some(password), from);
+        let mut ticket = match self.throttle.enter(&attempt, now) {
             Entry::Go(ticket) => ticket,
             Entry::KnownWrong => {
                 let why = format!("{}: the same wrong password again", login.key());
-                return self.refuse(connection, why);
+                return self.refuse_at_pace(connection, now, why).await;
             }
-            Entry::Wait(wait) => return Verdict::Throttled(wait),
+            Entry::Wait(wait) => return self.throttled(connection, &login, wait),
         };
         // In a task of its own: a client that leaves in the middle, whose request is dropped with all that
         // it waits for, must not take back what the directory counts all the same.
         let gate = Arc::clone(self);
         let proof = tokio::spawn(async move {
             let _turn = turn;
-            let found = gate.accounts.prove(&candidate, &credentials.password).await;
-            if let Ok(proved) = &found {
-                ticket.settle(proved.is_some(), clock::monotonic());
-            }
-            if let Ok(Some(proved)) = &found {
+            let (accounts, password) = (&gate.accounts, &credentials.password);
+            let (proof, refusal) = if may_reach(&mut ticket, now).await {
+                (accounts.prove(&candidate, password).await, "wrong login")
+            } else {
+                let proof = accounts.feign(&candidate, password).await;
+                (
+                    proof,
+                    "too many failures of the account, so it was not asked",
+                )
+            };
+            ticket.settle(proof.end(), clock::monotonic());
+            if let Proof::Right(proved) = &proof {
                 gate.remembered.keep(digest, proved.clone(), now);
             }
-            found
+            (proof, refusal)
         });
-        match proof.await {
-            Ok(Ok(Some(proved))) => admitted(&proved, None),
-            Ok(Ok(None)) => self.refuse(connection, format!("{}: wrong login", login.key())),
-            Ok(Err(trouble)) => trouble.into(),
-            Err(_) => Verdict::Unavailable("checking a login broke off".to_owned()),
-        }
+        let (proof, refusal) = match proof.await {
+            Ok(proof) => proof,
+            Err(_) => return Verdict::Unavailable("checking a login broke off".to_owned()),
+        };
+        let refusal = match proof {
+            Proof::Right(proved) => return admitted(&proved, None),
+            Proof::Unknown(why) => return Verdict::Unavailable(why),
+            Proof::Unsent(trouble) => return trouble.into(),
+            Proof::Wrong => refusal,
+            Proof::Closed => "the account may not log in now",
+        };
+        let why = format!("{}: {refusal}", login.key());
+        self.refuse_at_pace(connection, now, why).await
     }
 
     /// Admits credentials that were right a moment ago, if they still are.
@@ -336,20 +393,20 @@ impl Gate {
             Ok(candidate) => candidate,
             Err(trouble) => return trouble.into(),
         };
-        let (key, stamp) = (candidate.key, candidate.stamp);
-        let ticket = match self.throttle.enter(key, stamp, None, from, now) {
-            Entry::Go(ticket) => ticket,
-            Entry::KnownWrong => return self.challenge(),
-            Entry::Wait(wait) => return Verdict::Throttled(wait),
-        };
         let Some(hash) = self.accounts.nt_hash(&candidate) else {
             return self.refuse(connection, "NTLM where nobody has an NT hash");
         };
-        // Both are asked, so that a closed account takes as long as a wrong password.
-        let right = challenge.proves(&answer, &hash);
-        let proved = self.accounts.vouched(&candidate);
-        let proved = proved.filter(|_| right);
-        ticket.settle(proved.is_some(), now);
+        let attempt = attempt(&login, &candidate, None, from);
+        let mut ticket = match self.throttle.enter(&attempt, now) {
+            Entry::Go(ticket) => ticket,
+            Entry::KnownWrong => return self.challenge(),
+            Entry::Wait(wait) => return self.throttled(connection, &login, wait),
+        };
+        let may_reach = may_reach(&mut ticket, now).await;
+        let right = challenge.proves(&answer, &hash) && may_reach;
+        let proved = self.accounts.vouched(&candidate).filter(|_| right);
+        let end = proved.as_ref().map_or(End::Wrong, |_| End::Right);
+        ticket.settle(end, clock::monotonic());
         match proved {
             Some(proved) => {
                 let proof = match wrapping {
@@ -358,7 +415,10 @@ impl Gate {
                 };
                 log_in(connection, proved, proof, now)
             }
-            None => self.refuse(connection, format!("{}: wrong login", login.key())),
+            None => {
+                let why = format!("{}: wrong login", login.key());
+                self.refuse_at_pace(connection, now, why).await
+            }
         }
     }
 
@@ -421,12 +481,16 @@ impl Gate {
             Ok(accepted) => accepted,
             Err(refused) => return self.refuse(connection, refused.to_string()),
         };
-        if !self.seals.is_new(accepted.seal, accepted.seal_ends, moment) {
-            let why = format!("{}: a copy of an earlier login", accepted.client);
-            return self.refuse(connection, why);
+        match self.seals.add(accepted.seal, accepted.seal_ends, moment) {
+            Added::New => {}
+            Added::Copy => {
+                let why = format!("{}: a copy of an earlier login", accepted.client);
+                return self.refuse(connection, why);
+            }
+            Added::NoRoom => return Verdict::Throttled(BUSY),
         }
         let login = match accepted.client.name.as_slice() {
-            [user] => Some(Login::Ticket {
+            [user] if !accepted.client.is_enterprise() => Some(Login::Ticket {
                 user: user.clone(),
                 realm: accepted.client.realm.clone(),
             }),
@@ -486,6 +550,34 @@ impl Wrapping {
             }
         }
     }
+}
+
+fn attempt(login: &Login, candidate: &Candidate, password: Option<u64>, from: IpAddr) -> Attempt {
+    Attempt {
+        name: number(login.key()),
+        account: candidate.counted,
+        password,
+        from,
+    }
+}
+
+/// Whether an attempt may reach its account. Where that depends on others under way, it waits for them.
+async fn may_reach(ticket: &mut Ticket, now: Instant) -> bool {
+    let until = now + PATIENCE;
+    loop {
+        let now = clock::monotonic();
+        match ticket.reach(now) {
+            Reach::Directory => return true,
+            Reach::NotYet if now < until => sleep(GLANCE).await,
+            Reach::NotYet | Reach::Nowhere => return false,
+        }
+    }
+}
+
+/// How long to wait until a refusal that took so long is told.
+fn rest_of_pace(taken: Duration) -> Duration {
+    let over = taken.as_nanos() % PACE.as_nanos();
+    PACE.saturating_sub(Duration::from_nanos(u64::try_from(over).unwrap_or(0)))
 }
 
 fn log_in(

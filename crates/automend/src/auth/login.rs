@@ -141,7 +141,10 @@ impl Login {
     /// How good a claim an account has to the name; less is better.
     fn claim(&self, account: &impl Claims, domains: &Domains) -> Option<u8> {
         let has = |name: &str, text: &str| account.has(name, &text.to_lowercase());
-        let named = |user: &str| has(attribute::SAM_ACCOUNT_NAME, user) || has(UID, user);
+        // Whoever may set his own `uid` must not take a name of somebody else with it.
+        let has_no_name = !account.is_there(attribute::SAM_ACCOUNT_NAME);
+        let named =
+            |user: &str| has(attribute::SAM_ACCOUNT_NAME, user) || has_no_name && has(UID, user);
         match self {
             Self::Principal { user, domain } => {
                 let whole = format!("{user}@{domain}");
@@ -184,6 +187,8 @@ pub(super) trait Claims {
     fn dn(&self) -> &Dn;
     /// Whether it has a value; `lower` is in lower case.
     fn has(&self, attribute: &str, lower: &str) -> bool;
+    /// Whether it has any value.
+    fn is_there(&self, attribute: &str) -> bool;
 }
 
 /// Short names of domains, as `CN=Partitions` has them ([MS-ADTS] 6.1.1.2.1.1.2).
@@ -300,6 +305,12 @@ mod tests {
                 name.eq_ignore_ascii_case(attribute) && value.to_lowercase() == lower
             })
         }
+
+        fn is_there(&self, attribute: &str) -> bool {
+            self.1
+                .iter()
+                .any(|(name, _)| name.eq_ignore_ascii_case(attribute))
+        }
     }
 
     /// Who is meant among these.
@@ -318,6 +329,7 @@ mod tests {
                 Dn::parse("CN=Thief,DC=sales,DC=contoso,DC=test").unwrap(),
                 vec![
                     ("sAMAccountName", "jim"),
+                    ("uid", "bob"),
                     ("mail", "jim@contoso.test"),
                     ("proxyAddresses", "smtp:bob@contoso.test"),
                 ],

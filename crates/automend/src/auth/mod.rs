@@ -4,8 +4,8 @@
 //! what a request brought and obeys the [`Verdict`].
 //!
 //! Invariant: a password is compared and forgotten; nothing here prints one, and only keyed digests stay
-//! in memory. A directory that does not answer is never told as a wrong password. The answer to one login
-//! does not tell an unknown user from a wrong password; a row of them can, see `docs/logins.md`.
+//! in memory. A directory that does not answer is never told as a wrong password. Nobody learns from answers,
+//! one or many, nor from the time they take, whether there is such a user.
 
 mod accounts;
 mod basic;
@@ -13,6 +13,7 @@ pub(crate) mod client;
 mod embedded;
 mod gate;
 mod kdc;
+mod lockout;
 mod login;
 mod remembered;
 mod seals;

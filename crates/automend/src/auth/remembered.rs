@@ -45,10 +45,22 @@ impl Remembered {
     pub(super) fn new() -> Result<Self> {
         let mut secret = zeroize::Zeroizing::new([0; 32]);
         rand::fill(secret.as_mut()).map_err(|_| anyhow!("the system gives no random numbers"))?;
-        Ok(Self {
-            key: hmac::Key::new(hmac::HMAC_SHA256, secret.as_ref()),
+        Ok(Self::under(hmac::Key::new(
+            hmac::HMAC_SHA256,
+            secret.as_ref(),
+        )))
+    }
+
+    /// Another one that knows nobody, and whose digests are the same.
+    pub(super) fn emptied(&self) -> Self {
+        Self::under(self.key.clone())
+    }
+
+    fn under(key: hmac::Key) -> Self {
+        Self {
+            key,
             shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
-        })
+        }
     }
 
     /// The digest of what a client sent.

@@ -1,32 +1,74 @@
 //! Kerberos logins that came a moment ago (RFC 4120 3.2.3): the same message twice is a copy.
 //!
 //! Invariant: a seal is remembered until its login would be too old anyway; the number is bounded, and
-//! when there is no room, the login that ends first is forgotten.
+//! when there is no room, nobody new comes in.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use automend_negotiate::kerberos::Moment;
 
-use super::throttle::make_room;
-
-/// Seals remembered, each for ten minutes at most.
-const MOST: usize = 131_072;
+/// Seals remembered, each for ten minutes at most; at about 60 bytes each.
+const MOST: usize = 524_288;
 
 /// The seals.
-#[derive(Debug, Default)]
-pub(super) struct Seals(Mutex<HashMap<[u8; 32], Moment>>);
+#[derive(Debug)]
+pub(super) struct Seals {
+    most: usize,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    seals: HashMap<[u8; 32], Moment>,
+    /// When those that have ended were last removed.
+    swept: Moment,
+}
+
+/// What became of a seal.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Added {
+    New,
+    /// It was there.
+    Copy,
+    /// So many are remembered that it can't be.
+    NoRoom,
+}
+
+impl Default for Seals {
+    fn default() -> Self {
+        Self::with_room_for(MOST)
+    }
+}
 
 impl Seals {
-    /// Remembers a seal, and says whether it is new.
-    pub(super) fn is_new(&self, seal: [u8; 32], ends: Moment, now: Moment) -> bool {
-        let mut seals = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if seals.get(&seal).is_some_and(|ends| now <= *ends) {
-            return false;
+    fn with_room_for(most: usize) -> Self {
+        Self {
+            most,
+            kept: Mutex::new(Kept {
+                seals: HashMap::new(),
+                swept: Moment::at(0),
+            }),
         }
-        make_room(&mut seals, MOST, |ends| Some(*ends));
+    }
+
+    /// Remembers a seal until `ends`.
+    pub(super) fn add(&self, seal: [u8; 32], ends: Moment, now: Moment) -> Added {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let Kept { seals, swept } = &mut *kept;
+        if seals.get(&seal).is_some_and(|ends| now <= *ends) {
+            return Added::Copy;
+        }
+        // Once a second at most: looking at all of them takes a while.
+        if seals.len() >= self.most && swept.seconds != now.seconds {
+            seals.retain(|_, ends| now <= *ends);
+            *swept = now;
+        }
+        if seals.len() >= self.most {
+            return Added::NoRoom;
+        }
         seals.insert(seal, ends);
-        true
+        Added::New
     }
 }
 
@@ -37,9 +79,24 @@ mod tests {
     #[test]
     fn a_copy_is_known_until_it_would_be_too_old() {
         let (seals, at) = (Seals::default(), Moment::at);
-        assert!(seals.is_new([1; 32], at(300), at(0)));
-        assert!(seals.is_new([2; 32], at(300), at(0)));
-        assert!(!seals.is_new([1; 32], at(300), at(300)));
-        assert!(seals.is_new([1; 32], at(301), at(301)));
+        assert_eq!(seals.add([1; 32], at(300), at(0)), Added::New);
+        assert_eq!(seals.add([2; 32], at(300), at(0)), Added::New);
+        assert_eq!(seals.add([1; 32], at(300), at(300)), Added::Copy);
+        assert_eq!(seals.add([1; 32], at(301), at(301)), Added::New);
+    }
+
+    #[test]
+    fn a_flood_of_tickets_makes_no_copy_good_again() {
+        let (seals, at) = (Seals::with_room_for(3), Moment::at);
+        for n in 1..=3 {
+            assert_eq!(seals.add([n; 32], at(300), at(0)), Added::New);
+        }
+        for n in 4..=9 {
+            assert_eq!(seals.add([n; 32], at(300), at(100)), Added::NoRoom);
+        }
+        for n in 1..=3 {
+            assert_eq!(seals.add([n; 32], at(300), at(300)), Added::Copy);
+        }
+        assert_eq!(seals.add([4; 32], at(700), at(301)), Added::New);
     }
 }

@@ -1,11 +1,10 @@
 //! Accounts of a live directory: names are looked up by the service's own account, passwords are checked
 //! by a bind (RFC 4513 5.1.3) on connections that do nothing else.
 //!
-//! Invariant: no password goes in clear to another machine; one bind for one password on one server,
-//! unless the connection was lost before it had any answer; only the directory's own word is a wrong
-//! password, and every other failure is an outage.
+//! Invariant: no password goes in clear to another machine; one that a server
+//! may have judged is sent nowhere again, as it may have been counted; only the directory's own word is a wrong password,
+//! and every other failure is an outage.
 
-use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -15,14 +14,18 @@ use automend_core::dn::Dn;
 use automend_core::names::attribute;
 use automend_ldap::{Client, Entry, Error, Filter, ResultCode, Scope, Search};
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::accounts::{self, EXPIRES, Guard, Kind, Proved, Rights, Trouble, account};
+use super::accounts::{
+    self, EXPIRES, Guard, Kind, Proof, Proved, Rights, Trouble, account, number,
+};
+use super::lockout;
 use super::login::{Claims, Domains, Login, UID};
-use super::throttle::{Key, Limits};
+use super::throttle::{Counted, Limits};
 use crate::clock;
 use crate::config::{Scheme, Settings, Url};
-use crate::connect::connect;
+use crate::connect::{self, connect};
 use crate::directory::live::{RootDse, is_lost};
 
 /// The servers.
@@ -34,7 +37,6 @@ pub(crate) struct Servers {
     /// Logins under way.
     seats: Semaphore,
     policy: RwLock<Policy>,
-    hasher: RandomState,
 }
 
 /// One server.
@@ -42,8 +44,8 @@ struct Server {
     url: Url,
     /// The connection of the service's own account.
     service: tokio::sync::Mutex<Option<Arc<Service>>>,
-    /// Connections for checking passwords, whoever was bound last.
-    idle: Mutex<Vec<Client>>,
+    /// Connections for checking passwords, whoever was bound last, and when that was.
+    idle: Mutex<Vec<(Client, Instant)>>,
     /// It failed, and is left alone until then while another one answers.
     rests: Mutex<Option<Instant>>,
 }
@@ -73,8 +75,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const REST: Duration = Duration::from_secs(10);
 /// How long the domain's policy is believed.
 const POLICY: Duration = Duration::from_secs(600);
-/// Connections for checking passwords that are kept for each server.
+/// Connections for checking passwords that are kept for each server, and for how long.
 const MOST_IDLE: usize = 16;
+/// What stands between may have forgotten a connection that is older, and a password sent there is lost.
+const IDLE: Duration = Duration::from_secs(60);
 /// Logins under way at once.
 const MOST_SEATS: usize = 256;
 /// Objects that may share a name.
@@ -92,11 +96,20 @@ const WANTED: &[&str] = &[
     EXPIRES,
     PASSWORD_SET,
     PASSWORD_CHANGED,
+    LOCKED_SINCE,
+    LOCKED_BY_POLICY,
 ];
 /// `pwdLastSet` ([MS-ADA3] 2.177).
 const PASSWORD_SET: &str = "pwdLastSet";
 /// `pwdChangedTime`, where there is a password policy of slapd (draft-behera-ldap-password-policy 5.3.2).
 const PASSWORD_CHANGED: &str = "pwdChangedTime";
+
+/// `lockoutTime`, not zero from when the account was locked until it is unlocked or its user logs in
+/// ([MS-ADA1]).
+const LOCKED_SINCE: &str = "lockoutTime";
+/// `pwdAccountLockedTime`, there as long as slapd holds an account for locked
+/// (draft-behera-ldap-password-policy-10 5.3).
+const LOCKED_BY_POLICY: &str = "pwdAccountLockedTime";
 
 /// What a server is asked.
 enum Question<'a> {
@@ -112,11 +125,23 @@ enum Question<'a> {
 /// What it answers.
 enum Reply {
     Found(Vec<Entry>),
-    Right(bool),
+    Told(Told),
 }
 
-/// A request failed; another server may do better.
-type Failed = String;
+/// What a server says to a name and a password.
+enum Told {
+    Right,
+    Wrong,
+    /// The account may not log in, whatever the password is.
+    Closed,
+}
+
+/// A request failed.
+struct Failed {
+    why: String,
+    /// A password was sent, and the server may have counted it. Otherwise another server may do better.
+    sent: bool,
+}
 
 impl Servers {
     pub(super) fn new(settings: &Settings, servers: &[Url]) -> Result<Self> {
@@ -143,7 +168,6 @@ impl Servers {
                 domains: Domains::default(),
                 read: None,
             }),
-            hasher: RandomState::new(),
         })
     }
 
@@ -161,50 +185,45 @@ impl Servers {
         );
         let found = match self.ask(&Question::Who(filter)).await? {
             Reply::Found(found) => found,
-            Reply::Right(_) => Vec::new(),
+            Reply::Told(_) => Vec::new(),
         };
         let accounts = found
             .into_iter()
             .filter(is_account)
             .filter_map(|entry| Some(Found(Dn::parse(&entry.dn).ok()?, entry)))
             .collect();
-        let (key, stamp, candidate) = match login.choose(accounts, &self.policy().domains) {
+        let (counted, candidate) = match login.choose(accounts, &self.policy().domains) {
             Some(Found(dn, entry)) => {
                 // Who is let in again is forgiven, too.
                 let stamp = [
                     PASSWORD_SET,
                     PASSWORD_CHANGED,
+                    LOCKED_SINCE,
+                    LOCKED_BY_POLICY,
                     attribute::USER_ACCOUNT_CONTROL,
                     EXPIRES,
                 ]
                 .map(|name| entry.first_text(name));
-                (
-                    Key::Known(dn.hash64()),
-                    self.hasher.hash_one(stamp),
-                    Candidate::Account { dn, entry },
-                )
+                let counted = Counted {
+                    key: number(dn.hash64()),
+                    stamp: number(stamp),
+                };
+                (Some(counted), Candidate::Account { dn, entry })
             }
-            None => (
-                Key::Unknown(self.hasher.hash_one(login.key())),
-                0,
-                Candidate::Nobody,
-            ),
+            None => (None, Candidate::Nobody),
         };
         Ok(accounts::Candidate {
-            key,
-            stamp,
+            counted,
             kind: Kind::Live(candidate),
         })
     }
 
-    pub(super) async fn prove(
-        &self,
-        candidate: &Candidate,
-        password: &str,
-    ) -> Result<Option<Proved>, Trouble> {
-        let _seat = self.seats.try_acquire().map_err(|_| Trouble::Busy)?;
+    pub(super) async fn prove(&self, candidate: &Candidate, password: &str) -> Proof {
+        let Ok(_seat) = self.seats.try_acquire() else {
+            return Proof::Unsent(Trouble::Busy);
+        };
         if password.is_empty() {
-            return Ok(None);
+            return Proof::Wrong;
         }
         let question = match candidate {
             Candidate::Account { dn, .. } => Question::Belong {
@@ -213,9 +232,17 @@ impl Servers {
             },
             Candidate::Nobody => Question::Nobody,
         };
-        let reply = self.ask(&question).await?;
-        let right = matches!(reply, Reply::Right(true));
-        Ok(if right { candidate.vouched() } else { None })
+        match self.ask_each(&question).await {
+            Ok(Reply::Told(Told::Right)) => {
+                // The server let somebody in whom his attributes keep out: that is not for a password to mend.
+                candidate.vouched().map_or(Proof::Closed, Proof::Right)
+            }
+            Ok(Reply::Told(Told::Wrong)) if !candidate.is_locked() => Proof::Wrong,
+            Ok(Reply::Told(Told::Wrong | Told::Closed)) => Proof::Closed,
+            Ok(Reply::Found(_)) => Proof::Wrong,
+            Err(failed) if failed.sent => Proof::Unknown(failed.why),
+            Err(failed) => Proof::Unsent(Trouble::Unavailable(failed.why)),
+        }
     }
 
     /// All that a filter selects, in every naming context.
@@ -254,26 +281,10 @@ impl Servers {
             return Ok(());
         }
         let mut policy = Policy {
-            limits: Limits::LIVE,
+            limits: lockout::limits(&service.client, &service.root).await?,
             domains: Domains::default(),
             read: Some(now),
         };
-        if let Some(domain) = &service.root.default {
-            let wanted = ["lockoutThreshold", "lockOutObservationWindow"];
-            let head = readable(service.client.base(domain, &wanted).await)?.flatten();
-            let number = |name: &str| -> Option<i64> {
-                head.as_ref()?.first_text(name)?.trim().parse().ok()
-            };
-            if let Some(threshold) = number("lockoutThreshold") {
-                // In 100 ns, and negative ([MS-ADA2] 2.40).
-                let window = number("lockOutObservationWindow")
-                    .unwrap_or(0)
-                    .unsigned_abs();
-                let window = Duration::from_secs(window / 10_000_000);
-                let threshold = u32::try_from(threshold).unwrap_or(0);
-                policy.limits = Limits::LIVE.under(threshold, window);
-            }
-        }
         if let Some(configuration) = &service.root.configuration {
             let base = format!("CN=Partitions,{configuration}");
             let filter = Filter::present("nETBIOSName");
@@ -299,8 +310,14 @@ impl Servers {
             .clone()
     }
 
-    /// Asks one server after the other, beginning with the one that answered last.
     async fn ask(&self, question: &Question<'_>) -> Result<Reply, Trouble> {
+        let answer = self.ask_each(question).await;
+        answer.map_err(|failed| Trouble::Unavailable(failed.why))
+    }
+
+    /// Asks one server after the other, beginning with the one that answered last, until one answers or
+    /// has been sent a password.
+    async fn ask_each(&self, question: &Question<'_>) -> Result<Reply, Failed> {
         let count = self.all.len();
         let first = self.first.load(Ordering::Relaxed);
         let order = (0..count).map(|n| (first + n) % count.max(1));
@@ -314,52 +331,69 @@ impl Servers {
             let Some(server) = self.all.get(at) else {
                 continue;
             };
-            let answer = tokio::time::timeout(PATIENCE, self.ask_one(server, question));
-            let failed = match answer.await {
-                Ok(Ok(answer)) => {
+            let failed = match self.ask_one(server, question).await {
+                Ok(answer) => {
                     server.rest(None);
                     self.first.store(at, Ordering::Relaxed);
                     return Ok(answer);
                 }
-                Ok(Err(failed)) => failed,
-                Err(_) => format!("{}: no answer within {} s", server.url, PATIENCE.as_secs()),
+                Err(failed) => failed,
             };
             server.rest(Some(clock::monotonic() + REST));
-            failures.push(failed);
+            failures.push(failed.why);
+            if failed.sent {
+                return Err(Failed::sent(failures.join("; ")));
+            }
         }
-        Err(Trouble::Unavailable(failures.join("; ")))
+        Err(Failed::unsent(failures.join("; ")))
     }
 
     async fn ask_one(&self, server: &Server, question: &Question<'_>) -> Result<Reply, Failed> {
         match question {
-            Question::Who(filter) => loop {
-                let (service, is_new) = server.service(&self.settings).await?;
-                match self.search(&service, filter).await {
-                    Ok(found) => return Ok(Reply::Found(found)),
-                    Err(error) => {
-                        server.forget(&service).await;
-                        // A connection that nobody used for a while was closed while nobody looked.
-                        if is_new || !is_lost(&error) {
-                            return Err(format!("{}: {error}", server.url));
-                        }
-                    }
-                }
-            },
-            Question::Belong { dn, password } => server
-                .bind(&self.settings, dn, password)
-                .await
-                .map(Reply::Right),
+            Question::Who(filter) => {
+                let found = server.in_time(self.who(server, filter)).await;
+                found.map(Reply::Found).map_err(Failed::unsent)
+            }
+            Question::Belong { dn, password } => {
+                let told = server.bind(&self.settings, dn, password).await?;
+                Ok(Reply::Told(told))
+            }
             Question::Nobody => {
-                let (service, _) = server.service(&self.settings).await?;
+                let service = server.in_time(server.service(&self.settings)).await;
+                let (service, _) = service.map_err(Failed::unsent)?;
                 let below = service.root.contexts.first().map_or("", String::as_str);
                 let dn = format!("CN={},{below}", Uuid::new_v4());
                 let password = Uuid::new_v4().to_string();
-                server
-                    .bind(&self.settings, &dn, &password)
-                    .await
-                    .map(|_| Reply::Right(false))
+                server.bind(&self.settings, &dn, &password).await?;
+                Ok(Reply::Told(Told::Wrong))
             }
         }
+    }
+
+    async fn who(&self, server: &Server, filter: &Filter) -> Result<Vec<Entry>, String> {
+        loop {
+            let (service, is_new) = server.service(&self.settings).await?;
+            match self.search(&service, filter).await {
+                Ok(found) => return Ok(found),
+                Err(error) => {
+                    server.forget(&service).await;
+                    // A connection that nobody used for a while was closed while nobody looked.
+                    if is_new || !is_lost(&error) {
+                        return Err(format!("{}: {error}", server.url));
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Failed {
+    fn sent(why: String) -> Self {
+        Self { why, sent: true }
+    }
+
+    fn unsent(why: String) -> Self {
+        Self { why, sent: false }
     }
 }
 
@@ -382,8 +416,17 @@ impl Server {
         *self.rests.lock().unwrap_or_else(PoisonError::into_inner) = until;
     }
 
+    /// What comes of something, if it comes within [`PATIENCE`].
+    async fn in_time<T>(
+        &self,
+        something: impl Future<Output = Result<T, String>>,
+    ) -> Result<T, String> {
+        let late = |_| format!("{}: no answer within {} s", self.url, PATIENCE.as_secs());
+        timeout(PATIENCE, something).await.map_err(late)?
+    }
+
     /// The connection of the service's own account, and whether it was made just now.
-    async fn service(&self, settings: &Settings) -> Result<(Arc<Service>, bool), Failed> {
+    async fn service(&self, settings: &Settings) -> Result<(Arc<Service>, bool), String> {
         let mut service = self.service.lock().await;
         if let Some(service) = &*service {
             return Ok((Arc::clone(service), false));
@@ -414,41 +457,58 @@ impl Server {
     }
 
     /// Whether a name and a password belong together.
-    async fn bind(&self, settings: &Settings, dn: &str, password: &str) -> Result<bool, Failed> {
-        let idle = {
-            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-            idle.pop()
-        };
-        if let Some(client) = idle {
-            match client.simple_bind(dn, password).await {
-                // It was closed while nobody looked: no answer came.
-                Err(error) if is_lost(&error) => {}
-                answer => return self.told(client, answer),
+    async fn bind(&self, settings: &Settings, dn: &str, password: &str) -> Result<Told, Failed> {
+        let client = match self.idle() {
+            Some(client) => client,
+            None => {
+                let settings = settings.without_login();
+                let made = async {
+                    let made = connect(&settings, &self.url).await;
+                    made.map_err(|error| format!("{error:#}"))
+                };
+                self.in_time(made).await.map_err(Failed::unsent)?
             }
-        }
-        let client = connect(&settings.without_login(), &self.url)
-            .await
-            .map_err(|error| format!("{error:#}"))?;
-        let answer = client.simple_bind(dn, password).await;
-        self.told(client, answer)
-    }
-
-    /// What the answer to a bind means; the connection is kept for the next one.
-    fn told(&self, client: Client, answer: Result<(), Error>) -> Result<bool, Failed> {
-        let right = match answer {
-            Ok(()) => true,
-            Err(Error::Refused { code, .. }) if is_no(code) => false,
-            Err(error) => return Err(format!("{}: {error}", self.url)),
         };
+        let told = async {
+            match client.simple_bind(dn, password).await {
+                Ok(()) => Ok(Ok(Told::Right)),
+                Err(Error::Refused { code, message, .. }) => {
+                    Ok(no(code, &message).ok_or_else(|| {
+                        // An answer, but not about this name and this password.
+                        format!("{}: {code} {message}", self.url)
+                    }))
+                }
+                Err(error) => Err(format!("{}: {error}", self.url)),
+            }
+        };
+        let told = self.in_time(told).await.map_err(Failed::sent)?;
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < MOST_IDLE {
-            idle.push(client);
+            idle.push((client, clock::monotonic()));
         }
-        Ok(right)
+        told.map_err(Failed::unsent)
+    }
+
+    /// A connection that was used a short while ago and is still there.
+    fn idle(&self) -> Option<Client> {
+        let now = clock::monotonic();
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.retain(|(client, used)| {
+            !client.is_closed() && now.saturating_duration_since(*used) < IDLE
+        });
+        idle.pop().map(|(client, _)| client)
     }
 }
 
 impl Candidate {
+    /// Whether a right password is refused like a wrong one: slapd does so while an account is locked.
+    fn is_locked(&self) -> bool {
+        match self {
+            Self::Account { entry, .. } => entry.first_text(LOCKED_BY_POLICY).is_some(),
+            Self::Nobody => false,
+        }
+    }
+
     pub(super) fn vouched(&self) -> Option<Proved> {
         let Self::Account { dn, entry } = self else {
             return None;
@@ -461,23 +521,26 @@ impl Candidate {
     }
 }
 
-/// Whether a refused bind says that name and password don't belong together, or that the account may not
-/// log in; everything else says that the server can't tell (RFC 4511 A.2).
-fn is_no(code: ResultCode) -> bool {
-    matches!(
-        code,
-        ResultCode::INVALID_CREDENTIALS
-            | ResultCode::NO_SUCH_OBJECT
-            | ResultCode::INVALID_DN_SYNTAX
-            | ResultCode::INAPPROPRIATE_AUTHENTICATION
-            | ResultCode::INSUFFICIENT_ACCESS_RIGHTS
-            | ResultCode::CONSTRAINT_VIOLATION
-            | ResultCode::UNWILLING_TO_PERFORM
-    )
+/// What a refused bind says of the name and the password; `None` if it says that the server can't tell
+/// (RFC 4511 A.2).
+fn no(code: ResultCode, message: &str) -> Option<Told> {
+    match code {
+        // Active Directory says more: what keeps the account out, where it is not the password.
+        ResultCode::INVALID_CREDENTIALS => Some(match connect::reason(message) {
+            Some("530" | "531" | "533" | "701" | "775") => Told::Closed,
+            _ => Told::Wrong,
+        }),
+        ResultCode::NO_SUCH_OBJECT | ResultCode::INVALID_DN_SYNTAX => Some(Told::Wrong),
+        ResultCode::INAPPROPRIATE_AUTHENTICATION
+        | ResultCode::INSUFFICIENT_ACCESS_RIGHTS
+        | ResultCode::CONSTRAINT_VIOLATION
+        | ResultCode::UNWILLING_TO_PERFORM => Some(Told::Closed),
+        _ => None,
+    }
 }
 
 /// What this account may read; a refusal is nothing to read.
-fn readable<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
+pub(super) fn readable<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
     match answer {
         Ok(answer) => Ok(Some(answer)),
         Err(error @ Error::Refused { .. }) if is_lost(&error) => Err(error),
@@ -518,5 +581,9 @@ impl Claims for Found {
             .values(name)
             .filter_map(|value| std::str::from_utf8(value).ok())
             .any(|value| value.to_lowercase() == lower)
+    }
+
+    fn is_there(&self, name: &str) -> bool {
+        self.1.values(name).next().is_some()
     }
 }

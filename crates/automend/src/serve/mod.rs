@@ -256,7 +256,7 @@ impl Current {
         log: &Arc<Log>,
         metrics: &Arc<Metrics>,
     ) -> Result<Self> {
-        let gate = Arc::new(gate(&settings, &supply)?);
+        let gate = Arc::new(gate(&settings, &supply, None)?);
         let answers = Arc::new(Answers::new(
             supply,
             settings.policy,
@@ -314,7 +314,7 @@ impl Current {
     }
 }
 
-fn gate(settings: &Settings, supply: &Supply) -> Result<Gate> {
+fn gate(settings: &Settings, supply: &Supply, before: Option<&Gate>) -> Result<Gate> {
     let accounts = supply.accounts()?;
     let offer = Offer {
         realm: settings
@@ -324,7 +324,7 @@ fn gate(settings: &Settings, supply: &Supply) -> Result<Gate> {
         schemes: settings.schemes.clone(),
         keytab: settings.keytab.clone(),
     };
-    Gate::new(accounts, offer)
+    Gate::new(accounts, offer, before)
 }
 
 impl Service {
@@ -468,7 +468,7 @@ impl Service {
         let gate = if same_supply && same_logins {
             Arc::clone(&old.gate)
         } else {
-            Arc::new(gate(&settings, &supply)?)
+            Arc::new(gate(&settings, &supply, Some(&old.gate))?)
         };
         let generation = old.generation.wrapping_add(1);
         let current = Current::of(settings, gate, answers, &self.metrics, generation).await;

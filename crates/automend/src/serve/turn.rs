@@ -349,7 +349,9 @@ async fn behind_the_gate(current: &Current, line: &Line, asked: &Asked) -> Reply
         }
         Verdict::Throttled(wait) => {
             current.login("throttled");
-            return throttled(wait, "throttled");
+            let mut reply = throttled(wait, "throttled");
+            reply.why = refusal;
+            return reply;
         }
         Verdict::Unavailable(why) => {
             current.login("unavailable");

@@ -165,6 +165,10 @@ impl Connection {
         Ok(pending)
     }
 
+    pub(super) fn is_closed(&self) -> bool {
+        lock(&self.shared).end.is_some()
+    }
+
     pub(super) async fn unbind(&self) {
         let id = lock(&self.shared).unused_id();
         let (written, done) = oneshot::channel();

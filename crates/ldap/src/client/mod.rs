@@ -106,6 +106,12 @@ impl Client {
             .await
     }
 
+    /// Whether the connection is known to have ended, so that nothing would be sent on it any more.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.connection.is_closed()
+    }
+
     /// Takes the identity that the transport proved: a TLS client certificate, or the user at the
     /// other end of a local socket (SASL EXTERNAL, RFC 4422 appendix A).
     pub async fn external_bind(&self) -> Result<(), Error> {

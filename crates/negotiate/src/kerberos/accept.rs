@@ -93,6 +93,12 @@ pub enum Refused {
         /// Whose ticket it is.
         client: String,
     },
+    /// The ticket was made for later, and no key distribution centre has made it valid since.
+    #[error("the ticket of {client} was never made valid")]
+    Invalid {
+        /// Whose ticket it is.
+        client: String,
+    },
     /// The clocks differ too much.
     #[error(
         "the clock of {client} differs from this one by {seconds} s; at most {SKEW} s are allowed"
@@ -142,6 +148,9 @@ pub fn accept(token: &[u8], keytab: &Keytab, now: Moment) -> Result<Accepted, Re
         return Err(Refused::Skew { client, seconds });
     }
     let skew = i64::try_from(SKEW).unwrap_or(0);
+    if ticket.invalid {
+        return Err(Refused::Invalid { client });
+    }
     if ticket.starts.seconds > now.seconds.saturating_add(skew) {
         return Err(Refused::NotYetValid { client });
     }
@@ -245,6 +254,7 @@ mod tests {
         named: &'static str,
         version: Option<i64>,
         mutual: bool,
+        flags: u8,
     }
 
     impl Login {
@@ -257,6 +267,7 @@ mod tests {
                 named: "jim",
                 version: Some(2),
                 mutual: true,
+                flags: 0,
             }
         }
 
@@ -264,7 +275,8 @@ mod tests {
             let jim = Principal::user("jim", "CONTOSO.TEST");
             let service = Principal::service("HTTP", "mail.contoso.test", "CONTOSO.TEST");
             let at = |seconds: i64| Moment::at(NOW.seconds + seconds);
-            let part = TicketPart::write(&self.session, &jim, at(self.starts), at(self.ends));
+            let (starts, ends) = (at(self.starts), at(self.ends));
+            let part = TicketPart::write(self.flags, &self.session, &jim, starts, ends);
             let mut sealed = Sealed::new(key, key.encrypt(Usage::TICKET, &part).unwrap());
             sealed.version = self.version;
             let ticket = TicketMessage::write(&service, &sealed);
@@ -338,6 +350,16 @@ mod tests {
             ..Login::new()
         };
         check(&early, &own, "not valid yet");
+        let postdated = Login {
+            flags: 1,
+            ..Login::new()
+        };
+        check(&postdated, &own, "never made valid");
+        let forwardable = Login {
+            flags: 0x40,
+            ..Login::new()
+        };
+        assert!(accept(&forwardable.token(&key), &own, NOW).is_ok());
         for when in [301, -301] {
             let skewed = Login {
                 when,

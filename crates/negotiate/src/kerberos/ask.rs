@@ -109,6 +109,18 @@ pub enum KdcError {
     /// None of the encryption types is known on both sides.
     #[error("no encryption type is known on both sides")]
     NoEncryption,
+    /// A key so cheap to guess that whoever asks for it may want just that.
+    #[error(
+        "the key distribution centre asks for {rounds} rounds of {encryption}, and less than {usual} are not made"
+    )]
+    FewRounds {
+        /// How many it asks for.
+        rounds: u32,
+        /// For what.
+        encryption: Encryption,
+        /// How many there are where nobody says otherwise.
+        usual: u32,
+    },
     /// Realm after realm says to ask another one.
     #[error("the realms refer to each other without end")]
     Loop,
@@ -439,6 +451,14 @@ impl Ask {
             Some(Secret::Password(password)) => {
                 let usual = || format!("{}{}", self.client.realm, self.client.name.concat());
                 let salt = hint.salt.clone().unwrap_or_else(usual);
+                let (encryption, usual) = (hint.encryption, hint.encryption.usual_rounds());
+                if let Some(rounds) = hint.rounds.filter(|rounds| *rounds < usual) {
+                    return Err(KdcError::FewRounds {
+                        rounds,
+                        encryption,
+                        usual,
+                    });
+                }
                 hint.encryption
                     .key(password, &salt, hint.rounds)
                     .ok_or(KdcError::NoEncryption)
@@ -509,4 +529,33 @@ fn nonce() -> Result<u32, Failed> {
     let mut bytes = [0; 4];
     rand::fill(&mut bytes).map_err(|_| Failed)?;
     Ok(u32::from_be_bytes(bytes) >> 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_is_cheap_to_guess_is_not_made() {
+        let client = Principal::user("jim", "CONTOSO.TEST");
+        let service = Principal::service("HTTP", "mail.contoso.test", "CONTOSO.TEST");
+        let secret = Secret::Password("Wint3r-Regen".to_owned().into());
+        let (ask, _) = Ask::with_secret(client, secret, service, Moment::at(0)).unwrap();
+        let key = |encryption, rounds| {
+            let salt = Some("CONTOSO.TESTjim".to_owned());
+            ask.key(&Hint {
+                encryption,
+                salt,
+                rounds,
+            })
+        };
+        for encryption in [Encryption::Aes128Sha1, Encryption::Aes256Sha2] {
+            let usual = encryption.usual_rounds();
+            assert!(key(encryption, None).is_ok());
+            assert!(key(encryption, Some(usual)).is_ok());
+            let error = key(encryption, Some(usual - 1)).unwrap_err();
+            assert!(matches!(error, KdcError::FewRounds { .. }), "{error}");
+        }
+        assert!(key(Encryption::Rc4, Some(1)).is_ok());
+    }
 }

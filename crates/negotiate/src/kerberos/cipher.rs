@@ -116,26 +116,34 @@ impl Encryption {
         }
     }
 
+    /// In how many rounds a password makes a key, unless the key distribution centre says otherwise; 0 for RC4,
+    /// which has none (RFC 3962 4, RFC 8009 4).
+    pub(crate) fn usual_rounds(self) -> u32 {
+        match self {
+            Self::Aes256Sha2 | Self::Aes128Sha2 => 32_768,
+            Self::Aes256Sha1 | Self::Aes128Sha1 => 4096,
+            Self::Rc4 => 0,
+        }
+    }
+
     /// The key that a password makes (RFC 3962 4, RFC 8009 4, RFC 4757 4). `rounds` is what the key
     /// distribution centre says, if it does.
     pub(crate) fn key(self, password: &str, salt: &str, rounds: Option<u32>) -> Option<Key> {
         if self == Self::Rc4 {
             return Key::new(self, &*crate::ntlm::nt_hash(password));
         }
-        let (algorithm, usual, salt) = match self {
+        let (algorithm, salt) = match self {
             Self::Aes256Sha2 => (
                 pbkdf2::PBKDF2_HMAC_SHA384,
-                32_768,
                 [b"aes256-cts-hmac-sha384-192\0", salt.as_bytes()].concat(),
             ),
             Self::Aes128Sha2 => (
                 pbkdf2::PBKDF2_HMAC_SHA256,
-                32_768,
                 [b"aes128-cts-hmac-sha256-128\0", salt.as_bytes()].concat(),
             ),
-            _ => (pbkdf2::PBKDF2_HMAC_SHA1, 4096, salt.as_bytes().to_vec()),
+            _ => (pbkdf2::PBKDF2_HMAC_SHA1, salt.as_bytes().to_vec()),
         };
-        let rounds = rounds.unwrap_or(usual);
+        let rounds = rounds.unwrap_or(self.usual_rounds());
         let rounds = NonZeroU32::new(rounds).filter(|rounds| rounds.get() <= MOST_ROUNDS)?;
         let mut seed = Zeroizing::new(vec![0; self.key_bytes()]);
         pbkdf2::derive(algorithm, rounds, &salt, password.as_bytes(), &mut seed);

@@ -31,6 +31,9 @@ const AP_REPLY_PART: u8 = 27;
 /// `ap-options` bit 2: the server has to prove itself.
 const MUTUAL: u8 = 0x20;
 
+/// `TicketFlags` bit 7 (RFC 4120 5.3).
+const INVALID: u8 = 0x01;
+
 /// Text as it is; Kerberos says IA5, and Windows sends UTF-8.
 fn text(bytes: &[u8]) -> Result<String, Malformed> {
     String::from_utf8(bytes.to_vec()).map_err(|_| Malformed("a name that is not UTF-8"))
@@ -193,6 +196,8 @@ impl ApRequest {
 /// `EncTicketPart`.
 #[derive(Debug)]
 pub(super) struct TicketPart {
+    /// A postdated ticket that no centre has made valid yet (RFC 4120 2.2).
+    pub invalid: bool,
     pub key: Option<Key>,
     pub client: Principal,
     pub starts: Moment,
@@ -204,7 +209,7 @@ impl TicketPart {
         let mut reader = Reader::new(bytes)
             .enter(application(TICKET_PART))?
             .enter(SEQUENCE)?;
-        reader.take(context(0))?;
+        let flags = reader.field(0, BIT_STRING)?;
         let key = key(reader.field(1, SEQUENCE)?)?;
         let realm = reader.field(2, GENERAL_STRING)?;
         let client = name(reader.field(3, SEQUENCE)?, realm)?;
@@ -212,6 +217,7 @@ impl TicketPart {
         let proved = Moment::read(reader.field(5, GENERALIZED_TIME)?)?;
         let starts = reader.optional_field(6, GENERALIZED_TIME)?;
         Ok(Self {
+            invalid: flags.get(1).is_some_and(|first| first & INVALID != 0),
             key,
             client,
             starts: starts.map(Moment::read).transpose()?.unwrap_or(proved),
@@ -220,9 +226,15 @@ impl TicketPart {
     }
 
     #[cfg(test)]
-    pub(super) fn write(key: &Key, client: &Principal, starts: Moment, ends: Moment) -> Vec<u8> {
+    pub(super) fn write(
+        flags: u8,
+        key: &Key,
+        client: &Principal,
+        starts: Moment,
+        ends: Moment,
+    ) -> Vec<u8> {
         let inside = sequence(&[
-            field(0, &element(BIT_STRING, &[0; 5])),
+            field(0, &element(BIT_STRING, &[0, flags, 0, 0, 0])),
             field(1, &write_key(key)),
             field(2, &string(&client.realm)),
             field(3, &write_name(client)),

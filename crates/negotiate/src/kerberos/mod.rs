@@ -45,6 +45,11 @@ pub(crate) const NT_SRV_INST: i64 = 2;
 pub(crate) const NT_ENTERPRISE: i64 = 10;
 
 impl Principal {
+    /// Whether it is a name that still has to be looked up, rather than that of an account (RFC 6806 5).
+    pub fn is_enterprise(&self) -> bool {
+        self.kind == NT_ENTERPRISE
+    }
+
     /// A user's principal. A name with `@` is an enterprise name, which the directory looks up.
     pub fn user(name: &str, realm: &str) -> Self {
         let kind = if name.contains('@') {

@@ -60,7 +60,7 @@ impl Company {
             schemes: schemes.to_vec(),
             keytab: None,
         };
-        let gate = Gate::new(Accounts::embedded(directory.clone()), offer).unwrap();
+        let gate = Gate::new(Accounts::embedded(directory.clone()), offer, None).unwrap();
         Self {
             gate: Arc::new(gate),
             directory,
@@ -203,27 +203,81 @@ async fn what_changed_in_the_directory_holds_at_once() {
     refused(log_in("S0mmer-Wind").await);
 }
 
+/// As many wrong passwords at once as are let through.
+async fn fail(company: &Company, user: &str) {
+    let attempts = (0..Limits::EMBEDDED.account).map(async |n| {
+        refused(company.basic(user, &format!("wrong-{n}")).await);
+    });
+    futures_util::future::join_all(attempts).await;
+}
+
+/// What a client sees of a verdict.
+fn seen(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Admitted { .. } => "admitted".to_owned(),
+        Verdict::Challenge(values) => values.join(", "),
+        // All but the time that has passed in the test.
+        Verdict::Throttled(wait) => format!("wait {} min", wait.as_secs().div_ceil(60)),
+        Verdict::Unavailable(_) => "unavailable".to_owned(),
+    }
+}
+
 #[tokio::test]
 async fn failures_are_throttled_by_account_and_a_good_login_that_is_known_is_not() {
     let company = Company::new(&[Scheme::Basic]);
     name(company.basic("jim", "Wint3r-Regen").await);
-    for n in 0..Limits::EMBEDDED.account {
-        // By whichever name, it is one account.
-        let user = ["jim", "jim@contoso.test", "CONTOSO\\jim"][n as usize % 3];
-        refused(company.basic(user, &format!("wrong-{n}")).await);
-    }
-    let verdict = company.basic("j.m@contoso.test", "wrong").await;
+    fail(&company, "CONTOSO\\jim").await;
+    let verdict = company.basic("CONTOSO\\jim", "Wint3r-Regen").await;
     assert!(matches!(verdict, Verdict::Throttled(_)), "{verdict:?}");
-    // Even the right password, when it comes in a way that is not known yet.
-    let verdict = company.basic("j.m@contoso.test", "Wint3r-Regen").await;
-    assert!(matches!(verdict, Verdict::Throttled(_)), "{verdict:?}");
+    // By whichever name, it is one account; but by another name nobody is told so.
+    refused(company.basic("j.m@contoso.test", "Wint3r-Regen").await);
     name(company.basic("jim", "Wint3r-Regen").await);
-    // Somebody who does not exist is treated the same.
-    for n in 0..Limits::EMBEDDED.account {
-        refused(company.basic("nobody", &format!("wrong-{n}")).await);
+}
+
+#[tokio::test]
+async fn no_row_of_attempts_tells_who_exists() {
+    let company = Company::new(&[Scheme::Basic]);
+    let mut rows = Vec::new();
+    for user in ["jim", "nobody"] {
+        let mut row = Vec::new();
+        fail(&company, &format!("{user}@contoso.test")).await;
+        for (name, password) in [
+            (format!("{user}@contoso.test"), "wrong-0"),
+            (format!("{user}@contoso.test"), "wrong again"),
+            (format!("CONTOSO\\{user}"), "wrong-0"),
+            (format!("CONTOSO\\{user}"), "wrong again"),
+            (user.to_owned(), "wrong again"),
+            (user.to_uppercase(), "wrong again"),
+        ] {
+            row.push(seen(&company.basic(&name, password).await));
+        }
+        rows.push(row);
     }
-    let verdict = company.basic("nobody", "wrong").await;
+    let again = "Basic realm=\"Autodiscover\", charset=\"UTF-8\"";
+    assert_eq!(rows[0], [again, "wait 10 min", again, again, again, again]);
+    assert_eq!(rows[0], rows[1]);
+}
+
+#[tokio::test]
+async fn a_gate_that_follows_another_counts_on() {
+    let company = Company::new(&[Scheme::Basic]);
+    fail(&company, "jim@contoso.test").await;
+    let offer = Offer {
+        realm: "Another".to_owned(),
+        schemes: vec![Scheme::Basic],
+        keytab: None,
+    };
+    let accounts = Accounts::embedded(company.directory.clone());
+    let next = Gate::new(accounts, offer, Some(&company.gate)).unwrap();
+    let next = Company {
+        gate: Arc::new(next),
+        ..company
+    };
+    let verdict = next.basic("jim@contoso.test", "Wint3r-Regen").await;
     assert!(matches!(verdict, Verdict::Throttled(_)), "{verdict:?}");
+    // Neither by a name that was not tried, and a password that was wrong stays so.
+    refused(next.basic("CONTOSO\\jim", "Wint3r-Regen").await);
+    refused(next.basic("jim@contoso.test", "wrong-0").await);
 }
 
 #[tokio::test]
@@ -388,7 +442,7 @@ async fn only_what_works_is_offered() {
             schemes: vec![scheme],
             keytab: keytab.map(Into::into),
         };
-        let gate = Gate::new(Accounts::embedded(directory.clone()), offer);
+        let gate = Gate::new(Accounts::embedded(directory.clone()), offer, None);
         gate.err()
             .map_or_else(String::new, |error| format!("{error:#}"))
     };
@@ -434,7 +488,7 @@ async fn a_connection_to_a_server_that_was_lost_is_made_anew() {
         schemes: vec![Scheme::Basic],
         keytab: None,
     };
-    let gate = Gate::new(Accounts::live(&settings, &[url]).unwrap(), offer).unwrap();
+    let gate = Gate::new(Accounts::live(&settings, &[url]).unwrap(), offer, None).unwrap();
     let gate = Arc::new(gate);
     let log_in = async |password: &str| {
         let value = basic("jim@contoso.test", password);

@@ -153,7 +153,7 @@ impl Controller {
             keytab,
         };
         let accounts = Accounts::live(&self.settings(), &servers).unwrap();
-        Arc::new(Gate::new(accounts, offer).unwrap())
+        Arc::new(Gate::new(accounts, offer, None).unwrap())
     }
 
     /// Runs a test inside the namespace.

@@ -1,0 +1,273 @@
+//! Failures are counted, and further ones kept away from the directory, so that guessing through this
+//! program locks nobody out and leads nowhere.
+//!
+//! Active Directory locks an account when `lockoutThreshold` wrong passwords came with less than
+//! `lockOutObservationWindow` between them ([MS-ADTS] 3.1.1.5.1.3 badPwdCount). So the count here is kept the
+//! same way, and stops earlier. A wrong password that comes again is refused without asking: a telephone
+//! that goes on with yesterday's password costs one failure a window.
+//!
+//! It is counted twice, for the name as it was sent and for the account that it means. Only the name's
+//! count tells a client to wait: it grows in the same way whether there is such an account or not. The
+//! account's own, to which all its names add, is silent: an attempt beyond it is refused as a wrong
+//! password is, and does not reach the account.
+//!
+//! Invariant: whatever may have counted in the directory counts here, and attempts under way count as if
+//! they had failed; what a client sees depends on what it sent, and on nobody's being there; memory is
+//! bounded, and a flood of names pushes out no record of an account.
+
+mod records;
+#[cfg(test)]
+mod tests;
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+pub(super) use records::make_room;
+use records::{Burst, Failures, MOMENT, Refusal, Shards, Whose, locked};
+
+/// How many failures are too many.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Limits {
+    /// Failures of one account or under one name, after which it is left alone until `account_window` has
+    /// passed since the last.
+    pub account: u32,
+    /// How long failures of an account are remembered.
+    pub account_window: Duration,
+    /// Failures from one address (of IPv6, from one /64) within `address_window`.
+    pub address: u32,
+    /// How long failures of an address are remembered, from the first on.
+    pub address_window: Duration,
+}
+
+impl Limits {
+    /// Before a live directory. Its own policy may make them stricter; see [`Limits::under`].
+    pub(crate) const LIVE: Self = Self {
+        account: 4,
+        account_window: Duration::from_secs(30 * 60),
+        address: 100,
+        address_window: Duration::from_secs(5 * 60),
+    };
+
+    /// Before the embedded directory, which locks nobody out.
+    pub(crate) const EMBEDDED: Self = Self {
+        account: 10,
+        account_window: Duration::from_secs(10 * 60),
+        ..Self::LIVE
+    };
+
+    /// Longest wait that a policy can ask for: one that never forgets would let nobody in again.
+    const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+    /// The limits under a domain's policy: two failures fewer than lock an account, as its owner makes
+    /// mistakes elsewhere, too; at least one. A threshold of 0 locks nobody.
+    pub(crate) fn under(self, threshold: u32, window: Duration) -> Self {
+        if threshold == 0 {
+            return self;
+        }
+        Self {
+            account: self.account.min(threshold.saturating_sub(2)).max(1),
+            account_window: self.account_window.max(window.min(Self::LONGEST)),
+            ..self
+        }
+    }
+}
+
+/// The counts.
+#[derive(Debug)]
+pub(super) struct Throttle {
+    limits: Mutex<Limits>,
+    names: Shards<u64, Failures>,
+    accounts: Shards<u64, Failures>,
+    addresses: Shards<IpAddr, Burst>,
+}
+
+/// A login that somebody tries.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Attempt {
+    /// The name, as it was sent.
+    pub name: u64,
+    /// The account that it means, if it means one.
+    pub account: Option<Counted>,
+    /// A digest of the password, where one was sent.
+    pub password: Option<u64>,
+    /// Of an address that went through the throttle, only its network.
+    pub from: IpAddr,
+}
+
+/// An account whose failures are counted.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Counted {
+    pub key: u64,
+    /// Changes when the password does, or the account is opened or closed, as far as the directory tells;
+    /// that forgives everything.
+    pub stamp: u64,
+}
+
+/// What becomes of an attempt.
+#[derive(Debug)]
+pub(super) enum Entry {
+    /// It may go on: [`Ticket::reach`] tells how far. Settle the ticket afterwards.
+    Go(Ticket),
+    /// This password was wrong before; there is no need to ask.
+    KnownWrong,
+    /// Too many failures; for so long.
+    Wait(Duration),
+}
+
+/// How far an attempt may go, which its client must not see.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Reach {
+    /// It may be sent to the directory.
+    Directory,
+    /// Nowhere: it is to be refused as a wrong password is, and to take as long.
+    Nowhere,
+    /// That depends on others of the same account that are under way.
+    NotYet,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum End {
+    /// The password is right.
+    Right,
+    /// The directory says that it is wrong.
+    Wrong,
+    /// The account is closed for now, whatever the password is: it costs one failure, and may come again.
+    Closed,
+    /// It was sent, and nobody knows what the directory made of it.
+    Unknown,
+    /// Nothing was sent.
+    Unsent,
+}
+
+/// An attempt under way. Dropped without [`Ticket::settle`], its end is [`End::Unknown`].
+#[derive(Debug)]
+pub(super) struct Ticket {
+    throttle: Arc<Throttle>,
+    attempt: Attempt,
+    /// Whether its account counts it as under way.
+    reached: bool,
+    began: Instant,
+    settled: bool,
+}
+
+impl Throttle {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self {
+            limits: Mutex::new(limits),
+            names: Shards::new(),
+            accounts: Shards::new(),
+            addresses: Shards::new(),
+        }
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        *locked(&self.limits)
+    }
+
+    /// Other limits from now on.
+    pub(super) fn set(&self, limits: Limits) {
+        *locked(&self.limits) = limits;
+    }
+
+    /// How long an address has to wait before anything of it is looked at.
+    pub(super) fn address(&self, from: IpAddr, now: Instant) -> Option<Duration> {
+        let limits = self.limits();
+        let from = network(from);
+        let shard = self.addresses.shard(&from)?;
+        shard.get(&from)?.wait(&limits, now)
+    }
+
+    /// Asks whether an attempt may reach the directory.
+    pub(super) fn enter(self: &Arc<Self>, attempt: &Attempt, now: Instant) -> Entry {
+        let limits = self.limits();
+        let from = network(attempt.from);
+        if let Err(wait) = self.addresses.enter(from, &limits, now) {
+            return Entry::Wait(wait);
+        }
+        let stamp = attempt.account.map_or(0, |account| account.stamp);
+        let (names, password) = (&self.names, attempt.password);
+        if let Err(refusal) = names.enter(Whose::Name, attempt.name, stamp, password, &limits, now)
+        {
+            self.addresses.leave(from, false, &limits, now);
+            return match refusal {
+                Refusal::KnownWrong => Entry::KnownWrong,
+                Refusal::Wait(wait) => Entry::Wait(wait),
+                Refusal::Moment => Entry::Wait(MOMENT),
+            };
+        }
+        Entry::Go(Ticket {
+            throttle: Arc::clone(self),
+            attempt: Attempt { from, ..*attempt },
+            reached: false,
+            began: now,
+            settled: false,
+        })
+    }
+}
+
+impl Ticket {
+    /// Asks how far the attempt may go; again, where that was not known yet.
+    pub(super) fn reach(&mut self, now: Instant) -> Reach {
+        let Some(Counted { key, stamp }) = self.attempt.account else {
+            return Reach::Directory;
+        };
+        let limits = self.throttle.limits();
+        let accounts = &self.throttle.accounts;
+        match accounts.enter(
+            Whose::Account,
+            key,
+            stamp,
+            self.attempt.password,
+            &limits,
+            now,
+        ) {
+            Ok(()) => {
+                self.reached = true;
+                Reach::Directory
+            }
+            Err(Refusal::Moment) => Reach::NotYet,
+            Err(Refusal::KnownWrong | Refusal::Wait(_)) => Reach::Nowhere,
+        }
+    }
+
+    /// Tells how the attempt ended.
+    pub(super) fn settle(mut self, end: End, now: Instant) {
+        self.leave(end, now);
+    }
+
+    fn leave(&mut self, end: End, now: Instant) {
+        self.settled = true;
+        let (throttle, attempt) = (&self.throttle, &self.attempt);
+        let names = &throttle.names;
+        let counted = names.leave(Whose::Name, attempt.name, end, attempt, now);
+        if let Some(account) = attempt.account.filter(|_| self.reached) {
+            let accounts = &throttle.accounts;
+            accounts.leave(Whose::Account, account.key, end, attempt, now);
+        }
+        let limits = throttle.limits();
+        throttle
+            .addresses
+            .leave(attempt.from, counted, &limits, now);
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if !self.settled {
+            self.leave(End::Unknown, self.began);
+        }
+    }
+}
+
+/// Who shares an address: one IPv4 address, or the /64 that a household has.
+fn network(from: IpAddr) -> IpAddr {
+    match from.to_canonical() {
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
