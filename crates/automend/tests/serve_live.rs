@@ -3,6 +3,8 @@
 //! Invariant: an outage is never told as "no such user", and who was answered once is answered again.
 
 mod ldap_server;
+#[path = "serve_live/logins.rs"]
+mod logins;
 mod served;
 
 use std::sync::Arc;

@@ -73,7 +73,7 @@ impl Embedded {
         let failed = |error: Error| Trouble::Unavailable(error.to_string());
         let commits = self.directory.commits();
         let reading = self.directory.read().map_err(failed)?;
-        let (object, passwords) = self.read(&reading, login).map_err(failed)?;
+        let (object, passwords) = Self::read(&reading, login).map_err(failed)?;
         let counted = object.as_ref().map(|object| Counted {
             key: number(object.dn.as_str()),
             stamp: state(object, &passwords),
@@ -89,7 +89,7 @@ impl Embedded {
     }
 
     /// The account that a login means and what is kept of its passwords, or somebody else's.
-    fn read(&self, reading: &Reading, login: &Login) -> Result<(Option<Object>, Passwords), Error> {
+    fn read(reading: &Reading, login: &Login) -> Result<(Option<Object>, Passwords), Error> {
         let mut found = Vec::new();
         for (name, value) in login.values() {
             let objects = match reading.by_value(name, value.as_bytes()) {

@@ -243,7 +243,7 @@ impl Gate {
     fn throttled(&self, connection: &mut Connection, login: &Login, wait: Duration) -> Verdict {
         let most = self.throttle.limits().account;
         connection.refusal = Some(format!(
-            "{}: {most} failures are let through, and there were or are as many",
+            "{}: {most} failed logins are let through at a time, and there were as many",
             login.key()
         ));
         Verdict::Throttled(wait)
@@ -323,9 +323,8 @@ impl Gate {
             }
             (proof, refusal)
         });
-        let (proof, refusal) = match proof.await {
-            Ok(proof) => proof,
-            Err(_) => return Verdict::Unavailable("checking a login broke off".to_owned()),
+        let Ok((proof, refusal)) = proof.await else {
+            return Verdict::Unavailable("checking a login broke off".to_owned());
         };
         let refusal = match proof {
             Proof::Right(proved) => return admitted(&proved, None),
@@ -407,19 +406,15 @@ impl Gate {
         let proved = self.accounts.vouched(&candidate).filter(|_| right);
         let end = proved.as_ref().map_or(End::Wrong, |_| End::Right);
         ticket.settle(end, clock::monotonic());
-        match proved {
-            Some(proved) => {
-                let proof = match wrapping {
-                    Wrapping::Ntlm => None,
-                    wrapping => Some(wrapping.value(&[], spnego::State::Completed)),
-                };
-                log_in(connection, proved, proof, now)
-            }
-            None => {
-                let why = format!("{}: wrong login", login.key());
-                self.refuse_at_pace(connection, now, why).await
-            }
-        }
+        let Some(proved) = proved else {
+            let why = format!("{}: wrong login", login.key());
+            return self.refuse_at_pace(connection, now, why).await;
+        };
+        let proof = match wrapping {
+            Wrapping::Ntlm => None,
+            wrapping => Some(wrapping.value(&[], spnego::State::Completed)),
+        };
+        log_in(connection, proved, proof, now)
     }
 
     async fn negotiate(

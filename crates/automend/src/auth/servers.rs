@@ -458,16 +458,15 @@ impl Server {
 
     /// Whether a name and a password belong together.
     async fn bind(&self, settings: &Settings, dn: &str, password: &str) -> Result<Told, Failed> {
-        let client = match self.idle() {
-            Some(client) => client,
-            None => {
-                let settings = settings.without_login();
-                let made = async {
-                    let made = connect(&settings, &self.url).await;
-                    made.map_err(|error| format!("{error:#}"))
-                };
-                self.in_time(made).await.map_err(Failed::unsent)?
-            }
+        let client = if let Some(client) = self.idle() {
+            client
+        } else {
+            let settings = settings.without_login();
+            let made = async {
+                let made = connect(&settings, &self.url).await;
+                made.map_err(|error| format!("{error:#}"))
+            };
+            self.in_time(made).await.map_err(Failed::unsent)?
         };
         let told = async {
             match client.simple_bind(dn, password).await {

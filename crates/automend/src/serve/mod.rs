@@ -77,7 +77,7 @@ pub(crate) struct Current {
     /// What holds for no domain in particular.
     everybody: Services,
     gate: Arc<Gate>,
-    /// The keytab when the gate was made.
+    /// The keytab before the gate was made.
     keytab: Option<Stamp>,
     answers: Arc<Answers>,
     /// What a person sees who comes with a browser.
@@ -256,7 +256,7 @@ impl Current {
         log: &Arc<Log>,
         metrics: &Arc<Metrics>,
     ) -> Result<Self> {
-        let gate = Arc::new(gate(&settings, &supply, None)?);
+        let door = Door::new(&settings, &supply, None)?;
         let answers = Arc::new(Answers::new(
             supply,
             settings.policy,
@@ -265,12 +265,12 @@ impl Current {
             Arc::clone(log),
             Arc::clone(metrics),
         ));
-        Ok(Self::of(settings, gate, answers, metrics, 0).await)
+        Ok(Self::of(settings, door, answers, metrics, 0).await)
     }
 
     async fn of(
         settings: Settings,
-        gate: Arc<Gate>,
+        door: Door,
         answers: Arc<Answers>,
         metrics: &Arc<Metrics>,
         generation: u32,
@@ -285,10 +285,10 @@ impl Current {
         Self {
             everybody: settings.urls.services(first, &urls::Home::default()),
             page: page::page(&domains),
-            keytab: settings.keytab.as_deref().map(Stamp::of),
+            keytab: door.keytab,
             settings,
             domains,
-            gate,
+            gate: door.gate,
             answers,
             metrics: Arc::clone(metrics),
             generation,
@@ -314,17 +314,24 @@ impl Current {
     }
 }
 
-fn gate(settings: &Settings, supply: &Supply, before: Option<&Gate>) -> Result<Gate> {
-    let accounts = supply.accounts()?;
-    let offer = Offer {
-        realm: settings
-            .realm
-            .clone()
-            .unwrap_or_else(|| "Autodiscover".to_owned()),
-        schemes: settings.schemes.clone(),
-        keytab: settings.keytab.clone(),
-    };
-    Gate::new(accounts, offer, before)
+/// A gate, and its keytab before it was made.
+struct Door {
+    gate: Arc<Gate>,
+    keytab: Option<Stamp>,
+}
+
+impl Door {
+    fn new(settings: &Settings, supply: &Supply, before: Option<&Gate>) -> Result<Self> {
+        let keytab = settings.keytab.as_deref().map(Stamp::of);
+        let realm = settings.realm.as_deref().unwrap_or("Autodiscover");
+        let offer = Offer {
+            realm: realm.to_owned(),
+            schemes: settings.schemes.clone(),
+            keytab: settings.keytab.clone(),
+        };
+        let gate = Arc::new(Gate::new(supply.accounts()?, offer, before)?);
+        Ok(Self { gate, keytab })
+    }
 }
 
 impl Service {
@@ -365,7 +372,6 @@ impl Service {
             tokio::spawn(listen(listener, face, Arc::clone(self), stopped.clone()));
         }
         drop(stopped);
-        let mut stamps = self.current().certificates().stamps();
         loop {
             tokio::select! {
                 _ = signals.terminate.recv() => break,
@@ -373,12 +379,9 @@ impl Service {
                 _ = signals.hang_up.recv() => {
                     self.reload(args, config).await;
                     self.read_certificates(certificates);
-                    stamps = self.current().certificates().stamps();
                 }
                 () = sleep(LOOK) => {
-                    let now = self.current().certificates().stamps();
-                    if now != stamps {
-                        stamps = now;
+                    if certificates.are_outdated(&self.current().certificates()) {
                         self.read_certificates(certificates);
                     }
                 }
@@ -465,13 +468,16 @@ impl Service {
             && settings.keytab == was.keytab
             && settings.realm == was.realm
             && old.keytab.as_ref().is_none_or(Stamp::holds);
-        let gate = if same_supply && same_logins {
-            Arc::clone(&old.gate)
+        let door = if same_supply && same_logins {
+            Door {
+                gate: Arc::clone(&old.gate),
+                keytab: old.keytab.clone(),
+            }
         } else {
-            Arc::new(gate(&settings, &supply, Some(&old.gate))?)
+            Door::new(&settings, &supply, Some(&old.gate))?
         };
         let generation = old.generation.wrapping_add(1);
-        let current = Current::of(settings, gate, answers, &self.metrics, generation).await;
+        let current = Current::of(settings, door, answers, &self.metrics, generation).await;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(current);
         Ok(later)
     }

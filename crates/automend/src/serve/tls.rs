@@ -7,7 +7,7 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use anyhow::{Context, Result, anyhow, bail};
 use rustls::crypto::CryptoProvider;
@@ -41,6 +41,8 @@ pub(crate) enum Source {
 #[derive(Debug)]
 pub(crate) struct Certificates {
     keys: RwLock<Vec<Arc<CertifiedKey>>>,
+    /// The files before they were read, so that a change in the middle is seen.
+    stamps: Mutex<Vec<Stamp>>,
     /// The certificate that nobody has signed, PEM, for clients that shall trust it.
     pub made: Option<String>,
 }
@@ -48,6 +50,7 @@ pub(crate) struct Certificates {
 impl Certificates {
     /// Reads or makes them.
     pub(crate) fn open(source: &Source) -> Result<Self> {
+        let stamps = Mutex::new(source.stamps());
         let (keys, made) = match source {
             Source::Files(files) => (read_all(files)?, None),
             Source::SelfSigned(names) => {
@@ -57,12 +60,19 @@ impl Certificates {
         };
         Ok(Self {
             keys: RwLock::new(keys),
+            stamps,
             made,
         })
     }
 
-    /// Reads the files again; on failure everything stays as it is.
+    /// Whether the files have changed since they were last read, or others are meant.
+    pub(crate) fn are_outdated(&self, source: &Source) -> bool {
+        *self.stamps.lock().unwrap_or_else(PoisonError::into_inner) != source.stamps()
+    }
+
+    /// Reads the files again; on failure the certificates stay as they are.
     pub(crate) fn read_again(&self, source: &Source) -> Result<()> {
+        *self.stamps.lock().unwrap_or_else(PoisonError::into_inner) = source.stamps();
         if let Source::Files(files) = source {
             let keys = read_all(files)?;
             *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
@@ -107,7 +117,7 @@ impl ResolvesServerCert for Certificates {
 
 impl Source {
     /// The state of the files.
-    pub(crate) fn stamps(&self) -> Vec<Stamp> {
+    fn stamps(&self) -> Vec<Stamp> {
         match self {
             Self::Files(files) => files
                 .iter()
@@ -191,13 +201,17 @@ mod tests {
         let files = write(folder.path(), "a.test");
         let source = Source::Files(vec![files.clone()]);
         let certificates = Certificates::open(&source).unwrap();
-        let (first, stamps) = (serial(&certificates), source.stamps());
+        let first = serial(&certificates);
+        assert!(!certificates.are_outdated(&source));
         std::fs::write(&files.certificate, "no certificate").unwrap();
-        assert_ne!(source.stamps(), stamps);
+        assert!(certificates.are_outdated(&source));
         let error = certificates.read_again(&source).unwrap_err().to_string();
         assert!(error.contains("no certificate in it"), "{error}");
         assert_eq!(serial(&certificates), first);
+        // It is told once.
+        assert!(!certificates.are_outdated(&source));
         write(folder.path(), "a.test");
+        assert!(certificates.are_outdated(&source));
         certificates.read_again(&source).unwrap();
         assert_ne!(serial(&certificates), first);
     }

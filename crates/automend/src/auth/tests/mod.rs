@@ -4,6 +4,8 @@
 mod peers;
 #[cfg(feature = "lab")]
 mod samba;
+#[cfg(feature = "lab")]
+mod slapd;
 mod web;
 
 use std::net::{IpAddr, Ipv4Addr};

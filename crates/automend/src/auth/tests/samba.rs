@@ -260,19 +260,39 @@ fn the_first_server_that_answers_is_asked_and_an_outage_is_no_wrong_password() {
     });
 }
 
+/// A domain that locks accounts after so many wrong passwords, until it is dropped.
+struct LocksAfter<'a>(&'a Controller);
+
+impl<'a> LocksAfter<'a> {
+    fn new(controller: &'a Controller, threshold: u32) -> Self {
+        set_threshold(controller, threshold);
+        Self(controller)
+    }
+}
+
+impl Drop for LocksAfter<'_> {
+    fn drop(&mut self) {
+        let ends = std::panic::AssertUnwindSafe(|| set_threshold(self.0, 0));
+        let _ = std::panic::catch_unwind(ends);
+    }
+}
+
+fn set_threshold(controller: &Controller, threshold: u32) {
+    let threshold = format!("--account-lockout-threshold={threshold}");
+    controller.samba_tool(&["domain", "passwordsettings", "set", &threshold]);
+}
+
+/// What the domain counts of a user.
+fn lock(controller: &Controller, user: &User<'_>) -> String {
+    let attributes = "--attributes=badPwdCount,lockoutTime";
+    controller.samba_tool(&["user", "show", &user.name, attributes])
+}
+
 #[test]
 fn nobody_is_locked_out_through_the_gate() {
     let controller = Controller::new();
-    let jim = controller.user("jim");
-    let policy = |threshold: &str| {
-        controller.samba_tool(&[
-            "domain",
-            "passwordsettings",
-            "set",
-            &format!("--account-lockout-threshold={threshold}"),
-        ])
-    };
-    policy("5");
+    let (jim, amy) = (controller.user("jim"), controller.user("amy"));
+    let _policy = LocksAfter::new(&controller, 5);
     controller.inside(async {
         let gate = controller.gate(&[&controller.url()], Scheme::Basic, None);
         let mut reached = 0;
@@ -284,16 +304,60 @@ fn nobody_is_locked_out_through_the_gate() {
             }
         }
         assert_eq!(reached, 3, "two fewer than lock the account");
+        // By all her names at once, and each of them is refused three times as if it had been asked.
+        let names = [
+            amy.name.clone(),
+            format!("{}@contoso.test", amy.name),
+            format!("CONTOSO\\{}", amy.name),
+            format!("{}.mail@contoso.test", amy.name),
+        ];
+        let attempts = (0..3).flat_map(|n| names.iter().map(move |name| (n, name)));
+        let attempts = attempts.map(async |(n, name)| {
+            refused(log_in(&gate, name, &format!("wrong-{n}-{name}")).await);
+        });
+        futures_util::future::join_all(attempts).await;
     });
-    let shown = controller.samba_tool(&[
-        "user",
-        "show",
-        &jim.name,
-        "--attributes=badPwdCount,lockoutTime",
-    ]);
-    policy("0");
-    assert!(shown.contains("badPwdCount: 3"), "{shown}");
-    assert!(!shown.contains("lockoutTime: 1"), "{shown}");
+    for user in [jim, amy] {
+        let shown = lock(&controller, &user);
+        assert!(shown.contains("badPwdCount: 3"), "{shown}");
+        assert!(!shown.contains("lockoutTime: 1"), "{shown}");
+    }
+}
+
+#[test]
+fn a_right_password_of_a_locked_account_is_good_as_soon_as_it_is_unlocked() {
+    let controller = Controller::new();
+    let jim = controller.user("jim");
+    let _policy = LocksAfter::new(&controller, 5);
+    controller.inside(async {
+        let gate = controller.gate(&[&controller.url()], Scheme::Basic, None);
+        for n in 0..5 {
+            // Elsewhere, where nobody counts.
+            let principal = format!("{}@contoso.test", jim.name);
+            let wrong = format!("wrong-{n}");
+            let login = [
+                "-x",
+                "-H",
+                &controller.url(),
+                "-D",
+                &principal,
+                "-w",
+                &wrong,
+            ];
+            let mut bind = controller.command("ldapwhoami", &login);
+            let ended = bind
+                .env("LDAPTLS_CACERT", controller.var("LAB_CA"))
+                .output();
+            assert_eq!(ended.unwrap().status.code(), Some(49));
+        }
+        let shown = lock(&controller, &jim);
+        assert!(shown.contains("lockoutTime: 1"), "{shown}");
+        for _ in 0..6 {
+            refused(log_in(&gate, &jim.name, PASSWORD).await);
+        }
+        controller.samba_tool(&["user", "unlock", &jim.name]);
+        name(log_in(&gate, &jim.name, PASSWORD).await);
+    });
 }
 
 /// What a client is told that brings this ticket, and why in the server's words.
