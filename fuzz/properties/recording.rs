@@ -10,7 +10,7 @@ use std::io::Cursor;
     unreachable_pub,
     reason = "the property needs a part of it"
 )]
-#[path = "../../crates/automend/src/trace/recording/mod.rs"]
+#[path = "../../crates/automend/src/recording/mod.rs"]
 mod reading;
 
 use reading::{Defect, Kind, MOST_BODY, Sink, Turn, Unreadable};

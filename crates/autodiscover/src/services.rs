@@ -261,10 +261,10 @@ pub struct Abilities {
 
 impl Abilities {
     /// How many mixtures of abilities there are.
-    pub(crate) const MIXTURES: usize = 16;
+    pub const MIXTURES: usize = 16;
 
     /// A number for these abilities, below [`Self::MIXTURES`].
-    pub(crate) fn mixture(self) -> usize {
+    pub fn mixture(self) -> usize {
         let all = [
             self.mapi_http,
             self.negotiate,

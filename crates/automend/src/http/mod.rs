@@ -14,7 +14,9 @@ mod turn;
 
 pub(crate) use body::MOST_BYTES;
 pub(crate) use connection::{Connection, Web};
-pub(crate) use turn::{Request, Response, Turn};
+#[cfg(test)]
+pub(crate) use turn::Response;
+pub(crate) use turn::{Request, Times, Turn};
 
 use automend_core::verdict::Cause;
 

@@ -66,7 +66,7 @@ pub(crate) struct Answer {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Document {
     /// Which dialect and which abilities of the client.
-    pub kind: u8,
+    pub kind: usize,
     /// With alternative mailboxes.
     pub whole: bool,
     /// Which configuration.

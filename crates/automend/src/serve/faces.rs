@@ -31,7 +31,7 @@ use crate::clock;
 use crate::show::stamp;
 
 /// Document kinds below this are POX for one set of abilities.
-const MOBILESYNC: u8 = 1 << 4;
+const MOBILESYNC: usize = Abilities::MIXTURES;
 
 /// POX: Outlook and telephones.
 pub(crate) async fn pox(current: &Current, account: &Account, asked: &Asked) -> Reply {
@@ -55,7 +55,7 @@ pub(crate) async fn pox(current: &Current, account: &Account, asked: &Asked) -> 
             let document = Document {
                 kind: phone
                     .as_ref()
-                    .map_or_else(|| bits(abilities), |_| MOBILESYNC),
+                    .map_or_else(|| abilities.mixture(), |_| MOBILESYNC),
                 whole: whole || phone.is_some(),
                 generation: current.generation,
             };
@@ -334,19 +334,6 @@ fn abilities(head: &Parts) -> Abilities {
             .get(name)
             .and_then(|value: &HeaderValue| value.to_str().ok())
     })
-}
-
-/// A number below [`MOBILESYNC`] for a set of abilities.
-fn bits(abilities: Abilities) -> u8 {
-    let Abilities {
-        mapi_http,
-        negotiate,
-        exhttp,
-        ews_library,
-    } = abilities;
-    [mapi_http, negotiate, exhttp, ews_library]
-        .into_iter()
-        .fold(0, |bits, ability| bits << 1 | u8::from(ability))
 }
 
 fn fault(code: FaultCode) -> Reply {

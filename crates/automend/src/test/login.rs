@@ -16,11 +16,11 @@ use automend_core::discovery::{Answer, Dialect, Host, Login, Scheme as UrlScheme
 use automend_core::verdict::Cause;
 use tokio::sync::{Mutex as Waiting, MutexGuard, OnceCell};
 
-use super::secrets::Secrets;
 use crate::answer::{Heard, Judged, judge};
 use crate::auth::Scheme;
 use crate::auth::client::{Challenge, ClientLogin, Credentials, challenges, choose, is_refused};
 use crate::http::{Connection, Failure, Request, Turn, Web};
+use crate::secrets::Secrets;
 
 /// Requests of one login; Kerberos and NTLM need three.
 const MOST_LEGS: usize = 8;

@@ -11,7 +11,6 @@ mod follow;
 mod login;
 mod report;
 mod run;
-mod secrets;
 mod urls;
 mod users;
 

@@ -4,9 +4,7 @@
 
 mod join;
 mod proxy;
-mod recording;
 mod report;
-mod secrets;
 mod story;
 
 use std::io::{Read, Write};
@@ -18,7 +16,7 @@ use anyhow::{Context, Result, bail};
 use crate::args::{self, TraceFormat};
 use crate::config::Settings;
 use crate::directory::Directory;
-use recording::Kind;
+use crate::recording::{self, Kind};
 use report::Report;
 use story::Story;
 

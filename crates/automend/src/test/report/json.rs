@@ -12,10 +12,10 @@ use super::{Report, hresult, protocol};
 use crate::answer::Told;
 use crate::audit::report::FindingJson;
 use crate::http::Turn;
+use crate::secrets::Secrets;
 use crate::test::beside::Blame;
 use crate::test::follow::{Followed, How};
 use crate::test::run::{Run, Taken};
-use crate::test::secrets::Secrets;
 use crate::test::urls::Checked;
 
 /// The report as one document.

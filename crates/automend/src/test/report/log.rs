@@ -12,8 +12,8 @@ use jiff::Timestamp;
 use super::{Report, hresult};
 use crate::console::plain;
 use crate::http::Turn;
+use crate::secrets::Secrets;
 use crate::test::run::Taken;
-use crate::test::secrets::Secrets;
 
 /// What Outlook writes where no code is known.
 const NO_SETTINGS: u32 = 0x8004_0413;

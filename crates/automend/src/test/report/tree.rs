@@ -14,9 +14,9 @@ use crate::answer::Told;
 use crate::audit::report::print_findings;
 use crate::console::plain;
 use crate::http::Turn;
+use crate::secrets::Secrets;
 use crate::test::follow::{Followed, How};
 use crate::test::run::{Run, Taken};
-use crate::test::secrets::Secrets;
 
 const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default();

@@ -335,6 +335,7 @@ mod tests {
             fs::metadata(&key).unwrap().permissions().mode() & 0o777,
             0o600
         );
+        assert!(private_file(&key).is_err(), "a file was begun over another");
         fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
         let refused = Authority::open(folder.path(), now).err().unwrap();
         assert!(refused.to_string().contains("can be read by others"));

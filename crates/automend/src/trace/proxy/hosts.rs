@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use automend_autodiscover::{pox, soap, v2};
 
-use crate::trace::recording::Turn;
+use crate::recording::Turn;
 
 /// Where Exchange Online answers Autodiscover.
 const CLOUD: &str = "autodiscover-s.outlook.com";
@@ -125,7 +125,7 @@ fn host(url: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trace::recording::Message;
+    use crate::recording::Message;
 
     #[test]
     fn hosts_of_autodiscover_and_those_asked_for_are_looked_into() {

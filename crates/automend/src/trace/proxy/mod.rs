@@ -5,7 +5,6 @@
 //!
 //! Invariant: without being told so it listens to this machine only, and writes no secret.
 
-mod archive;
 mod authority;
 mod connection;
 mod hosts;
@@ -25,16 +24,16 @@ use crate::args::{self, TraceFormat};
 use crate::clock;
 use crate::config;
 use crate::console::plain;
+use crate::har::Archive;
 use crate::http::tls::Tls;
-use archive::Archive;
-use authority::Authority;
+use crate::secrets::{self, Logins, Secrets};
+use authority::{Authority, private_file};
 use hosts::Hosts;
 use tap::Told;
 
-use super::recording::Turn;
 use super::report;
-use super::secrets;
 use super::story::{Outcome, Story};
+use crate::recording::Turn;
 
 /// Clients at once.
 const MOST_CLIENTS: usize = 512;
@@ -99,7 +98,8 @@ pub(crate) async fn run(args: &args::Trace, config: Option<&Path>) -> Result<Exi
     let own = listener.local_addr().context("listening")?;
     let archive = match &recording.output {
         Some(path) => {
-            Some(Archive::create(path).with_context(|| format!("beginning {}", path.display()))?)
+            let archive = private_file(path).and_then(Archive::begin);
+            Some(archive.with_context(|| format!("beginning {}", path.display()))?)
         }
         None => None,
     };
@@ -280,18 +280,42 @@ impl Live {
             ));
         }
         if !self.keep_secrets {
-            secrets::remove(&mut turn);
-            if listed.is_none() {
-                // It may be mail.
-                for message in [&mut turn.request, &mut turn.response] {
-                    message.cut |= !message.body.is_empty();
-                    message.body.clear();
-                }
-            }
+            clean(&mut turn, listed.is_some());
         }
         if let Some(archive) = &mut self.archive {
             archive.add(&turn).context("writing the recording")?;
         }
         Ok(())
+    }
+}
+
+/// Leaves what may be written.
+fn clean(turn: &mut Turn, is_autodiscover: bool) {
+    let known = Secrets::brought(&turn.request);
+    secrets::remove(turn, &known, Logins::Stage);
+    if !is_autodiscover {
+        // It may be mail.
+        for message in [&mut turn.request, &mut turn.response] {
+            message.cut |= !message.body.is_empty();
+            message.body.clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secrets::tests::{SECRET, telling};
+
+    #[test]
+    fn no_secret_is_written() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut archive = Archive::begin(file.reopen().unwrap()).unwrap();
+        for mut turn in telling() {
+            clean(&mut turn, true);
+            archive.add(&turn).unwrap();
+        }
+        let text = std::fs::read_to_string(file.path()).unwrap();
+        assert!(!text.contains(SECRET), "{text}");
     }
 }

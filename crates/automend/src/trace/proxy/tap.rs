@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use crate::clock;
-use crate::trace::recording::{MOST_BODY, Message, Turn, decode};
+use crate::recording::{MOST_BODY, Message, Turn, decode};
 use crate::trace::story::OURS;
 
 /// A turn that was told, and the leave to keep it in memory until it is written.

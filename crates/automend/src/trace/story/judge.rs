@@ -16,7 +16,7 @@ use automend_core::verdict::Cause;
 
 use super::failure;
 use crate::answer::{self, Heard, Judged};
-use crate::trace::recording::{Message, Turn};
+use crate::recording::{Message, Turn};
 
 /// Whose mailbox a request asks for.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]

@@ -19,8 +19,8 @@ use automend_core::verdict::{Cause, Explanation, Verdict};
 pub(crate) use failure::OURS;
 pub(crate) use judge::{Asked, Failure, Outcome, may_be};
 
-use super::recording::{Defect, Defects, Sink, Turn};
-use super::secrets;
+use crate::recording::{Defect, Defects, Sink, Turn};
+use crate::secrets;
 
 /// More turns of Autodiscover are judged, and not listed.
 const MOST_LISTED: usize = 10_000;

@@ -1,7 +1,7 @@
 //! Stories, each a few turns and what they come to.
 
 use super::*;
-use crate::trace::recording::Message;
+use crate::recording::Message;
 
 const URL: &str = "https://autodiscover.contoso.com/autodiscover/autodiscover.xml";
 

@@ -1,41 +1,10 @@
-//! What is left out of a recording: logins, cookies, tokens, passwords.
+//! Secrets that their names tell: parameters of URLs and forms, elements and attributes of XML, members
+//! of JSON.
 //!
-//! Of a login its scheme stays, and of NTLM the kind of message, because they tell what went wrong. What is
-//! secret in XML, JSON and forms is told by the names of elements, members and fields.
-//!
-//! Invariant: a value whose name says that it is secret does not come out, in whatever encoding the body
-//! is; where a body cannot be looked into, it does not come out at all.
+//! Invariant: a value whose name says that it is secret does not come out, however the text is broken.
 
-use std::io::Read;
+use super::REMOVED;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-
-use crate::trace::recording::{Message, Order, Turn, Utf8};
-
-/// Stands where a secret was.
-const REMOVED: &str = "(removed)";
-/// Headers whose whole value is secret.
-const HEADERS: [&str; 4] = ["cookie", "set-cookie", "x-owa-canary", "x-csrf-token"];
-/// Headers of which the scheme may be told.
-const LOGINS: [&str; 6] = [
-    "authorization",
-    "proxy-authorization",
-    "www-authenticate",
-    "proxy-authenticate",
-    "authentication-info",
-    "proxy-authentication-info",
-];
-/// Schemes, as they stand in a list without anything behind them.
-const SCHEMES: [&str; 7] = [
-    "negotiate",
-    "ntlm",
-    "basic",
-    "bearer",
-    "digest",
-    "kerberos",
-    "nego2",
-];
 /// Words in a name that make its value secret.
 const WORDS: [&str; 10] = [
     "password",
@@ -49,116 +18,6 @@ const WORDS: [&str; 10] = [
     "ciphervalue",
     "apikey",
 ];
-
-/// Removes what is secret from a turn. What logged in goes wherever it comes back, too: in a page for
-/// debugging, in a redirect.
-pub(crate) fn remove(turn: &mut Turn) {
-    let known = brought(&turn.request);
-    turn.url = without(&url(&turn.url), &known);
-    for message in [&mut turn.request, &mut turn.response] {
-        for (name, value) in &mut message.headers {
-            *value = without(&header(name, value), &known);
-        }
-        body(message, &known);
-    }
-}
-
-/// What a request brought to log in, in the forms in which it may come back.
-fn brought(request: &Message) -> Vec<String> {
-    let mut known = Vec::new();
-    let logins = request
-        .all("authorization")
-        .chain(request.all("proxy-authorization"));
-    for token in logins
-        .filter_map(|login| login.trim().split_once(' '))
-        .map(|(_, token)| token.trim())
-    {
-        known.push(token.to_owned());
-        let plain = STANDARD
-            .decode(token)
-            .ok()
-            .and_then(|plain| String::from_utf8(plain).ok());
-        known.extend(plain.and_then(|plain| Some(plain.split_once(':')?.1.to_owned())));
-    }
-    let cookies = request.all("cookie").flat_map(|cookies| cookies.split(';'));
-    known.extend(cookies.filter_map(|cookie| Some(cookie.split_once('=')?.1.trim().to_owned())));
-    // Shorter ones would hide half of every text.
-    known.retain(|secret| secret.len() >= 4);
-    // The longest first, so that no part of one is left.
-    known.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-    known
-}
-
-fn without(text: &str, known: &[String]) -> String {
-    known.iter().fold(text.to_owned(), |text, secret| {
-        text.replace(secret.as_str(), REMOVED)
-    })
-}
-
-fn header(name: &str, value: &str) -> String {
-    let name = name.to_ascii_lowercase();
-    if LOGINS.contains(&name.as_str()) {
-        return login(value);
-    }
-    if name == "location" || name == "referer" {
-        return url(value);
-    }
-    if HEADERS.contains(&name.as_str())
-        || (name.starts_with("x-") && is_secret(&name) && !value.starts_with("urn:"))
-    {
-        return REMOVED.to_owned();
-    }
-    value.to_owned()
-}
-
-/// `NTLM TlRMTVNTUAADAAAA…` becomes `NTLM (removed, message 3)`. A challenge without a token stays.
-fn login(value: &str) -> String {
-    let Some((scheme, rest)) = value.trim().split_once(' ') else {
-        // One word alone: a scheme, or a token that lacks one.
-        return if SCHEMES
-            .iter()
-            .any(|scheme| value.trim().eq_ignore_ascii_case(scheme))
-        {
-            value.trim().to_owned()
-        } else {
-            REMOVED.to_owned()
-        };
-    };
-    let rest = rest.trim();
-    // `Basic realm="x"`, `Bearer client_id="x", trusted_issuers="y"`, and several schemes in one line.
-    let names = rest
-        .split(',')
-        .all(|part| match part.trim().split_once('=') {
-            Some((name, value)) => is_parameter(name.trim()) && value.trim().starts_with('"'),
-            None => SCHEMES
-                .iter()
-                .any(|scheme| part.trim().eq_ignore_ascii_case(scheme)),
-        });
-    if names && !rest.contains("response=") && !scheme.eq_ignore_ascii_case("digest") {
-        return value.trim().to_owned();
-    }
-    let bytes = STANDARD.decode(rest).unwrap_or_default();
-    match bytes.strip_prefix(b"NTLMSSP\0") {
-        Some([kind @ 1..=3, ..]) => format!("{scheme} (removed, message {kind})"),
-        _ => format!("{scheme} {REMOVED}"),
-    }
-}
-
-fn is_parameter(name: &str) -> bool {
-    let name = name.rsplit(' ').next().unwrap_or(name);
-    let known = [
-        "realm",
-        "client_id",
-        "trusted_issuers",
-        "authorization_uri",
-        "token_types",
-        "charset",
-        "error",
-        "scope",
-        "resource_metadata",
-    ];
-    known.iter().any(|known| name.eq_ignore_ascii_case(known))
-}
 
 /// A URL without a password before its host, and without secrets in its query.
 pub(crate) fn url(text: &str) -> String {
@@ -178,6 +37,20 @@ pub(crate) fn url(text: &str) -> String {
     format!("{before}?{}", form(query))
 }
 
+/// A body, by what it looks like; `is_form` is what its head says.
+pub(super) fn text(text: &str, is_form: bool) -> String {
+    let start = text.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']);
+    if start.starts_with('<') {
+        xml(text)
+    } else if start.starts_with(['{', '[']) {
+        json(text)
+    } else if is_form {
+        form(text)
+    } else {
+        json(&form(text))
+    }
+}
+
 /// `name=value&name=value` without secret values.
 fn form(text: &str) -> String {
     let pairs = text.split('&').map(|pair| match pair.split_once('=') {
@@ -191,55 +64,14 @@ fn form(text: &str) -> String {
     pairs.collect::<Vec<_>>().join("&")
 }
 
-fn is_secret(name: &str) -> bool {
+/// Whether a name says that its value is secret.
+pub(super) fn is_secret(name: &str) -> bool {
     let name: String = name
         .chars()
         .filter(|c| !matches!(c, '-' | '_' | '.'))
         .collect::<String>()
         .to_ascii_lowercase();
     WORDS.iter().any(|word| name.contains(word))
-}
-
-fn body(message: &mut Message, known: &[String]) {
-    if message.body.is_empty() {
-        return;
-    }
-    let text = match (Order::of(&message.body), std::str::from_utf8(&message.body)) {
-        (Some(order), _) => {
-            let mut text = Vec::new();
-            // Reading from memory does not fail.
-            let _ = Utf8::new(message.body.as_slice(), order).read_to_end(&mut text);
-            String::from_utf8_lossy(&text).into_owned()
-        }
-        (None, Ok(text)) => text.to_owned(),
-        // The last character may have been cut in two.
-        (None, Err(error)) if message.cut && error.error_len().is_none() => {
-            String::from_utf8_lossy(&message.body).into_owned()
-        }
-        (None, Err(_)) => {
-            message.body =
-                format!("({} bytes that are no text, left out)", message.body.len()).into_bytes();
-            message.cut = true;
-            return;
-        }
-    };
-    let start = text.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']);
-    let form_like = message
-        .header("content-type")
-        .is_some_and(|kind| kind.contains("form-urlencoded"));
-    let cleaned = if start.starts_with('<') {
-        xml(&text)
-    } else if start.starts_with(['{', '[']) {
-        json(&text)
-    } else if form_like {
-        form(&text)
-    } else {
-        json(&form(&text))
-    };
-    let cleaned = without(&cleaned, known);
-    if cleaned.as_bytes() != message.body {
-        message.body = cleaned.into_bytes();
-    }
 }
 
 /// XML without what stands in secret elements and attributes, whatever else they hold.
@@ -441,37 +273,6 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn of_a_login_its_scheme_stays() {
-        for (value, expected) in [
-            ("Basic YWxpY2U6c2VjcmV0", "Basic (removed)"),
-            ("NTLM TlRMTVNTUAADAAAAGAAYAA==", "NTLM (removed, message 3)"),
-            (
-                "Negotiate YIIGhgYGKwYBBQUCoIIGejCCBnag",
-                "Negotiate (removed)",
-            ),
-            ("Bearer eyJhbGciOi.eyJzdWIi.c2ln", "Bearer (removed)"),
-            (
-                "Digest username=\"alice\", response=\"6629fae4\"",
-                "Digest (removed)",
-            ),
-            ("NTLM", "NTLM"),
-            ("Bearer abcdefgh", "Bearer (removed)"),
-            (
-                "Basic realm=\"mail.contoso.com\"",
-                "Basic realm=\"mail.contoso.com\"",
-            ),
-            ("Negotiate, NTLM", "Negotiate, NTLM"),
-            (
-                "Bearer client_id=\"1\", trusted_issuers=\"2@*\", token_types=\"x\"",
-                "Bearer client_id=\"1\", trusted_issuers=\"2@*\", token_types=\"x\"",
-            ),
-            ("c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0", "(removed)"),
-        ] {
-            assert_eq!(login(value), expected);
-        }
-    }
-
-    #[test]
     fn secrets_in_urls_and_forms_go() {
         for (value, expected) in [
             (
@@ -532,60 +333,6 @@ mod tests {
             (r#"{"token":"cut"#, r#"{"token": "(removed)""#),
         ] {
             assert_eq!(json(text), expected);
-        }
-    }
-
-    #[test]
-    fn a_body_is_looked_into_whatever_its_encoding() {
-        let utf16: Vec<u8> = "\u{feff}<Password>secret</Password>"
-            .encode_utf16()
-            .flat_map(u16::to_le_bytes)
-            .collect();
-        for bytes in [
-            utf16,
-            b"\xef\xbb\xbf<Password>secret</Password>".to_vec(),
-            b"\xff\x00secret\xfe".to_vec(),
-        ] {
-            let mut message = Message {
-                body: bytes,
-                ..Message::default()
-            };
-            body(&mut message, &[]);
-            assert!(
-                memchr::memmem::find(&message.body, b"secret").is_none(),
-                "{:?}",
-                message.body
-            );
-            assert!(
-                memchr::memmem::find(&message.body, b"s\0e\0c\0").is_none(),
-                "{:?}",
-                message.body
-            );
-        }
-    }
-
-    #[test]
-    fn what_logged_in_goes_wherever_it_comes_back() {
-        let mut turn = Turn {
-            url: "https://contoso.com/?x=hunter2".to_owned(),
-            ..Turn::default()
-        };
-        turn.request.push(
-            "Authorization".to_owned(),
-            "Basic YWxpY2U6aHVudGVyMg==".to_owned(),
-        );
-        turn.request
-            .push("Cookie".to_owned(), "session=cadata; a=b".to_owned());
-        turn.response.push(
-            "Location".to_owned(),
-            "https://contoso.com/cadata".to_owned(),
-        );
-        turn.response.body =
-            b"you sent Basic YWxpY2U6aHVudGVyMg== (alice, hunter2) and cadata".to_vec();
-        remove(&mut turn);
-        let told = format!("{turn:?} {}", String::from_utf8_lossy(&turn.response.body));
-        for secret in ["hunter2", "YWxpY2U6aHVudGVyMg", "cadata"] {
-            assert!(!told.contains(secret), "{told}");
         }
     }
 

@@ -1,0 +1,242 @@
+//! Tests of what is never written, and a turn that has a secret wherever one may stand.
+
+use super::*;
+
+/// Stands in every secret of [`telling`].
+pub(crate) const SECRET: &str = "S3CRET";
+
+/// Headers that are secret: all that either of the removers knew of which this one was made.
+const HEADERS: [&str; 12] = [
+    "authorization",
+    "Proxy-Authorization",
+    "WWW-Authenticate",
+    "proxy-authenticate",
+    "authentication-info",
+    "proxy-authentication-info",
+    "Cookie",
+    "set-cookie",
+    "X-OWA-Canary",
+    "x-csrf-token",
+    "X-Api-Key",
+    "x-ms-client-secret",
+];
+
+/// Names of parameters, elements, attributes and members that are secret, likewise.
+const FIELDS: [&str; 13] = [
+    "Password",
+    "passwd",
+    "pwd",
+    "client_secret",
+    "access_token",
+    "X-OWA-CANARY",
+    "credential",
+    "NetworkCredentials",
+    "client_assertion",
+    "Assertion",
+    "CipherValue",
+    "api_key",
+    "ApiKey",
+];
+
+/// Turns with a secret wherever one is told by a name.
+pub(crate) fn telling() -> Vec<Turn> {
+    // Each is another, so that none goes because of its value.
+    let count = std::cell::Cell::new(10_000);
+    let secret = || {
+        count.set(count.get() + 1);
+        format!("{SECRET}{}", count.get())
+    };
+    let each = |form: &dyn Fn(&str, String) -> String, between: &str| {
+        let all: Vec<String> = FIELDS.iter().map(|name| form(name, secret())).collect();
+        all.join(between)
+    };
+    let form = || {
+        let fields = each(&|name, secret| format!("{name}={secret}"), "&");
+        format!("user=alice&{fields}&code={}&x=1", secret())
+    };
+    let xml = || {
+        let elements = each(&|name, secret| format!("<w:{name}>{secret}</w:{name}>"), "");
+        let attributes = each(&|name, secret| format!("{name}=\"{secret}\""), " ");
+        format!("<a {attributes}>{elements}</a>")
+    };
+    let json = || {
+        let members = each(&|name, secret| format!("\"{name}\":\"{secret}\""), ",");
+        format!("{{\"a\":{{{members}}},\"token\":[\"{}\"]}}", secret())
+    };
+    let utf16 = |text: String| text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let message = |body: Vec<u8>| {
+        let mut message = Message::default();
+        let url = format!("https://alice:{}@contoso.com/?{}", secret(), form());
+        message.push("Location".to_owned(), url.clone());
+        message.push("referer".to_owned(), url);
+        for name in HEADERS {
+            message.push(name.to_owned(), format!("Scheme {}", secret()));
+            message.push(name.to_owned(), secret());
+        }
+        // A secret whatever it looks like, where other headers may hold the name of a kind of token.
+        for name in ["x-owa-canary", "x-csrf-token"] {
+            message.push(name.to_owned(), format!("urn:{}", secret()));
+        }
+        message.body = body;
+        message
+    };
+    let binary = [&b"\xff\x01\x02"[..], secret().as_bytes()].concat();
+    let bodies = [
+        (form().into_bytes(), xml().into_bytes()),
+        (xml().into_bytes(), json().into_bytes()),
+        (json().into_bytes(), form().into_bytes()),
+        (utf16(xml()), utf16(json())),
+        (binary.clone(), binary),
+    ];
+    let turns = bodies.into_iter().map(|(asked, answered)| Turn {
+        method: "POST".to_owned(),
+        url: format!(
+            "https://autodiscover.contoso.com/autodiscover/autodiscover.xml?{}",
+            form()
+        ),
+        request: message(asked),
+        status: 200,
+        response: message(answered),
+        ..Turn::default()
+    });
+    turns.collect()
+}
+
+#[test]
+fn whatever_is_secret_by_its_name_goes() {
+    for logins in [Logins::Scheme, Logins::Stage] {
+        for mut turn in telling() {
+            remove(&mut turn, &Secrets::default(), logins);
+            let bodies = [&turn.request.body, &turn.response.body].map(|body| body.escape_ascii());
+            let told = format!("{turn:?} {} {}", bodies[0], bodies[1]);
+            assert!(!told.contains(SECRET), "{told}");
+            for kept in ["alice", "x=1", "https://(removed)@contoso.com/"] {
+                assert!(told.contains(kept), "{kept} is not in {told}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_text_in_which_a_secret_hides_another_goes_whole() {
+    let known = |secret: &str| {
+        let known = Secrets::default();
+        known.password(None, &SecretString::from(secret));
+        known
+    };
+    for (secret, text, expected) in [
+        (
+            "hunter2",
+            "x=hunter2&password=hunter2",
+            "x=(removed)&password=(removed)",
+        ),
+        ("hunter2", "x=1&password=a", "x=1&password=(removed)"),
+        // What is known stands in the name of what is not.
+        ("pass", "password=abc", "(removed)"),
+        // What is known is cut where a value ends.
+        ("begin&token=end", "x=begin&token=end", "(removed)"),
+    ] {
+        let clean = known(secret).clean(text, |text| names::text(text, true));
+        assert_eq!(clean, expected, "{secret} in {text}");
+    }
+}
+
+#[test]
+fn utf_16_is_shown_as_text() {
+    for bytes in [&b"\xff\xfe<\0a\0>\0"[..], b"\xfe\xff\0<\0a\0>"] {
+        let mut message = Message {
+            body: bytes.to_vec(),
+            ..Message::default()
+        };
+        body(&mut message, &Secrets::default());
+        assert_eq!(message.body, b"<a>");
+    }
+}
+
+#[test]
+fn a_secret_comes_out_in_no_form() {
+    let secrets = Secrets::default();
+    secrets.password(
+        Some("alice@contoso.com"),
+        &SecretString::from("Wint3r \"R&gen\""),
+    );
+    secrets.authorization(&SecretString::from("NTLM TlRMTVNTUAADAAAA"));
+    for form in [
+        "Wint3r \"R&gen\"",
+        "V2ludDNyICJSJmdlbiI=",
+        "YWxpY2VAY29udG9zby5jb206V2ludDNyICJSJmdlbiI=",
+        "Wint3r%20%22R%26gen%22",
+        "Wint3r &quot;R&amp;gen&quot;",
+        "Wint3r \\\"R&gen\\\"",
+        "TlRMTVNTUAADAAAA",
+    ] {
+        assert_eq!(
+            secrets.without(&format!("<{form}>")),
+            "<(removed)>",
+            "{form}"
+        );
+    }
+    assert_eq!(secrets.without("alice@contoso.com"), "alice@contoso.com");
+}
+
+#[test]
+fn a_short_password_does_not_hide_every_text() {
+    let secrets = Secrets::default();
+    secrets.password(None, &SecretString::from("a"));
+    assert_eq!(secrets.without("banana"), "banana");
+}
+
+#[test]
+fn a_body_is_looked_into_whatever_its_encoding() {
+    let utf16: Vec<u8> = "\u{feff}<Password>secret</Password>"
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    for bytes in [
+        utf16,
+        b"\xef\xbb\xbf<Password>secret</Password>".to_vec(),
+        b"\xff\x00secret\xfe".to_vec(),
+    ] {
+        let mut message = Message {
+            body: bytes,
+            ..Message::default()
+        };
+        body(&mut message, &Secrets::default());
+        assert!(
+            memchr::memmem::find(&message.body, b"secret").is_none(),
+            "{:?}",
+            message.body
+        );
+        assert!(
+            memchr::memmem::find(&message.body, b"s\0e\0c\0").is_none(),
+            "{:?}",
+            message.body
+        );
+    }
+}
+
+#[test]
+fn what_logged_in_goes_wherever_it_comes_back() {
+    let mut turn = Turn {
+        url: "https://contoso.com/?x=hunter2".to_owned(),
+        ..Turn::default()
+    };
+    turn.request.push(
+        "Authorization".to_owned(),
+        "Basic YWxpY2U6aHVudGVyMg==".to_owned(),
+    );
+    turn.request
+        .push("Cookie".to_owned(), "session=cadata; a=b".to_owned());
+    turn.response.push(
+        "Location".to_owned(),
+        "https://contoso.com/cadata".to_owned(),
+    );
+    turn.response.body =
+        b"you sent Basic YWxpY2U6aHVudGVyMg== (alice, hunter2) and cadata".to_vec();
+    let known = Secrets::brought(&turn.request);
+    remove(&mut turn, &known, Logins::Stage);
+    let told = format!("{turn:?} {}", String::from_utf8_lossy(&turn.response.body));
+    for secret in ["hunter2", "YWxpY2U6aHVudGVyMg", "cadata"] {
+        assert!(!told.contains(secret), "{told}");
+    }
+}
