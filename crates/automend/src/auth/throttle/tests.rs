@@ -1,3 +1,5 @@
+//! The throttle as the gate uses it, and as whoever tries names and passwords sees it.
+
 use std::net::Ipv4Addr;
 
 use proptest::prelude::*;
