@@ -297,6 +297,8 @@ impl Gate {
         let mut ticket = match self.throttle.enter(&attempt, now) {
             Entry::Go(ticket) => ticket,
             Entry::KnownWrong => {
+                // Others who send the same need not wait for each other.
+                drop(turn);
                 let why = format!("{}: the same wrong password again", login.key());
                 return self.refuse_at_pace(connection, now, why).await;
             }
