@@ -1,0 +1,254 @@
+//! A live server: Active Directory, Samba, or any LDAP v3 directory with the Exchange attributes.
+//!
+//! Owners come from one paged search a naming context; lost connections are made anew and the search
+//! goes on where it was, or from the start where the server has forgotten it.
+//!
+//! Invariant: absence is proved. Servers leave out what may not be read, so before a link is called
+//! stale the server itself must say `(!(attribute=*))`, which it answers only for what may be read
+//! ([MS-ADTS] 3.1.1.3.1.3.1, RFC 4511 4.5.1.7); what it does not affirm is marked undecided. Samba
+//! affirms it of what it hides, too, so there the object's own permissions are looked at (`rights`).
+
+mod lookup;
+mod lost;
+mod root_dse;
+mod search;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use automend_core::checks::links;
+use automend_core::dn::Dn;
+use automend_core::entry::Defect;
+use automend_core::names::{Guid, attribute};
+use automend_ldap::control::SHOW_DELETED;
+use automend_ldap::{Client, Control, Error, Filter, Item, ResultCode, Scope, Search};
+
+use super::rights::Rights;
+use crate::audit::engine::{Place, Places};
+use crate::config::{Settings, Url};
+use crate::connect::connect;
+
+pub(crate) use lookup::LATE;
+pub(crate) use lost::{is_lost, is_lost_code, persist};
+pub(crate) use root_dse::RootDse;
+pub(crate) use search::Owners;
+
+/// A live server.
+pub(crate) struct Live {
+    /// Where it is.
+    pub url: Url,
+    /// How it was reached.
+    pub settings: Settings,
+    /// The connection.
+    pub client: Client,
+    /// What it says of itself.
+    pub root: RootDse,
+    /// Values that could not be used.
+    pub defects: Vec<Defect>,
+    /// Databases and servers, once somebody asked.
+    pub places: Option<Arc<Places>>,
+    /// How much is borne: for work that has nobody else to ask, or for a client that waits.
+    pub bearing: Bearing,
+    /// What this account may read, once somebody asked.
+    pub(super) rights: Option<Rights>,
+}
+
+/// What is borne of a server.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bearing {
+    /// Connections made anew while nothing comes, before the work is given up.
+    pub reconnects: u32,
+    /// How long all objects that are asked for by name may take together; those that take longer count
+    /// as unreadable.
+    pub owners: Option<Duration>,
+}
+
+impl Bearing {
+    /// For a client that waits, and other servers that may be asked.
+    pub(crate) const fn brisk(owners: Duration) -> Self {
+        Self {
+            reconnects: 0,
+            owners: Some(owners),
+        }
+    }
+
+    /// For work that takes its time and has to come to an end.
+    const PATIENT: Self = Self {
+        reconnects: 6,
+        owners: None,
+    };
+}
+
+impl Live {
+    /// Connects, logs in and asks the server what it is.
+    pub(crate) async fn open(settings: &Settings, url: &Url) -> Result<Self> {
+        let settings = settings.with_known_password()?;
+        let client = connect(&settings, url).await?;
+        let root = RootDse::read(&client)
+            .await
+            .with_context(|| format!("{url}: reading its root DSE"))?;
+        Ok(Self {
+            url: url.clone(),
+            settings,
+            client,
+            root,
+            defects: Vec::new(),
+            places: None,
+            bearing: Bearing::PATIENT,
+            rights: None,
+        })
+    }
+
+    /// The GUID of the domain, or its name where it has none.
+    pub(crate) async fn identity(&mut self) -> Result<String> {
+        let bases = self.bases()?;
+        let head = self
+            .root
+            .default
+            .clone()
+            .or_else(|| bases.into_iter().next())
+            .unwrap_or_default();
+        let found = persist!(self, self.head(&head));
+        let guid =
+            found.and_then(|entry| Guid::from_bytes(entry.values(attribute::OBJECT_GUID).next()?));
+        Ok(guid.map_or_else(|| head.to_lowercase(), |guid| guid.to_string()))
+    }
+
+    async fn head(&self, head: &str) -> Result<Option<automend_ldap::Entry>> {
+        match self.client.base(head, &[attribute::OBJECT_GUID]).await {
+            Err(Error::Refused { code, .. }) if !is_lost_code(code) => Ok(None),
+            Err(Error::Referral { .. }) => Ok(None),
+            found => found.with_context(|| format!("{}: reading {head}", self.url)),
+        }
+    }
+
+    /// The names to search below: `--base`, or every naming context that is not inside another.
+    pub(crate) fn bases(&self) -> Result<Vec<String>> {
+        if !self.settings.base.is_empty() {
+            return Ok(self.settings.base.iter().map(ToString::to_string).collect());
+        }
+        if self.root.contexts.is_empty() {
+            bail!(
+                "{}: the server names no naming context; give --base",
+                self.url
+            );
+        }
+        Ok(self.root.contexts.clone())
+    }
+
+    /// What a request about `dn` needs besides: a deleted object is there only for those who ask.
+    pub(crate) fn showing(&self, dn: &Dn) -> Vec<Control> {
+        let asks = dn.is_deleted_object() && self.root.controls.contains(SHOW_DELETED);
+        asks.then(Control::show_deleted).into_iter().collect()
+    }
+
+    pub(super) fn explain(&self, error: Error, base: &str) -> anyhow::Error {
+        let advice = match &error {
+            Error::Incomplete {
+                code: ResultCode::SIZE_LIMIT_EXCEEDED,
+                ..
+            } => Some(
+                "the server's size limit cut the search short; raise it for this account, or use a smaller --base",
+            ),
+            Error::Incomplete {
+                code: ResultCode::TIME_LIMIT_EXCEEDED,
+                ..
+            } => Some(
+                "the server's time limit cut the search short; raise it for this account, or use a smaller --base",
+            ),
+            Error::Incomplete { .. } => Some(
+                "an administrative limit of the server cut the search short; index msExchDelegateListLink",
+            ),
+            Error::Refused {
+                code: ResultCode::OPERATIONS_ERROR,
+                ..
+            } if self.settings.user.is_none() => Some("the server wants a login: give --user"),
+            _ => None,
+        };
+        let error = anyhow::Error::new(error).context(format!("{}: searching {base:?}", self.url));
+        match advice {
+            Some(advice) => error.context(advice),
+            None => error,
+        }
+    }
+
+    /// Mailbox databases and servers, as far as the configuration shows them.
+    pub(crate) async fn places(&mut self) -> Result<Places> {
+        Ok(persist!(self, self.places_once()))
+    }
+
+    async fn places_once(&self) -> Result<Places> {
+        let mut places = Places::known();
+        let Some(configuration) = &self.root.configuration else {
+            return Ok(places);
+        };
+        let class = |name| Filter::equal(attribute::OBJECT_CLASS, name);
+        let filter = Filter::or([class(Place::DATABASE), class(Place::SERVER)]);
+        let search = Search::new(
+            configuration,
+            Scope::Subtree,
+            filter,
+            &[attribute::OBJECT_CLASS],
+        );
+        let mut pages = self.client.paged(search, self.settings.page_size);
+        loop {
+            match pages.next().await {
+                Ok(Some(Item::Entry(entry))) => {
+                    if let Ok(dn) = Dn::parse(&entry.dn) {
+                        let classes = entry.values(attribute::OBJECT_CLASS);
+                        classes
+                            .filter_map(|class| Place::of(class, &dn))
+                            .for_each(|place| places.add(place));
+                    }
+                }
+                Ok(Some(Item::Reference(_))) => {}
+                Ok(None) => return Ok(places),
+                Err(Error::Refused { code, .. }) if !is_lost_code(code) => {
+                    return Ok(Places::known());
+                }
+                Err(Error::Referral { .. }) => return Ok(Places::known()),
+                Err(error) => return Err(self.explain(error, configuration)),
+            }
+        }
+    }
+
+    /// Whether the schema has the forward link; `None` when the schema cannot be read.
+    pub(crate) async fn has_exchange_schema(&mut self) -> Result<Option<bool>> {
+        Ok(persist!(self, self.has_exchange_schema_once()))
+    }
+
+    async fn has_exchange_schema_once(&self) -> Result<Option<bool>> {
+        if let Some(schema) = &self.root.schema {
+            let filter = Filter::equal("lDAPDisplayName", attribute::DELEGATE_LIST_LINK);
+            let search = Search::new(schema, Scope::One, filter, &["lDAPDisplayName"]);
+            match self.client.entries(&search, 10).await {
+                Ok(found) if !found.is_empty() => return Ok(Some(true)),
+                Ok(_) if self.root.active_directory => return Ok(Some(false)),
+                Ok(_) | Err(Error::Refused { .. } | Error::Referral { .. }) => {}
+                Err(error) => return Err(error).context("reading the schema"),
+            }
+        }
+        let Some(subschema) = &self.root.subschema else {
+            return Ok(None);
+        };
+        let filter = Filter::equal(attribute::OBJECT_CLASS, "subschema");
+        let search = Search::new(subschema, Scope::Base, filter, &["attributeTypes"]);
+        let found = match self.client.entries(&search, 1).await {
+            Ok(found) => found,
+            Err(Error::Refused { .. }) => return Ok(None),
+            Err(error) => return Err(error).context("reading the schema"),
+        };
+        let named = format!("'{}'", attribute::DELEGATE_LIST_LINK).to_ascii_lowercase();
+        Ok(found.first().map(|entry| {
+            entry.values("attributeTypes").any(|definition| {
+                String::from_utf8_lossy(definition)
+                    .to_ascii_lowercase()
+                    .contains(&named)
+            })
+        }))
+    }
+}
+
+/// The attributes an audit asks for; `Live::prove` reads more of the few that look stale.
+pub(crate) const AUDITED: &[&str] = links::ATTRIBUTES;
