@@ -1,0 +1,104 @@
+//! Values of a configuration: each is good, or a mistake that names its line.
+
+use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
+use std::path::PathBuf;
+
+use anyhow::{Result, anyhow};
+use toml::Spanned;
+
+/// Where a configuration was read, to name the line of a mistake.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Source {
+    /// The file.
+    pub path: PathBuf,
+    /// Its text.
+    pub text: String,
+}
+
+/// Values of a file, and the lines they stand on.
+pub(super) struct Checked<'a> {
+    pub(super) source: &'a Source,
+}
+
+impl Checked<'_> {
+    pub(super) fn error(&self, span: Range<usize>, what: impl std::fmt::Display) -> anyhow::Error {
+        let before = self.source.text.get(..span.start).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        anyhow!("{}:{line}: {what}", self.source.path.display())
+    }
+
+    pub(super) fn socket(&self, told: &Spanned<String>, key: &str) -> Result<SocketAddr> {
+        let text = told.get_ref();
+        text.parse().map_err(|_| {
+            let what = format!("{key}: {text:?} is not ADDRESS:PORT, such as \"0.0.0.0:443\"");
+            self.error(told.span(), what)
+        })
+    }
+
+    pub(super) fn domain(&self, told: &Spanned<String>) -> Result<String> {
+        let text = told.get_ref();
+        domain(text).ok_or_else(|| self.error(told.span(), format!("{text:?} is no mail domain")))
+    }
+
+    /// A host, with a port where it has one.
+    pub(super) fn host(&self, told: &Spanned<String>) -> Result<String> {
+        let text = told.get_ref();
+        if is_authority(text) {
+            return Ok(text.clone());
+        }
+        Err(self.error(
+            told.span(),
+            format!("{text:?} is no host name; give the name alone, without https://"),
+        ))
+    }
+
+    pub(super) fn url(&self, told: &Spanned<String>) -> Result<String> {
+        let text = told.get_ref();
+        if text.is_empty() {
+            return Ok(String::new());
+        }
+        let rest = text.strip_prefix("https://").unwrap_or_default();
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let plain = |c: char| {
+            c.is_ascii_graphic()
+                && !matches!(c, '"' | '<' | '>' | '\\' | '^' | '`' | '{' | '|' | '}')
+        };
+        if is_authority(authority) && rest.chars().all(plain) {
+            return Ok(text.clone());
+        }
+        Err(self.error(
+            told.span(),
+            format!("{text:?} is no https:// URL; clients take no other"),
+        ))
+    }
+}
+
+/// `host` or `host:port`.
+fn is_authority(text: &str) -> bool {
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !host.ends_with(':') => (host, Some(port)),
+        _ => (text, None),
+    };
+    let host_is_good = domain(host).is_some()
+        || host
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'))
+            .unwrap_or(host)
+            .parse::<IpAddr>()
+            .is_ok();
+    host_is_good && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
+}
+
+/// A domain in lower case; `None` for what is none.
+pub(crate) fn domain(text: &str) -> Option<String> {
+    let label = |label: &str| {
+        !label.is_empty()
+            && label.len() <= 63
+            && label
+                .chars()
+                .all(|c| c.is_alphanumeric() || matches!(c, '-' | '_'))
+    };
+    let text = text.trim_end_matches('.').to_lowercase();
+    (text.len() <= 253 && text.split('.').all(label)).then_some(text)
+}

@@ -1,0 +1,268 @@
+//! What `[serve]` of the configuration and the flags of `automend serve` mean together.
+//!
+//! A flag beats the file. Every value is checked here, and a mistake is told with the line that holds it;
+//! the rest of the service sees only values that are good.
+
+mod checked;
+mod layers;
+mod limits;
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, anyhow, bail};
+use automend_core::policy::Policy;
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::tls;
+use super::urls::{Layer, Urls};
+use crate::args;
+use crate::auth::Scheme;
+
+use checked::Checked;
+pub(crate) use checked::{Source, domain};
+use layers::LayerSection;
+pub(crate) use limits::{Asking, Limits};
+use limits::{AskingSection, LimitsSection};
+
+/// What the service does.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// Where it listens for HTTPS.
+    pub listen: Vec<SocketAddr>,
+    /// Where it listens for plain HTTP, to send everybody to HTTPS.
+    pub http: Vec<SocketAddr>,
+    /// Where it tells of itself.
+    pub admin: Option<SocketAddr>,
+    /// Certificates; none means one that is made at start.
+    pub certificates: Vec<tls::Files>,
+    /// How a stale link is treated.
+    pub policy: Policy,
+    /// How people may log in, in the order in which it is offered.
+    pub schemes: Vec<Scheme>,
+    /// The service's Kerberos keys.
+    pub keytab: Option<PathBuf>,
+    /// What a password dialogue calls the service.
+    pub realm: Option<String>,
+    /// Mail domains besides those that the directory names.
+    pub domains: Vec<String>,
+    /// What is handed out.
+    pub urls: Urls,
+    /// Whether who asks for somebody else is told that one's alternative mailboxes.
+    pub alternatives_of_others: bool,
+    /// Whether autoconfig is answered over plain HTTP, too.
+    pub plain_autoconfig: bool,
+    /// The file of the log; none means standard error.
+    pub log: Option<PathBuf>,
+    /// How much of everything.
+    pub limits: Limits,
+    /// How live servers are asked.
+    pub asking: Asking,
+}
+
+/// `[serve]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(crate) struct Section {
+    listen: Vec<Spanned<String>>,
+    http: Vec<Spanned<String>>,
+    admin: Option<Spanned<String>>,
+    certificates: Vec<CertificateSection>,
+    policy: Option<PolicyWord>,
+    auth: Option<Spanned<Vec<SchemeWord>>>,
+    keytab: Option<PathBuf>,
+    realm: Option<String>,
+    domains: Vec<Spanned<String>>,
+    alternative_mailboxes_of_others: bool,
+    plain_autoconfig: bool,
+    log: Option<PathBuf>,
+    limits: LimitsSection,
+    asking: AskingSection,
+    everybody: LayerSection,
+    domain: BTreeMap<Spanned<String>, LayerSection>,
+    server: BTreeMap<String, LayerSection>,
+    database: BTreeMap<String, LayerSection>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct CertificateSection {
+    certificate: PathBuf,
+    key: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum PolicyWord {
+    Healthy,
+    Faithful,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum SchemeWord {
+    Basic,
+    Ntlm,
+    Negotiate,
+}
+
+/// Where the service listens when nobody says.
+const LISTEN: &str = "127.0.0.1:8443";
+
+impl Settings {
+    /// Puts flags and file together.
+    pub(crate) fn read(flags: &args::Serve, section: &Section, source: &Source) -> Result<Self> {
+        let from = Checked { source };
+        let mut listen = sockets(&flags.listen, "--listen", &section.listen, &from)?;
+        if listen.is_empty() {
+            listen.push(LISTEN.parse().context("reading the default address")?);
+        }
+        let schemes = match (&flags.auth[..], &section.auth) {
+            ([], Some(told)) => {
+                let words = told.get_ref();
+                if words.is_empty() {
+                    return Err(from.error(told.span(), "auth names no way to log in"));
+                }
+                words.iter().map(|word| (*word).into()).collect()
+            }
+            ([], None) => vec![Scheme::Basic],
+            (typed, _) => typed.iter().map(|word| (*word).into()).collect(),
+        };
+        let typed: Vec<String> = flags.admin.iter().cloned().collect();
+        let told: Vec<Spanned<String>> = section.admin.iter().cloned().collect();
+        let admin = sockets(&typed, "--admin", &told, &from)?.pop();
+        let mut domains = Vec::new();
+        for typed in &flags.domain {
+            let known = domain(typed).ok_or_else(|| anyhow!("--domain {typed}: no domain"))?;
+            domains.push(known);
+        }
+        for told in &section.domains {
+            domains.push(from.domain(told)?);
+        }
+        domains.extend(
+            section
+                .domain
+                .keys()
+                .map(|name| from.domain(name))
+                .collect::<Result<Vec<_>>>()?,
+        );
+        let mut seen = std::collections::HashSet::new();
+        domains.retain(|domain| seen.insert(domain.clone()));
+        Ok(Self {
+            listen,
+            http: sockets(&flags.http, "--http", &section.http, &from)?,
+            admin,
+            certificates: certificates(flags, section)?,
+            policy: match (flags.policy, section.policy) {
+                (Some(typed), _) => typed.into(),
+                (None, Some(PolicyWord::Faithful)) => Policy::Faithful,
+                (None, Some(PolicyWord::Healthy) | None) => Policy::Healthy,
+            },
+            schemes: unique(schemes),
+            keytab: flags.keytab.clone().or_else(|| section.keytab.clone()),
+            realm: section.realm.clone(),
+            domains,
+            urls: urls(section, &from)?,
+            alternatives_of_others: section.alternative_mailboxes_of_others,
+            plain_autoconfig: section.plain_autoconfig,
+            log: flags.log.clone().or_else(|| section.log.clone()),
+            limits: section.limits.read(&from)?,
+            asking: section.asking.read(&from)?,
+        })
+    }
+}
+
+fn unique(mut schemes: Vec<Scheme>) -> Vec<Scheme> {
+    let mut seen = std::collections::HashSet::new();
+    schemes.retain(|scheme| seen.insert(*scheme));
+    schemes
+}
+
+fn sockets(
+    typed: &[String],
+    flag: &str,
+    told: &[Spanned<String>],
+    from: &Checked<'_>,
+) -> Result<Vec<SocketAddr>> {
+    let key = flag.trim_start_matches('-');
+    // Checked even where a flag stands over it: one day it will be needed.
+    let told = told
+        .iter()
+        .map(|text| from.socket(text, key))
+        .collect::<Result<Vec<_>>>()?;
+    if typed.is_empty() {
+        return Ok(told);
+    }
+    let parse = |text: &String| {
+        text.parse()
+            .with_context(|| format!("{flag} {text}: not ADDRESS:PORT, such as 127.0.0.1:8443"))
+    };
+    typed.iter().map(parse).collect()
+}
+
+fn certificates(flags: &args::Serve, section: &Section) -> Result<Vec<tls::Files>> {
+    match (&flags.tls_cert, &flags.tls_key) {
+        (Some(certificate), Some(key)) => Ok(vec![tls::Files {
+            certificate: certificate.clone(),
+            key: key.clone(),
+        }]),
+        (None, None) => Ok(section
+            .certificates
+            .iter()
+            .map(|files| tls::Files {
+                certificate: files.certificate.clone(),
+                key: files.key.clone(),
+            })
+            .collect()),
+        _ => bail!("--tls-cert and --tls-key belong together"),
+    }
+}
+
+fn urls(section: &Section, from: &Checked<'_>) -> Result<Urls> {
+    let layers = |map: &BTreeMap<String, LayerSection>| -> Result<HashMap<String, Layer>> {
+        map.iter()
+            .map(|(name, layer)| Ok((name.to_lowercase(), layer.read(from)?)))
+            .collect()
+    };
+    Ok(Urls {
+        everybody: section.everybody.read(from)?,
+        domains: section
+            .domain
+            .iter()
+            .map(|(name, layer)| Ok((from.domain(name)?, layer.read(from)?)))
+            .collect::<Result<_>>()?,
+        servers: layers(&section.server)?,
+        databases: layers(&section.database)?,
+    })
+}
+
+impl From<SchemeWord> for Scheme {
+    fn from(word: SchemeWord) -> Self {
+        match word {
+            SchemeWord::Basic => Self::Basic,
+            SchemeWord::Ntlm => Self::Ntlm,
+            SchemeWord::Negotiate => Self::Negotiate,
+        }
+    }
+}
+
+impl From<args::SchemeWord> for Scheme {
+    fn from(word: args::SchemeWord) -> Self {
+        match word {
+            args::SchemeWord::Basic => Self::Basic,
+            args::SchemeWord::Ntlm => Self::Ntlm,
+            args::SchemeWord::Negotiate => Self::Negotiate,
+        }
+    }
+}
+
+impl From<args::PolicyWord> for Policy {
+    fn from(word: args::PolicyWord) -> Self {
+        match word {
+            args::PolicyWord::Healthy => Self::Healthy,
+            args::PolicyWord::Faithful => Self::Faithful,
+        }
+    }
+}
