@@ -197,6 +197,31 @@ fn a_reload_takes_effect_and_loses_no_request() {
 }
 
 #[test]
+fn a_reload_forgets_no_failed_login() {
+    let configuration = |realm: &str| format!("[serve]\nrealm = \"{realm}\"\n");
+    let served = Served::with(&directory(), &configuration("before"), &[]);
+    let log_in = |password: &str| {
+        let ask = Ask::post(POX, outlook("bob@contoso.com"));
+        served.ask(&ask.basic("bob@contoso.com", password))
+    };
+    std::thread::scope(|scope| {
+        for n in 0..10 {
+            let log_in = &log_in;
+            scope.spawn(move || log_in(&format!("wrong {n}")).is(401));
+        }
+    });
+    log_in(PASSWORD).is(429);
+    std::fs::write(served.path("automend.toml"), configuration("after")).unwrap();
+    served.signal("HUP");
+    served.event("reloaded");
+    let anonymous = served.ask(&Ask::post(POX, "")).is(401);
+    let asks = anonymous.header("www-authenticate").unwrap_or_default();
+    assert!(asks.contains("after"), "{asks}");
+    log_in(PASSWORD).is(429);
+    assert_eq!(served.pox("amy@contoso.com").pox(), "settings: Bob");
+}
+
+#[test]
 fn a_bad_configuration_is_told_and_the_good_one_stays() {
     let served = Served::with(&directory(), "[serve]\npolicy = \"healthy\"\n", &[]);
     std::fs::write(
