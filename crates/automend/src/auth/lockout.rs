@@ -6,7 +6,7 @@
 //! in entries of the class `pwdPolicy` (draft-behera-ldap-password-policy-10 5.2).
 //!
 //! Invariant: of all that can be read the strictest holds, for everybody; where a directory may lock
-//! accounts and says nothing, it is taken for the strictest that there is.
+//! accounts and says nothing, it is taken for one of the strictest that there are.
 
 use std::time::Duration;
 
@@ -24,9 +24,9 @@ struct Policy {
     window: Duration,
 }
 
-/// Where nobody says after how many.
+/// Where nobody says after how many: what the strictest guides for administrators ask for.
 const UNKNOWN: Policy = Policy {
-    threshold: 1,
+    threshold: 3,
     window: Duration::ZERO,
 };
 /// Policies that are looked at.
@@ -163,6 +163,6 @@ mod tests {
     #[test]
     fn what_is_not_known_is_taken_for_strict() {
         let limits = Limits::LIVE.under(UNKNOWN.threshold, UNKNOWN.window);
-        assert_eq!(limits.account, 1);
+        assert_eq!(limits.account, 2);
     }
 }

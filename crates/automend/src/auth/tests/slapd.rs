@@ -184,5 +184,5 @@ async fn a_policy_that_is_hidden_is_taken_for_strict() {
             other => panic!("{other:?}"),
         }
     }
-    assert_eq!(reached, 1);
+    assert_eq!(reached, 2);
 }

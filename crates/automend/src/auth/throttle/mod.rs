@@ -60,13 +60,16 @@ impl Limits {
     const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
     /// The limits under a domain's policy: two failures fewer than lock an account, as its owner makes
-    /// mistakes elsewhere, too; at least one. A threshold of 0 locks nobody.
+    /// mistakes elsewhere, too; where three lock it, two, as one device with an old password is to keep no
+    /// other out; at least one. A threshold of 0 locks nobody.
     pub(crate) fn under(self, threshold: u32, window: Duration) -> Self {
         if threshold == 0 {
             return self;
         }
+        let usual = threshold.saturating_sub(2);
+        let few = threshold.saturating_sub(1).clamp(1, 2);
         Self {
-            account: self.account.min(threshold.saturating_sub(2)).max(1),
+            account: self.account.min(usual.max(few)),
             account_window: self.account_window.max(window.min(Self::LONGEST)),
             ..self
         }

@@ -100,6 +100,27 @@ fn the_same_wrong_password_costs_one_failure() {
 }
 
 #[test]
+fn a_device_with_an_old_password_keeps_no_other_out_however_strict_the_domain_is() {
+    let limits = Limits::LIVE.under(3, Limits::LIVE.account_window);
+    let throttle = Arc::new(Throttle::new(limits));
+    let begin = Instant::now();
+    for minute in 0..300 {
+        let now = begin + Duration::from_secs(60 * minute);
+        if let Entry::Go(mut ticket) = throttle.enter(&jim(1, 7), now) {
+            assert_eq!(ticket.reach(now), Reach::Directory);
+            ticket.settle(End::Wrong, now);
+        }
+        let right = Attempt {
+            from: ELSEWHERE,
+            ..jim(1, 1000)
+        };
+        let mut ticket = go(&throttle, &right, now);
+        assert_eq!(ticket.reach(now), Reach::Directory);
+        ticket.settle(End::Right, now);
+    }
+}
+
+#[test]
 fn a_new_password_forgives_everything() {
     let (throttle, now) = (throttle(), Instant::now());
     reach(&throttle, 0..100, now);
@@ -302,7 +323,16 @@ fn a_flood_of_names_is_bounded_and_pushes_out_no_account() {
 #[test]
 fn a_strict_domain_makes_the_limits_stricter() {
     let hour = Duration::from_secs(3600);
-    for (threshold, expected) in [(0, 4), (1, 1), (2, 1), (3, 1), (5, 3), (6, 4), (50, 4)] {
+    for (threshold, expected) in [
+        (0, 4),
+        (1, 1),
+        (2, 1),
+        (3, 2),
+        (4, 2),
+        (5, 3),
+        (6, 4),
+        (50, 4),
+    ] {
         assert_eq!(Limits::LIVE.under(threshold, hour).account, expected);
     }
     assert_eq!(Limits::LIVE.under(5, hour).account_window, hour);
