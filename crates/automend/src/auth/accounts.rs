@@ -123,6 +123,7 @@ impl Accounts {
     }
 
     /// Does what checking a password costs, and lets nobody in: a live directory does not learn whose it is.
+    /// Nothing is said of the password, which may come again.
     pub(super) async fn feign(&self, candidate: &Candidate, password: &str) -> Proof {
         let proof = match (self, &candidate.kind) {
             (Self::Live(servers), _) => {
@@ -132,8 +133,8 @@ impl Accounts {
             (Self::Embedded(_), _) => self.prove(candidate, password).await,
         };
         match proof {
-            Proof::Right(_) | Proof::Closed => Proof::Wrong,
-            proof => proof,
+            Proof::Right(_) | Proof::Wrong | Proof::Closed => Proof::Closed,
+            proof @ (Proof::Unknown(_) | Proof::Unsent(_)) => proof,
         }
     }
 

@@ -310,8 +310,9 @@ impl Gate {
         let proof = tokio::spawn(async move {
             let _turn = turn;
             let (accounts, password) = (&gate.accounts, &credentials.password);
-            let (proof, refusal) = if may_reach(&mut ticket, now).await {
-                (accounts.prove(&candidate, password).await, "wrong login")
+            let (proof, closed) = if may_reach(&mut ticket, now).await {
+                let proof = accounts.prove(&candidate, password).await;
+                (proof, "the account may not log in now")
             } else {
                 let proof = accounts.feign(&candidate, password).await;
                 (
@@ -323,17 +324,17 @@ impl Gate {
             if let Proof::Right(proved) = &proof {
                 gate.remembered.keep(digest, proved.clone(), now);
             }
-            (proof, refusal)
+            (proof, closed)
         });
-        let Ok((proof, refusal)) = proof.await else {
+        let Ok((proof, closed)) = proof.await else {
             return Verdict::Unavailable("checking a login broke off".to_owned());
         };
         let refusal = match proof {
             Proof::Right(proved) => return admitted(&proved, None),
             Proof::Unknown(why) => return Verdict::Unavailable(why),
             Proof::Unsent(trouble) => return trouble.into(),
-            Proof::Wrong => refusal,
-            Proof::Closed => "the account may not log in now",
+            Proof::Wrong => "wrong login",
+            Proof::Closed => closed,
         };
         let why = format!("{}: {refusal}", login.key());
         self.refuse_at_pace(connection, now, why).await

@@ -237,6 +237,20 @@ async fn failures_are_throttled_by_account_and_a_good_login_that_is_known_is_not
 }
 
 #[tokio::test]
+async fn a_right_password_that_was_not_asked_is_not_held_for_wrong() {
+    let company = Company::new(&[Scheme::Basic]);
+    name(company.basic("jim", "Wint3r-Regen").await);
+    fail(&company, "CONTOSO\\jim").await;
+    for _ in 0..2 {
+        let mut connection = Connection::default();
+        let value = basic("j.m@contoso.test", "Wint3r-Regen");
+        refused(company.admit(&mut connection, Some(&value)).await);
+        let why = connection.refusal().unwrap();
+        assert!(why.contains("so it was not asked"), "{why}");
+    }
+}
+
+#[tokio::test]
 async fn no_row_of_attempts_tells_who_exists() {
     let company = Company::new(&[Scheme::Basic]);
     let mut rows = Vec::new();

@@ -72,8 +72,9 @@ fn all_names_of_an_account_add_up_and_nobody_sees_it() {
     for password in 0..40 {
         // Four under each of ten names.
         let mut ticket = go(&throttle, &jim(password / 4, password), now);
-        reached += u32::from(ticket.reach(now) == Reach::Directory);
-        ticket.settle(End::Wrong, now);
+        let reaches = ticket.reach(now) == Reach::Directory;
+        reached += u32::from(reaches);
+        ticket.settle(if reaches { End::Wrong } else { End::Closed }, now);
     }
     assert_eq!(reached, 4);
     // The right password does not reach it either, until the window has passed.
@@ -97,6 +98,18 @@ fn the_same_wrong_password_costs_one_failure() {
     assert_eq!(go(&throttle, &jim(2, 7), now).reach(now), Reach::Nowhere);
     // The right one still gets through.
     assert_eq!(go(&throttle, &jim(1, 8), now).reach(now), Reach::Directory);
+}
+
+#[test]
+fn a_password_that_did_not_reach_the_account_may_come_again() {
+    let (throttle, begin) = (throttle(), Instant::now());
+    reach(&throttle, 0..4, begin);
+    let later = begin + Duration::from_secs(20 * 60);
+    let mut ticket = go(&throttle, &jim(2, 7), later);
+    assert_eq!(ticket.reach(later), Reach::Nowhere);
+    ticket.settle(End::Closed, later);
+    let end = begin + Limits::LIVE.account_window;
+    assert_eq!(go(&throttle, &jim(2, 7), end).reach(end), Reach::Directory);
 }
 
 #[test]
@@ -370,7 +383,8 @@ fn seen(
                 let reached = ticket.reach(now) == Reach::Directory;
                 let end = match account {
                     Some(_) if reached => end(password),
-                    _ => End::Wrong,
+                    Some(_) => End::Closed,
+                    None => End::Wrong,
                 };
                 if reached && end == End::Wrong {
                     bad = if now < last + Limits::LIVE.account_window {
