@@ -18,6 +18,7 @@ const BACK_LINK: &str = "msExchDelegateListBL";
 /// Amy has the mailboxes of Bob and Eve, and a link from Jim, whose mailbox is disabled.
 fn company() -> Vec<Object> {
     let mut amy = Object::mailbox("Amy");
+    amy.values_mut("sAMAccountName").push(b"amy".to_vec());
     for owner in ["Bob", "Eve", "Jim"] {
         amy.values_mut(BACK_LINK)
             .push(format!("CN={owner},{BASE}").into_bytes());
