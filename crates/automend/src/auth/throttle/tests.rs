@@ -72,9 +72,9 @@ fn all_names_of_an_account_add_up_and_nobody_sees_it() {
     for password in 0..40 {
         // Four under each of ten names.
         let mut ticket = go(&throttle, &jim(password / 4, password), now);
-        let reaches = ticket.reach(now) == Reach::Directory;
-        reached += u32::from(reaches);
-        ticket.settle(if reaches { End::Wrong } else { End::Closed }, now);
+        let goes_on = ticket.reach(now) == Reach::Directory;
+        reached += u32::from(goes_on);
+        ticket.settle(if goes_on { End::Wrong } else { End::Closed }, now);
     }
     assert_eq!(reached, 4);
     // The right password does not reach it either, until the window has passed.
