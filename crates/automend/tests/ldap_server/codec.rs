@@ -129,7 +129,7 @@ pub(super) fn read(message: &[u8]) -> Option<Request> {
     })
 }
 
-pub(super) fn filter_of(tag: u8, body: &[u8]) -> Option<Filter> {
+fn filter_of(tag: u8, body: &[u8]) -> Option<Filter> {
     let mut inside = Reader(body);
     let several = || {
         let mut parts = Reader(body);

@@ -157,7 +157,7 @@ pub(super) fn answered(request: &Request, held: &mut Held) -> Vec<Vec<u8>> {
     }
 }
 
-pub(super) fn searched(request: &Request, search: &Search, held: &Held) -> Vec<Vec<u8>> {
+fn searched(request: &Request, search: &Search, held: &Held) -> Vec<Vec<u8>> {
     let root = Object::new("", &[("namingContexts", BASE), ("supportedControl", PAGED)]);
     let found: Vec<&Object> = if search.base.is_empty() && search.scope == 0 {
         vec![&root]
@@ -213,7 +213,7 @@ pub(super) fn searched(request: &Request, search: &Search, held: &Held) -> Vec<V
 }
 
 /// One entry with the attributes asked for; long ones come in ranges ([MS-ADTS] 3.1.1.3.1.3.3).
-pub(super) fn entry(object: &Object, wanted: &[String], at_once: usize) -> Vec<u8> {
+fn entry(object: &Object, wanted: &[String], at_once: usize) -> Vec<u8> {
     let mut list = Vec::new();
     for (name, values) in &object.attributes {
         let asked = wanted.iter().find_map(|text| {
@@ -248,7 +248,7 @@ pub(super) fn entry(object: &Object, wanted: &[String], at_once: usize) -> Vec<u
 }
 
 /// Applies all of the changes, or none of them.
-pub(super) fn modified(dn: &str, changes: &[Change], held: &mut Held) -> u8 {
+fn modified(dn: &str, changes: &[Change], held: &mut Held) -> u8 {
     let Some(object) = held.objects.iter_mut().find(|object| same(&object.dn, dn)) else {
         return 32;
     };
@@ -277,10 +277,10 @@ pub(super) fn modified(dn: &str, changes: &[Change], held: &mut Held) -> u8 {
     0
 }
 
-pub(super) fn normal(dn: &str) -> String {
+fn normal(dn: &str) -> String {
     dn.to_lowercase().replace(", ", ",")
 }
 
-pub(super) fn same(a: &str, b: &str) -> bool {
+fn same(a: &str, b: &str) -> bool {
     a.eq_ignore_ascii_case(b) || (a.contains(", ") || b.contains(", ")) && normal(a) == normal(b)
 }
