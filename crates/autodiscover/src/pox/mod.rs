@@ -11,7 +11,7 @@ mod request;
 pub use answer::{Answers, answer, fault, redirect_url};
 pub(crate) use read::{alternative, fields};
 
-pub use read::{Account, Answer, Dialect, Protocol, Reply, ToldFault, User, read};
+pub use read::{Account, Answer, Dialect, Protocol, Redirect, Reply, ToldFault, User, read};
 pub use request::{Refusal, Request};
 
 /// What Exchange writes into a fault beside the code.

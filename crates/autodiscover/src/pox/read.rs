@@ -47,8 +47,19 @@ pub enum Reply {
     RedirectAddress(String),
     /// Ask again at this URL.
     RedirectUrl(String),
+    /// Ask again for another address, or at another URL, but it does not say which.
+    RedirectNowhere(Redirect),
     /// An error.
     Fault(ToldFault),
+}
+
+/// What a redirect leads to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Redirect {
+    /// Another address.
+    Address,
+    /// Another URL.
+    Url,
 }
 
 /// The user that an answer tells of.
@@ -174,6 +185,15 @@ impl Reader {
             self.missing("Response", "Account");
             Reply::Nothing
         };
+        if answer.dialect == Dialect::Envelope {
+            // Only errors come in the namespace of the envelope.
+            let canonical = match (&answer.reply, account) {
+                (Reply::Fault(_) | Reply::Nothing, _) => pox::RESPONSE,
+                (_, Some(_)) => pox::OUTLOOK_RESPONSE,
+                (_, None) => pox::MOBILESYNC_RESPONSE,
+            };
+            self.namespace(response, canonical);
+        }
         answer
     }
 
@@ -185,7 +205,8 @@ impl Reader {
         } else if is(pox::MOBILESYNC_RESPONSE) {
             (Dialect::MobileSync, pox::MOBILESYNC_RESPONSE)
         } else {
-            (Dialect::Envelope, pox::RESPONSE)
+            // Which one is right depends on what is said.
+            return Dialect::Envelope;
         };
         self.namespace(response, canonical);
         dialect
@@ -215,16 +236,19 @@ impl Reader {
         let [address, url] = [address, url].map(|target| target.filter(|text| !text.is_empty()));
         let by_address = || address.map(|address| Reply::RedirectAddress(address.to_owned()));
         let by_url = || url.map(|url| Reply::RedirectUrl(url.to_owned()));
-        let nothing = || told.protocols.is_empty().then_some(Reply::Nothing);
+        let nowhere = |to| {
+            let without_settings = told.protocols.is_empty();
+            without_settings.then_some(Reply::RedirectNowhere(to))
+        };
         let instead = match action.map(str::to_ascii_lowercase).as_deref() {
             Some("settings") => None,
             Some("redirectaddr") => by_address().or_else(|| {
                 self.missing("Account", "RedirectAddr");
-                nothing()
+                nowhere(Redirect::Address)
             }),
             Some("redirecturl") => by_url().or_else(|| {
                 self.missing("Account", "RedirectUrl");
-                nothing()
+                nowhere(Redirect::Url)
             }),
             _ => {
                 match action {
@@ -272,7 +296,13 @@ impl Reader {
             return Reply::Fault(self.fault(error));
         }
         if let Some(redirect) = self.one(action, "Action", "Redirect") {
-            return Reply::RedirectAddress(redirect.value().to_owned());
+            return match redirect.value() {
+                "" => {
+                    self.missing("Action", "Redirect");
+                    Reply::RedirectNowhere(Redirect::Address)
+                }
+                address => Reply::RedirectAddress(address.to_owned()),
+            };
         }
         let Some(settings) = self.one(action, "Action", "Settings") else {
             self.missing("Action", "Settings");

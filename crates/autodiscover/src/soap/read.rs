@@ -226,7 +226,7 @@ pub fn read(bytes: &[u8]) -> Reading<Answer> {
     let Some(response) = message.any("Response") else {
         return Err(message.foreign());
     };
-    let level = level(response, "Response", &mut defects);
+    let level = level(response, "Response", has_responses(response), &mut defects);
     let items = |list: &'static str, item: &'static str| {
         let list = response.any(list).into_iter();
         list.flat_map(|list| &list.children)
@@ -306,18 +306,34 @@ fn optional(element: &Element<'_>, name: &str) -> Option<String> {
         .filter(|value| !value.is_empty())
 }
 
-fn level(element: &Element<'_>, inside: &'static str, defects: &mut Vec<Defect>) -> Level {
-    let told = Level {
-        code: text(element, "ErrorCode"),
-        message: text(element, "ErrorMessage"),
-    };
-    if told.code.is_empty() {
+/// The error of a level. `ErrorCode` may be absent on every level, which means `NoError` where what was
+/// asked for is there; where it is not, nothing says how the request ended, and that is a defect.
+fn level(
+    element: &Element<'_>,
+    inside: &'static str,
+    answered: bool,
+    defects: &mut Vec<Defect>,
+) -> Level {
+    let code = optional(element, "ErrorCode");
+    if code.is_none() && !answered {
         defects.push(Defect::Missing {
             inside,
             element: "ErrorCode",
         });
     }
-    told
+    let absent = || answered.then(|| super::ErrorCode::NoError.as_str().to_owned());
+    Level {
+        code: code.or_else(absent).unwrap_or_default(),
+        message: text(element, "ErrorMessage"),
+    }
+}
+
+/// Whether a response has answers of any kind beside its error.
+fn has_responses(response: &Element<'_>) -> bool {
+    response.children.iter().any(|child| match child.name {
+        "UserResponses" | "DomainResponses" => !child.children.is_empty(),
+        name => !matches!(name, "ErrorCode" | "ErrorMessage"),
+    })
 }
 
 fn server_version(element: &Element<'_>) -> ServerVersion {
@@ -352,7 +368,8 @@ fn fault(fault: &Element<'_>) -> Body {
 }
 
 fn read_user(user: &Element<'_>, defects: &mut Vec<Defect>) -> User {
-    let level = level(user, "UserResponse", defects);
+    let answered = user.any("UserSettings").is_some() || user.any("UserSettingErrors").is_some();
+    let level = level(user, "UserResponse", answered, defects);
     let mut settings = Vec::new();
     for setting in user
         .any("UserSettings")
@@ -373,12 +390,14 @@ fn read_user(user: &Element<'_>, defects: &mut Vec<Defect>) -> User {
 }
 
 fn read_domain(domain: &Element<'_>, defects: &mut Vec<Defect>) -> Domain {
+    let answered =
+        domain.any("DomainSettings").is_some() || domain.any("DomainSettingErrors").is_some();
     let settings = domain
         .any("DomainSettings")
         .into_iter()
         .flat_map(|list| &list.children);
     Domain {
-        level: level(domain, "DomainResponse", defects),
+        level: level(domain, "DomainResponse", answered, defects),
         redirect_target: optional(domain, "RedirectTarget"),
         settings: settings
             .map(|setting| (text(setting, "Name"), text(setting, "Value")))
@@ -395,7 +414,7 @@ fn errors(element: &Element<'_>, list: &str, defects: &mut Vec<Defect>) -> Vec<S
     errors
         .map(|error| SettingError {
             name: text(error, "SettingName"),
-            level: level(error, "UserSettingError", defects),
+            level: level(error, "UserSettingError", false, defects),
         })
         .collect()
 }

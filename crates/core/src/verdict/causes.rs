@@ -456,6 +456,11 @@ causes! {
         "the answer is not the kind of document that was asked for",
         "It is well-formed, but it is neither settings nor a redirect nor an error of Autodiscover, or it is meant for another kind of client.",
         "Find out what answers at this host.";
+    /// Settings in a namespace that is not theirs.
+    WrongNamespace = "wrong-namespace", Failure(55), FOREIGN_ANSWER,
+        "the answer has settings, but in a namespace of another kind",
+        "Clients look for settings by the exact namespaces of the specification, and find none in this answer.",
+        "Correct the namespaces that the server writes; the detail names the element, and the namespace that it should have.";
     /// Nothing but an account.
     NoProtocols = "no-protocols", Warning, None,
         "the answer has settings, but no protocol among them",
@@ -540,6 +545,16 @@ causes! {
         "the SRV record names another port than 443",
         "Outlook is known to ignore the port of the record.",
         "Serve Autodiscover on port 443.";
+    /// A namespace that is nearly right.
+    NamespaceDiffers = "namespace-differs", Warning, None,
+        "an element of the answer is not in the namespace that the specification gives it",
+        "Clients that compare namespaces exactly do not find the element.",
+        "Correct the namespace that the server writes.";
+    /// A telephone's settings without a URL that it can use.
+    NoMobileUrl = "no-mobilesync-url", Warning, None,
+        "the answer names no server that a mobile client can use",
+        "A mobile client needs a server of the type MobileSync with a URL.",
+        "Set the internal and external URLs of the ActiveSync virtual directory.";
     /// A mixed or incomplete alternative mailbox.
     MixedShape = "alternative-malformed", Warning, None,
         "an alternative mailbox is described in a form that the specification forbids",

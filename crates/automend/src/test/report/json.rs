@@ -3,13 +3,12 @@
 
 use std::time::Duration;
 
-use automend_autodiscover::reading::Alternative;
 use automend_core::discovery::Tried;
 use automend_core::verdict::{Cause, Hint};
 use serde_json::{Map, Value, json};
 
 use super::{Report, hresult, protocol};
-use crate::answer::Told;
+use crate::answer::{Told, alternative_json};
 use crate::audit::report::FindingJson;
 use crate::http::Turn;
 use crate::secrets::Secrets;
@@ -39,7 +38,7 @@ pub(in crate::test) fn document(report: &Report, secrets: &Secrets) -> Value {
         "ms": ms(report.run.took),
         "warnings": warnings,
         "steps": steps(&report.run),
-        "settings": report.run.told.as_deref().map(settings),
+        "settings": report.run.told.as_deref().map(Told::to_json),
     });
     if let Some(object) = document.as_object_mut() {
         let mut add = |name: &str, values: Vec<Value>| {
@@ -136,51 +135,8 @@ fn turn(turn: &Turn) -> Value {
     })
 }
 
-fn settings(told: &Told) -> Value {
-    let protocols = told.protocols.iter().map(|protocol| {
-        let fields = protocol
-            .fields
-            .iter()
-            .map(|field| json!({ "name": field.path, "value": field.value }));
-        json!({
-            "type": protocol.kind,
-            "version": protocol.version,
-            "fields": fields.collect::<Vec<_>>(),
-        })
-    });
-    let servers = told
-        .servers
-        .iter()
-        .map(|server| json!({ "type": server.kind, "url": server.url, "name": server.name }));
-    let values = told
-        .values
-        .iter()
-        .map(|(name, value)| json!({ "name": name, "value": value }));
-    json!({
-        "displayName": told.display_name,
-        "legacyDn": told.legacy_dn,
-        "address": told.address,
-        "protocols": protocols.collect::<Vec<_>>(),
-        "values": values.collect::<Vec<_>>(),
-        "servers": servers.collect::<Vec<_>>(),
-        "publicFolderMailbox": told.public_folders,
-        "alternativeMailboxes": told.alternatives.iter().map(alternative).collect::<Vec<_>>(),
-    })
-}
-
-fn alternative(mailbox: &Alternative) -> Value {
-    json!({
-        "type": mailbox.kind,
-        "displayName": mailbox.display_name,
-        "smtpAddress": mailbox.smtp_address,
-        "ownerSmtpAddress": mailbox.owner_smtp_address,
-        "legacyDn": mailbox.legacy_dn,
-        "server": mailbox.server,
-    })
-}
-
 fn followed(followed: &Followed) -> Value {
-    let mut document = alternative(&followed.mailbox);
+    let mut document = alternative_json(&followed.mailbox);
     let (found, asked, detail) = match &followed.how {
         How::Search(run) => (steps(run), Vec::new(), None),
         How::Asked {

@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use anyhow::Result;
-use automend_autodiscover::reading::Alternative;
 use automend_core::discovery::Act;
 use automend_core::verdict::{Cause, Effect, Verdict};
 
 use super::{Report, hresult, nothing_wrong, protocol, with};
-use crate::answer::Told;
+use crate::answer::{Told, mailbox};
 use crate::audit::report::print_findings;
 use crate::console::plain;
 use crate::http::Turn;
@@ -271,42 +270,13 @@ fn turns(turns: &[Turn], indent: &str, out: &mut Vec<u8>) -> Result<()> {
 }
 
 fn settings(told: &Told, followed: &[Followed], out: &mut Vec<u8>) -> Result<()> {
-    let name = told.display_name.as_deref().unwrap_or("(without a name)");
-    let address = told.address.as_ref().map(|address| format!(" <{address}>"));
-    writeln!(
-        out,
-        "Settings of {}{}",
-        plain(name),
-        plain(address.unwrap_or_default())
-    )?;
-    for protocol in &told.protocols {
-        let server = [
-            "Server",
-            "MailStore/ExternalUrl",
-            "MailStore/InternalUrl",
-            "External/OWAUrl",
-        ]
-        .into_iter()
-        .find_map(|path| protocol.value(path));
-        writeln!(
-            out,
-            "  {:<10} {}",
-            plain(&protocol.kind),
-            plain(server.unwrap_or_default())
-        )?;
-    }
-    for server in &told.servers {
-        writeln!(out, "  {:<10} {}", plain(&server.kind), plain(&server.url))?;
-    }
-    for (name, value) in &told.values {
-        writeln!(out, "  {:<36} {}", plain(name), plain(value))?;
-    }
+    told.print(out)?;
     if !told.alternatives.is_empty() {
         writeln!(out, "Alternative mailboxes:")?;
     }
     if followed.is_empty() {
-        for mailbox in &told.alternatives {
-            writeln!(out, "  {}", line(mailbox))?;
+        for alternative in &told.alternatives {
+            writeln!(out, "  {}", mailbox(alternative))?;
         }
     }
     for followed in followed {
@@ -317,7 +287,7 @@ fn settings(told: &Told, followed: &[Followed], out: &mut Vec<u8>) -> Result<()>
             out,
             "  {} {}  {what}",
             mark(followed.cause()),
-            line(&followed.mailbox)
+            mailbox(&followed.mailbox)
         )?;
         match &followed.how {
             How::Search(run) if followed.cause().is_some() => steps(run, "      ", out)?,
@@ -335,20 +305,6 @@ fn settings(told: &Told, followed: &[Followed], out: &mut Vec<u8>) -> Result<()>
         }
     }
     Ok(())
-}
-
-fn line(mailbox: &Alternative) -> String {
-    let text = |text: &Option<String>| text.clone().unwrap_or_default();
-    let place = match (&mailbox.smtp_address, &mailbox.legacy_dn) {
-        (Some(address), _) if !address.is_empty() => address.clone(),
-        (_, Some(legacy)) => format!("{legacy} on {}", text(&mailbox.server)),
-        _ => String::new(),
-    };
-    let kind = text(&mailbox.kind);
-    plain(format!(
-        "{kind:<10} {}  {place}",
-        text(&mailbox.display_name)
-    ))
 }
 
 fn outcome(cause: Option<Cause>, detail: &str) -> String {
