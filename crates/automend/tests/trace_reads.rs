@@ -2,6 +2,8 @@
 //!
 //! The recordings and where they come from: `tests/recordings/README.md`.
 
+#[path = "trace_reads/others.rs"]
+mod others;
 mod tool;
 
 use std::io::Write;
@@ -340,6 +342,11 @@ fn the_report_keeps_what_the_schema_promises() {
         "saved-603.xml",
         "saved-settings.xml",
         "charles.har",
+        "ews-managed-api.log",
+        "exchangelib.log",
+        "analyzer.html",
+        "browser-tree.txt",
+        "olkdisc-redirect.log",
     ] {
         let file = recording(name);
         let report = bench

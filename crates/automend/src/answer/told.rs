@@ -14,6 +14,7 @@ use automend_core::discovery::Url;
 use serde_json::{Value, json};
 
 use crate::console::plain;
+use crate::secrets;
 
 /// Settings, in whatever dialect they came.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -84,6 +85,48 @@ impl Told {
         }
         found
     }
+    /// How many bytes its texts have, about.
+    pub(crate) fn size(&self) -> usize {
+        let of = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let fields = self.protocols.iter().flat_map(|protocol| &protocol.fields);
+        let fields = fields.map(|field| field.path.len() + field.value.len());
+        let values = self
+            .values
+            .iter()
+            .map(|(name, value)| name.len() + value.len());
+        let servers = self
+            .servers
+            .iter()
+            .map(|server| server.kind.len() + server.url.len());
+        let alternatives = self.alternatives.iter().map(|mailbox| {
+            of(&mailbox.display_name) + of(&mailbox.legacy_dn) + of(&mailbox.smtp_address)
+        });
+        let texts: usize = fields
+            .chain(values)
+            .chain(servers)
+            .chain(alternatives)
+            .sum();
+        texts + size_of::<Self>()
+    }
+
+    /// The same without what is secret in the URLs of it.
+    pub(crate) fn without_secrets(mut self) -> Self {
+        let clean = |value: &mut String| {
+            if value.contains("://") {
+                *value = secrets::url(value);
+            }
+        };
+        let fields = self.protocols.iter_mut();
+        fields
+            .flat_map(|protocol| &mut protocol.fields)
+            .for_each(|field| clean(&mut field.value));
+        self.values.iter_mut().for_each(|(_, value)| clean(value));
+        self.servers
+            .iter_mut()
+            .for_each(|server| clean(&mut server.url));
+        self
+    }
+
     /// Writes whose settings these are and each of them, one a line, for people.
     ///
     /// # Errors

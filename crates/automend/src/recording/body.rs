@@ -49,7 +49,12 @@ fn undo(packed: Decoded, coding: &str) -> Decoded {
         "br" if !is_markup(body) => unpack(Decompressor::new(body, 4096)),
         "zstd" if body.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) => {
             let defect = Some("the body is in the coding zstd, which is not read".to_owned());
-            return Decoded { defect, ..packed };
+            // What cannot be read here is as good as not recorded.
+            return Decoded {
+                defect,
+                cut: true,
+                ..packed
+            };
         }
         _ => return packed,
     };

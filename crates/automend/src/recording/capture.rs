@@ -207,6 +207,7 @@ impl<S: Sink> Reader<'_, S> {
         if let Some(mut request) = http::request(&message.head) {
             request.message.body = unpacked(message.body, &request.message);
             request.message.cut = message.cut;
+            request.message.missing = is_missing(&request.message);
             self.count += 1;
             let turn = Turn {
                 number: self.count,
@@ -225,6 +226,7 @@ impl<S: Sink> Reader<'_, S> {
         } else if let Some(mut response) = http::response(&message.head) {
             response.message.body = unpacked(message.body, &response.message);
             response.message.cut = message.cut;
+            response.message.missing = is_missing(&response.message);
             // 1xx announces the answer that counts.
             if (100..200).contains(&response.status) && response.status != 101 {
                 return;
@@ -421,6 +423,11 @@ fn bytes<R: Read>(json: &mut Json<R>, most: usize) -> Result<(Vec<u8>, bool), Br
         .iter()
         .map_while(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?));
     Ok((bytes.collect(), text.cut))
+}
+
+/// Whether the head promises a body that the capture lacks: packets were cut, or lost.
+fn is_missing(message: &super::turn::Message) -> bool {
+    message.body.is_empty() && http::length(message) > 0
 }
 
 /// tshark unpacks bodies itself, unless its settings say that it must not.

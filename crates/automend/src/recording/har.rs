@@ -138,8 +138,16 @@ struct Half {
     headers: Message,
     mime: String,
     text: String,
-    base64: bool,
+    /// `base64`, or nothing.
+    encoding: String,
     cut: bool,
+    /// Whether there is a member `text`.
+    has_text: bool,
+    /// `size` of the content and `bodySize` of the message; negative where they are not known.
+    size: Option<f64>,
+    body_size: Option<f64>,
+    /// Whether a comment says that bodies are left out.
+    left_out: bool,
     /// Parameters of a form, where there is no text.
     parameters: Vec<(String, String)>,
 }
@@ -158,6 +166,7 @@ impl Entry {
                 "url" => *url = json.text(MOST_URL)?.unwrap_or_default().text,
                 "headers" => request.headers(json)?,
                 "postData" => request.post(json)?,
+                "bodySize" => request.body_size = json.number()?,
                 _ => json.pass()?,
             }
             Ok(())
@@ -176,6 +185,7 @@ impl Entry {
                 "status" => self.status = json.number()?,
                 "headers" => self.response.headers(json)?,
                 "content" => self.response.content(json, most)?,
+                "bodySize" => self.response.body_size = json.number()?,
                 // Chromium's word for why there is no response, and Fiddler's.
                 "_error" | "_fetchError" => {
                     self.failure = json
@@ -200,8 +210,12 @@ impl Entry {
             defects.extend(defect.map(|defect| format!("{what}: {defect}")));
             message
         };
-        let request = message(self.request, "request");
-        let response = message(self.response, "response");
+        let asks = self.request.promises(false);
+        let answers = self.response.promises(true);
+        let mut request = message(self.request, "request");
+        let mut response = message(self.response, "response");
+        request.missing = asks && request.body.is_empty();
+        response.missing = answers && response.body.is_empty();
         #[allow(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -230,6 +244,21 @@ impl Entry {
 }
 
 impl Half {
+    /// Whether there was a body, as its sizes, its head and the comment say. Of a response that says
+    /// nothing of its size, the member `text` has to be there for an empty body to be one.
+    fn promises(&self, is_response: bool) -> bool {
+        let sizes = [self.size, self.body_size];
+        let positive = sizes.iter().flatten().any(|size| *size > 0.0);
+        if self.left_out || positive || super::http::length(&self.headers) > 0 {
+            return true;
+        }
+        let not_known = self.body_size.is_some_and(|size| size < 0.0);
+        let known = self.body_size == Some(0.0)
+            || self.size == Some(0.0) && !not_known
+            || self.headers.header("content-length").is_some();
+        is_response && !self.has_text && !known
+    }
+
     fn headers<R: Read>(&mut self, json: &mut Json<R>) -> Result<(), Broken> {
         json.list(|json| {
             let (mut name, mut value) = (String::new(), String::new());
@@ -256,7 +285,7 @@ impl Half {
                 "text" => self.keep(json.text(MOST_REQUEST)?),
                 // Not in the specification for requests, but written by some.
                 "encoding" | "_encoding" => {
-                    self.base64 = short(json)?.eq_ignore_ascii_case("base64");
+                    self.encoding = short(json)?;
                 }
                 "params" => self.parameters(json)?,
                 _ => json.pass()?,
@@ -271,7 +300,9 @@ impl Half {
             match key {
                 "mimeType" => self.mime = short(json)?,
                 "text" => self.keep(json.text(most)?),
-                "encoding" => self.base64 = short(json)?.eq_ignore_ascii_case("base64"),
+                "encoding" => self.encoding = short(json)?,
+                "size" => self.size = json.number()?,
+                "comment" => self.left_out |= says_left_out(&short(json)?),
                 _ => json.pass()?,
             }
             Ok(())
@@ -280,6 +311,7 @@ impl Half {
     }
 
     fn keep(&mut self, text: Option<Text>) {
+        self.has_text |= text.is_some();
         let text = text.unwrap_or_default();
         self.cut = text.cut;
         self.text = text.text;
@@ -321,7 +353,8 @@ impl Half {
                 format!("{name}={value}")
             };
         }
-        let unbased = self.base64.then(|| unbase(&text));
+        let base64 = self.encoding.eq_ignore_ascii_case("base64");
+        let unbased = base64.then(|| unbase(&text));
         let (bytes, mut defect) = match unbased {
             Some((bytes, true)) => (bytes, None),
             Some((bytes, false)) if self.cut => (bytes, None),
@@ -343,6 +376,22 @@ impl Half {
         message.cut |= decoded.cut;
         (message, defect)
     }
+}
+
+/// `Response bodies are not included.`, as Firefox writes it, and its like.
+fn says_left_out(comment: &str) -> bool {
+    let comment = comment.to_ascii_lowercase();
+    [
+        "not included",
+        "left out",
+        "omitted",
+        "removed",
+        "not captured",
+        "not available",
+        "not stored",
+    ]
+    .iter()
+    .any(|words| comment.contains(words))
 }
 
 fn short<R: Read>(json: &mut Json<R>) -> Result<String, Broken> {

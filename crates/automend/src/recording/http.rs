@@ -77,17 +77,17 @@ fn message(rest: &[u8]) -> (Message, Option<String>) {
     let chunked = message
         .all("transfer-encoding")
         .any(|codings| codings.to_ascii_lowercase().contains("chunked"));
+    let length = length(&message);
+    let missing = body.is_empty() && (chunked || length > 0);
     let joined = if chunked {
         unchunk(body)
     } else {
-        let length = message
+        let whole = message
             .header("content-length")
-            .and_then(|length| length.trim().parse().ok());
-        let body = length
-            .and_then(|length: usize| body.get(..length))
-            .unwrap_or(body);
+            .and_then(|_| body.get(..length));
         Decoded {
-            body: body.to_vec(),
+            body: whole.unwrap_or(body).to_vec(),
+            cut: !body.is_empty() && body.len() < length,
             ..Decoded::default()
         }
     };
@@ -96,7 +96,16 @@ fn message(rest: &[u8]) -> (Message, Option<String>) {
     let defect = joined.defect.or(decoded.defect);
     message.body = decoded.body;
     message.cut = joined.cut || decoded.cut;
+    message.missing = missing;
     (message, defect)
+}
+
+/// How long the body is, as the head says; 0 where it says nothing.
+pub(crate) fn length(message: &Message) -> usize {
+    message
+        .header("content-length")
+        .and_then(|length| length.trim().parse().ok())
+        .unwrap_or(0)
 }
 
 /// Headers, and what stands behind the empty line.

@@ -2,13 +2,13 @@
 //!
 //! Invariant: whatever the bytes are, a kind comes out or a word on what else the file is.
 
-use super::log;
 use super::utf16::{Order, Utf8};
+use super::{analyzer, ews_trace, exchangelib, foreign, log, tree};
 
 use std::io::Read;
 
 /// How much of a file its kind is told by.
-pub(crate) const HEAD: usize = 16 << 10;
+pub(crate) const HEAD: usize = 256 << 10;
 
 /// A kind of recording.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -19,8 +19,14 @@ pub(crate) enum Kind {
     Saz,
     /// Outlook's log.
     Log,
-    /// A document of Autodiscover itself.
+    /// A document of Autodiscover itself, also as a browser shows it.
     Xml,
+    /// Traces of the EWS Managed API and its ports.
+    EwsTrace,
+    /// A debug log of exchangelib.
+    Exchangelib,
+    /// A result of Microsoft's Remote Connectivity Analyzer.
+    Analyzer,
     /// A capture of packets.
     Capture,
     /// Anything of these packed with gzip.
@@ -35,6 +41,9 @@ impl Kind {
             Self::Saz => "saz",
             Self::Log => "olkdisc-log",
             Self::Xml => "xml",
+            Self::EwsTrace => "ews-trace",
+            Self::Exchangelib => "exchangelib-log",
+            Self::Analyzer => "connectivity-analyzer",
             Self::Capture => "capture",
             Self::Gzip => "gzip",
         }
@@ -52,10 +61,15 @@ pub(crate) enum NoRecording {
     Mitmproxy,
     #[error("the file is an event trace of Windows (ETL); save it as pcapng with etl2pcapng")]
     EventTrace,
-    #[error("the file is an Office or another compound document")]
-    Compound,
+    #[error("the file is {what}; {instead}")]
+    Known {
+        /// What it is.
+        what: &'static str,
+        /// What to record, or to do, instead.
+        instead: &'static str,
+    },
     #[error(
-        "the file is neither a HAR, nor a SAZ of Fiddler, nor an olkdisc.log, nor Autodiscover XML, nor a network capture"
+        "the file is neither a HAR, nor a SAZ of Fiddler, nor an olkdisc.log, nor Autodiscover XML, nor a network capture, nor a trace of EWS, a log of exchangelib or a result of the Remote Connectivity Analyzer; record one of these, as with automend trace --listen 127.0.0.1:8888 -o recording.har"
     )]
     Unknown,
 }
@@ -64,30 +78,64 @@ pub(crate) enum NoRecording {
 pub(crate) fn kind(head: &[u8]) -> Result<Kind, NoRecording> {
     match head {
         [] => return Err(NoRecording::Empty),
-        [b'P', b'K', 3 | 5, 4 | 6, ..] => return Ok(Kind::Saz),
+        [b'P', b'K', 3 | 5, 4 | 6, ..] => {
+            return foreign::of_bytes(head).map_or(Ok(Kind::Saz), Err);
+        }
         [0x1f, 0x8b, ..] => return Ok(Kind::Gzip),
-        // pcap in both orders, with microseconds and nanoseconds; pcapng.
+        // pcap in both orders, with microseconds and nanoseconds; pcapng; Network Monitor; snoop.
         [0xa1, 0xb2, 0xc3, 0xd4, ..]
         | [0xd4, 0xc3, 0xb2, 0xa1, ..]
         | [0xa1, 0xb2, 0x3c, 0x4d, ..]
         | [0x4d, 0x3c, 0xb2, 0xa1, ..]
-        | [0x0a, 0x0d, 0x0d, 0x0a, ..] => return Ok(Kind::Capture),
-        [0xd0, 0xcf, 0x11, 0xe0, ..] => return Err(NoRecording::Compound),
+        | [0x0a, 0x0d, 0x0d, 0x0a, ..]
+        | [b'G', b'M', b'B', b'U', ..]
+        | [b'R', b'T', b'S', b'S', ..]
+        | [b's', b'n', b'o', b'o', b'p', 0, ..] => return Ok(Kind::Capture),
         _ => {}
+    }
+    if let Some(known) = foreign::of_bytes(head) {
+        return Err(known);
     }
     let text = text(head);
     let start = text.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']);
     if start.is_empty() {
         return Err(NoRecording::Empty);
     }
-    if start.starts_with('{') {
+    if start.starts_with('{') && !start.starts_with("{\\rtf") {
         return Ok(Kind::Har);
     }
+    if start.starts_with('[')
+        && start
+            .trim_start_matches(['[', ' ', '\r', '\n'])
+            .starts_with(['{', '"', ']'])
+    {
+        return Err(foreign::of_json(start));
+    }
+    if ews_trace::is_trace(&text) {
+        return Ok(Kind::EwsTrace);
+    }
     if start.starts_with('<') {
-        return Ok(Kind::Xml);
+        return match foreign::of_xml(start) {
+            Some(known) => Err(known),
+            None if tree::is_copied(start) => Ok(Kind::Xml),
+            None if analyzer::is_result(start) => Ok(Kind::Analyzer),
+            None => Ok(Kind::Xml),
+        };
+    }
+    if let Some(known) = foreign::of_text(start) {
+        return Err(known);
     }
     if log::is_log(&text) {
         return Ok(Kind::Log);
+    }
+    if exchangelib::is_log(&text) {
+        return Ok(Kind::Exchangelib);
+    }
+    if tree::is_copied(start) {
+        return Ok(Kind::Xml);
+    }
+    if analyzer::is_result(start) {
+        return Ok(Kind::Analyzer);
     }
     // A netstring: a number, a colon and a dictionary whose first key is `version` or its like.
     let netstring = start.split_once(':').is_some_and(|(length, rest)| {
@@ -108,7 +156,8 @@ pub(crate) fn kind(head: &[u8]) -> Result<Kind, NoRecording> {
     Err(NoRecording::Unknown)
 }
 
-fn text(head: &[u8]) -> String {
+/// Bytes as text, in UTF-8 or UTF-16.
+pub(super) fn text(head: &[u8]) -> String {
     match Order::of(head) {
         Some(order) => {
             let mut text = Vec::new();

@@ -1,7 +1,7 @@
 //! `olkdisc.log`, in which Outlook writes down how it looks for its settings, and the same text as it is
 //! copied out of the tab *Log* of "Test E-mail AutoConfiguration".
 //!
-//! A line of the file is `THREAD 0xTICK MM/DD/YY HH:MM:SS TEXT`; answers stand between two marks as they
+//! A line of the file is `THREAD 0xTICK DATE TIME TEXT`, with date and time in the machine's locale; answers stand between two marks as they
 //! came. There is no specification; the texts are those that Outlook's logs show.
 //! Each `httpStatus=` is a turn.
 //!
@@ -10,12 +10,24 @@
 use std::collections::BTreeMap;
 use std::io::{self, BufRead};
 
-use super::turn::{Defect, MOST_BODY, MOST_URL, Sink, Turn};
+use super::date;
+use super::lines::Lines;
+use super::turn::{Defect, MOST_BODY, MOST_URL, Message, Sink, Turn};
 
 /// A longer line outside an answer is cut.
 const MOST_LINE: usize = 16 << 10;
 /// Threads that are followed at once.
 const MOST_THREADS: usize = 256;
+/// Schemes of a login that stand on a line of their own, in lower case.
+const SCHEMES: [&str; 7] = [
+    "negotiate",
+    "ntlm",
+    "basic",
+    "bearer",
+    "digest",
+    "kerberos",
+    "anonymous",
+];
 const BEGIN: &str = "---BEGIN XML---";
 const END: &str = "---END XML---";
 
@@ -24,6 +36,20 @@ const STARTING: [(&str, &str); 3] = [
     ("autodiscover to ", "POST"),
     ("redirect check to ", "GET"),
     ("attempting url ", "POST"),
+];
+
+/// How texts begin, in lower case.
+const TEXTS: [&str; 10] = [
+    "autodiscover to ",
+    "autodiscover get settings",
+    "autodiscover url redirection",
+    "autodiscover supported auth",
+    "autodiscover xml received",
+    "attempting url ",
+    "redirect check to ",
+    "getlasterror=",
+    "smtp=",
+    "local autodiscover for ",
 ];
 
 /// Reads a log; everything in it goes to `sink`, and so do the defects. `false` if it is no such log.
@@ -102,23 +128,7 @@ struct Line<'l> {
 
 impl<'l> Line<'l> {
     fn parse(line: &'l str) -> Self {
-        let parts = || {
-            let (thread, rest) = line.trim_start().split_once(' ')?;
-            let (tick, rest) = rest.trim_start().split_once(' ')?;
-            let digits = tick.strip_prefix("0x")?;
-            let (date, rest) = rest.trim_start().split_once(' ')?;
-            let (clock, text) = rest.trim_start().split_once(' ').unwrap_or((rest, ""));
-            let hex = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-            let shape = |text: &str, mark: char| {
-                text.split(mark).count() == 3
-                    && text
-                        .bytes()
-                        .all(|byte| byte.is_ascii_digit() || byte == mark as u8)
-            };
-            let stamped = hex && shape(date, '/') && shape(clock, ':');
-            stamped.then(|| Some((thread.parse().ok()?, time(date, clock), text)))?
-        };
-        let (thread, time, text) = match parts() {
+        let (thread, time, text) = match stamped(line).or_else(|| oddly_stamped(line)) {
             Some((thread, time, text)) => (Some(thread), time, text),
             None => (None, None, line),
         };
@@ -146,16 +156,30 @@ impl<'l> Line<'l> {
     }
 }
 
-/// `04/04/12 08:25:56` as a date and time without a zone; the clock is the machine's own.
-fn time(date: &str, clock: &str) -> Option<String> {
-    let mut parts = date.split('/').map(str::parse::<u16>);
-    let (month, day, year) = (
-        parts.next()?.ok()?,
-        parts.next()?.ok()?,
-        parts.next()?.ok()?,
-    );
-    let year = if year < 100 { 2000 + year } else { year };
-    (clock.len() <= 12).then(|| format!("{year:04}-{month:02}-{day:02}T{clock}"))
+/// `THREAD 0xTICK DATE TIME TEXT`; the tick may lack.
+fn stamped(line: &str) -> Option<(u64, Option<String>, &str)> {
+    let (thread, rest) = line.trim_start().split_once(' ')?;
+    let thread = thread.parse().ok()?;
+    let mut rest = rest.trim_start();
+    if let Some(tick) = rest.strip_prefix("0x") {
+        let (digits, after) = tick.split_once(' ')?;
+        let hex = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+        rest = hex.then_some(after)?;
+    }
+    let (time, text) = date::time(rest)?;
+    Some((thread, Some(time), text))
+}
+
+/// A line whose date is written as nobody knows: what this log is known to say tells where the text begins.
+fn oddly_stamped(line: &str) -> Option<(u64, Option<String>, &str)> {
+    let (thread, rest) = line.trim_start().split_once(' ')?;
+    let thread = thread.parse().ok()?;
+    let lower = rest.to_ascii_lowercase();
+    let at = TEXTS.iter().filter_map(|text| lower.find(text)).min()?;
+    let stamp = rest.get(..at)?;
+    let short = stamp.len() <= 64 && stamp.bytes().any(|byte| byte.is_ascii_digit());
+    let text = rest.get(at..).filter(|_| short)?;
+    Some((thread, None, text))
 }
 
 /// What a thread is doing.
@@ -168,6 +192,8 @@ struct Thread {
     turn: Option<Turn>,
     /// Whether the attempt at the URL had a turn.
     tried: bool,
+    /// Whether the next lines may name schemes of the login that the server wants.
+    schemes: bool,
 }
 
 struct Reader<'s, S> {
@@ -187,6 +213,7 @@ impl<S: Sink> Reader<'_, S> {
         }
         let thread = self.threads.entry(id).or_default();
         let lower = line.lower.as_str();
+        let listed = std::mem::take(&mut thread.schemes);
         if let Some(address) = value(line, "smtp=") {
             thread.address = Some(address.to_owned());
         } else if let Some(name) = value(line, "legacydn=").or_else(|| value(line, "legdn=")) {
@@ -206,12 +233,18 @@ impl<S: Sink> Reader<'_, S> {
                 status: u16::try_from(status).unwrap_or(0),
                 failure: (error != 0).then(|| format!("GetLastError={error}")),
                 named: thread.address.clone(),
+                // Until the answer follows.
+                response: Message {
+                    missing: status == 200,
+                    ..Message::default()
+                },
                 ..Turn::default()
             });
         } else if let Some(schemes) = lower
             .find("supported auth schemes:")
             .and_then(|at| line.text.get(at + 23..))
         {
+            thread.schemes = true;
             if let Some(turn) = &mut thread.turn {
                 for scheme in schemes
                     .split(['/', ','])
@@ -222,6 +255,15 @@ impl<S: Sink> Reader<'_, S> {
                         .push("WWW-Authenticate".to_owned(), scheme.to_owned());
                 }
             }
+        } else if listed && SCHEMES.contains(&lower) {
+            // One on a line of its own.
+            thread.schemes = true;
+            if let Some(turn) = &mut thread.turn {
+                let scheme = line.text.to_owned();
+                turn.response.push("WWW-Authenticate".to_owned(), scheme);
+            }
+        } else if let Some(target) = value(line, "autodiscover url redirection to ") {
+            self.redirection(id, line, target);
         } else if let Some((method, url, outcome)) = attempt(line) {
             match outcome {
                 Attempt::Starting => {
@@ -257,6 +299,36 @@ impl<S: Sink> Reader<'_, S> {
         }
     }
 
+    /// The probe over plain HTTP was answered with a redirect, for which there may be no status.
+    fn redirection(&mut self, id: u64, line: &Line<'_>, target: &str) {
+        let thread = self.threads.entry(id).or_default();
+        let target = target.split_whitespace().next().unwrap_or_default();
+        if thread.turn.is_none() && thread.method == "GET" && !thread.tried {
+            self.count += 1;
+            thread.tried = true;
+            thread.turn = Some(Turn {
+                number: self.count,
+                started: line.time.clone(),
+                method: thread.method.to_owned(),
+                url: thread.url.clone(),
+                named: thread.address.clone(),
+                ..Turn::default()
+            });
+        }
+        // An answer in XML says by itself where it leads.
+        if let Some(turn) = &mut thread.turn
+            && turn.response.body.is_empty()
+            && turn.response.header("location").is_none()
+        {
+            if !(300..400).contains(&turn.status) {
+                turn.status = 302;
+            }
+            turn.failure = None;
+            turn.response.missing = false;
+            turn.response.push("Location".to_owned(), target.to_owned());
+        }
+    }
+
     fn answer(&mut self, thread: u64, body: Vec<u8>, cut: bool) {
         self.known = true;
         let place = if self.threads.contains_key(&thread) {
@@ -276,6 +348,7 @@ impl<S: Sink> Reader<'_, S> {
                 ..Turn::default()
             }
         });
+        turn.response.missing = body.is_empty();
         turn.response.body = body;
         turn.response.cut = cut;
     }
@@ -357,44 +430,4 @@ fn number(text: &str, key: &str) -> Option<u32> {
 /// The number of the thread before a mark: `4044 ---BEGIN XML---`.
 fn thread_before(line: &str, at: usize) -> Option<u64> {
     line.get(..at)?.split_whitespace().next()?.parse().ok()
-}
-
-/// Lines of any length, of which so much is kept as is wanted.
-struct Lines<R> {
-    input: R,
-}
-
-impl<R: BufRead> Lines<R> {
-    fn next(&mut self, most: usize) -> io::Result<Option<String>> {
-        let mut kept = Vec::new();
-        let mut any = false;
-        loop {
-            let buffer = match self.input.fill_buf() {
-                Ok(buffer) => buffer,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                // A packed log that breaks off.
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => &[],
-                Err(error) => return Err(error),
-            };
-            if buffer.is_empty() {
-                break;
-            }
-            any = true;
-            let end = memchr::memchr(b'\n', buffer);
-            let line = buffer
-                .get(..end.unwrap_or(buffer.len()))
-                .unwrap_or_default();
-            let room = most.saturating_sub(kept.len());
-            kept.extend_from_slice(line.get(..room).unwrap_or(line));
-            let used = line.len() + usize::from(end.is_some());
-            self.input.consume(used);
-            if end.is_some() {
-                break;
-            }
-        }
-        if kept.last() == Some(&b'\r') {
-            kept.pop();
-        }
-        Ok(any.then(|| String::from_utf8_lossy(&kept).into_owned()))
-    }
 }

@@ -5,14 +5,21 @@
 //! Invariant: nothing that stands in a file makes reading panic, hang or grow without bound; what can be
 //! read is read, and what is wrong with the rest is a [`Defect`].
 
+mod analyzer;
 mod body;
 mod capture;
+mod date;
+mod ews_trace;
+mod exchangelib;
+mod foreign;
 mod har;
 mod http;
 mod json;
 mod kind;
+mod lines;
 mod log;
 mod saz;
+mod tree;
 mod turn;
 mod utf16;
 mod zip;
@@ -33,15 +40,15 @@ pub(crate) use utf16::{Order, Utf8};
 pub(crate) enum Unreadable {
     #[error(transparent)]
     NoRecording(#[from] NoRecording),
-    #[error("the file is JSON, but no HAR")]
-    NoHar,
-    #[error("the file is a ZIP archive, but none of Fiddler")]
+    #[error(
+        "the file is a ZIP archive, but none of Fiddler; unpack it, and trace the recording in it"
+    )]
     NoSaz,
     #[error(
         "the recording is encrypted; open it in Fiddler with its password and save it without one"
     )]
     Encrypted,
-    #[error("the file is text, but no olkdisc.log")]
+    #[error("the file is text, but no olkdisc.log; take the file %TEMP%\\olkdisc.log of Outlook")]
     NoLog,
     #[error("the file is packed twice")]
     PackedTwice,
@@ -124,26 +131,33 @@ fn stream(
     sink: &mut impl Sink,
 ) -> Result<(), Unreadable> {
     match (kind, utf16::Order::of(head)) {
-        // Its reader looks after encodings by itself.
+        // The reader of an answer looks after encodings by itself.
         (Kind::Xml, _) => document(input, sink)?,
-        (kind, Some(order)) => text(kind, utf16::Utf8::new(input, order), sink)?,
-        (kind, None) => text(kind, input, sink)?,
+        (kind, Some(order)) => text(kind, head, utf16::Utf8::new(input, order), sink)?,
+        (kind, None) => text(kind, head, input, sink)?,
     }
     Ok(())
 }
 
-fn text(kind: Kind, input: impl Read, sink: &mut impl Sink) -> Result<(), Unreadable> {
-    if kind == Kind::Log {
-        let known = log::read(BufReader::with_capacity(64 << 10, input), sink)?;
-        return if known {
-            Ok(())
-        } else {
-            Err(Unreadable::NoLog)
-        };
+fn text(kind: Kind, head: &[u8], input: impl Read, sink: &mut impl Sink) -> Result<(), Unreadable> {
+    let buffered = |input| BufReader::with_capacity(64 << 10, input);
+    match kind {
+        Kind::Log => {
+            let known = log::read(buffered(input), sink)?;
+            return if known {
+                Ok(())
+            } else {
+                Err(Unreadable::NoLog)
+            };
+        }
+        Kind::EwsTrace => return Ok(ews_trace::read(buffered(input), sink)?),
+        Kind::Exchangelib => return Ok(exchangelib::read(buffered(input), sink)?),
+        Kind::Analyzer => return Ok(analyzer::read(input, sink)?),
+        _ => {}
     }
     match har::read(input, sink) {
         Ok(har::Har::Read) => Ok(()),
-        Ok(har::Har::Foreign) => Err(Unreadable::NoHar),
+        Ok(har::Har::Foreign) => Err(foreign::of_json(&kind::text(head)).into()),
         Err(broken) => Err(Unreadable::Broken(broken.to_string())),
     }
 }
@@ -154,13 +168,27 @@ fn document(input: impl Read, sink: &mut impl Sink) -> io::Result<()> {
     input.take(MOST_BODY as u64 + 1).read_to_end(&mut body)?;
     let cut = body.len() > MOST_BODY;
     body.truncate(MOST_BODY);
+    let text = kind::text(&body);
+    let start = text.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']);
+    if (!start.starts_with('<') || tree::has_signs(start))
+        && let Some(copied) = tree::document(start)
+    {
+        body = copied.document.into_bytes();
+        body.truncate(MOST_BODY);
+        if copied.folded {
+            sink.defect(Defect {
+                turn: Some(1),
+                what: "elements were folded when the answer was copied, and lack; unfold all, or save the answer as a file".to_owned(),
+            });
+        }
+    }
     sink.turn(Turn {
         number: 1,
         status: 200,
         response: Message {
-            headers: Vec::new(),
             body,
             cut,
+            ..Message::default()
         },
         ..Turn::default()
     });

@@ -44,6 +44,8 @@ pub(crate) struct Message {
     pub body: Vec<u8>,
     /// Whether there was more of the body than is kept here.
     pub cut: bool,
+    /// Whether there was a body, of which the recording holds nothing.
+    pub missing: bool,
 }
 
 impl Message {

@@ -32,7 +32,7 @@ pub(crate) async fn run(args: &args::Trace, config: Option<&Path>) -> Result<Exi
     if story.autodiscover == 0 && kind == Kind::Xml {
         let why = story.no_answer.unwrap_or_default();
         bail!(
-            "{}: XML, but no answer of Autodiscover: {why}",
+            "{}: XML, but no answer of Autodiscover: {why}; save the answer itself, as from the tab XML of \"Test E-mail AutoConfiguration\", or record a HAR, a SAZ or an olkdisc.log",
             file.display()
         );
     }

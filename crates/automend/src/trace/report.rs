@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::join::Joined;
 use super::story::{Asked, Finding, Listed, Outcome, Story, User};
+use crate::answer::{Told, mailbox};
 use crate::audit::report::{FindingJson, plural, print_findings};
 use crate::console::plain;
 
@@ -44,7 +45,9 @@ impl Report<'_> {
         }
         if story.autodiscover == 0 {
             writeln!(out, "\nNo turn of Autodiscover is in it.")?;
-        } else if story.findings.is_empty() {
+        } else if story.findings.is_empty()
+            && story.users.iter().all(|user| user.warnings.is_empty())
+        {
             writeln!(out, "\nNothing is wrong with what Autodiscover answered.")?;
         }
         for defect in &self.defects {
@@ -75,6 +78,10 @@ impl Report<'_> {
                 .map(|(_, outcome)| outcome);
             writeln!(out, "{}", line(listed, outcome))?;
         }
+        if let Some(told) = &user.settings {
+            print_settings(told, out)?;
+        }
+        print_warnings(user, out)?;
         let findings = self.story.findings.iter().enumerate();
         for (at, finding) in findings.filter(|(_, finding)| finding.asked == user.asked) {
             print_finding(finding, out)?;
@@ -126,12 +133,21 @@ fn summary(user: &User) -> String {
         .decided_at()
         .map(|turn| format!(", turn {turn}"))
         .unwrap_or_default();
-    match (user.verdict(), user.cause()) {
+    let names: Vec<&str> = user.redirected_to.iter().map(Asked::as_str).collect();
+    let way = match names.as_slice() {
+        [] => String::new(),
+        names => format!(
+            ", by way of the redirect to {}",
+            plain(names.join(", then "))
+        ),
+    };
+    let told = match (user.verdict(), user.cause()) {
         (Verdict::Ok, _) => format!("ok{at}"),
         (Verdict::Warning, None) => "no answer that decides".to_owned(),
         (verdict, Some(cause)) => format!("{} ({cause}{at})", verdict.as_str()),
         (verdict, None) => format!("{}{at}", verdict.as_str()),
-    }
+    };
+    format!("{told}{way}")
 }
 
 fn concerns(listed: &Listed, user: &User) -> bool {
@@ -172,13 +188,15 @@ pub(crate) fn line(listed: &Listed, outcome: Option<&Outcome>) -> String {
 
 fn words(outcome: &Outcome) -> String {
     match outcome {
-        Outcome::Settings { alternatives, .. } if alternatives.is_empty() => "settings".to_owned(),
+        Outcome::Settings {
+            alternatives: 0, ..
+        } => "settings".to_owned(),
         Outcome::Settings { alternatives, .. } => {
-            let count = plural(alternatives.len() as u64, "alternative mailbox")
+            let count = plural(*alternatives as u64, "alternative mailbox")
                 .replace("mailboxs", "mailboxes");
             format!("settings, {count}")
         }
-        Outcome::Redirect(target) => format!("leads to {target}"),
+        Outcome::Redirect(target) => format!("leads to {}", target.as_str()),
         Outcome::Login { schemes, .. } if schemes.is_empty() => "wants a login".to_owned(),
         Outcome::Login { schemes, .. } => format!("wants a login ({})", schemes.join(", ")),
         Outcome::Failed(failure) => match (failure.code, &failure.message) {
@@ -191,6 +209,44 @@ fn words(outcome: &Outcome) -> String {
     }
 }
 
+/// What the last answer with settings has, indented below the turns.
+fn print_settings(told: &Told, out: &mut impl Write) -> Result<()> {
+    let mut text = Vec::new();
+    told.print(&mut text)?;
+    if !told.alternatives.is_empty() {
+        writeln!(text, "Alternative mailboxes:")?;
+    }
+    for alternative in &told.alternatives {
+        writeln!(text, "  {}", mailbox(alternative))?;
+    }
+    for line in String::from_utf8_lossy(&text).lines() {
+        writeln!(out, "  {line}")?;
+    }
+    Ok(())
+}
+
+/// What should be better; what is to be said of several is said once.
+fn print_warnings(user: &User, out: &mut impl Write) -> Result<()> {
+    let mut warnings = user.warnings.iter().peekable();
+    while let Some((cause, detail)) = warnings.next() {
+        let Explanation {
+            what, why, advice, ..
+        } = cause.explain_recorded(name(user.asked.as_ref()));
+        match detail.as_str() {
+            "" => writeln!(out, "  ! {what}.")?,
+            detail => writeln!(out, "  ! {what}: {}.", plain(detail))?,
+        }
+        if warnings.peek().is_some_and(|(next, _)| next == cause) {
+            continue;
+        }
+        writeln!(out, "    {why}")?;
+        if let Some(advice) = advice {
+            writeln!(out, "    {}", plain(advice))?;
+        }
+    }
+    Ok(())
+}
+
 /// A finding, as it stands below its turns and in the live view.
 pub(crate) fn print_finding(finding: &Finding, out: &mut impl Write) -> Result<()> {
     let Explanation {
@@ -201,6 +257,13 @@ pub(crate) fn print_finding(finding: &Finding, out: &mut impl Write) -> Result<(
     } = finding.explain();
     writeln!(out, "  Turn {}: {}.", finding.turn, plain(what))?;
     writeln!(out, "    {why}")?;
+    if let Some(from) = &finding.redirected_from {
+        writeln!(
+            out,
+            "    A redirect led here from {}.",
+            plain(from.as_str())
+        )?;
+    }
     if let Some(owner) = &finding.opened_for {
         writeln!(
             out,
@@ -241,6 +304,21 @@ fn user_json(user: &User) -> Value {
     map.insert("cause".to_owned(), json!(user.cause().map(Cause::code)));
     map.insert("decided".to_owned(), json!(user.decided_at()));
     map.insert("turns".to_owned(), json!(user.turns));
+    let names: Vec<&str> = user.redirected_to.iter().map(Asked::as_str).collect();
+    map.insert("redirected_to".to_owned(), json!(names));
+    let warnings: Vec<Value> = user
+        .warnings
+        .iter()
+        .map(|(cause, detail)| {
+            let detail = Some(detail).filter(|detail| !detail.is_empty());
+            json!({ "cause": cause.code(), "what": cause.what(), "detail": detail })
+        })
+        .collect();
+    map.insert("warnings".to_owned(), json!(warnings));
+    map.insert(
+        "settings".to_owned(),
+        json!(user.settings.as_deref().map(Told::to_json)),
+    );
     Value::Object(map)
 }
 
@@ -272,6 +350,9 @@ fn finding_json(finding: &Finding, joined: Option<&Joined>) -> Value {
     insert_asked(&mut map, finding.asked.as_ref());
     if let Some(owner) = &finding.opened_for {
         map.insert("opened_for".to_owned(), json!(owner.as_str()));
+    }
+    if let Some(from) = &finding.redirected_from {
+        map.insert("redirected_from".to_owned(), json!(from.as_str()));
     }
     map.insert("explanation".to_owned(), json!(explanation));
     if let Some(hint) = hint {

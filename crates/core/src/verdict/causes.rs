@@ -37,7 +37,13 @@ const CERTIFICATE_NAME: Option<Hint> = Some(Hint::new(0x8007_2F06, Certainty::Li
 const CLIENT_CERTIFICATE: Option<Hint> = Some(Hint::new(0x8007_2F0C, Certainty::Likely));
 /// `ERROR_INTERNET_INVALID_CA`, 12045.
 const UNKNOWN_AUTHORITY: Option<Hint> = Some(Hint::new(0x8007_2F0D, Certainty::Likely));
-/// `ERROR_INTERNET_SECURE_FAILURE`, 12175.
+/// `ERROR_INTERNET_SEC_CERT_REV_FAILED`, 12057.
+const NO_REVOCATION: Option<Hint> = Some(Hint::new(0x8007_2F19, Certainty::Likely));
+/// `ERROR_INTERNET_PROXY_SERVER_UNREACHABLE`, 12165.
+const NO_PROXY: Option<Hint> = Some(Hint::new(0x8007_2F85, Certainty::Likely));
+/// `ERROR_INTERNET_SEC_CERT_REVOKED`, 12170.
+const REVOKED: Option<Hint> = Some(Hint::new(0x8007_2F8A, Certainty::Likely));
+/// `ERROR_WINHTTP_SECURE_FAILURE`, 12175.
 const SECURE_FAILURE: Option<Hint> = Some(Hint::new(0x8007_2F8F, Certainty::Seen));
 
 macro_rules! causes {
@@ -194,6 +200,16 @@ causes! {
         "the host cannot be reached",
         "The network has no way to this address.",
         "Check routing and firewalls between here and the host.";
+    /// No connection, and the client does not say why.
+    CannotConnect = "cannot-connect", Failure(21), NO_CONNECTION,
+        "no connection to the server came about",
+        "Nothing listens there, a firewall is in the way, or the host is down; the client does not say which.",
+        "Check that the web server runs, and the firewalls between here and the host.";
+    /// The proxy cannot be reached.
+    ProxyUnreachable = "proxy-unreachable", Failure(24), NO_PROXY,
+        "the proxy cannot be reached",
+        "The client is set to go through a proxy, or found one by itself, and cannot reach it.",
+        "Check the proxy settings of the client, and that the proxy runs.";
     /// The connection did not come about in time.
     ConnectTimeout = "connect-timeout", Failure(22), TIMEOUT,
         "the connection did not come about in time",
@@ -256,6 +272,16 @@ causes! {
         "nobody trusted has signed the certificate",
         "It signs itself, or an authority did that this computer does not know, or the chain lacks an intermediate certificate.",
         "Send the whole chain, get a certificate from a known authority, or name yours with --ca FILE.";
+    /// The certificate was revoked.
+    CertificateRevoked = "certificate-revoked", Failure(56), REVOKED,
+        "the certificate was revoked",
+        "Its authority has taken it back, and clients that check this refuse it.",
+        "Replace the certificate.";
+    /// Nobody can say whether the certificate was revoked.
+    RevocationUnknown = "certificate-revocation-unknown", Failure(53), NO_REVOCATION,
+        "whether the certificate was revoked could not be checked",
+        "The server with the list of revoked certificates, which the certificate names, did not answer the client.",
+        "Let the client reach the revocation server (CRL and OCSP addresses of the certificate), through the proxy where there is one.";
     /// The certificate is unusable.
     CertificateBroken = "certificate-broken", Failure(56), UNKNOWN_AUTHORITY,
         "the certificate cannot be used",
@@ -466,6 +492,17 @@ causes! {
         "the answer has settings, but no protocol among them",
         "Such an answer is legal, and Outlook cannot connect with it.",
         "Look at the internal and external URLs of the virtual directories.";
+
+    /// The recorder kept the head of the answer only.
+    BodyNotRecorded = "body-not-recorded", Warning, None,
+        "the recording does not hold the body of the answer",
+        "The server answered, but the recorder kept the head only, so nothing can be said of what was answered.",
+        "Record again with content: save the HAR with content, let a proxy keep and decrypt bodies, capture whole packets; automend trace --listen ADDRESS -o FILE keeps them, too.";
+    /// The recorder left out what a redirect leads to.
+    RedirectNotRecorded = "redirect-not-recorded", Warning, None,
+        "the recording does not hold what the redirect leads to",
+        "The answer sends the client on, and the recording ends there, or leaves out what came of it.",
+        "Record again until the client is done, with every host that it asks.";
 
     // Faults.
     /// 500.

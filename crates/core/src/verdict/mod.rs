@@ -8,6 +8,7 @@
 //! Invariant: nothing here knows how an answer was got, so both faces say the same about the same bytes.
 
 mod causes;
+mod recorded;
 
 pub use causes::Cause;
 

@@ -34,12 +34,14 @@ fn entry(step: &str, turn: &http::Turn, secrets: &Secrets) -> (Turn, Own) {
             headers,
             body: request.body.clone(),
             cut: false,
+            missing: false,
         },
         status: response.map_or(0, |response| response.status),
         response: response.map_or_else(Message::default, |response| Message {
             headers: response.headers.clone(),
             body: response.body.clone(),
             cut: false,
+            missing: false,
         }),
         ..Turn::default()
     };

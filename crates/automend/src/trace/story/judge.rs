@@ -7,16 +7,16 @@
 //! page, a mail or a file that quotes one is none, and neither is error 600 to a browser's GET, which is
 //! how a healthy server answers it.
 
-use automend_autodiscover::reading::{Alternative, Unreadable};
+use automend_autodiscover::reading::Unreadable;
 use automend_autodiscover::xml::{Element, Limits, Text};
 use automend_autodiscover::{pox, schema, soap, v2};
-use automend_core::discovery::{Answer, Dialect};
+use automend_core::discovery::{Answer, Dialect, Domain, Scheme, Url};
 use automend_core::names::SmtpAddress;
 use automend_core::verdict::Cause;
 
 use super::failure;
-use crate::answer::{self, Heard, Judged};
-use crate::recording::{Message, Turn};
+use crate::answer::{self, Heard, Judged, Told};
+use crate::recording::Turn;
 
 /// Whose mailbox a request asks for.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -120,19 +120,64 @@ fn path(url: &str) -> &str {
 /// What a turn came to, for one mailbox.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Outcome {
-    /// Settings, with the mailboxes that are opened besides; and what should be better.
+    /// Settings: how many mailboxes are opened besides, and what should be better. Which settings, only
+    /// whoever judges sees; what is listed goes without.
     Settings {
-        alternatives: Vec<Alternative>,
-        warning: Option<Cause>,
+        told: Option<Box<Told>>,
+        alternatives: usize,
+        warnings: Vec<(Cause, String)>,
     },
-    /// Leads on, to a URL or an address.
-    Redirect(String),
+    /// Leads on.
+    Redirect(Target),
     /// The server wants a login: the schemes it offers, and whether this request had brought one.
     Login { schemes: Vec<String>, brought: bool },
     /// Failed.
     Failed(Failure),
     /// Says nothing of the settings, and why.
     Aside(&'static str),
+}
+
+impl Outcome {
+    /// The same without the settings.
+    pub(crate) fn brief(&self) -> Self {
+        match self {
+            Self::Settings { alternatives, .. } => Self::Settings {
+                told: None,
+                alternatives: *alternatives,
+                warnings: Vec::new(),
+            },
+            other => other.clone(),
+        }
+    }
+
+    /// Settings of which only the recorder's word is known.
+    fn settings() -> Self {
+        Self::Settings {
+            told: None,
+            alternatives: 0,
+            warnings: Vec::new(),
+        }
+    }
+}
+
+/// Where a redirect leads.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Target {
+    /// To another URL of Autodiscover.
+    Url(String),
+    /// To another mailbox.
+    Address(Asked),
+    /// To something else, such as a web site's front page or another service.
+    Elsewhere(String),
+}
+
+impl Target {
+    pub(crate) fn as_str(&self) -> &str {
+        match self {
+            Self::Url(target) | Self::Elsewhere(target) => target,
+            Self::Address(asked) => asked.as_str(),
+        }
+    }
 }
 
 /// Why, and what the server said of it.
@@ -183,7 +228,10 @@ pub(crate) fn judge(turn: &Turn) -> Option<Vec<(Option<Asked>, Outcome)>> {
     } else {
         service(&turn.url, &turn.request.body)?
     };
-    let asked = asked(service, turn);
+    let mut asked = asked(service, turn);
+    if asked.is_empty() && turn.status == 200 {
+        asked.extend(told_of(service, &turn.response.body));
+    }
     let first = || asked.first().cloned();
     let one = |outcome| Some(vec![(first(), outcome)]);
     let method = turn.method.to_ascii_uppercase();
@@ -197,7 +245,7 @@ pub(crate) fn judge(turn: &Turn) -> Option<Vec<(Option<Asked>, Outcome)>> {
         };
         return one(match failure::cause(text) {
             Some(cause) => Outcome::Failed(Failure {
-                message: Some(text.clone()),
+                message: Some(failure::words(text)),
                 ..cause.into()
             }),
             None => Outcome::Aside("there was no response"),
@@ -225,8 +273,10 @@ pub(crate) fn judge(turn: &Turn) -> Option<Vec<(Option<Asked>, Outcome)>> {
         && level.is_ok()
     {
         let told = users.into_iter().enumerate().map(|(at, user)| {
+            let who = asked.get(at).cloned().or_else(|| named(&user));
             let judged = answer::judge_user(&user.level.clone(), user);
-            (asked.get(at).cloned(), outcome(judged, &turn.response))
+            let outcome = outcome(judged, turn, who.as_ref());
+            (who, outcome)
         });
         return Some(told.collect());
     }
@@ -244,7 +294,7 @@ pub(crate) fn judge(turn: &Turn) -> Option<Vec<(Option<Asked>, Outcome)>> {
     let outcome = if probe && judged.cause().is_some() && turn.status == 200 {
         NO_SETTINGS
     } else {
-        outcome(judged, &turn.response)
+        outcome(judged, turn, asked.first())
     };
     match asked.as_slice() {
         // An error of the request as a whole is everybody's.
@@ -265,19 +315,18 @@ const NO_SETTINGS: Outcome = Outcome::Aside("asks for no settings");
 fn silent(turn: &Turn, probe: bool) -> Outcome {
     // A log may say more than what the answer was.
     match turn.failure.as_deref() {
-        Some(failure::SUCCEEDED) => Outcome::Settings {
-            alternatives: Vec::new(),
-            warning: None,
-        },
+        Some(failure::SUCCEEDED) => Outcome::settings(),
         Some(said) if failure::cause(said).is_some() => {
             let cause = failure::cause(said).unwrap_or(Cause::AnswerEmpty);
             Outcome::Failed(Failure {
-                message: Some(said.to_owned()),
+                message: Some(failure::words(said)),
                 ..cause.into()
             })
         }
-        _ if turn.response.cut => Outcome::Aside("the answer is not in the recording"),
         _ if probe => NO_SETTINGS,
+        _ if turn.response.missing || turn.response.cut => {
+            Outcome::Failed(Cause::BodyNotRecorded.into())
+        }
         _ => Outcome::Failed(Cause::AnswerEmpty.into()),
     }
 }
@@ -297,18 +346,29 @@ fn dialect(turn: &Turn) -> Dialect {
     }
 }
 
-/// An answer that was judged, as a recording tells it.
-fn outcome(judged: Judged, response: &Message) -> Outcome {
+/// An answer that was judged, as a recording tells it, for whoever `asked`.
+fn outcome(judged: Judged, turn: &Turn, asked: Option<&Asked>) -> Outcome {
+    let response = &turn.response;
+    let led = |cause: Cause, target: &str| {
+        Outcome::Failed(Failure {
+            message: Some(target.to_owned()).filter(|target| !target.is_empty()),
+            ..cause.into()
+        })
+    };
     match judged.answer {
-        Answer::RedirectUrl(target)
-            if target.trim().to_ascii_lowercase().starts_with("http://") =>
-        {
-            Outcome::Failed(Failure {
-                message: Some(target),
-                ..Cause::RedirectPlain.into()
-            })
-        }
-        Answer::RedirectUrl(target) | Answer::RedirectAddress(target) => Outcome::Redirect(target),
+        Answer::RedirectUrl(target) => match resolve(&target, turn) {
+            Err(cause) => led(cause, &target),
+            // An answer of Autodiscover leads on whatever the path is; a web site's redirect may not.
+            Ok(url) if is_answer(turn) || of_path(path(&url)).is_some() => {
+                Outcome::Redirect(Target::Url(url))
+            }
+            Ok(url) => Outcome::Redirect(Target::Elsewhere(url)),
+        },
+        Answer::RedirectAddress(target) => match address(&target) {
+            None => led(Cause::RedirectNoAddress, &target),
+            Some(to) if Some(&to) == asked => led(Cause::RedirectSame, &target),
+            Some(to) => Outcome::Redirect(Target::Address(to)),
+        },
         Answer::Failed(cause) if response.cut && is_unreadable(cause) => {
             // What the recorder left out is not the server's fault.
             Outcome::Aside("the answer is not whole in the recording")
@@ -326,17 +386,46 @@ fn outcome(judged: Judged, response: &Message) -> Outcome {
             Outcome::Failed(Failure {
                 cause,
                 code,
-                message: Some(message).filter(|message| !message.is_empty()),
+                message: Some(message).filter(|message| !message.trim().is_empty()),
             })
         }
         _ => Outcome::Settings {
             alternatives: judged
                 .told
-                .map(|told| told.alternatives)
-                .unwrap_or_default(),
-            warning: judged.warnings.first().map(|(cause, _)| *cause),
+                .as_ref()
+                .map_or(0, |told| told.alternatives.len()),
+            told: judged.told,
+            warnings: judged.warnings,
         },
     }
+}
+
+/// Whether a redirect is one of XML, which names another place that answers.
+fn is_answer(turn: &Turn) -> bool {
+    turn.status == 200 && of_path(path(&turn.url)) != Some(Service::Json)
+}
+
+/// Where a redirect to a URL leads, which in `Location` may be relative (RFC 9110 10.2.2).
+fn resolve(target: &str, turn: &Turn) -> Result<String, Cause> {
+    let base = Url::parse(&turn.url).filter(|_| (300..400).contains(&turn.status));
+    let url = match base {
+        Some(base) => base.join(target),
+        None => Url::parse(target),
+    };
+    match url {
+        None => Err(Cause::RedirectBroken),
+        Some(url) if url.scheme() == Scheme::Http => Err(Cause::RedirectPlain),
+        // As it was written, so that it is found again in the recording.
+        Some(_) if target.contains("://") => Ok(target.trim().to_owned()),
+        Some(url) => Ok(url.to_string()),
+    }
+}
+
+/// An address that can be asked for.
+fn address(text: &str) -> Option<Asked> {
+    let address = SmtpAddress::parse(text.trim()).ok()?;
+    Domain::of(&address).ok()?;
+    Some(Asked::Address(address.to_string()))
 }
 
 fn is_unreadable(cause: Cause) -> bool {
@@ -385,6 +474,36 @@ fn asked(service: Service, turn: &Turn) -> Vec<Asked> {
         asked.extend(turn.named.as_deref().or(hint).and_then(Asked::of));
     }
     asked
+}
+
+/// Whom settings are about, where no request tells who asked.
+fn told_of(service: Service, body: &[u8]) -> Option<Asked> {
+    match service {
+        Service::Pox => {
+            let (answer, _) = pox::read(body).ok()?;
+            let names = [answer.user.address, answer.user.legacy_dn];
+            names
+                .into_iter()
+                .flatten()
+                .find_map(|name| Asked::of(&name))
+        }
+        Service::Soap => match soap::read(body).ok()?.0.body {
+            soap::Body::Users(_, users) => match users.as_slice() {
+                [user] => named(user),
+                // Each is named by its own settings.
+                _ => None,
+            },
+            _ => None,
+        },
+        Service::Json => None,
+    }
+}
+
+/// Whom the settings of a user of SOAP name.
+fn named(user: &soap::User) -> Option<Asked> {
+    ["AutoDiscoverSMTPAddress", "UserDN"]
+        .into_iter()
+        .find_map(|name| user.text(name).and_then(Asked::of))
 }
 
 fn pox_asked(body: &[u8]) -> Option<Asked> {

@@ -2,23 +2,28 @@
 //! is wrong with that.
 //!
 //! A login takes several turns, redirects lead on, and a client tries one URL after another; none of
-//! these is a failure while something better follows. An error that Autodiscover itself answers always
+//! these is a failure while something better follows. A redirect is joined with what it led to, another
+//! URL or another mailbox, and comes to what that comes to. An error that Autodiscover itself answers always
 //! is. For a mailbox that got neither settings nor an error, the failure that came nearest to an answer
 //! is told, as `automend test` would.
 //!
 //! Invariant: turns are taken one by one, and what is kept of them is bounded.
 
 mod failure;
+mod join;
 mod judge;
+mod windows;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use automend_autodiscover::reading::Alternative;
 use automend_core::verdict::{Cause, Explanation, Verdict};
 
 pub(crate) use failure::OURS;
-pub(crate) use judge::{Asked, Failure, Outcome, may_be};
+use join::Led;
+pub(crate) use judge::{Asked, Failure, Outcome, Target, may_be};
 
+use crate::answer::Told;
 use crate::recording::{Defect, Defects, Sink, Turn};
 use crate::secrets;
 
@@ -30,6 +35,10 @@ const MOST_FINDINGS: usize = 10_000;
 const MOST_USERS: usize = 10_000;
 /// Alternative mailboxes whose owners are remembered.
 const MOST_ALTERNATIVES: usize = 50_000;
+/// More settings, counted in bytes of their texts, are not kept for the report.
+const MOST_SETTINGS: usize = 16 << 20;
+/// More that should be better of one mailbox is not told.
+const MOST_WARNINGS: usize = 100;
 /// URLs at which a login is open, for one mailbox; turns of one mailbox that are named.
 const MOST_OPEN: usize = 200;
 const MOST_TURNS: usize = 1000;
@@ -56,6 +65,8 @@ pub(crate) struct Finding {
     pub asked: Option<Asked>,
     /// Whose Outlook opens this mailbox besides its own, as an answer in the recording says.
     pub opened_for: Option<Asked>,
+    /// From which mailbox a redirect led to this one.
+    pub redirected_from: Option<Asked>,
     pub failure: Failure,
 }
 
@@ -64,7 +75,7 @@ impl Finding {
     pub(crate) fn explain(&self) -> Explanation {
         self.failure
             .cause
-            .explain(self.asked.as_ref().map_or("ADDRESS", Asked::as_str))
+            .explain_recorded(self.asked.as_ref().map_or("ADDRESS", Asked::as_str))
     }
 }
 
@@ -76,49 +87,113 @@ pub(crate) struct User {
     pub turns: Vec<u64>,
     /// The last turn that decided, and how: settings, or an error of Autodiscover.
     decided: Option<(u64, Option<Cause>)>,
-    warning: Option<Cause>,
+    /// What should be better in the settings that it got.
+    pub warnings: Vec<(Cause, String)>,
+    /// The settings of the last answer that has some.
+    pub settings: Option<Box<Told>>,
+    /// The mailboxes to which redirects led from this one, one after the other.
+    pub redirected_to: Vec<Asked>,
     opened_for: Option<Asked>,
     /// Logins that nothing followed yet, by URL.
     open: HashMap<String, Finding>,
-    /// The failure that came nearest.
-    nearest: Option<Finding>,
+    /// The failure that came nearest, and whether it is one of what a redirect led to.
+    nearest: Option<(bool, Finding)>,
+    /// An answer whose body the recording does not hold.
+    unrecorded: Option<Finding>,
+    /// The last redirect, if nothing decided after it.
+    led: Option<Led>,
+    /// What the mailbox came to at which the redirects ended.
+    end: Option<End>,
+}
+
+/// What a mailbox came to: the turn that decided, and the cause, which settings without a flaw have not.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct End {
+    verdict: Verdict,
+    cause: Option<Cause>,
+    turn: Option<u64>,
 }
 
 impl User {
     /// What it comes to.
     pub(crate) fn verdict(&self) -> Verdict {
-        match (self.decided, self.warning, &self.nearest) {
-            (Some((_, None)), None, _) => Verdict::Ok,
-            (Some((_, Some(_))), _, _) | (None, _, Some(_)) => Verdict::Failed,
-            (Some((_, None)), Some(_), _) | (None, _, None) => Verdict::Warning,
-        }
+        self.comes_to().verdict
     }
 
     /// The cause of the verdict; `None` for settings without a flaw, and where nothing was decided.
     pub(crate) fn cause(&self) -> Option<Cause> {
-        match (self.decided, &self.nearest) {
-            (Some((_, None)), _) => self.warning,
-            (Some((_, cause)), _) => cause,
-            (None, nearest) => nearest.as_ref().map(|finding| finding.failure.cause),
-        }
+        self.comes_to().cause
     }
 
     /// The turn that decided.
     pub(crate) fn decided_at(&self) -> Option<u64> {
-        let nearest = || self.nearest.as_ref().map(|finding| finding.turn);
-        self.decided.map(|(turn, _)| turn).or_else(nearest)
+        self.comes_to().turn
+    }
+
+    fn comes_to(&self) -> End {
+        self.end.unwrap_or_else(|| self.own_end())
+    }
+
+    /// What it comes to by itself, without what redirects to other mailboxes led to.
+    fn own_end(&self) -> End {
+        let of = |verdict, finding: &Finding| End {
+            verdict,
+            cause: Some(finding.failure.cause),
+            turn: Some(finding.turn),
+        };
+        let warning = self.warnings.first().map(|(cause, _)| *cause);
+        match (self.decided, &self.nearest, &self.unrecorded) {
+            (Some((turn, Some(cause))), ..) => End {
+                verdict: Verdict::Failed,
+                cause: Some(cause),
+                turn: Some(turn),
+            },
+            (Some((turn, None)), ..) => End {
+                verdict: if warning.is_some() {
+                    Verdict::Warning
+                } else {
+                    Verdict::Ok
+                },
+                cause: warning,
+                turn: Some(turn),
+            },
+            (None, _, Some(finding)) => of(Verdict::Warning, finding),
+            (None, Some((_, finding)), None) => of(Verdict::Failed, finding),
+            (None, None, None) => End {
+                verdict: Verdict::Warning,
+                cause: warning,
+                turn: None,
+            },
+        }
     }
 
     /// Whether a turn decided at all.
     pub(crate) fn is_decided(&self) -> bool {
-        self.decided.is_some() || self.nearest.is_some()
+        self.decided.is_some() || self.nearest.is_some() || self.unrecorded.is_some()
     }
 
-    fn miss(&mut self, finding: Finding) {
-        let nearer =
-            |nearest: &Finding| finding.failure.cause.weight() > nearest.failure.cause.weight();
+    /// Takes a failure; `led` where a redirect led there, so that the client had no better place to ask.
+    fn miss(&mut self, finding: Finding, led: bool) {
+        let nearer = |(was_led, nearest): &(bool, Finding)| {
+            (led, finding.failure.cause.weight()) > (*was_led, nearest.failure.cause.weight())
+        };
         if self.nearest.as_ref().is_none_or(nearer) {
-            self.nearest = Some(finding);
+            self.nearest = Some((led, finding));
+        }
+    }
+
+    /// Takes settings, in whose place earlier redirects and gaps of the recording do not count.
+    fn settle(&mut self, turn: u64, cause: Option<Cause>) {
+        self.decided = Some((turn, cause));
+        self.led = None;
+        self.unrecorded = None;
+    }
+
+    fn warn(&mut self, warnings: &[(Cause, String)]) {
+        for warning in warnings {
+            if self.warnings.len() < MOST_WARNINGS && !self.warnings.contains(warning) {
+                self.warnings.push(warning.clone());
+            }
         }
     }
 }
@@ -142,6 +217,12 @@ pub(crate) struct Story {
     opened: HashMap<String, Asked>,
     /// The last turn at a URL that was no login.
     answered: HashMap<String, u64>,
+    /// The last turn at a URL, and the URLs to which redirects led; both without case and query.
+    asked_at: HashMap<String, u64>,
+    led_to: HashSet<String>,
+    /// How much is kept of settings, and of how many mailboxes they are not.
+    settings: usize,
+    without_settings: u64,
     defects: Defects,
 }
 
@@ -157,7 +238,12 @@ impl Story {
             return None;
         };
         self.autodiscover += 1;
-        for (asked, outcome) in &told {
+        if self.asked_at.len() < MOST_USERS {
+            self.asked_at.insert(join::folded(&turn.url), turn.number);
+        }
+        let mut brief = Vec::new();
+        for (asked, outcome) in told {
+            brief.push((asked.clone(), outcome.brief()));
             self.tell(turn, asked.as_ref(), outcome);
         }
         let listed = Listed {
@@ -166,7 +252,7 @@ impl Story {
             method: turn.method.clone(),
             url: secrets::url(&turn.url),
             status: turn.status,
-            told,
+            told: brief,
         };
         if self.listed.len() < MOST_LISTED {
             self.listed.push(listed.clone());
@@ -174,7 +260,9 @@ impl Story {
         Some(listed)
     }
 
-    fn tell(&mut self, turn: &Turn, asked: Option<&Asked>, outcome: &Outcome) {
+    fn tell(&mut self, turn: &Turn, asked: Option<&Asked>, outcome: Outcome) {
+        let led = self.led_to.contains(&join::folded(&turn.url));
+        let room = self.settings < MOST_SETTINGS;
         let opened_for = asked
             .and_then(|asked| self.opened.get(&asked.as_str().to_lowercase()))
             .cloned();
@@ -192,6 +280,7 @@ impl Story {
             status: turn.status,
             asked: asked.cloned(),
             opened_for: opened_for.clone(),
+            redirected_from: None,
             failure,
         };
         let handshake = matches!(outcome, Outcome::Login { .. });
@@ -199,18 +288,27 @@ impl Story {
             user.open.remove(&turn.url);
         }
         match outcome {
-            Outcome::Settings {
-                alternatives,
-                warning,
-            } => {
-                user.decided = Some((turn.number, None));
-                user.warning = user.warning.or(*warning);
+            Outcome::Settings { told, warnings, .. } => {
+                user.settle(turn.number, None);
+                user.warn(&warnings);
+                let Some(told) = told else {
+                    return self.answer_at(turn);
+                };
+                let told = told.without_secrets();
+                let alternatives = told.alternatives.clone();
+                if room {
+                    let size = told.size();
+                    user.settings = Some(Box::new(told));
+                    self.settings += size;
+                } else {
+                    self.without_settings += 1;
+                }
                 if let Some(asked) = asked {
-                    self.open_for(asked, alternatives);
+                    self.open_for(asked, &alternatives);
                 }
             }
             Outcome::Login { brought, .. } => {
-                let cause = if *brought {
+                let cause = if brought {
                     Cause::LoginRejected
                 } else {
                     Cause::LoginWanted
@@ -220,14 +318,36 @@ impl Story {
                 }
             }
             Outcome::Failed(failure) if failure.cause.is_fault() => {
-                user.decided = Some((turn.number, Some(failure.cause)));
-                let finding = finding(failure.clone());
+                user.settle(turn.number, Some(failure.cause));
+                let finding = finding(failure);
                 self.found(finding);
             }
-            Outcome::Failed(failure) => user.miss(finding(failure.clone())),
-            Outcome::Redirect(_) | Outcome::Aside(_) => {}
+            Outcome::Failed(failure) if failure.cause == Cause::BodyNotRecorded => {
+                user.unrecorded = Some(finding(failure));
+            }
+            Outcome::Failed(failure) => user.miss(finding(failure), led),
+            Outcome::Redirect(Target::Elsewhere(_)) | Outcome::Aside(_) => {}
+            Outcome::Redirect(target) => {
+                let at = finding(Cause::RedirectNotRecorded.into());
+                user.led = Some(Led {
+                    at,
+                    target: target.clone(),
+                });
+                if let Target::Url(url) = &target
+                    && self.led_to.len() < MOST_USERS
+                {
+                    self.led_to.insert(join::folded(url));
+                }
+            }
         }
-        if !handshake && self.answered.len() < MOST_USERS {
+        if !handshake {
+            self.answer_at(turn);
+        }
+    }
+
+    /// Takes note that something was answered at a URL.
+    fn answer_at(&mut self, turn: &Turn) {
+        if self.answered.len() < MOST_USERS {
             self.answered.insert(secrets::url(&turn.url), turn.number);
         }
     }
@@ -288,7 +408,8 @@ impl Story {
                     .get(&finding.url)
                     .is_some_and(|turn| *turn > finding.turn);
                 if !(user.asked.is_none() && after) {
-                    user.miss(finding);
+                    let led = self.led_to.contains(&join::folded(&finding.url));
+                    user.miss(finding, led);
                 }
             }
             // Beside mailboxes that are named, requests without a name are attempts on their behalf.
@@ -296,7 +417,14 @@ impl Story {
             if user.decided.is_some() || silent {
                 user.nearest = None;
             }
-            late.extend(user.nearest.clone());
+            if user.decided.is_some() {
+                user.unrecorded = None;
+            }
+        }
+        join::redirects(&mut self.users, &self.places, &self.asked_at);
+        for user in &self.users {
+            let missed = user.nearest.as_ref().map(|(_, finding)| finding);
+            late.extend(user.unrecorded.as_ref().or(missed).cloned());
         }
         for finding in late {
             self.found(finding);
@@ -310,6 +438,13 @@ impl Story {
                 turn: None,
                 what: format!("{more} more findings are not listed"),
             });
+        }
+        if self.without_settings > 0 {
+            let what = format!(
+                "the settings of {} answers are too large to be listed",
+                self.without_settings
+            );
+            self.defect(Defect { turn: None, what });
         }
         let unlisted = self.autodiscover - self.listed.len() as u64;
         if unlisted > 0 {

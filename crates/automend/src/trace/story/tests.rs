@@ -366,3 +366,312 @@ fn soap_answers_are_told_for_each_user() {
         &["1 soap-invalid-user bob@contoso.com"],
     );
 }
+
+fn account(inside: &str) -> String {
+    format!(
+        "<Autodiscover xmlns=\"http://schemas.microsoft.com/exchange/autodiscover/responseschema/2006\">\
+         <Response xmlns=\"http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a\"><Account>{inside}</Account></Response></Autodiscover>"
+    )
+}
+
+fn to_address(target: &str) -> String {
+    account(&format!(
+        "<Action>redirectAddr</Action><RedirectAddr>{target}</RedirectAddr>"
+    ))
+}
+
+fn to_url(target: &str) -> String {
+    account(&format!(
+        "<Action>redirectUrl</Action><RedirectUrl>{target}</RedirectUrl>"
+    ))
+}
+
+fn unreached(who: &str, url: &str, failure: &str) -> Turn {
+    Turn {
+        status: 0,
+        failure: Some(failure.to_owned()),
+        ..at(url, "POST", turn(who, 0, ""))
+    }
+}
+
+#[test]
+fn a_redirect_to_an_address_comes_to_what_it_leads_to() {
+    let cloud = "alice@cloud.example";
+    let there = "https://autodiscover.cloud.example/autodiscover/autodiscover.xml";
+    let leads = || turn("alice@contoso.com", 200, &to_address(cloud));
+    check(
+        vec![
+            leads(),
+            unreached(
+                cloud,
+                "https://cloud.example/autodiscover/autodiscover.xml",
+                "GetLastError=12007",
+            ),
+            at(there, "POST", turn(cloud, 200, &settings(""))),
+        ],
+        &["alice@contoso.com ok", "alice@cloud.example ok"],
+        &[],
+    );
+    check(
+        vec![
+            at(
+                "https://contoso.com/autodiscover/autodiscover.xml",
+                "POST",
+                turn("alice@contoso.com", 404, ""),
+            ),
+            leads(),
+            unreached(cloud, there, "GetLastError=12029"),
+        ],
+        &["alice@contoso.com failed", "alice@cloud.example failed"],
+        &["3 cannot-connect alice@cloud.example"],
+    );
+    check(
+        vec![leads(), at(there, "POST", turn(cloud, 200, &fault(500)))],
+        &["alice@contoso.com failed", "alice@cloud.example failed"],
+        &["2 fault-500 alice@cloud.example"],
+    );
+    // On to a third, and the answer for it.
+    check(
+        vec![
+            leads(),
+            at(
+                there,
+                "POST",
+                turn(cloud, 200, &to_address("alice@third.example")),
+            ),
+            turn("alice@third.example", 200, &settings("")),
+        ],
+        &[
+            "alice@contoso.com ok",
+            "alice@cloud.example ok",
+            "alice@third.example ok",
+        ],
+        &[],
+    );
+    // The recording ends at the redirect.
+    check(vec![leads()], &["alice@contoso.com warning"], &[]);
+    // What was asked before the redirect decides nothing any more.
+    check(
+        vec![
+            turn("alice@contoso.com", 200, &settings("")),
+            leads(),
+            at(there, "POST", turn(cloud, 200, &fault(603))),
+        ],
+        &["alice@contoso.com failed", "alice@cloud.example failed"],
+        &["3 fault-603 alice@cloud.example"],
+    );
+}
+
+#[test]
+fn redirects_in_a_circle_fail() {
+    check(
+        vec![
+            turn("alice@contoso.com", 200, &to_address("alice@b.example")),
+            turn("alice@b.example", 200, &to_address("alice@contoso.com")),
+        ],
+        &["alice@contoso.com failed", "alice@b.example failed"],
+        &[
+            "1 redirect-loop alice@contoso.com",
+            "2 redirect-loop alice@b.example",
+        ],
+    );
+    check(
+        vec![turn(
+            "alice@contoso.com",
+            200,
+            &to_address("Alice@Contoso.com"),
+        )],
+        &["alice@contoso.com failed"],
+        &["1 redirect-same-address alice@contoso.com"],
+    );
+}
+
+#[test]
+fn a_redirect_to_a_url_comes_to_what_the_url_comes_to() {
+    let url = "https://mail.contoso.com/autodiscover/autodiscover.xml";
+    let expired = || {
+        unreached(
+            "alice@contoso.com",
+            "https://contoso.com/autodiscover/autodiscover.xml",
+            "net::ERR_CERT_DATE_INVALID",
+        )
+    };
+    let leads = |to: &str| turn("alice@contoso.com", 200, &to_url(to));
+    check(
+        vec![
+            expired(),
+            leads(url),
+            at(url, "POST", turn("alice@contoso.com", 200, &settings(""))),
+        ],
+        &["alice@contoso.com ok"],
+        &[],
+    );
+    // Nearer by weight is not nearer than where the server led.
+    for to in [
+        url,
+        "https://MAIL.contoso.com:443/Autodiscover/Autodiscover.xml",
+    ] {
+        check(
+            vec![
+                expired(),
+                leads(to),
+                unreached("alice@contoso.com", url, "GetLastError=12029"),
+            ],
+            &["alice@contoso.com failed"],
+            &["3 cannot-connect alice@contoso.com"],
+        );
+    }
+    // Another path is another place that answers, too.
+    let other = "https://mail.contoso.com/ad/pox";
+    check(
+        vec![
+            leads(other),
+            unreached("alice@contoso.com", other, "GetLastError=12007"),
+        ],
+        &["alice@contoso.com failed"],
+        &["2 no-such-host alice@contoso.com"],
+    );
+    check(
+        vec![expired(), leads(url)],
+        &["alice@contoso.com warning"],
+        &[],
+    );
+}
+
+#[test]
+fn a_redirect_to_nowhere_is_a_failure() {
+    for (target, cause) in [
+        (to_address("not an address"), "redirect-no-address"),
+        (to_address("user@local"), "redirect-no-address"),
+        (to_address(""), "redirect-no-address"),
+        (to_url("mail.contoso.com"), "redirect-broken"),
+        (to_url(""), "redirect-broken"),
+        (
+            to_url("http://mail.contoso.com/autodiscover/autodiscover.xml"),
+            "redirect-to-http",
+        ),
+    ] {
+        check(
+            vec![turn("alice@contoso.com", 200, &target)],
+            &["alice@contoso.com failed"],
+            &[&format!("1 {cause} alice@contoso.com")],
+        );
+    }
+}
+
+#[test]
+fn a_body_that_was_not_recorded_is_told_as_that() {
+    let missing = || {
+        let mut turn = turn("alice@contoso.com", 200, "");
+        turn.response.missing = true;
+        turn
+    };
+    check(
+        vec![missing()],
+        &["alice@contoso.com warning"],
+        &["1 body-not-recorded alice@contoso.com"],
+    );
+    // It came nearer than whatever else failed.
+    check(
+        vec![
+            unreached(
+                "alice@contoso.com",
+                "https://contoso.com/autodiscover/autodiscover.xml",
+                "net::ERR_CERT_DATE_INVALID",
+            ),
+            missing(),
+        ],
+        &["alice@contoso.com warning"],
+        &["2 body-not-recorded alice@contoso.com"],
+    );
+    check(
+        vec![missing(), turn("alice@contoso.com", 200, &settings(""))],
+        &["alice@contoso.com ok"],
+        &[],
+    );
+    check(
+        vec![missing(), turn("alice@contoso.com", 200, &fault(603))],
+        &["alice@contoso.com failed"],
+        &["2 fault-603 alice@contoso.com"],
+    );
+}
+
+#[test]
+fn a_saved_answer_is_about_whom_it_names() {
+    let saved = |body: &str| Turn {
+        url: String::new(),
+        method: String::new(),
+        request: Message::default(),
+        ..turn("", 200, body)
+    };
+    let of =
+        |user: &str| settings("").replace("<Account>", &format!("<User>{user}</User><Account>"));
+    for (user, who) in [
+        (
+            "<AutoDiscoverSMTPAddress>Alice@contoso.com</AutoDiscoverSMTPAddress>",
+            "alice@contoso.com",
+        ),
+        (
+            "<EMailAddress>alice@contoso.com</EMailAddress>",
+            "alice@contoso.com",
+        ),
+        (
+            "<LegacyDN>/o=Contoso/cn=alice</LegacyDN><AutoDiscoverSMTPAddress>alice@contoso.com</AutoDiscoverSMTPAddress>",
+            "alice@contoso.com",
+        ),
+        (
+            "<LegacyDN>/o=Contoso/cn=alice</LegacyDN>",
+            "/o=Contoso/cn=alice",
+        ),
+        (
+            "<AutoDiscoverSMTPAddress/><DisplayName>Alice</DisplayName>",
+            "somebody",
+        ),
+    ] {
+        check(vec![saved(&of(user))], &[&format!("{who} ok")], &[]);
+    }
+    // A request that names somebody counts more.
+    check(
+        vec![turn(
+            "bob@contoso.com",
+            200,
+            &of("<AutoDiscoverSMTPAddress>alice@contoso.com</AutoDiscoverSMTPAddress>"),
+        )],
+        &["bob@contoso.com ok"],
+        &[],
+    );
+}
+
+#[test]
+fn settings_and_what_should_be_better_are_kept_for_the_report() {
+    let mut story = Story::default();
+    let jim = "<AlternativeMailbox><Type>Delegate</Type><DisplayName>Jim</DisplayName></AlternativeMailbox>";
+    let body = settings(jim).replace(
+        "</Protocol>",
+        "<OABUrl>https://mail.contoso.com/oab?token=abcdefgh</OABUrl></Protocol>",
+    );
+    story.take(&Turn {
+        number: 1,
+        ..turn("alice@contoso.com", 200, &body)
+    });
+    story.finish();
+    let [user] = story.users.as_slice() else {
+        panic!("{:?}", story.users)
+    };
+    let told = user.settings.as_ref().unwrap();
+    assert_eq!(told.alternatives.len(), 1);
+    assert!(!format!("{told:?}").contains("abcdefgh"), "{told:?}");
+    let causes: Vec<Cause> = user.warnings.iter().map(|(cause, _)| *cause).collect();
+    assert_eq!(causes, [Cause::MixedShape]);
+    assert_eq!(user.verdict(), Verdict::Warning);
+    // What is listed goes without.
+    let (_, outcome) = &story.listed[0].told[0];
+    assert!(matches!(
+        outcome,
+        Outcome::Settings {
+            told: None,
+            alternatives: 1,
+            ..
+        }
+    ));
+}

@@ -1,0 +1,137 @@
+//! Redirects of a recording, each joined with what it led to.
+//!
+//! A mailbox whose last answer is a redirect comes to what the URL or the mailbox comes to at which the
+//! redirects end. What the recording does not hold is told as that; a circle is a failure.
+//!
+//! Invariant: every chain ends, at the first mailbox that it meets twice or after [`MOST_REDIRECTS`].
+
+use std::collections::HashMap;
+
+use automend_core::verdict::{Cause, Verdict};
+
+use super::{Asked, End, Finding, Target, User};
+
+/// Redirects that are followed from one mailbox; Outlook gives up after as many.
+const MOST_REDIRECTS: usize = 10;
+
+/// A redirect at which the story of a mailbox stands.
+#[derive(Clone, Debug)]
+pub(super) struct Led {
+    /// The turn that has it.
+    pub at: Finding,
+    pub target: Target,
+}
+
+/// A URL as it is compared: the host without case, without query and fragment.
+pub(super) fn folded(url: &str) -> String {
+    let url = url.split(['?', '#']).next().unwrap_or_default();
+    url.trim().replacen(":443/", "/", 1).to_ascii_lowercase()
+}
+
+/// Joins the redirects of all mailboxes; `asked_at` has the last turn at each URL.
+pub(super) fn redirects(
+    users: &mut [User],
+    places: &HashMap<Option<Asked>, usize>,
+    asked_at: &HashMap<String, u64>,
+) {
+    for user in users.iter_mut() {
+        let Some(led) = &user.led else {
+            continue;
+        };
+        let recorded = match &led.target {
+            Target::Url(url) => {
+                let turn = asked_at.get(&folded(url));
+                turn.is_some_and(|turn| *turn > led.at.turn)
+            }
+            Target::Address(asked) => places.contains_key(&Some(asked.clone())),
+            Target::Elsewhere(_) => true,
+        };
+        let to_address = matches!(led.target, Target::Address(_));
+        if to_address || !recorded {
+            // What failed before the redirect was not the end of the search.
+            user.nearest = None;
+            user.unrecorded = None;
+        }
+        if !recorded {
+            let warning = (Cause::RedirectNotRecorded, led.target.as_str().to_owned());
+            user.led = None;
+            user.warnings.push(warning);
+        }
+    }
+    let ends: Vec<(usize, Vec<usize>)> = (0..users.len())
+        .map(|at| (at, chain(users, places, at)))
+        .collect();
+    for (at, chain) in ends.iter().filter(|(_, chain)| !chain.is_empty()) {
+        let Some(last) = chain.last().and_then(|last| users.get(*last)) else {
+            continue;
+        };
+        // A chain ends early only in a circle, or where it is too long.
+        let open = last
+            .led
+            .as_ref()
+            .is_some_and(|led| matches!(led.target, Target::Address(_)));
+        let end = if open {
+            let looped = chain.len() < MOST_REDIRECTS;
+            End {
+                verdict: Verdict::Failed,
+                cause: Some(if looped {
+                    Cause::RedirectLoop
+                } else {
+                    Cause::RedirectLimit
+                }),
+                turn: last.led.as_ref().map(|led| led.at.turn),
+            }
+        } else {
+            last.own_end()
+        };
+        let names: Vec<Asked> = chain
+            .iter()
+            .filter_map(|at| users.get(*at)?.asked.clone())
+            .collect();
+        let Some(user) = users.get_mut(*at) else {
+            continue;
+        };
+        user.redirected_to = names;
+        user.end = Some(end);
+        if open && let (Some(led), Some(cause)) = (&user.led, end.cause) {
+            let mut finding = led.at.clone();
+            finding.failure.cause = cause;
+            finding.failure.message = Some(led.target.as_str().to_owned());
+            user.nearest = Some((true, finding));
+        }
+        let from = user.asked.clone();
+        let next = chain.first().and_then(|next| users.get_mut(*next));
+        if let Some(next) = next {
+            let findings = next
+                .nearest
+                .as_mut()
+                .map(|(_, finding)| finding)
+                .into_iter()
+                .chain(next.unrecorded.as_mut());
+            for finding in findings {
+                finding.redirected_from = finding.redirected_from.take().or_else(|| from.clone());
+            }
+        }
+    }
+}
+
+/// The mailboxes to which redirects lead from one, up to the first that leads nowhere else.
+fn chain(users: &[User], places: &HashMap<Option<Asked>, usize>, from: usize) -> Vec<usize> {
+    let mut chain = Vec::new();
+    let mut at = from;
+    while chain.len() < MOST_REDIRECTS {
+        let target = users.get(at).and_then(|user| user.led.as_ref());
+        let Some(Target::Address(asked)) = target.map(|led| &led.target) else {
+            break;
+        };
+        let Some(next) = places.get(&Some(asked.clone())) else {
+            break;
+        };
+        if *next == from || chain.contains(next) {
+            break;
+        }
+        chain.push(*next);
+        at = *next;
+    }
+    chain
+}
