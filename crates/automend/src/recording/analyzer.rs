@@ -13,6 +13,8 @@ use super::turn::{Defect, MOST_BODY, MOST_URL, Sink, Turn};
 
 /// More of a result is not read.
 const MOST_RESULT: u64 = 64 << 20;
+/// How a log says that an attempt gave settings.
+const SUCCEEDED: &str = "0x00000000";
 /// Of a sentence.
 const MOST_SENTENCE: usize = 1024;
 
@@ -109,8 +111,16 @@ impl<S: Sink> Reader<'_, S> {
         if let Some(address) = address_in(text) {
             self.named = Some(address.to_owned());
         }
-        let url = url_in(text)
-            .filter(|url| self.sink.wants(url, b"") || lower.contains("autodiscover url"));
+        let named = url_in(text);
+        let url =
+            named.filter(|url| self.sink.wants(url, b"") || lower.contains("autodiscover url"));
+        let begins = ["attempting", "testing", "analyzer is "]
+            .iter()
+            .any(|word| lower.contains(word));
+        if named.is_some() && url.is_none() && begins {
+            // Another service is tried.
+            self.end();
+        }
         let leads = lower.contains("redirect url") || lower.contains("redirect location");
         match (url, probed(&lower)) {
             (Some(url), _) if leads => {
@@ -130,19 +140,29 @@ impl<S: Sink> Reader<'_, S> {
             }
             (None, None) => {}
         }
-        let Some(attempt) = &mut self.attempt else {
+        let Some(attempt) = self.attempt.as_mut().filter(|attempt| !attempt.ended) else {
             return;
         };
         let turn = &mut attempt.turn;
         if let Some(status) = status_in(&lower) {
             turn.status = status;
             attempt.ended = true;
-        } else if turn.status == 0 && turn.failure.is_none() && is_failure(&lower) {
-            turn.failure = Some(text.chars().take(MOST_SENTENCE).collect());
-        } else if lower.contains("response was successfully retrieved") {
+        } else if turn.status == 0 && is_failure(&lower) {
+            // The sentences of one attempt together: the later say more, or less.
+            let failure = turn.failure.get_or_insert_default();
+            if failure.len() + text.len() < MOST_SENTENCE {
+                if !failure.is_empty() {
+                    failure.push(' ');
+                }
+                failure.push_str(text);
+            }
+        } else if lower.contains("autodiscover")
+            && lower.contains("successfully")
+            && lower.contains("retrieved")
+        {
+            // The answer itself may follow.
             turn.status = 200;
-            turn.response.missing = true;
-            attempt.ended = true;
+            turn.failure = Some(SUCCEEDED.to_owned());
         }
     }
 
@@ -177,7 +197,7 @@ impl<S: Sink> Reader<'_, S> {
         }
         let attempt = self.attempt.get_or_insert_with(Attempt::default);
         attempt.turn.response.body = body.trim().as_bytes().to_vec();
-        attempt.turn.response.missing = false;
+        attempt.turn.failure = None;
         if attempt.turn.status == 0 {
             attempt.turn.status = 200;
         }
@@ -197,7 +217,7 @@ impl<S: Sink> Reader<'_, S> {
             let login = ("Authorization".to_owned(), "(removed)".to_owned());
             turn.request.headers.push(login);
         }
-        if turn.status != 0 {
+        if turn.status != 0 && turn.failure.as_deref() != Some(SUCCEEDED) {
             turn.failure = None;
         }
         if turn.url.is_empty() || self.sink.wants(&turn.url, b"") {
@@ -372,7 +392,7 @@ fn lines(text: &str, take: &mut impl FnMut(&str)) {
         .for_each(take);
 }
 
-/// Values that have a blank in them: sentences, and no names of classes.
+/// Values that are sentences, addresses, URLs or statuses, and no names of classes.
 fn attributes(tag: &str, take: &mut impl FnMut(&str)) {
     let mut rest = tag;
     while let Some((before, after)) = rest.split_once('=') {
@@ -388,7 +408,14 @@ fn attributes(tag: &str, take: &mut impl FnMut(&str)) {
         let inside = after.get(1..).unwrap_or_default();
         let (value, behind) = inside.split_once(quote).unwrap_or((inside, ""));
         let layout = ["class", "style", "href", "src", "onclick", "content", "id"];
-        if value.contains(' ') && !layout.contains(&name) && !name.starts_with("xmlns") {
+        let sentence = value.contains([' ', '@']) || value.contains("://");
+        let lower = name.to_ascii_lowercase();
+        if lower.ends_with("status") || lower.ends_with("code") {
+            // A status by itself.
+            if value.len() == 3 && value.bytes().all(|byte| byte.is_ascii_digit()) {
+                take(&format!("HTTP status {value}"));
+            }
+        } else if sentence && !layout.contains(&name) && !name.starts_with("xmlns") {
             lines(value, take);
         }
         rest = behind;
@@ -396,7 +423,7 @@ fn attributes(tag: &str, take: &mut impl FnMut(&str)) {
 }
 
 /// Entities of HTML and XML that are used in texts.
-fn unescaped(text: &str) -> String {
+pub(super) fn unescaped(text: &str) -> String {
     if !text.contains('&') {
         return text.to_owned();
     }

@@ -2,7 +2,7 @@
 //! Tid="1" Time="2015-11-15 21:25:29Z">`, what was traced as it is, `</Trace>`.
 //!
 //! The whole is no XML: a trace stands behind whatever a logger writes before it, and XML in it is not
-//! escaped. Head and body of a message are traces of their own; which belong together, the thread (`Tid`)
+//! escaped, while other text is. Head and body of a message are traces of their own; which belong together, the thread (`Tid`)
 //! and the order say. Traces of the configuration tell what is asked next, and why nothing came of it.
 //!
 //! Invariant: one trace is held at a time, and of each thread one turn; all are bounded.
@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, BufRead};
 
+use super::analyzer::{address_in, unescaped, url_in};
 use super::http;
 use super::lines::Lines;
 use super::turn::{Defect, MOST_BODY, MOST_HEAD, MOST_URL, Sink, Turn};
@@ -43,10 +44,10 @@ pub(super) fn read(input: impl BufRead, sink: &mut impl Sink) -> io::Result<()> 
         loop {
             if let Some(mut trace) = open.take() {
                 // The end of a trace may be lost, its successor shows it.
-                let end = rest.find(END).map(|at| (at, at + END.len()));
-                let next = rest.find(BEGIN).map(|at| (at, at));
-                let cut = next.is_some_and(|next| end.is_none_or(|end| next < end));
-                let Some((at, after)) = (if cut { next } else { end }) else {
+                let next = rest.find(BEGIN);
+                let until = rest.get(..next.unwrap_or(rest.len())).unwrap_or(rest);
+                let end = until.find(END).map(|at| (at, at + END.len()));
+                let Some((at, after)) = end.or(next.map(|at| (at, at))) else {
                     trace.push(rest);
                     open = Some(trace);
                     break;
@@ -166,7 +167,8 @@ impl<S: Sink> Reader<'_, S> {
         if tag.ends_with("requesthttpheaders") {
             self.asked(trace.thread);
             let turn = self.turn(trace, |_| false);
-            let text = trace.content.trim_start();
+            let text = unescaped(trace.content.trim_start());
+            let text = text.as_str();
             if let Some(request) = http::request(text.get(..MOST_HEAD).unwrap_or(text).as_bytes()) {
                 turn.turn.method = request.method;
                 turn.turn.url = request.target;
@@ -175,7 +177,8 @@ impl<S: Sink> Reader<'_, S> {
         } else if tag.ends_with("responsehttpheaders") {
             let turn = self.turn(trace, |open| open.head);
             turn.head = true;
-            let text = trace.content.trim_start();
+            let text = unescaped(trace.content.trim_start());
+            let text = text.as_str();
             if let Some(response) = http::response(text.get(..MOST_HEAD).unwrap_or(text).as_bytes())
             {
                 turn.turn.status = response.status;
@@ -189,10 +192,16 @@ impl<S: Sink> Reader<'_, S> {
         } else if tag.ends_with("response") {
             let turn = self.turn(trace, |open| open.body);
             turn.body = true;
-            turn.turn.response.body = trace.content.trim().as_bytes().to_vec();
+            // What is no XML is traced as text, and escaped.
+            let body = trace.content.trim();
+            turn.turn.response.body = if body.starts_with("&lt;") {
+                unescaped(body).into_bytes()
+            } else {
+                body.as_bytes().to_vec()
+            };
             turn.turn.response.cut = trace.cut;
         } else if tag.ends_with("configuration") {
-            for sentence in trace.content.lines().map(str::trim) {
+            for sentence in unescaped(&trace.content).lines().map(str::trim) {
                 self.sentence(trace, sentence);
             }
         }
@@ -359,30 +368,4 @@ fn addressed_to(body: &[u8]) -> Option<&str> {
     let (text, _) = before.rsplit_once("</")?;
     let url = text.rsplit('>').next()?.trim();
     (url.starts_with("http") && url.len() <= MOST_URL).then_some(url)
-}
-
-/// The first URL in a sentence, without the punctuation behind it.
-fn url_in(sentence: &str) -> Option<&str> {
-    let at = sentence
-        .find("https://")
-        .or_else(|| sentence.find("http://"))?;
-    let rest = sentence.get(at..)?;
-    let end = rest
-        .find(|c: char| c.is_whitespace() || matches!(c, '\'' | '"' | '<' | '>'))
-        .unwrap_or(rest.len());
-    rest.get(..end.min(MOST_URL))
-        .map(|url| url.trim_end_matches(['.', ',', ';', ')']))
-}
-
-/// The first word of a sentence that looks like an address.
-fn address_in(sentence: &str) -> Option<&str> {
-    sentence
-        .split(|c: char| c.is_whitespace() || matches!(c, '\'' | '"' | '<' | '>' | ','))
-        .map(|word| word.trim_matches(['.', ':', ';', '(', ')']))
-        .find(|word| {
-            let parts = word.split_once('@');
-            word.len() <= 320
-                && !word.contains('/')
-                && parts.is_some_and(|(name, domain)| !name.is_empty() && domain.contains('.'))
-        })
 }

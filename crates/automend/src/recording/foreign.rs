@@ -194,6 +194,14 @@ pub(super) fn of_text(start: &str) -> Option<NoRecording> {
         );
     }
     if is_mail(start) {
+        if lines().any(|line| {
+            line.starts_with("Snapshot-Content-Location:") || line.contains("Saved by ")
+        }) {
+            return known(
+                "a web archive (MHTML)",
+                "save the page as HTML only, or save a HAR",
+            );
+        }
         return known("a mail (EML)", MAIL);
     }
     if lines().any(|line| line.starts_with("< HTTP/") || line.starts_with("> POST ")) {
@@ -321,6 +329,10 @@ mod tests {
                 "EML",
             ),
             ("Received: from x\nMIME-Version: 1.0\n\n", "EML"),
+            (
+                "From: <Saved by Blink>\nSubject: x\nMIME-Version: 1.0\n\n",
+                "MHTML",
+            ),
             ("Windows Registry Editor Version 5.00\r\n", "registry"),
             ("CLIENT_RANDOM 00 11", "--keys"),
             (

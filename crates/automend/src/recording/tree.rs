@@ -33,7 +33,12 @@ pub(super) fn document(text: &str) -> Option<Copied> {
         let bare = line.trim_start();
         let unsigned = bare.trim_start_matches(SIGNS).trim_start();
         let signed = unsigned.len() < bare.len() && unsigned.starts_with('<');
-        let line = if signed { unsigned } else { line };
+        // Blanks before an element may be such as XML does not know.
+        let line = match (signed, bare.starts_with('<')) {
+            (true, _) => unsigned,
+            (false, true) => bare,
+            (false, false) => line,
+        };
         let dots = line.contains(">\u{2026}</") || line.contains(">...</");
         let sign = bare.starts_with(['+', '\u{25b6}', '\u{25b8}']) && signed;
         folded |= dots || sign && !closes(unsigned);

@@ -36,6 +36,12 @@ pub(crate) async fn run(args: &args::Trace, config: Option<&Path>) -> Result<Exi
             file.display()
         );
     }
+    if story.autodiscover == 0 && kind == Kind::Analyzer {
+        bail!(
+            "{}: a result of the Remote Connectivity Analyzer that names no URL of Autodiscover which was tried; run its test of Autodiscover, or record the client with a HAR, a SAZ or an olkdisc.log",
+            file.display()
+        );
+    }
     tell(
         args,
         config,

@@ -268,6 +268,67 @@ fn a_log_of_any_locale_is_read() {
     assert_eq!(report["users"][0]["verdict"], "ok");
 }
 
+#[test]
+fn what_the_connectivity_analyzer_found_has_its_cause() {
+    let bench = Bench::new();
+    let tries = "<p>The Microsoft Connectivity Analyzer is attempting to test Autodiscover for alice@contoso.com.</p>\
+        <p>Attempting to test potential Autodiscover URL https://autodiscover.contoso.com:443/Autodiscover/Autodiscover.xml</p>\
+        <p>Testing of this potential Autodiscover URL failed.</p>";
+    let certificate = "<p>Testing the SSL certificate to make sure it's valid.</p>\
+        <p>The SSL certificate failed one or more certificate validation checks.</p>";
+    for (sentences, finding) in [
+        (
+            format!("{certificate}<p>Validating the certificate name.</p><p>Certificate name validation failed.</p>"),
+            "certificate-wrong-name",
+        ),
+        (
+            format!("{certificate}<p>Certificate trust is being validated.</p><p>A certificate chain couldn&rsquo;t be constructed for the certificate.</p>"),
+            "certificate-untrusted",
+        ),
+        (
+            "<p>The Microsoft Connectivity Analyzer failed to obtain an Autodiscover XML response.</p>\
+             <p>A Web exception occurred because an HTTP 503 - ServiceUnavailable response was received from Microsoft-IIS/10.0.</p>\
+             <p>For more, see https://go.microsoft.com/fwlink/</p>"
+                .to_owned(),
+            "busy",
+        ),
+        (
+            "<p>An HTTP 403 forbidden response was received.</p><p>Testing HTTP Authentication Methods for URL https://mail.contoso.com/ews/exchange.asmx.</p><p>An HTTP 401 was received.</p>".to_owned(),
+            "forbidden",
+        ),
+    ] {
+        bench.file("result.html", format!("<html><body>{tries}{sentences}</body></html>"));
+        let report = bench.automend(&["trace", "result.html", "-f", "json"]).exits(1).json();
+        assert_eq!(story(&report).2, [format!("1 {finding} alice@contoso.com")], "{sentences}");
+    }
+    let good = "<p>The Microsoft Connectivity Analyzer successfully retrieved Autodiscover settings by sending an Autodiscover POST.</p>";
+    bench.file("good.html", format!("<html>{tries}{good}</html>"));
+    let report = bench
+        .automend(&["trace", "good.html", "-f", "json"])
+        .exits(0)
+        .json();
+    assert_eq!(report["users"][0]["verdict"], "ok");
+    // Attributes of XML, in whatever names.
+    bench.file(
+        "result.xml",
+        "<Result Product='Microsoft Remote Connectivity Analyzer' User='alice@contoso.com'>\
+         <Request Url='https://autodiscover.contoso.com/Autodiscover/Autodiscover.xml' StatusCode='404'/></Result>",
+    );
+    let report = bench
+        .automend(&["trace", "result.xml", "-f", "json"])
+        .exits(1)
+        .json();
+    assert_eq!(story(&report).2, ["1 not-found alice@contoso.com"]);
+    bench.file(
+        "none.html",
+        "<html><p>The Connectivity Analyzer is testing Autodiscover.</p><p>It failed.</p></html>",
+    );
+    bench
+        .automend(&["trace", "none.html"])
+        .exits(2)
+        .warns("names no URL of Autodiscover");
+}
+
 fn har(response: &Value) -> String {
     let asks = "<Autodiscover xmlns=\"http://schemas.microsoft.com/exchange/autodiscover/outlook/requestschema/2006\"><Request><EMailAddress>alice@contoso.com</EMailAddress></Request></Autodiscover>";
     json!({ "log": { "entries": [{
