@@ -187,18 +187,12 @@ impl<S: Sink> Reader<'_, S> {
         } else if tag.ends_with("request") {
             let turn = self.turn(trace, |open| open.request || open.head || open.body);
             turn.request = true;
-            turn.turn.request.body = trace.content.trim().as_bytes().to_vec();
+            turn.turn.request.body = body(&trace.content);
             turn.turn.request.cut = trace.cut;
         } else if tag.ends_with("response") {
             let turn = self.turn(trace, |open| open.body);
             turn.body = true;
-            // What is no XML is traced as text, and escaped.
-            let body = trace.content.trim();
-            turn.turn.response.body = if body.starts_with("&lt;") {
-                unescaped(body).into_bytes()
-            } else {
-                body.as_bytes().to_vec()
-            };
+            turn.turn.response.body = body(&trace.content);
             turn.turn.response.cut = trace.cut;
         } else if tag.ends_with("configuration") {
             for sentence in unescaped(&trace.content).lines().map(str::trim) {
@@ -347,6 +341,16 @@ fn place(turn: &Turn, thread: &Thread) -> String {
         None => target.to_owned(),
     };
     url.chars().take(MOST_URL).collect()
+}
+
+/// A body as it was sent; what could not be traced as XML is escaped.
+fn body(content: &str) -> Vec<u8> {
+    let body = content.trim();
+    if body.starts_with("&lt;") {
+        unescaped(body).trim().as_bytes().to_vec()
+    } else {
+        body.as_bytes().to_vec()
+    }
 }
 
 /// `wsa:To` of a SOAP message: the text before the end tag, whose prefix may be any.

@@ -117,14 +117,15 @@ impl<S: Sink> Reader<'_, S> {
         }
         if !begins {
             if let Some((_, text)) = &mut self.part
-                && text.len() + line.len() < MOST_BODY
+                && !is_whole(text)
+                && connection(line).is_none()
             {
-                text.push('\n');
-                text.push_str(line);
+                if text.len() + line.len() < MOST_BODY {
+                    text.push('\n');
+                    text.push_str(line);
+                }
                 return;
             }
-            self.failure(line);
-            return;
         }
         self.end_part();
         if let Some(address) = line
@@ -305,6 +306,21 @@ fn is_message(line: &str) -> bool {
     (level || dated) && !head.trim_start().starts_with('<')
 }
 
+/// Whether a part is at its end, so that what follows is another message: a logger may write nothing
+/// before one.
+fn is_whole(text: &str) -> bool {
+    let text = text.trim();
+    let literal = ["b'", "b\""].iter().any(|begin| {
+        text.len() > 2
+            && text.starts_with(begin)
+            && begin
+                .chars()
+                .next_back()
+                .is_some_and(|quote| text.ends_with(quote))
+    });
+    literal || text.ends_with("</Autodiscover>") || text.ends_with("Envelope>")
+}
+
 /// The key of a line, and what stands behind it; `Some(None)` for a key of no interest.
 fn key(line: &str, begins: bool) -> Option<(Option<Key>, &str)> {
     let at = |key: &str| {
@@ -329,10 +345,12 @@ fn key(line: &str, begins: bool) -> Option<(Option<Key>, &str)> {
 
 /// `https://HOST:443 "POST /PATH HTTP/1.1" 200 363`, and whether there was a body.
 fn connection(line: &str) -> Option<(Turn, bool)> {
-    let (before, rest) = line.split_once('"').filter(|_| line.contains("urllib3"))?;
+    let (before, rest) = line.split_once('"')?;
     let (request, rest) = rest.split_once('"')?;
+    request.ends_with("HTTP/1.1").then_some(())?;
     let at = before.rfind("http")?;
     let base = before.get(at..)?.trim();
+    base.contains("://").then_some(())?;
     let base = match base.strip_prefix("https://") {
         Some(_) => base.trim_end_matches(":443"),
         None => base.trim_end_matches(":80"),

@@ -129,6 +129,8 @@ struct Entry {
     request: Half,
     status: Option<f64>,
     response: Half,
+    /// `redirectURL`, for heads that were left out.
+    redirect: String,
     failure: Option<String>,
 }
 
@@ -186,6 +188,7 @@ impl Entry {
                 "headers" => self.response.headers(json)?,
                 "content" => self.response.content(json, most)?,
                 "bodySize" => self.response.body_size = json.number()?,
+                "redirectURL" => self.redirect = json.text(MOST_URL)?.unwrap_or_default().text,
                 // Chromium's word for why there is no response, and Fiddler's.
                 "_error" | "_fetchError" => {
                     self.failure = json
@@ -214,6 +217,9 @@ impl Entry {
         let answers = self.response.promises(true);
         let mut request = message(self.request, "request");
         let mut response = message(self.response, "response");
+        if !self.redirect.is_empty() && response.header("location").is_none() {
+            response.push("Location".to_owned(), self.redirect);
+        }
         request.missing = asks && request.body.is_empty();
         response.missing = answers && response.body.is_empty();
         #[allow(

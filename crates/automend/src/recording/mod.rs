@@ -60,7 +60,9 @@ pub(crate) enum Unreadable {
     Capture(String),
     #[error("the keys are for a network capture, and this is none")]
     KeysForNothing,
-    #[error("{0}")]
+    #[error(
+        "the file begins as JSON, and is broken before the first turn: {0}; save the recording again"
+    )]
     Broken(String),
     #[error(transparent)]
     Io(#[from] io::Error),

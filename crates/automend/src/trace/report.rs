@@ -205,7 +205,7 @@ fn words(outcome: &Outcome) -> String {
             (None, Some(message)) => format!("{}: {message}", failure.cause.what()),
             (None, None) => failure.cause.what().to_owned(),
         },
-        Outcome::Aside(why) => (*why).to_owned(),
+        Outcome::Aside(why) => why.clone().into_owned(),
     }
 }
 

@@ -83,6 +83,61 @@ fn a_debug_log_of_exchangelib_is_read() {
 }
 
 #[test]
+fn a_log_whose_logger_writes_nothing_before_a_message_is_read() {
+    let bench = Bench::new();
+    let log = std::fs::read_to_string(recording("exchangelib.log")).unwrap();
+    let bare: Vec<String> = log
+        .lines()
+        .map(|line| {
+            let message = line
+                .strip_prefix("2024-05-06 ")
+                .and_then(|line| line.get(13..));
+            let message = message.and_then(|line| line.strip_prefix("DEBUG "));
+            let message = message.and_then(|line| line.split_once(' '));
+            message.map_or(line, |(_, message)| message).to_owned()
+        })
+        .collect();
+    assert!(bare.iter().any(|line| line == "Retry: 0"), "{bare:?}");
+    bench.file("bare.log", bare.join("\n"));
+    let report = bench
+        .automend(&["trace", "bare.log", "-f", "json"])
+        .exits(1)
+        .json();
+    assert_eq!(report["kind"], "exchangelib-log");
+    assert!(
+        story(&report)
+            .2
+            .contains(&"3 603 alice@contoso.com".to_owned()),
+        "{report}"
+    );
+}
+
+#[test]
+fn what_a_listener_escaped_is_read() {
+    let bench = Bench::new();
+    let escaped: String = std::fs::read_to_string(recording("ews-java.log"))
+        .unwrap()
+        .lines()
+        .map(|line| {
+            if line.starts_with("<?xml") {
+                line.replace('&', "&amp;")
+                    .replace('<', "&lt;")
+                    .replace('>', "&gt;")
+                    + "&#xD;\n"
+            } else {
+                format!("{line}\n")
+            }
+        })
+        .collect();
+    bench.file("escaped.log", escaped);
+    let report = bench
+        .automend(&["trace", "escaped.log", "-f", "json"])
+        .exits(1)
+        .json();
+    assert_eq!(story(&report).2, ["2 603 alice@contoso.com"]);
+}
+
+#[test]
 fn results_of_the_connectivity_analyzer_are_read_as_html_xml_and_text() {
     let report = check(
         "analyzer.html",
@@ -405,6 +460,100 @@ fn a_har_without_bodies_is_no_server_that_answers_nothing() {
 }
 
 #[test]
+fn a_request_without_its_body_is_told_too() {
+    let bench = Bench::new();
+    let mut recording: Value =
+        serde_json::from_str(&har(&json!({ "status": 200, "content": { "size": 1164 } }))).unwrap();
+    let request = &mut recording["log"]["entries"][0]["request"];
+    request.as_object_mut().unwrap().remove("postData");
+    request["bodySize"] = json!(312);
+    bench.file("heads.har", recording.to_string());
+    let report = bench
+        .automend(&["trace", "heads.har", "-f", "json"])
+        .exits(1)
+        .json();
+    assert_eq!(story(&report).2, ["1 body-not-recorded nobody"]);
+    assert!(tool::defects(&report)[0].contains("the request's body is not in the recording"));
+}
+
+#[test]
+fn a_redirect_is_known_without_its_head() {
+    let bench = Bench::new();
+    let to = "https://mail.contoso.com/autodiscover/autodiscover.xml";
+    bench.file(
+        "heads.har",
+        har(&json!({ "status": 302, "redirectURL": to, "content": { "size": 0 } })),
+    );
+    let run = bench.automend(&["trace", "heads.har"]).exits(0);
+    run.says(&format!("leads to {to}"))
+        .says("the recording does not hold what the redirect leads to");
+}
+
+#[test]
+fn an_archive_without_bodies_is_no_server_that_answers_nothing() {
+    let bench = Bench::new();
+    let asks = "POST https://autodiscover.contoso.com/autodiscover/autodiscover.xml HTTP/1.1\r\nHost: autodiscover.contoso.com\r\nX-AnchorMailbox: alice@contoso.com\r\n\r\n";
+    for (answers, finding) in [
+        (
+            "HTTP/1.1 200 OK\r\nContent-Length: 1164\r\n\r\n",
+            "body-not-recorded",
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "body-not-recorded",
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+            "answer-empty",
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            "answer-empty",
+        ),
+    ] {
+        let mut zip = Vec::new();
+        for (name, bytes) in [("raw/1_c.txt", asks), ("raw/1_s.txt", answers)] {
+            // Stored, without a table of contents.
+            let size = u32::try_from(bytes.len()).unwrap().to_le_bytes();
+            zip.extend_from_slice(b"PK\x03\x04\x14\0\0\0\0\0\0\0\0\0\0\0\0\0");
+            zip.extend_from_slice(&size);
+            zip.extend_from_slice(&size);
+            zip.extend_from_slice(&[11, 0, 0, 0]);
+            zip.extend_from_slice(name.as_bytes());
+            zip.extend_from_slice(bytes.as_bytes());
+        }
+        bench.file("recording.saz", zip);
+        let report = bench
+            .automend(&["trace", "recording.saz", "-f", "json"])
+            .exits(1)
+            .json();
+        assert_eq!(
+            story(&report).2,
+            [format!("1 {finding} alice@contoso.com")],
+            "{answers}"
+        );
+    }
+}
+
+#[test]
+fn a_log_without_the_answer_is_no_server_that_answers_nothing() {
+    let bench = Bench::new();
+    let log = std::fs::read_to_string(recording("olkdisc-redirect.log")).unwrap();
+    let (before, _) = log.split_once("4044 0x13713E15").unwrap();
+    for end in [
+        "",
+        "4044 0x13713E25 11.03.2017 09:15:02 AUTODISCOVER GET SETTINGS END\n",
+    ] {
+        bench.file("log.txt", format!("{before}{end}"));
+        let report = bench
+            .automend(&["trace", "log.txt", "-f", "json"])
+            .exits(1)
+            .json();
+        assert_eq!(story(&report).2, ["2 body-not-recorded alice@contoso.com"]);
+    }
+}
+
+#[test]
 fn advice_is_about_the_recording() {
     let bench = Bench::new();
     bench.file("ends.har", har(&json!({ "status": 401, "headers": [{ "name": "WWW-Authenticate", "value": "Negotiate" }] })));
@@ -451,4 +600,79 @@ fn what_is_no_recording_says_what_it_is_and_what_to_record() {
         let advice = ["record", "save", "trace", "unpack", "name it"];
         assert!(advice.iter().any(|verb| told.contains(verb)), "{told}");
     }
+}
+
+#[test]
+fn a_saved_answer_that_is_wrong_is_told_as_what_it_is() {
+    let bench = Bench::new();
+    let envelope = "http://schemas.microsoft.com/exchange/autodiscover/responseschema/2006";
+    let outlook = "http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a";
+    let mobile =
+        "http://schemas.microsoft.com/exchange/autodiscover/mobilesync/responseschema/2006";
+    let answer = |namespace: &str, inside: &str| {
+        format!(
+            "<Autodiscover xmlns=\"{envelope}\"><Response xmlns=\"{namespace}\">\
+             <User><AutoDiscoverSMTPAddress>alice@contoso.com</AutoDiscoverSMTPAddress></User>{inside}</Response></Autodiscover>"
+        )
+    };
+    let exch = "<Account><Action>settings</Action><Protocol><Type>EXCH</Type></Protocol></Account>";
+    for (document, finding) in [
+        (answer("urn:other", exch), "wrong-namespace"),
+        (answer(envelope, exch), "wrong-namespace"),
+        (answer("", exch), "wrong-namespace"),
+        (
+            answer(
+                outlook,
+                "<Account><Action>redirectAddr</Action><RedirectAddr>nobody</RedirectAddr></Account>",
+            ),
+            "redirect-no-address",
+        ),
+        (
+            answer(outlook, "<Account><Action>redirectUrl</Action></Account>"),
+            "redirect-broken",
+        ),
+    ] {
+        bench.file("answer.xml", &document);
+        let report = bench
+            .automend(&["trace", "answer.xml", "-f", "json"])
+            .exits(1)
+            .json();
+        assert_eq!(
+            story(&report).2,
+            [format!("1 {finding} alice@contoso.com")],
+            "{document}"
+        );
+    }
+    for (document, warning) in [
+        (answer(&outlook.replace("http:", "https:"), exch), "namespace-differs"),
+        (
+            answer(
+                mobile,
+                "<Action><Settings><Server><Type>CertEnroll</Type><Url>https://x.test/</Url></Server></Settings></Action>",
+            ),
+            "no-mobilesync-url",
+        ),
+        (answer(outlook, &exch.replace("</Account>", "<AlternativeMailbox><Type>Delegate</Type><DisplayName>Jim</DisplayName></AlternativeMailbox></Account>")), "alternative-malformed"),
+    ] {
+        bench.file("answer.xml", &document);
+        let run = bench.automend(&["trace", "answer.xml", "-f", "json"]);
+        let report = run.json();
+        let user = &report["users"][0];
+        assert_eq!(user["verdict"], "warning", "{document}");
+        assert_eq!(user["cause"], warning, "{document}");
+        assert_eq!(user["warnings"][0]["cause"], warning, "{document}");
+        bench
+            .automend(&["trace", "answer.xml"])
+            .says_not("Nothing is wrong")
+            .says("  ! ");
+    }
+    bench.file(
+        "answer.xml",
+        format!("<Autodiscover xmlns=\"{envelope}\"><Response><Error><ErrorCode>500</ErrorCode></Error></Response></Autodiscover>"),
+    );
+    bench
+        .automend(&["trace", "answer.xml"])
+        .exits(1)
+        .says("  200  error 500")
+        .says_not("error 500 .");
 }

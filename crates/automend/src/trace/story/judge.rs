@@ -7,6 +7,8 @@
 //! page, a mail or a file that quotes one is none, and neither is error 600 to a browser's GET, which is
 //! how a healthy server answers it.
 
+use std::borrow::Cow;
+
 use automend_autodiscover::reading::Unreadable;
 use automend_autodiscover::xml::{Element, Limits, Text};
 use automend_autodiscover::{pox, schema, soap, v2};
@@ -134,7 +136,7 @@ pub(crate) enum Outcome {
     /// Failed.
     Failed(Failure),
     /// Says nothing of the settings, and why.
-    Aside(&'static str),
+    Aside(Cow<'static, str>),
 }
 
 impl Outcome {
@@ -236,26 +238,29 @@ pub(crate) fn judge(turn: &Turn) -> Option<Vec<(Option<Asked>, Outcome)>> {
     let one = |outcome| Some(vec![(first(), outcome)]);
     let method = turn.method.to_ascii_uppercase();
     if matches!(method.as_str(), "OPTIONS" | "HEAD") {
-        return one(Outcome::Aside("asks for no settings"));
+        return one(Outcome::Aside(Cow::Borrowed("asks for no settings")));
     }
     let probe = method == "GET" && service != Service::Json;
     if turn.status == 0 {
         let Some(text) = &turn.failure else {
-            return one(Outcome::Aside("there is no response in the recording"));
+            return one(Outcome::Aside(Cow::Borrowed(NO_RESPONSE)));
         };
         return one(match failure::cause(text) {
             Some(cause) => Outcome::Failed(Failure {
                 message: Some(failure::words(text)),
                 ..cause.into()
             }),
-            None => Outcome::Aside("there was no response"),
+            None => Outcome::Aside(Cow::Owned(format!(
+                "there was no response: {}",
+                failure::words(text)
+            ))),
         });
     }
     if turn.status == 401 {
         return one(login(turn));
     }
     if (100..200).contains(&turn.status) {
-        return one(Outcome::Aside("announces another answer"));
+        return one(Outcome::Aside(Cow::Borrowed("announces another answer")));
     }
     if probe && turn.status != 200 && !(300..400).contains(&turn.status) {
         return one(if turn.url.starts_with("http://") {
@@ -308,8 +313,11 @@ pub(crate) fn judge(turn: &Turn) -> Option<Vec<(Option<Asked>, Outcome)>> {
     }
 }
 
+/// What a request comes to of which the recording has no response, nor why.
+pub(super) const NO_RESPONSE: &str = "there is no response in the recording";
+
 /// What a request that is none for settings comes to; error 600 is how a healthy server answers a GET.
-const NO_SETTINGS: Outcome = Outcome::Aside("asks for no settings");
+const NO_SETTINGS: Outcome = Outcome::Aside(Cow::Borrowed("asks for no settings"));
 
 /// An answer without a body.
 fn silent(turn: &Turn, probe: bool) -> Outcome {
@@ -371,7 +379,7 @@ fn outcome(judged: Judged, turn: &Turn, asked: Option<&Asked>) -> Outcome {
         },
         Answer::Failed(cause) if response.cut && is_unreadable(cause) => {
             // What the recorder left out is not the server's fault.
-            Outcome::Aside("the answer is not whole in the recording")
+            Outcome::Aside(Cow::Borrowed("the answer is not whole in the recording"))
         }
         Answer::Failed(cause) => {
             let fault = match pox::read(&response.body) {

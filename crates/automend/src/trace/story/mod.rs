@@ -100,6 +100,8 @@ pub(crate) struct User {
     nearest: Option<(bool, Finding)>,
     /// An answer whose body the recording does not hold.
     unrecorded: Option<Finding>,
+    /// Whether the recording lacks the response to a request.
+    unanswered: bool,
     /// The last redirect, if nothing decided after it.
     led: Option<Led>,
     /// What the mailbox came to at which the redirects ended.
@@ -241,6 +243,17 @@ impl Story {
         if self.asked_at.len() < MOST_USERS {
             self.asked_at.insert(join::folded(&turn.url), turn.number);
         }
+        if turn.request.missing
+            && turn.status == 200
+            && told.iter().all(|(asked, _)| asked.is_none())
+        {
+            self.defect(Defect {
+                turn: Some(turn.number),
+                what:
+                    "the request's body is not in the recording, so nobody knows for whom it asked"
+                        .to_owned(),
+            });
+        }
         let mut brief = Vec::new();
         for (asked, outcome) in told {
             brief.push((asked.clone(), outcome.brief()));
@@ -326,6 +339,7 @@ impl Story {
                 user.unrecorded = Some(finding(failure));
             }
             Outcome::Failed(failure) => user.miss(finding(failure), led),
+            Outcome::Aside(why) if why == judge::NO_RESPONSE => user.unanswered = true,
             Outcome::Redirect(Target::Elsewhere(_)) | Outcome::Aside(_) => {}
             Outcome::Redirect(target) => {
                 let at = finding(Cause::RedirectNotRecorded.into());
@@ -419,6 +433,11 @@ impl Story {
             }
             if user.decided.is_some() {
                 user.unrecorded = None;
+            }
+            let undecided = !user.is_decided() && user.led.is_none();
+            if undecided && user.unanswered && !silent {
+                let warning = (Cause::BodyNotRecorded, judge::NO_RESPONSE.to_owned());
+                user.warnings.push(warning);
             }
         }
         join::redirects(&mut self.users, &self.places, &self.asked_at);

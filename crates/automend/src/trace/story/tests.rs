@@ -675,3 +675,17 @@ fn settings_and_what_should_be_better_are_kept_for_the_report() {
         }
     ));
 }
+
+#[test]
+fn a_request_without_its_response_is_told_as_not_recorded() {
+    let mut story = Story::default();
+    story.take(&Turn {
+        number: 1,
+        ..turn("alice@contoso.com", 0, "")
+    });
+    story.finish();
+    let user = &story.users[0];
+    assert_eq!(user.verdict(), Verdict::Warning);
+    assert_eq!(user.cause(), Some(Cause::BodyNotRecorded));
+    assert_eq!(user.warnings.len(), 1);
+}
