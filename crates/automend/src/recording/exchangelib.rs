@@ -115,17 +115,16 @@ impl<S: Sink> Reader<'_, S> {
             }
             return;
         }
-        if !begins {
-            if let Some((_, text)) = &mut self.part
-                && !is_whole(text)
-                && connection(line).is_none()
-            {
-                if text.len() + line.len() < MOST_BODY {
-                    text.push('\n');
-                    text.push_str(line);
-                }
-                return;
+        if !begins
+            && let Some((_, text)) = &mut self.part
+            && !is_whole(text)
+            && connection(line).is_none()
+        {
+            if text.len() + line.len() < MOST_BODY {
+                text.push('\n');
+                text.push_str(line);
             }
+            return;
         }
         self.end_part();
         if let Some(address) = line
