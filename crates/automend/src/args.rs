@@ -225,12 +225,16 @@ pub(crate) struct Fix {
     #[arg(long, value_name = "USER")]
     pub delegate: Option<String>,
 
+    /// Also remove the links of mail users whose mailbox is most likely elsewhere (AM116)
+    #[arg(long)]
+    pub elsewhere: bool,
+
     /// Make the plan and write nothing
     #[arg(long)]
     pub plan_only: bool,
 
     /// Apply this plan, made before by --plan-only; refuses when the directory has changed since
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["only", "delegate", "plan_only"])]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["only", "delegate", "elsewhere", "plan_only"])]
     pub plan: Option<PathBuf>,
 
     /// Write the plan, or the export, to this file

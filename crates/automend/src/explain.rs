@@ -70,6 +70,9 @@ pages! {
     OwnerGone "AM113"
     OwnerDeleted "AM114"
     SelfLink "AM115"
+    OwnerElsewhere "AM116"
+    OwnerAstray "AM117"
+    DelegateCannotAsk "AM118"
     UnknownAddress "US201"
     DuplicateAddress "US202"
     MailUserWithoutTarget "US203"
@@ -78,6 +81,13 @@ pages! {
     ArchiveDangling "US206"
     TypeInconsistent "US207"
     TeamMailboxDead "US208"
+    AddressOfAnother "US209"
+    RedirectAstray "US210"
+    MailElsewhere "US211"
+    HomeGone "US212"
+    ScpWithoutServer "DS301"
+    DatabaseWithoutServer "DS302"
+    AdministrativeGroupEmpty "DS303"
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 //! surely *absent* is simply not there. No verdict is ever built on the first kind.
 
 use crate::dn::Dn;
-use crate::names::{Guid, SmtpAddress, attribute};
+use crate::names::{Guid, Sid, SmtpAddress, attribute};
 use crate::recipient::RecipientType;
 
 /// A directory object.
@@ -29,9 +29,11 @@ pub struct Entry {
     pub account: Option<String>,
     /// `proxyAddresses`, with their prefixes.
     pub proxy_addresses: Vec<String>,
-    /// `legacyExchangeDN`; an empty value counts as none.
+    /// Whether there is a `mailNickname`.
+    pub has_nickname: bool,
+    /// `legacyExchangeDN`; a value that is no legacy name counts as none, see [`legacy_name`].
     pub legacy_dn: Option<String>,
-    /// `msExchMailboxGuid`.
+    /// `msExchMailboxGuid`; sixteen zero bytes count as none.
     pub mailbox_guid: Option<Guid>,
     /// `homeMDB`.
     pub home_mdb: Option<Dn>,
@@ -47,8 +49,12 @@ pub struct Entry {
     pub account_disabled: bool,
     /// `msExchHideFromAddressLists`.
     pub hidden: bool,
+    /// `objectSid`.
+    pub sid: Option<Sid>,
     /// Whether there is a `msExchMasterAccountSid`.
     pub has_master_account: bool,
+    /// The account that the mailbox belongs to, if `msExchMasterAccountSid` can be read.
+    pub master_account: Option<Sid>,
     /// `msExchVersion`.
     pub exchange_version: Option<i64>,
     /// The archive, if one is named.
@@ -76,6 +82,8 @@ pub enum Class {
     Group,
     /// `contact`.
     Contact,
+    /// `foreignSecurityPrincipal`: an account of another forest, of which only the SID is known here.
+    ForeignSecurityPrincipal,
     /// Anything else, or not asked for.
     #[default]
     Other,
@@ -84,7 +92,7 @@ pub enum Class {
 /// The attributes that name an archive.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Archive {
-    /// `msExchArchiveGUID`.
+    /// `msExchArchiveGUID`; sixteen zero bytes count as none.
     pub guid: Option<Guid>,
     /// The first `msExchArchiveName`.
     pub name: Option<String>,
@@ -114,6 +122,7 @@ pub const ATTRIBUTES: &[&str] = &[
     attribute::OBJECT_GUID,
     attribute::DISPLAY_NAME,
     attribute::MAIL,
+    attribute::MAIL_NICKNAME,
     attribute::USER_PRINCIPAL_NAME,
     attribute::SAM_ACCOUNT_NAME,
     attribute::PROXY_ADDRESSES,
@@ -126,6 +135,7 @@ pub const ATTRIBUTES: &[&str] = &[
     attribute::REMOTE_RECIPIENT_TYPE,
     attribute::USER_ACCOUNT_CONTROL,
     attribute::HIDDEN,
+    attribute::OBJECT_SID,
     attribute::MASTER_ACCOUNT_SID,
     attribute::EXCHANGE_VERSION,
     attribute::ARCHIVE_GUID,
@@ -151,6 +161,7 @@ impl Entry {
             principal: None,
             account: None,
             proxy_addresses: Vec::new(),
+            has_nickname: false,
             legacy_dn: None,
             mailbox_guid: None,
             home_mdb: None,
@@ -160,7 +171,9 @@ impl Entry {
             remote_recipient_type: None,
             account_disabled: false,
             hidden: false,
+            sid: None,
             has_master_account: false,
+            master_account: None,
             exchange_version: None,
             archive: Archive::default(),
             forward_links: Vec::new(),
@@ -179,6 +192,8 @@ impl Entry {
         let is = |known: &str| name.eq_ignore_ascii_case(known);
         let before = defects.len();
         let text = || String::from_utf8_lossy(value).into_owned();
+        // A value of blanks says as little as none.
+        let some_text = || Some(text()).filter(|text| !text.trim().is_empty());
         let mut refuse = |what: String| {
             defects.push(Defect {
                 dn: self.dn.to_string(),
@@ -201,11 +216,11 @@ impl Entry {
         } else if is(attribute::DELEGATE_LIST_BL) {
             self.back_links.extend(dn());
         } else if is(attribute::LEGACY_EXCHANGE_DN) {
-            self.legacy_dn = Some(text()).filter(|text| !text.trim().is_empty());
+            self.legacy_dn = legacy_name(&text()).map(str::to_owned);
         } else if is(attribute::HOME_MDB) {
             self.home_mdb = dn().filter(|dn| *dn != Dn::root());
         } else if is(attribute::HOME_SERVER) {
-            self.home_server = Some(text()).filter(|text| !text.trim().is_empty());
+            self.home_server = some_text();
         } else if is(attribute::MAILBOX_GUID) {
             self.mailbox_guid = guid(value, &mut refuse);
         } else if is(attribute::OBJECT_GUID) {
@@ -217,20 +232,23 @@ impl Entry {
                 b"user" | b"inetorgperson" => Class::User,
                 b"group" => Class::Group,
                 b"contact" => Class::Contact,
+                b"foreignsecurityprincipal" => Class::ForeignSecurityPrincipal,
                 _ => self.class,
             };
         } else if is(attribute::PROXY_ADDRESSES) {
-            self.proxy_addresses.push(text());
+            self.proxy_addresses.extend(some_text());
         } else if is(attribute::DISPLAY_NAME) {
-            self.display_name = Some(text());
+            self.display_name = some_text();
         } else if is(attribute::MAIL) {
-            self.mail = Some(text());
+            self.mail = some_text();
+        } else if is(attribute::MAIL_NICKNAME) {
+            self.has_nickname = some_text().is_some();
         } else if is(attribute::USER_PRINCIPAL_NAME) {
-            self.principal = Some(text());
+            self.principal = some_text();
         } else if is(attribute::SAM_ACCOUNT_NAME) {
-            self.account = Some(text());
+            self.account = some_text();
         } else if is(attribute::TARGET_ADDRESS) {
-            self.target_address = Some(text()).filter(|text| !text.trim().is_empty());
+            self.target_address = some_text();
         } else if is(attribute::REMOTE_RECIPIENT_TYPE) {
             self.remote_recipient_type = integer(value, &mut refuse);
         } else if is(attribute::USER_ACCOUNT_CONTROL) {
@@ -239,19 +257,22 @@ impl Entry {
         } else if is(attribute::HIDDEN) {
             self.hidden = value.eq_ignore_ascii_case(b"TRUE");
         } else if is(attribute::MASTER_ACCOUNT_SID) {
-            self.has_master_account = true;
+            self.has_master_account = !value.is_empty();
+            self.master_account = Sid::of_value(value);
+        } else if is(attribute::OBJECT_SID) {
+            self.sid = Sid::of_value(value);
         } else if is(attribute::EXCHANGE_VERSION) {
             self.exchange_version = integer(value, &mut refuse);
         } else if is(attribute::ARCHIVE_GUID) {
             self.archive.guid = guid(value, &mut refuse);
         } else if is(attribute::ARCHIVE_NAME) {
-            self.archive.name.get_or_insert_with(text);
+            self.archive.name = self.archive.name.take().or_else(some_text);
         } else if is(attribute::ARCHIVE_DATABASE) {
             self.archive.database = dn();
         } else if is(attribute::ARCHIVE_STATUS) {
             self.archive.status = integer(value, &mut refuse);
         } else if is(attribute::ARCHIVE_ADDRESS) {
-            self.archive.address = Some(text());
+            self.archive.address = some_text();
         } else if is(attribute::TEAM_MAILBOXES) {
             self.team_mailboxes.extend(dn());
         } else if is(attribute::WHEN_CHANGED) {
@@ -287,7 +308,8 @@ impl Entry {
             .and_then(|text| SmtpAddress::parse(text).ok())
     }
 
-    /// Every SMTP address by which Autodiscover finds this object.
+    /// Every SMTP address that this object names as its own; who holds an address that several objects
+    /// name, [`crate::claim`] tells.
     pub fn addresses(&self) -> impl Iterator<Item = SmtpAddress> + '_ {
         let proxies = self
             .proxy_addresses
@@ -302,6 +324,17 @@ impl Entry {
             .filter_map(|text| SmtpAddress::parse(text).ok())
     }
 
+    /// Every name inside Exchange: `legacyExchangeDN`, and what the object was called before, which
+    /// stands among its proxy addresses as `X500:/o=…`.
+    pub fn legacy_names(&self) -> impl Iterator<Item = &str> {
+        let former = self.proxy_addresses.iter().filter_map(|address| {
+            let (kind, name) = address.split_once(':')?;
+            kind.eq_ignore_ascii_case("x500")
+                .then(|| legacy_name(name))?
+        });
+        self.legacy_dn.as_deref().into_iter().chain(former)
+    }
+
     /// `targetAddress` without its prefix.
     pub fn target(&self) -> Option<SmtpAddress> {
         let target = self.target_address.as_deref()?;
@@ -312,8 +345,16 @@ impl Entry {
 /// `ADS_UF_ACCOUNTDISABLE` ([MS-ADTS] 2.2.16).
 const ACCOUNT_DISABLED: i64 = 2;
 
+/// A name inside Exchange, `/o=Organisation/ou=…/cn=…`, without blanks around it.
+///
+/// Whatever does not begin with a slash means that there is none: an empty value, or `ADCDisabledMail`,
+/// which the Active Directory Connector wrote for mailboxes that it disabled.
+pub fn legacy_name(text: &str) -> Option<&str> {
+    Some(text.trim()).filter(|text| text.len() > 1 && text.starts_with('/'))
+}
+
 /// The address behind `SMTP:` or `smtp:`.
-fn smtp(proxy: &str) -> Option<&str> {
+pub(crate) fn smtp(proxy: &str) -> Option<&str> {
     let (kind, address) = proxy.split_once(':')?;
     kind.eq_ignore_ascii_case("smtp").then_some(address)
 }
@@ -325,7 +366,7 @@ fn guid(value: &[u8], refuse: &mut impl FnMut(String)) -> Option<Guid> {
     if guid.is_none() {
         refuse(format!("{} bytes are no GUID", value.len()));
     }
-    guid
+    guid.filter(|guid| *guid != Guid::NIL)
 }
 
 fn integer(value: &[u8], refuse: &mut impl FnMut(String)) -> Option<i64> {

@@ -1,7 +1,7 @@
 //! Findings: what is wrong, on whom it falls, how one knows, and what mends it.
 //!
 //! A code is for ever: scripts and tickets quote it. The first letters name the family (`AM`
-//! AutoMapping, `US` the user's own objects); the page `docs/findings/CODE.md` tells the whole story.
+//! AutoMapping, `US` the user's own objects, `DS` the directory's configuration); the page `docs/findings/CODE.md` tells the whole story.
 
 use std::fmt;
 
@@ -180,6 +180,15 @@ codes! {
     /// A mailbox that opens itself.
     SelfLink = "AM115", Note, "self-link", "the mailbox is its own delegate",
         "remove the link; a mailbox opens for its own user without it";
+    /// A mail user that kept the GUID of its mailbox.
+    OwnerElsewhere = "AM116", Warning, "mailbox-elsewhere", "the owner is a mail user whose mailbox is elsewhere",
+        "nothing, if the mailbox exists there; if it does not, automend fix --elsewhere removes the links";
+    /// An owner that sends its delegates astray.
+    OwnerAstray = "AM117", Warning, "redirect-astray", "the targetAddress of the owner leads to no mailbox",
+        "set targetAddress to the address in the system that has the mailbox";
+    /// A delegate that is no mailbox.
+    DelegateCannotAsk = "AM118", Note, "delegate-without-mailbox", "the delegate can never ask Autodiscover, so AutoMapping does nothing",
+        "grant full access to the account whose mailbox Outlook opens, or remove the link";
     /// U-1.
     UnknownAddress = "US201", Error, "unknown-address", "no object has this address",
         "check the spelling, or add the address to proxyAddresses";
@@ -204,6 +213,27 @@ codes! {
     /// U-8.
     TeamMailboxDead = "US208", Warning, "dead-team-mailbox", "a site mailbox that the user wants to see is no mailbox",
         "remove it from msExchTeamMailboxShowInClientList";
+    /// A login name or `mail` that is the proxy address of another object.
+    AddressOfAnother = "US209", Warning, "address-of-another", "the object names an address that another object holds",
+        "change the login name or mail of the one, or take the address from the other";
+    /// A redirect that ends nowhere.
+    RedirectAstray = "US210", Error, "redirect-astray", "targetAddress leads to no mailbox",
+        "set targetAddress to the address in the system that has the mailbox";
+    /// Two mailboxes for one person.
+    MailElsewhere = "US211", Warning, "mail-elsewhere", "the mailbox is here, but targetAddress sends its mail elsewhere",
+        "clear targetAddress, or move the mailbox to where the mail goes";
+    /// AM-4 of the user's own mailbox.
+    HomeGone = "US212", Warning, "dangling-database", "the mailbox database or server of the user no longer exists",
+        "rehome the mailbox to a database that exists, or disable it";
+    /// A service connection point that was left over.
+    ScpWithoutServer = "DS301", Warning, "dead-scp", "a service connection point names a server that does not exist",
+        "remove the service connection point";
+    /// A database that was left over.
+    DatabaseWithoutServer = "DS302", Warning, "database-without-server", "a mailbox database has no server",
+        "remove the database object, after its mailboxes were rehomed";
+    /// Microsoft KB 2487271.
+    AdministrativeGroupEmpty = "DS303", Warning, "empty-administrative-group", "an administrative group has a container for servers without any server",
+        "remove the empty container CN=Servers from the administrative group";
 }
 
 impl Code {
@@ -249,7 +279,9 @@ mod tests {
     #[test]
     fn codes_are_in_order_and_read_back() {
         for pair in Code::ALL.windows(2) {
-            assert!(pair[0].as_str() < pair[1].as_str());
+            // The families stand in the order in which they came.
+            let (before, after) = (pair[0].as_str(), pair[1].as_str());
+            assert!(before[2..] < after[2..], "{before} {after}");
         }
         for code in Code::ALL {
             assert_eq!(Code::parse(&code.as_str().to_lowercase()), Some(*code));

@@ -35,6 +35,7 @@
 )]
 
 pub mod checks;
+pub mod claim;
 pub mod discovery;
 pub mod dn;
 pub mod entry;
@@ -48,5 +49,6 @@ pub mod policy;
 pub mod recipient;
 pub mod resolve;
 pub mod settings;
+pub mod target;
 pub mod verdict;
 pub mod view;

@@ -31,6 +31,8 @@ pub mod attribute {
     pub const PROXY_ADDRESSES: &str = "proxyAddresses";
     /// 0.9.2342.19200300.100.1.3.
     pub const MAIL: &str = "mail";
+    /// 1.2.840.113556.1.2.447: the alias; Exchange gives one to whatever it enables for mail.
+    pub const MAIL_NICKNAME: &str = "mailNickname";
     /// 1.2.840.113556.1.4.656.
     pub const USER_PRINCIPAL_NAME: &str = "userPrincipalName";
     /// 1.2.840.113556.1.4.221.
@@ -41,6 +43,8 @@ pub mod attribute {
     pub const OBJECT_CLASS: &str = "objectClass";
     /// 1.2.840.113556.1.4.2.
     pub const OBJECT_GUID: &str = "objectGUID";
+    /// 1.2.840.113556.1.4.146: the account's security identifier ([MS-DTYP] 2.4.2).
+    pub const OBJECT_SID: &str = "objectSid";
     /// 1.2.840.113556.1.4.8: bit 2 is a disabled account.
     pub const USER_ACCOUNT_CONTROL: &str = "userAccountControl";
     /// …102.73.
@@ -61,6 +65,10 @@ pub mod attribute {
     pub const ARCHIVE_ADDRESS: &str = "msExchArchiveAddress";
     /// …102.51873: site mailboxes this user wants to see.
     pub const TEAM_MAILBOXES: &str = "msExchTeamMailboxShowInClientList";
+    /// …102.50791: the server that holds a database.
+    pub const OWNING_SERVER: &str = "msExchOwningServer";
+    /// 1.2.840.113556.1.4.657: the host of a service connection point.
+    pub const SERVICE_DNS_NAME: &str = "serviceDNSName";
     /// 1.2.840.113556.1.4.48: what a service connection point is for.
     pub const KEYWORDS: &str = "keywords";
     /// 1.2.840.113556.1.4.510: where a service connection point leads.
@@ -154,6 +162,9 @@ impl fmt::Debug for SmtpAddress {
 pub struct Guid(pub [u8; 16]);
 
 impl Guid {
+    /// Sixteen zero bytes, which Exchange writes where it means that there is none.
+    pub const NIL: Self = Self([0; 16]);
+
     /// Takes the sixteen bytes of an octet string; any other length is no GUID.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self)
@@ -215,9 +226,106 @@ impl fmt::Debug for Guid {
     }
 }
 
+/// A security identifier, as its bytes are stored ([MS-DTYP] 2.4.2.2).
+///
+/// Its text is `S-1-` with the authority and the sub-authorities in decimal ([MS-DTYP] 2.4.2.1).
+#[derive(Clone, Eq, Hash, PartialEq)]
+pub struct Sid(Box<[u8]>);
+
+impl Sid {
+    /// Takes the bytes of a value: revision 1, at most fifteen sub-authorities, and nothing behind them.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (&[revision, count], _) = bytes.split_first_chunk()?;
+        let whole = bytes.len() == 8 + 4 * usize::from(count);
+        (revision == 1 && count <= 15 && whole).then(|| Self(bytes.into()))
+    }
+
+    /// Takes a value as sources have it: the bytes, or the text that ldbsearch and PowerShell write.
+    pub fn of_value(value: &[u8]) -> Option<Self> {
+        let text = || Self::parse(std::str::from_utf8(value).ok()?);
+        Self::from_bytes(value).or_else(text)
+    }
+
+    /// Reads the text form; the authority is read in decimal alone.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.trim().strip_prefix("S-1-")?.split('-');
+        let authority: u64 = parts.next()?.parse().ok()?;
+        let subs: Vec<u32> = parts.map(|part| part.parse().ok()).collect::<Option<_>>()?;
+        let [0, 0, authority @ ..] = authority.to_be_bytes() else {
+            return None;
+        };
+        let count = u8::try_from(subs.len()).ok().filter(|count| *count <= 15)?;
+        let mut bytes = vec![1, count];
+        bytes.extend(authority);
+        bytes.extend(subs.iter().flat_map(|sub| sub.to_le_bytes()));
+        Some(Self(bytes.into()))
+    }
+
+    /// The bytes, as a directory stores and compares them.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Sid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (head, subs) = self.0.split_at_checked(8).unwrap_or_default();
+        let authority = head
+            .iter()
+            .skip(2)
+            .fold(0u64, |sum, byte| sum << 8 | u64::from(*byte));
+        write!(f, "S-1-{authority}")?;
+        for sub in subs.chunks_exact(4) {
+            let value = sub
+                .iter()
+                .rev()
+                .fold(0u32, |sum, byte| sum << 8 | u32::from(*byte));
+            write!(f, "-{value}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Sid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sid({self})")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_security_identifier_reads_back() {
+        let text = "S-1-5-21-1111111111-2222222222-3333333333-1104";
+        let sid = Sid::parse(text).unwrap();
+        assert_eq!(sid.to_string(), text);
+        assert_eq!(Sid::from_bytes(sid.as_bytes()), Some(sid.clone()));
+        assert_eq!(sid.as_bytes().len(), 28);
+        assert_eq!(
+            Sid::parse("S-1-1-0").unwrap().as_bytes(),
+            [1, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0]
+        );
+        for bytes in [
+            &[][..],
+            &[1],
+            &[1, 1, 0, 0, 0, 0, 0, 5],
+            &[2, 0, 0, 0, 0, 0, 0, 5],
+        ] {
+            assert_eq!(Sid::from_bytes(bytes), None);
+        }
+        for text in [
+            "",
+            "S-1-",
+            "S-2-5-21",
+            "S-1-5-x",
+            "S-1-5-4294967296",
+            "S-1-281474976710656-1",
+        ] {
+            assert_eq!(Sid::parse(text), None, "{text:?}");
+        }
+    }
 
     #[test]
     fn a_guid_is_shown_as_windows_shows_it() {

@@ -11,13 +11,14 @@
 use crate::entry::{Class, Entry};
 use crate::names::attribute;
 use crate::recipient::Residence;
+use crate::target;
 
 /// What an owner is to Autodiscover.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Owner {
     /// A mailbox here: it has all of `legacyExchangeDN`, `msExchMailboxGuid` and a database or server.
     Mailbox,
-    /// A mailbox in the other half of a hybrid; it needs no database here.
+    /// A mailbox elsewhere, as in the other half of a hybrid; it needs no database here.
     Remote,
     /// No mailbox: every link of this owner is stale.
     Stale(Stale),
@@ -54,7 +55,7 @@ impl Owner {
         if entry.dn.is_deleted_object() {
             return Self::Stale(Stale::Deleted);
         }
-        if is_remote(entry) {
+        if is_remote(entry) || is_kept_elsewhere(entry) {
             return Self::Remote;
         }
         let missing = missing(entry);
@@ -111,6 +112,21 @@ pub fn is_remote(entry: &Entry) -> bool {
 const PROVISION_MAILBOX: i64 = 1;
 /// Flag of `msExchRemoteRecipientType`: the mailbox was moved to the other half.
 const MIGRATED: i64 = 4;
+
+/// Whether the object lost its mailbox here to another system: it keeps the GUID, has no database and no
+/// server, and its mail goes to an outside address.
+///
+/// A staged migration leaves mail users like this ([MS-OXDSCLI] sends them on to `targetAddress`). The
+/// mailbox of that GUID most likely exists there, so nothing is called stale.
+pub fn is_kept_elsewhere(entry: &Entry) -> bool {
+    entry.mailbox_guid.is_some()
+        && entry.home_mdb.is_none()
+        && entry.home_server.is_none()
+        && entry.target_address.is_some()
+        && entry
+            .target()
+            .is_none_or(|target| !target::is_inside(entry, &target))
+}
 
 /// Whether the object is a recipient whose mail goes elsewhere, and has no mailbox here.
 pub fn is_mail_user(entry: &Entry) -> bool {
@@ -191,6 +207,7 @@ mod tests {
     use crate::view::fixture::Fixture;
 
     const GUID: &str = "msExchMailboxGuid: guid:6f9619ff-8b86-d011-b42d-00c04fc964ff";
+    const NIL: &str = "msExchMailboxGuid: guid:00000000-0000-0000-0000-000000000000";
     const LEGACY: &str = "legacyExchangeDN: /o=C/cn=jim";
     const HOME: &str = "homeMDB: CN=DB1,DC=c";
 
@@ -259,15 +276,53 @@ mod tests {
             &["msExchRecipientTypeDetails: 128", GUID, LEGACY],
             Owner::Stale(Stale::NotAMailbox),
         );
-        // Mail that is sent on does not make a mailbox a mail user.
+        // Mail that is sent on inside the organisation does not make a mailbox a mail user.
+        let inside = [
+            "msExchRecipientTypeDetails: 1",
+            "targetAddress: SMTP:j@c",
+            GUID,
+            LEGACY,
+        ];
+        check(&inside, Owner::Stale(Stale::NoServer));
+    }
+
+    #[test]
+    fn who_keeps_the_guid_and_gets_mail_elsewhere_has_a_mailbox_there() {
+        const OUTSIDE: &str = "targetAddress: SMTP:j@p.example";
+        for kind in [
+            "description: none",
+            "msExchRecipientTypeDetails: 128",
+            "msExchRecipientTypeDetails: 1",
+        ] {
+            check(&[kind, OUTSIDE, GUID, LEGACY], Owner::Remote);
+            check(&[kind, OUTSIDE, GUID], Owner::Remote);
+            check(&[kind, OUTSIDE, GUID, LEGACY, HOME], Owner::Mailbox);
+        }
+        // An address that is none of SMTP leads out, too.
         check(
-            &[
-                "msExchRecipientTypeDetails: 1",
-                "targetAddress: SMTP:j@p.example",
-                GUID,
-                LEGACY,
-            ],
+            &["targetAddress: X400:c=us;a= ;p=C;s=J;", GUID, LEGACY],
+            Owner::Remote,
+        );
+        // Without the GUID there is no mailbox to look for.
+        check(&[OUTSIDE, LEGACY], Owner::Stale(Stale::NotAMailbox));
+        check(&[OUTSIDE, LEGACY, NIL], Owner::Stale(Stale::NotAMailbox));
+    }
+
+    #[test]
+    fn values_that_mean_nothing_are_absent() {
+        check(&[NIL, LEGACY, HOME], Owner::Stale(Stale::Disabled));
+        check(&[NIL], Owner::Stale(Stale::Disabled));
+        for name in ["ADCDisabledMail", "", " ", "/", "o=C/cn=jim"] {
+            let legacy = format!("legacyExchangeDN: {name}");
+            check(&[GUID, HOME, &legacy], Owner::Stale(Stale::NoLegacyDn));
+        }
+        check(
+            &[GUID, LEGACY, "homeMDB: ", "msExchHomeServerName: "],
             Owner::Stale(Stale::NoServer),
+        );
+        check(
+            &[LEGACY, HOME, NIL, "targetAddress: "],
+            Owner::Stale(Stale::Disabled),
         );
     }
 

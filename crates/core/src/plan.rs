@@ -29,6 +29,8 @@ pub struct Selection {
     pub owners: Vec<Dn>,
     /// Only links to these delegates; none means all.
     pub delegates: Vec<Dn>,
+    /// Also links of mail users whose mailbox is most likely elsewhere (AM116), which no plan has otherwise.
+    pub elsewhere: bool,
 }
 
 /// Makes the changes that mend every stale link among `findings`, in their order.
@@ -38,7 +40,10 @@ pub fn changes(findings: &[Finding], selection: &Selection) -> Vec<Change> {
     let chosen = |all: &[Dn], one: &Dn| all.is_empty() || all.contains(one);
     findings
         .iter()
-        .filter(|finding| finding.code.is_stale_link() && finding.code != Code::OwnerGone)
+        .filter(|finding| {
+            finding.code.is_stale_link() && finding.code != Code::OwnerGone
+                || selection.elsewhere && finding.code == Code::OwnerElsewhere
+        })
         .filter(|finding| chosen(&selection.owners, &finding.subject.dn))
         .filter_map(|finding| {
             let delegates: Vec<Dn> = finding

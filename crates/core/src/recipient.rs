@@ -79,6 +79,23 @@ impl RecipientType {
         self.row().map_or(Nowhere, |(_, _, residence)| *residence)
     }
 
+    /// Whether an object of this type is a recipient at all: accounts, contacts and groups that were not
+    /// enabled for mail have types, too.
+    pub fn takes_mail(self) -> bool {
+        const PLAIN: [i64; 9] = [
+            65536,
+            131_072,
+            262_144,
+            524_288,
+            1_048_576,
+            2_097_152,
+            33_554_432,
+            1_073_741_824,
+            4_294_967_296,
+        ];
+        !PLAIN.contains(&self.0)
+    }
+
     /// Whether this program knows the type; of one that it does not know, nothing follows.
     pub fn is_known(self) -> bool {
         self.row().is_some()

@@ -12,11 +12,12 @@ use std::fmt;
 
 use crate::checks::links;
 use crate::checks::users;
+use crate::claim;
 use crate::dn::Dn;
 use crate::entry::{Class, Entry};
 use crate::fault::{Cause, Fault, FaultCode};
 use crate::finding::{Code, Evidence, Finding, Subject};
-use crate::names::{SmtpAddress, attribute};
+use crate::names::{Guid, SmtpAddress, attribute};
 use crate::owner::{self, Owner, Stale};
 use crate::policy::Policy;
 use crate::settings::{AlternativeKind, AlternativeMailbox, Locator, Outcome, Place, Settings};
@@ -132,11 +133,11 @@ fn decide<V: View>(view: &Asking<'_, V>, request: &Request) -> Resolved {
         Some(Answer::Unreadable(why)) => return unreadable(&request.who, &shown, why),
         None => &[],
     };
-    let user = match found {
+    let user = match meant(found, &request.who).as_slice() {
         // Exchange looks at no deleted objects.
         [user] if user.dn.is_deleted_object() => return nobody(&shown),
         [user] if !is_at_home(user, &request.who) => return nobody(&shown),
-        [user] => user,
+        [user] => *user,
         [] => return nobody(&shown),
         several => return ambiguous(&request.who, &shown, several),
     };
@@ -154,7 +155,7 @@ fn decide<V: View>(view: &Asking<'_, V>, request: &Request) -> Resolved {
     if let Outcome::Fault(fault) = &outcome {
         findings.extend(own_fault(user, &fault.cause));
     }
-    findings.extend(each_owner(&links).filter_map(|link| link_finding(view, user, link)));
+    findings.extend(each_owner(&links).flat_map(|link| link_findings(view, user, link)));
     if user.class == Class::Group {
         findings.extend(each_owner(&links).map(|link| Finding {
             code: Code::GroupDelegate,
@@ -175,6 +176,15 @@ fn decide<V: View>(view: &Asking<'_, V>, request: &Request) -> Resolved {
         outcome,
         links,
         findings,
+    }
+}
+
+/// Those of the objects that were found whom the question means.
+pub fn meant<'a>(found: &'a [Entry], who: &Who) -> Vec<&'a Entry> {
+    match who {
+        Who::Address(address) if address.mailbox().is_none() => claim::holders(found, address),
+        Who::LegacyDn(name) => claim::named(found, name),
+        Who::Address(_) | Who::Dn(_) => found.iter().collect(),
     }
 }
 
@@ -215,6 +225,14 @@ fn own_fault(user: &Entry, cause: &Cause) -> Option<Finding> {
                 Some(text) => lacking(missing).and(attribute::TARGET_ADDRESS, text),
             };
             (Code::MailUserWithoutTarget, evidence)
+        }
+        // Only the address of an archive in the cloud is a user's and yet unknown here.
+        Cause::UnknownAddress => {
+            let domain = user.archive.address.as_deref().unwrap_or("the cloud");
+            (
+                Code::UnknownAddress,
+                Evidence::fact(attribute::ARCHIVE_ADDRESS, domain),
+            )
         }
         Cause::NoAddress(_) => {
             let missing = vec![attribute::PROXY_ADDRESSES, attribute::MAIL];
@@ -282,7 +300,7 @@ fn unreadable(who: &Who, shown: &str, why: &str) -> Resolved {
     }
 }
 
-fn ambiguous(who: &Who, shown: &str, several: &[Entry]) -> Resolved {
+fn ambiguous(who: &Who, shown: &str, several: &[&Entry]) -> Resolved {
     let (code, fact) = match who {
         Who::LegacyDn(_) => (Code::LegacyDnTrouble, attribute::LEGACY_EXCHANGE_DN),
         Who::Address(_) | Who::Dn(_) => (Code::DuplicateAddress, "address"),
@@ -458,6 +476,16 @@ fn outcome<V: View>(
     if let (Who::Address(asked), Some(guid)) = (&request.who, user.archive.guid)
         && asked.mailbox() == Some(guid)
     {
+        // One in the cloud is answered there.
+        if users::archive_is_elsewhere(user) {
+            let there = archive_address(user, guid, &address)
+                .and_then(|there| SmtpAddress::parse(&there).ok())
+                .filter(|there| there != asked);
+            return there.map_or_else(
+                || fault(FaultCode::UnknownAddress, Cause::UnknownAddress),
+                Outcome::Redirect,
+            );
+        }
         // An archive opens nothing else.
         return Outcome::Settings(Box::new(Settings {
             display_name: archive_name(user),
@@ -513,11 +541,8 @@ fn offer<V: View>(
         .first()
         .filter(|entry| matches!(Owner::of(entry), Owner::Mailbox | Owner::Remote))?;
     let primary = entry.primary_address();
-    let locator = match entry
-        .target()
-        .filter(|_| owner::is_remote(entry))
-        .or(primary.clone())
-    {
+    let elsewhere = Owner::of(entry) == Owner::Remote;
+    let locator = match entry.target().filter(|_| elsewhere).or(primary.clone()) {
         Some(address) => Locator::Address(address.to_string()),
         None => Locator::Place(place(entry)?),
     };
@@ -528,7 +553,7 @@ fn offer<V: View>(
         owner_address: primary.filter(|_| by_address),
         // A server of the other half of a hybrid is nobody's here.
         place: Some(entry)
-            .filter(|entry| by_address && !owner::is_remote(entry))
+            .filter(|_| by_address && !elsewhere)
             .and_then(place),
         locator,
     })
@@ -546,71 +571,69 @@ fn archive_name(user: &Entry) -> String {
     user.archive.name.clone().unwrap_or_else(|| user.shown())
 }
 
-/// The archive is asked for by its own address, [`SmtpAddress::of_mailbox`].
+/// The archive's own address, [`SmtpAddress::of_mailbox`], in the domain that hosts it; `None` for one in
+/// the cloud whose domain is not known.
+fn archive_address(user: &Entry, guid: Guid, address: &SmtpAddress) -> Option<String> {
+    let hosted = user.archive.address.as_deref().map(|text| {
+        let text = text.trim();
+        text.rsplit_once('@').map_or(text, |(_, domain)| domain)
+    });
+    match hosted {
+        Some(domain) => Some(SmtpAddress::of_mailbox(guid, &domain.to_lowercase())),
+        None if users::archive_is_elsewhere(user) => None,
+        None => Some(SmtpAddress::of_mailbox(guid, address.domain())),
+    }
+}
+
+/// The archive is asked for by its own address.
 fn archive(user: &Entry, address: &SmtpAddress) -> Option<AlternativeMailbox> {
     let guid = user.archive.guid?;
     Some(AlternativeMailbox {
         kind: AlternativeKind::Archive,
         display_name: archive_name(user),
-        locator: Locator::Address(SmtpAddress::of_mailbox(guid, address.domain())),
+        locator: Locator::Address(archive_address(user, guid, address)?),
         owner_address: Some(address.clone()),
         place: None,
     })
 }
 
-fn link_finding<V: View>(view: &Asking<'_, V>, user: &Entry, link: &Link) -> Option<Finding> {
+fn link_findings<V: View>(view: &Asking<'_, V>, user: &Entry, link: &Link) -> Vec<Finding> {
     let entry = match view.ask(Need::Entry(link.owner.dn.clone())) {
         _ if link.owner.dn.is_deleted_object() => None,
         Some(Answer::Found(found)) => found.first(),
         _ => None,
     };
-    let (code, evidence) = match &link.state {
+    let told = match &link.state {
         LinkState::Stale(why) => {
             let evidence = entry.map_or_else(Evidence::default, |entry| {
                 links::stale_evidence(entry, *why)
             });
-            (Code::of_stale(*why), evidence)
+            vec![(Code::of_stale(*why), evidence)]
         }
         LinkState::FailsItself(chain) => {
             let way: Vec<&str> = chain.iter().map(Dn::as_str).collect();
-            (
-                Code::OwnerFailsItself,
-                Evidence::fact("because", way.join(" <- ")),
-            )
+            let evidence = Evidence::fact("because", way.join(" <- "));
+            vec![(Code::OwnerFailsItself, evidence)]
         }
-        LinkState::Unreadable(why) => (Code::OwnerUnreadable, Evidence::fact("unreadable", why)),
-        LinkState::Remote => {
-            let entry =
-                entry.filter(|entry| entry.target_address.is_none() && entry.mail.is_none())?;
-            let missing = vec![attribute::TARGET_ADDRESS, attribute::MAIL];
-            let code = Code::RemoteWithoutAddress;
-            return Some(Finding {
-                delegates: vec![user.dn.clone()],
-                ..about(
-                    entry,
-                    code,
-                    Evidence {
-                        missing,
-                        ..Evidence::default()
-                    },
-                )
-            });
+        LinkState::Unreadable(why) => {
+            vec![(Code::OwnerUnreadable, Evidence::fact("unreadable", why))]
         }
+        LinkState::Remote => entry.map_or_else(Vec::new, |entry| links::remote(entry, view)),
         LinkState::Live => {
             // A database that is gone does not make a link stale, and a mailbox may open itself.
-            if let Some(evidence) = entry.and_then(|entry| links::dangling(entry, view)) {
-                (Code::OwnerDatabaseGone, evidence)
-            } else if link.owner.dn == user.dn {
-                (Code::SelfLink, Evidence::default())
-            } else {
-                return None;
+            let dangling = entry.and_then(|entry| links::dangling(entry, view));
+            match dangling {
+                Some(evidence) => vec![(Code::OwnerDatabaseGone, evidence)],
+                None if link.owner.dn == user.dn => vec![(Code::SelfLink, Evidence::default())],
+                None => Vec::new(),
             }
         }
     };
-    Some(Finding {
+    let finding = |(code, evidence)| Finding {
         code,
         subject: link.owner.clone(),
         delegates: vec![user.dn.clone()],
         evidence,
-    })
+    };
+    told.into_iter().map(finding).collect()
 }

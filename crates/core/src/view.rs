@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::dn::Dn;
 use crate::entry::Entry;
-use crate::names::{Guid, SmtpAddress};
+use crate::names::{Guid, Sid, SmtpAddress};
 
 /// One question.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -19,8 +19,10 @@ pub enum Need {
     Address(SmtpAddress),
     /// Every object that has this as `msExchMailboxGuid` or `msExchArchiveGUID`.
     Mailbox(Guid),
-    /// Every object that has this `legacyExchangeDN`.
+    /// Every object that has this as `legacyExchangeDN` or as an X500 address.
     LegacyDn(String),
+    /// Every object that has this as `msExchMasterAccountSid`.
+    MasterAccount(Sid),
     /// Whether an object of this name exists; a bare [`Entry`] answers it.
     Exists(Dn),
     /// Whether a mail server of this short name exists; a bare [`Entry`] answers it.
@@ -190,9 +192,9 @@ pub mod fixture {
                 }
                 Need::Server(name) => entry.dn.name().eq_ignore_ascii_case(name),
                 Need::LegacyDn(legacy) => entry
-                    .legacy_dn
-                    .as_deref()
-                    .is_some_and(|known| known.eq_ignore_ascii_case(legacy)),
+                    .legacy_names()
+                    .any(|known| known.eq_ignore_ascii_case(legacy)),
+                Need::MasterAccount(sid) => entry.master_account.as_ref() == Some(sid),
             };
             Answer::Found(self.entries.iter().filter(wanted).cloned().collect())
         }

@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 
 use anyhow::Result;
+use automend_core::checks::configuration::{self, Installed};
 use automend_core::checks::links;
 use automend_core::dn::Dn;
 use automend_core::entry::Entry;
@@ -28,9 +29,10 @@ pub(crate) struct Counts {
     pub delegates: u64,
 }
 
-/// Mailbox databases and mail servers that exist.
+/// Mailbox databases and mail servers that exist, and what else Exchange installed beside them.
 #[derive(Default)]
 pub(crate) struct Places {
+    installed: Vec<Installed>,
     databases: HashSet<Dn>,
     servers: HashSet<String>,
     there: Option<Answer>,
@@ -47,12 +49,19 @@ impl Places {
         }
     }
 
-    /// Adds an object of the configuration: a database, or a server.
-    pub(crate) fn add(&mut self, place: Place) {
-        match place {
-            Place::Database(dn) => drop(self.databases.insert(dn)),
-            Place::Server(dn) => drop(self.servers.insert(dn.name().to_lowercase())),
+    /// Adds an object of the configuration.
+    pub(crate) fn add(&mut self, object: Installed) {
+        match &object {
+            Installed::Database { dn, .. } => drop(self.databases.insert(dn.clone())),
+            Installed::Server(dn) => drop(self.servers.insert(dn.name().to_lowercase())),
+            Installed::ServersContainer(_) | Installed::ConnectionPoint { .. } => {}
         }
+        self.installed.push(object);
+    }
+
+    /// What Exchange left over in the configuration.
+    pub(crate) fn left_over(&self) -> Vec<Finding> {
+        configuration::left_over(&self.installed)
     }
 
     /// What is there to be told: without a single database nothing is called gone.
@@ -63,31 +72,6 @@ impl Places {
             (self, true)
         }
     }
-}
-
-/// Where mailboxes live.
-pub(crate) enum Place {
-    /// `msExchPrivateMDB`.
-    Database(Dn),
-    /// `msExchExchangeServer`.
-    Server(Dn),
-}
-
-impl Place {
-    /// The place that an object of this class is.
-    pub(crate) fn of(class: &[u8], dn: &Dn) -> Option<Self> {
-        if class.eq_ignore_ascii_case(Self::DATABASE.as_bytes()) {
-            return Some(Self::Database(dn.clone()));
-        }
-        class
-            .eq_ignore_ascii_case(Self::SERVER.as_bytes())
-            .then(|| Self::Server(dn.clone()))
-    }
-
-    /// Class of mailbox databases.
-    pub(crate) const DATABASE: &'static str = "msExchPrivateMDB";
-    /// Class of mail servers.
-    pub(crate) const SERVER: &'static str = "msExchExchangeServer";
 }
 
 impl View for Places {

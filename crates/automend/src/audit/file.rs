@@ -11,19 +11,20 @@ use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use anyhow::{Context, Result, anyhow};
+use automend_core::checks::configuration::{self, Installed};
 use automend_core::checks::links;
 use automend_core::dn::{Dn, hash_text};
 use automend_core::entry::{Defect, Entry};
 use automend_core::finding::{Code, Evidence, Finding, Subject};
-use automend_core::names::attribute;
+use automend_core::names::{Guid, attribute};
 use automend_core::owner::{Owner, Stale, server_name};
 use automend_core::view::{Answer, Known, Need, View};
 use automend_ldap::ldif::{Block, Blocks, Line, Record, Selector};
 use indicatif::ProgressBar;
 
-use super::engine::{Counts, Place, Places, busy_findings, group_finding, tally};
+use super::engine::{Counts, Places, busy_findings, group_finding, tally};
 use super::tally::Tally;
-use crate::directory::ldif::{Ldif, Seen, named};
+use crate::directory::ldif::{Ldif, Seen, installed, named};
 
 /// Audits a whole file.
 pub(crate) fn audit(ldif: &mut Ldif, progress: &ProgressBar) -> Result<(Counts, Vec<Finding>)> {
@@ -64,8 +65,8 @@ struct Part {
     suspects: Vec<Entry>,
     /// Hashes of the names of groups.
     groups: HashSet<u64>,
-    /// Databases and servers that exist, and those that owners name.
-    places: Vec<Place>,
+    /// What Exchange installed, and the databases and servers that owners name.
+    installed: Vec<Installed>,
     referenced: HashSet<Need>,
     /// Hashes of the databases in `referenced`.
     homes: HashSet<u64>,
@@ -158,7 +159,7 @@ impl Part {
             findings: Vec::new(),
             suspects: Vec::new(),
             groups: HashSet::new(),
-            places: Vec::new(),
+            installed: Vec::new(),
             referenced: HashSet::new(),
             homes: HashSet::new(),
             seen: Seen::default(),
@@ -180,7 +181,7 @@ impl Part {
         self.findings.extend(other.findings);
         self.suspects.extend(other.suspects);
         self.groups.extend(other.groups);
-        self.places.extend(other.places);
+        self.installed.extend(other.installed);
         self.referenced.extend(other.referenced);
         self.seen.add(other.seen);
         self.defects.extend(other.defects);
@@ -305,13 +306,11 @@ impl Part {
         Ok(())
     }
 
-    /// Notes databases and servers; `true` for a group.
+    /// Notes what Exchange installed; `true` for a group.
     fn class(&mut self, record: &Record<'_>, line: &Line<'_>) -> bool {
         match line.value() {
-            Ok(value) if value.len() >= Place::DATABASE.len() => {
-                if let Ok(dn) = Dn::parse(&record.dn) {
-                    self.places.extend(Place::of(&value, &dn));
-                }
+            Ok(value) if value.len() >= configuration::DATABASE.len() => {
+                self.installed.extend(installed(&value, record));
                 false
             }
             Ok(value) => value.eq_ignore_ascii_case(b"group"),
@@ -331,7 +330,12 @@ impl Part {
                 return false;
             };
             match (role, *name) {
-                (_, attribute::MAILBOX_GUID) if value.len() != 16 => return false,
+                (_, attribute::MAILBOX_GUID)
+                    if Guid::from_bytes(&value).is_none_or(|guid| guid == Guid::NIL) =>
+                {
+                    return false;
+                }
+                (_, attribute::LEGACY_EXCHANGE_DN) if !value.starts_with(b"/") => return false,
                 (_, attribute::RECIPIENT_TYPE) if !PLAIN_TYPES.contains(&&*value) => return false,
                 (_, attribute::REMOTE_RECIPIENT_TYPE) => return false,
                 (Role::Seen(_), _) if value.trim_ascii().is_empty() => return false,
@@ -471,7 +475,11 @@ fn home(entry: &Entry) -> Option<Need> {
 /// AM-4, in a pass of its own that is needed only when a database is gone.
 fn dangling_databases(ldif: &mut Ldif, total: &mut Part) -> Result<()> {
     let mut places = Places::known();
-    total.places.drain(..).for_each(|place| places.add(place));
+    total
+        .installed
+        .drain(..)
+        .for_each(|object| places.add(object));
+    total.findings.extend(places.left_over());
     let (places, known) = places.or_nothing();
     if !known {
         if !total.referenced.is_empty() {

@@ -11,11 +11,12 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use automend_core::checks::links;
 use automend_core::dn::Dn;
+use automend_core::entry::{Class, Entry};
 use automend_core::finding::Finding;
 use automend_core::owner::server_name;
 use automend_core::policy::Policy;
 use automend_core::resolve::Request;
-use automend_core::view::{Known, Need};
+use automend_core::view::{Answer, Known, Need, View};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::args;
@@ -113,14 +114,17 @@ async fn everything(
     let (counts, mut findings) = match directory {
         Directory::Ldif(ldif) => file::audit(ldif, progress)?,
         Directory::Embedded(embedded) => {
-            let (places, known) = embedded.places()?.or_nothing();
+            let places = embedded.places()?;
+            let left_over = places.left_over();
+            let (places, known) = places.or_nothing();
             if !known {
                 notes.push(NO_PLACES.to_owned());
             }
             let mut audit = LinkAudit::new(&places, progress);
             embedded.owners(&mut audit)?;
             let (counts, mut findings) = audit.finish()?;
-            findings.extend(group_findings(&embedded.group_delegates()?));
+            findings.extend(group_findings(&embedded.delegates(is_group)?));
+            findings.extend(left_over);
             (counts, findings)
         }
         Directory::Live(live) => live_audit(live, progress, notes).await?,
@@ -131,12 +135,18 @@ async fn everything(
     Ok((counts, findings))
 }
 
+fn is_group(entry: &Entry) -> bool {
+    entry.class == Class::Group
+}
+
 async fn live_audit(
     live: &mut Live,
     progress: &ProgressBar,
     notes: &mut Vec<String>,
 ) -> Result<(Counts, Vec<Finding>)> {
-    let (places, known) = live.places().await?.or_nothing();
+    let places = live.places().await?;
+    let left_over = places.left_over();
+    let (places, known) = places.or_nothing();
     if !known {
         notes.push(NO_PLACES.to_owned());
     }
@@ -168,6 +178,7 @@ async fn live_audit(
     if counts.owners > 0 {
         findings.extend(group_findings(&live.group_delegates().await?));
     }
+    findings.extend(left_over);
     Ok((counts, findings))
 }
 
@@ -198,9 +209,23 @@ async fn one_owner(directory: &mut Directory, owner: &str) -> Result<(Counts, Ve
             .iter()
             .map(|server| Need::Server(server_name(server).to_owned())),
     );
+    needs.extend(entry.forward_links.iter().cloned().map(Need::Entry));
     directory.answer(needs, &mut known).await?;
+    let delegates: Vec<Entry> = entry
+        .forward_links
+        .iter()
+        .filter_map(|dn| match known.answer(&Need::Entry(dn.clone())) {
+            Some(Answer::Found(found)) => found.first().cloned(),
+            _ => None,
+        })
+        .collect();
+    let accounts = delegates
+        .iter()
+        .filter(|entry| links::never_asks(entry).is_some());
+    let accounts = accounts.filter_map(links::linked_mailbox).collect();
+    directory.answer(accounts, &mut known).await?;
     let links = entry.forward_links.len() as u64;
-    let delegates = entry
+    let distinct = entry
         .forward_links
         .iter()
         .map(Dn::hash64)
@@ -209,9 +234,14 @@ async fn one_owner(directory: &mut Directory, owner: &str) -> Result<(Counts, Ve
     let counts = Counts {
         owners: u64::from(links > 0),
         links,
-        delegates: delegates as u64,
+        delegates: distinct as u64,
     };
-    Ok((counts, links::of_owner(&entry, &known)))
+    let mut findings = links::of_owner(&entry, &known);
+    for delegate in &delegates {
+        let owner = std::slice::from_ref(&entry.dn);
+        findings.extend(links::of_delegate(delegate, owner, &known));
+    }
+    Ok((counts, findings))
 }
 
 fn print_search(directory: &Directory) -> Result<ExitCode> {

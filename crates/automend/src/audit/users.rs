@@ -6,12 +6,14 @@
 use std::collections::HashSet;
 
 use anyhow::Result;
-use automend_core::checks::users;
+use automend_core::checks::{links, users};
+use automend_core::claim;
 use automend_core::dn::Dn;
 use automend_core::entry::Entry;
 use automend_core::finding::{Code, Evidence, Finding, Subject};
 use automend_core::names::{SmtpAddress, attribute};
-use automend_core::owner::Owner;
+use automend_core::owner::{self, Owner};
+use automend_core::target;
 use automend_core::view::{Answer, Known, Need, View};
 use automend_ldap::Filter;
 use indicatif::ProgressBar;
@@ -38,43 +40,39 @@ pub(super) async fn audit(
                 Filter::present(attribute::MAILBOX_GUID),
                 Filter::present(attribute::HOME_MDB),
                 Filter::present(attribute::PROXY_ADDRESSES),
+                // Somebody's login name may be the address of another.
+                Filter::present(attribute::USER_PRINCIPAL_NAME),
             ]);
             live.stream(&filter, users::ATTRIBUTES, &mut audit).await?;
+            live.prove(&mut audit.suspects).await?;
         }
         Directory::Embedded(embedded) => embedded.everybody(&mut audit)?,
         Directory::Ldif(ldif) => ldif.everybody(&mut audit)?,
     }
+    for entry in std::mem::take(&mut audit.suspects) {
+        audit.judge(&entry);
+    }
+    // Who has links to a mailbox in a database that is gone was told of them.
+    let told: HashSet<Dn> = findings
+        .iter()
+        .filter(|finding| finding.code == Code::OwnerDatabaseGone)
+        .map(|finding| finding.subject.dn.clone())
+        .collect();
+    audit
+        .findings
+        .retain(|finding| finding.code != Code::HomeGone || !told.contains(&finding.subject.dn));
     findings.append(&mut audit.findings);
     let mut known = Known::default();
-    let repeated = audit
-        .addresses
-        .finish()?
-        .often
-        .into_iter()
-        .filter_map(|(text, _)| {
-            SmtpAddress::parse(&text)
-                .ok()
-                .map(|address| (text, Need::Address(address), Code::DuplicateAddress))
-        });
-    let legacy = audit.legacy.finish()?.often.into_iter();
-    let legacy =
-        legacy.map(|(text, _)| (text.clone(), Need::LegacyDn(text), Code::LegacyDnTrouble));
-    for (text, need, code) in repeated.chain(legacy) {
-        directory.answer(vec![need.clone()], &mut known).await?;
-        if let Some(Answer::Found(sharers)) = known.answer(&need)
-            && sharers.len() > 1
-        {
-            let fact = if code == Code::DuplicateAddress {
-                "address"
-            } else {
-                attribute::LEGACY_EXCHANGE_DN
-            };
-            findings.extend(
-                sharers
-                    .iter()
-                    .map(|entry| shared(entry, sharers, code, fact, &text)),
-            );
-        }
+    for (text, _) in audit.addresses.finish()?.often {
+        let Ok(address) = SmtpAddress::parse(&text) else {
+            continue;
+        };
+        let found = found(directory, Need::Address(address.clone()), &mut known).await?;
+        findings.extend(claim::shared_address(&found, &address));
+    }
+    for (name, _) in audit.legacy.finish()?.often {
+        let found = found(directory, Need::LegacyDn(name.clone()), &mut known).await?;
+        findings.extend(claim::shared_name(&found, &name));
     }
     let teams = audit.teams.iter().flat_map(|entry| &entry.team_mailboxes);
     let teams: HashSet<Need> = teams.cloned().map(Need::Entry).collect();
@@ -82,24 +80,93 @@ pub(super) async fn audit(
         .answer(teams.into_iter().collect(), &mut known)
         .await?;
     for entry in &audit.teams {
-        findings.extend(users::references(entry, &known));
+        findings.extend(
+            users::references(entry, &known)
+                .into_iter()
+                .filter(|finding| finding.code == Code::TeamMailboxDead),
+        );
     }
-    own_failures(directory, &mut known, findings).await
+    redirects(directory, &audit.domains, &audit.redirected, findings).await?;
+    delegates(directory, findings).await?;
+    own_failures(directory, &mut Known::default(), findings).await
 }
 
-fn shared(entry: &Entry, sharers: &[Entry], code: Code, fact: &'static str, text: &str) -> Finding {
-    let others: Vec<&str> = sharers
-        .iter()
-        .filter(|other| other.dn != entry.dn)
-        .map(|other| other.dn.as_str())
-        .collect();
-    Finding {
-        code,
-        subject: Subject::of(entry),
-        delegates: Vec::new(),
-        evidence: Evidence::fact(fact, text).and("also", others.join(" | ")),
-    }
+/// The objects that answer one question.
+async fn found(directory: &mut Directory, need: Need, known: &mut Known) -> Result<Vec<Entry>> {
+    directory.answer(vec![need.clone()], known).await?;
+    Ok(match known.answer(&need) {
+        Some(Answer::Found(found)) => found.clone(),
+        _ => Vec::new(),
+    })
 }
+
+/// Users and owners whose `targetAddress` leads to no mailbox, among those that it keeps inside.
+async fn redirects(
+    directory: &mut Directory,
+    domains: &HashSet<String>,
+    redirected: &[(Dn, String)],
+    findings: &mut Vec<Finding>,
+) -> Result<()> {
+    let told: HashSet<(Code, Dn)> = findings
+        .iter()
+        .map(|finding| (finding.code, finding.subject.dn.clone()))
+        .collect();
+    let inside: Vec<&Dn> = redirected
+        .iter()
+        .filter(|(_, domain)| domains.contains(domain))
+        .map(|(dn, _)| dn)
+        .collect();
+    for portion in inside.chunks(PORTION) {
+        let mut known = Known::default();
+        let mut open: HashSet<Need> = portion
+            .iter()
+            .map(|dn| Need::Entry((*dn).clone()))
+            .collect();
+        while !open.is_empty() {
+            directory.answer(open.drain().collect(), &mut known).await?;
+            let mut judged = Vec::new();
+            for dn in portion {
+                let Some(Answer::Found(found)) = known.answer(&Need::Entry((*dn).clone())) else {
+                    continue;
+                };
+                for entry in found {
+                    match users::redirect(entry, &known) {
+                        Ok(findings) => judged.extend(findings),
+                        Err(needs) => open.extend(needs),
+                    }
+                }
+            }
+            if open.is_empty() {
+                judged.retain(|new| !told.contains(&(new.code, new.subject.dn.clone())));
+                findings.append(&mut judged);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Links to delegates that can never ask Autodiscover.
+async fn delegates(directory: &mut Directory, findings: &mut Vec<Finding>) -> Result<()> {
+    let silent = match directory {
+        Directory::Live(live) => live.silent_delegates().await?,
+        Directory::Embedded(embedded) => {
+            embedded.delegates(|entry| links::never_asks(entry).is_some())?
+        }
+        Directory::Ldif(ldif) => ldif.silent_delegates()?,
+    };
+    let mut known = Known::default();
+    let accounts: HashSet<Need> = silent.iter().filter_map(links::linked_mailbox).collect();
+    directory
+        .answer(accounts.into_iter().collect(), &mut known)
+        .await?;
+    for delegate in &silent {
+        findings.extend(links::of_delegate(delegate, &delegate.back_links, &known));
+    }
+    Ok(())
+}
+
+/// Objects that are asked for at once.
+const PORTION: usize = 1000;
 
 /// Owners who are delegates of a stale link themselves: their own answer is error 603.
 async fn own_failures(
@@ -119,7 +186,7 @@ async fn own_failures(
             }
         }
     }
-    for portion in hurt.chunks(1000) {
+    for portion in hurt.chunks(PORTION) {
         directory
             .answer(
                 portion
@@ -154,11 +221,20 @@ struct UserAudit<'a> {
     places: &'a Places,
     /// Users who want to see site mailboxes, which are few.
     teams: Vec<Entry>,
+    /// Those that lack something, which a server must affirm before they are judged.
+    suspects: Vec<Entry>,
+    /// The mail domains of mailboxes here.
+    domains: HashSet<String>,
+    /// Whose mail goes on, and the domain that it goes to.
+    redirected: Vec<(Dn, String)>,
     users: u64,
     findings: Vec<Finding>,
     addresses: Tally,
     legacy: Tally,
 }
+
+/// More mail domains than this are not told apart from those of others.
+const MOST_DOMAINS: usize = 100_000;
 
 impl<'a> UserAudit<'a> {
     fn new(progress: &'a ProgressBar, places: &'a Places) -> Self {
@@ -166,11 +242,20 @@ impl<'a> UserAudit<'a> {
             progress,
             places,
             teams: Vec::new(),
+            suspects: Vec::new(),
+            domains: HashSet::new(),
+            redirected: Vec::new(),
             users: 0,
             findings: Vec::new(),
             addresses: Tally::new(1, SKETCH_BITS),
             legacy: Tally::new(1, SKETCH_BITS),
         }
+    }
+
+    /// Looks at one user, of whom is known what is surely absent.
+    fn judge(&mut self, entry: &Entry) {
+        self.findings.extend(users::alone(entry));
+        self.findings.extend(users::references(entry, self.places));
     }
 }
 
@@ -180,8 +265,6 @@ impl Owners for UserAudit<'_> {
         if self.users.is_multiple_of(256) {
             self.progress.set_position(self.users);
         }
-        self.findings.extend(users::alone(&entry));
-        self.findings.extend(users::references(&entry, self.places));
         let mut own: Vec<SmtpAddress> = entry.addresses().collect();
         own.sort();
         own.dedup();
@@ -189,12 +272,39 @@ impl Owners for UserAudit<'_> {
             self.addresses
                 .add(hash(address.as_str()), || address.to_string())?;
         }
-        if let Some(legacy) = &entry.legacy_dn {
+        for name in entry.legacy_names() {
             self.legacy
-                .add(hash(&legacy.to_lowercase()), || legacy.clone())?;
+                .add(hash(&name.to_lowercase()), || name.to_owned())?;
+        }
+        if target::matters(&entry) {
+            let target = entry
+                .target()
+                .filter(|address| !target::is_tenant(address.domain()));
+            let domain = target.map(|address| address.domain().to_owned());
+            // Its own domain counts as one of ours, though no mailbox here may be in it.
+            if let Some(target) = entry
+                .target()
+                .filter(|target| target::is_inside(&entry, target))
+                && self.domains.len() < MOST_DOMAINS
+            {
+                self.domains.insert(target.domain().to_owned());
+            }
+            self.redirected
+                .extend(domain.map(|domain| (entry.dn.clone(), domain)));
+        } else if entry.mailbox_guid.is_some()
+            && self.domains.len() < MOST_DOMAINS
+            && let Some(address) = entry.primary_address()
+        {
+            self.domains.insert(address.domain().to_owned());
         }
         if !entry.team_mailboxes.is_empty() {
-            self.teams.push(entry);
+            self.teams.push(entry.clone());
+        }
+        let half = entry.mailbox_guid.is_some() || entry.home_mdb.is_some();
+        if half && !owner::missing(&entry).is_empty() {
+            self.suspects.push(entry);
+        } else {
+            self.judge(&entry);
         }
         Ok(())
     }

@@ -148,15 +148,18 @@ impl Login {
         match self {
             Self::Principal { user, domain } => {
                 let whole = format!("{user}@{domain}");
+                // Who shows the address of another as `mail` does not log in for him.
+                let takes_mail = account.is_there(attribute::PROXY_ADDRESSES)
+                    || account.is_there(attribute::MAIL_NICKNAME);
                 if has(attribute::USER_PRINCIPAL_NAME, &whole) {
                     Some(0)
-                } else if has(attribute::MAIL, &whole)
-                    || has(attribute::PROXY_ADDRESSES, &format!("smtp:{whole}"))
-                {
+                } else if has(attribute::PROXY_ADDRESSES, &format!("smtp:{whole}")) {
                     Some(1)
+                } else if has(attribute::MAIL, &whole) {
+                    Some(if takes_mail { 2 } else { 4 })
                 } else {
                     // The implicit principal name that every account has ([MS-ADTS] 5.1.1.1.1).
-                    (named(user) && domains.names(domain, account.dn())).then_some(2)
+                    (named(user) && domains.names(domain, account.dn())).then_some(3)
                 }
             }
             Self::DownLevel { domain, user } => {

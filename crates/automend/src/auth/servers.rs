@@ -91,6 +91,7 @@ const WANTED: &[&str] = &[
     UID,
     attribute::USER_PRINCIPAL_NAME,
     attribute::MAIL,
+    attribute::MAIL_NICKNAME,
     attribute::PROXY_ADDRESSES,
     attribute::USER_ACCOUNT_CONTROL,
     EXPIRES,

@@ -4,14 +4,16 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
+use automend_core::checks::configuration::Installed;
 use automend_core::dn::Dn;
-use automend_core::entry::{ATTRIBUTES, Class, Defect, Entry};
+use automend_core::entry::{ATTRIBUTES, Defect, Entry};
 use automend_core::names::{Guid, attribute};
 use automend_core::view::{Answer, Known, Need, View};
 use automend_directory::{Directory, Object, Reading};
 
 use super::live::Owners;
-use crate::audit::engine::{Place, Places};
+use super::texts;
+use crate::audit::engine::Places;
 
 /// An embedded directory; clones read the same one.
 #[derive(Clone)]
@@ -84,9 +86,9 @@ impl Embedded {
             for object in everything.with_links(&[]) {
                 let object = object?;
                 for class in object.values(attribute::OBJECT_CLASS) {
-                    if let Some(place) = Place::of(class, &object.dn) {
-                        places.add(place);
-                    }
+                    let values = |name: &str| texts(object.values(name).iter().map(Vec::as_slice));
+                    let installed = Installed::of(class, &object.dn, values);
+                    installed.into_iter().for_each(|object| places.add(object));
                 }
             }
         }
@@ -107,11 +109,11 @@ impl Embedded {
         Ok(places)
     }
 
-    /// Groups that are delegates: those among the delegates of any owner.
-    pub(crate) fn group_delegates(&mut self) -> Result<Vec<Entry>> {
+    /// Those among the delegates of any owner that are `wanted`.
+    pub(crate) fn delegates(&mut self, wanted: impl Fn(&Entry) -> bool) -> Result<Vec<Entry>> {
         let reading = self.reading()?;
         let mut seen = std::collections::HashSet::new();
-        let mut groups = Vec::new();
+        let mut found = Vec::new();
         for owner in reading.owners()? {
             for delegate in entry(&owner?, &mut self.defects).forward_links {
                 if !seen.insert(delegate.hash64()) {
@@ -121,12 +123,12 @@ impl Embedded {
                     continue;
                 };
                 let object = entry(&object, &mut self.defects);
-                if object.class == Class::Group {
-                    groups.push(object);
+                if wanted(&object) {
+                    found.push(object);
                 }
             }
         }
-        Ok(groups)
+        Ok(found)
     }
 
     /// The GUID of the first naming context's head, or its name.
@@ -188,10 +190,24 @@ impl Embedded {
                     }
                 }
                 Need::LegacyDn(legacy) => {
-                    for object in
-                        reading.by_value(attribute::LEGACY_EXCHANGE_DN, legacy.as_bytes())?
-                    {
-                        found.push(object?);
+                    for (name, value) in [
+                        (attribute::LEGACY_EXCHANGE_DN, legacy.clone()),
+                        (attribute::PROXY_ADDRESSES, format!("x500:{legacy}")),
+                    ] {
+                        for object in reading.by_value(name, value.as_bytes())? {
+                            found.push(object?);
+                        }
+                    }
+                }
+                Need::MasterAccount(sid) => {
+                    // It has no index; linked mailboxes are looked for by nobody in a hurry.
+                    let everything =
+                        reading.subtree(&Dn::root(), automend_directory::Scope::Subtree)?;
+                    for object in everything.with_links(&[]) {
+                        let object = object?;
+                        if object.holds(attribute::MASTER_ACCOUNT_SID, sid.as_bytes()) {
+                            found.push(object);
+                        }
                     }
                 }
             }

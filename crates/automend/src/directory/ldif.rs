@@ -10,14 +10,16 @@ use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use automend_core::dn::Dn;
+use automend_core::checks::configuration::{CLASSES, Installed};
+use automend_core::checks::links;
+use automend_core::dn::{Dn, hash_text};
 use automend_core::entry::{Defect, Entry};
-use automend_core::names::{Guid, SmtpAddress, attribute};
+use automend_core::names::{Guid, Sid, SmtpAddress, attribute};
 use automend_core::view::{Answer, Known, Need, View};
 use automend_ldap::ldif::{Blocks, Change, Record};
 use flate2::read::MultiGzDecoder;
 
-use crate::audit::engine::{Place, Places};
+use crate::audit::engine::Places;
 
 /// An LDIF file.
 pub(crate) struct Ldif {
@@ -147,11 +149,11 @@ impl Ldif {
     /// Mailbox databases and servers in the file.
     pub(crate) fn places(&mut self) -> Result<Places> {
         let mut places = Places::known();
-        self.scan(|record, dn| {
+        self.scan(|record, _| {
             for class in record.values(attribute::OBJECT_CLASS).flatten() {
-                if let Some(place) = Place::of(&class, dn) {
-                    places.add(place);
-                }
+                installed(&class, record)
+                    .into_iter()
+                    .for_each(|object| places.add(object));
             }
         })?;
         Ok(places)
@@ -182,19 +184,11 @@ impl Ldif {
             if parents.contains(&dn.hash64()) {
                 containers.insert(dn.hash64());
             }
-            for (one, names) in Seen::NAMES {
-                if seen.0 & one.0 == 0
-                    && names
-                        .iter()
-                        .any(|name| record.values(name).next().is_some())
-                {
-                    seen.add(one);
-                }
-            }
+            seen.look(record);
             for class in record.values(attribute::OBJECT_CLASS).flatten() {
-                if let Some(place) = Place::of(&class, dn) {
-                    places.add(place);
-                }
+                installed(&class, record)
+                    .into_iter()
+                    .for_each(|object| places.add(object));
             }
             let hits = wanted.hits(record, dn);
             if !hits.is_empty() {
@@ -245,6 +239,34 @@ impl Ldif {
         Ok(())
     }
 
+    /// Delegates that can never ask Autodiscover.
+    pub(crate) fn silent_delegates(&mut self) -> Result<Vec<Entry>> {
+        let mut delegates: HashSet<u64> = HashSet::new();
+        let mut seen = Seen::default();
+        self.scan(|record, dn| {
+            seen.look(record);
+            if record.values(attribute::DELEGATE_LIST_BL).next().is_some() {
+                delegates.insert(dn.hash64());
+            }
+            for value in record.values(attribute::DELEGATE_LIST_LINK).flatten() {
+                let text = std::str::from_utf8(&value);
+                delegates.extend(text.ok().and_then(|text| hash_text(text).ok()));
+            }
+        })?;
+        let mut silent = Vec::new();
+        self.scan(|record, dn| {
+            if !delegates.contains(&dn.hash64()) {
+                return;
+            }
+            // What is wrong with its values was told before.
+            let entry = super::typed(&record.entry().0, &mut Vec::new());
+            let entry = entry.map(|entry| seen.applied(entry));
+            silent.extend(entry.filter(|entry| links::never_asks(entry).is_some()));
+        })?;
+        self.derive_back_links(&mut silent)?;
+        Ok(silent)
+    }
+
     fn derive_back_links(&mut self, entries: &mut [Entry]) -> Result<()> {
         if entries.is_empty() {
             return Ok(());
@@ -273,6 +295,23 @@ impl Ldif {
             }
         })
     }
+}
+
+/// What an object of the class is, if Exchange installed it.
+pub(crate) fn installed(class: &[u8], record: &Record<'_>) -> Option<Installed> {
+    if !CLASSES
+        .iter()
+        .any(|known| class.eq_ignore_ascii_case(known.as_bytes()))
+    {
+        return None;
+    }
+    let dn = named(record).ok()?;
+    Installed::of(class, &dn, |name| {
+        let values = record.values(name).flatten();
+        values
+            .map(|value| String::from_utf8_lossy(&value).into_owned())
+            .collect()
+    })
 }
 
 /// The name of an object's record; a change to an object is none.
@@ -314,6 +353,18 @@ impl Seen {
             &[attribute::RECIPIENT_TYPE, attribute::REMOTE_RECIPIENT_TYPE],
         ),
     ];
+
+    /// Adds what a record has.
+    fn look(&mut self, record: &Record<'_>) {
+        for (one, names) in Self::NAMES {
+            let mut has = names
+                .iter()
+                .map(|name| record.values(name).next().is_some());
+            if self.0 & one.0 == 0 && has.any(|has| has) {
+                self.add(one);
+            }
+        }
+    }
 
     /// Adds what another has seen.
     pub(crate) fn add(&mut self, other: Self) {
@@ -364,6 +415,7 @@ struct Wanted {
     addresses: HashMap<SmtpAddress, Need>,
     mailboxes: HashMap<Guid, Need>,
     legacy: HashMap<String, Need>,
+    masters: HashMap<Sid, Need>,
 }
 
 impl Wanted {
@@ -383,7 +435,11 @@ impl Wanted {
                 self.mailboxes.insert(*guid, need.clone());
             }
             Need::LegacyDn(legacy) => {
-                self.legacy.insert(legacy.to_lowercase(), need.clone());
+                self.legacy
+                    .insert(legacy.trim().to_lowercase(), need.clone());
+            }
+            Need::MasterAccount(sid) => {
+                self.masters.insert(sid.clone(), need.clone());
             }
         }
     }
@@ -392,7 +448,11 @@ impl Wanted {
         let mut hits = self.names.get(&dn.hash64()).cloned().unwrap_or_default();
         // Two names might share a hash.
         hits.retain(|need| !matches!(need, Need::Entry(wanted) if wanted != dn));
-        if self.addresses.is_empty() && self.mailboxes.is_empty() && self.legacy.is_empty() {
+        if self.addresses.is_empty()
+            && self.mailboxes.is_empty()
+            && self.legacy.is_empty()
+            && self.masters.is_empty()
+        {
             return hits;
         }
         let mut hit = |need: Option<&Need>| {
@@ -409,6 +469,10 @@ impl Wanted {
                 let Ok(text) = line.text() else { continue };
                 let text = match text.split_once(':') {
                     Some((kind, rest)) if kind.eq_ignore_ascii_case("smtp") => rest,
+                    Some((kind, name)) if kind.eq_ignore_ascii_case("x500") => {
+                        hit(self.legacy.get(&name.trim().to_lowercase()));
+                        continue;
+                    }
                     _ => &text,
                 };
                 if let Ok(address) = SmtpAddress::parse(text) {
@@ -420,7 +484,12 @@ impl Wanted {
             } else if line.is(attribute::LEGACY_EXCHANGE_DN)
                 && let Ok(text) = line.text()
             {
-                hit(self.legacy.get(&text.to_lowercase()));
+                hit(self.legacy.get(&text.trim().to_lowercase()));
+            } else if line.is(attribute::MASTER_ACCOUNT_SID)
+                && let Ok(value) = line.value()
+                && let Some(sid) = Sid::of_value(&value)
+            {
+                hit(self.masters.get(&sid));
             }
         }
         hits

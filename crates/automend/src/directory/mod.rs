@@ -17,7 +17,7 @@ use anyhow::{Context, Result, bail};
 use automend_core::dn::Dn;
 use automend_core::entry::{Defect, Entry};
 use automend_core::names::SmtpAddress;
-use automend_core::resolve::{Request, Resolved, Who, resolve};
+use automend_core::resolve::{Request, Resolved, Who, meant, resolve};
 use automend_core::view::{Known, Need};
 
 use crate::audit::engine::Places;
@@ -152,8 +152,8 @@ impl Directory {
         let (need, shown) = (who.need(), who);
         self.answer(vec![need.clone()], known).await?;
         match known.answer(&need) {
-            Some(Answer::Found(found)) => match found.as_slice() {
-                [one] => Ok(one.clone()),
+            Some(Answer::Found(found)) => match meant(found, who).as_slice() {
+                [one] => Ok((*one).clone()),
                 [] => bail!("{shown}: no object has this address or name"),
                 several => {
                     let names: Vec<&str> = several.iter().map(|entry| entry.dn.as_str()).collect();
@@ -204,6 +204,13 @@ pub(crate) fn typed(entry: &automend_ldap::Entry, defects: &mut Vec<Defect>) -> 
         }
     }
     Some(typed)
+}
+
+/// Values as text; what is no UTF-8 is shown as far as it is.
+fn texts<'a>(values: impl Iterator<Item = &'a [u8]>) -> Vec<String> {
+    values
+        .map(|value| String::from_utf8_lossy(value).into_owned())
+        .collect()
 }
 
 #[cfg(test)]

@@ -6,18 +6,17 @@
 //! Invariant: what comes back is what is there; which of it counts, core decides.
 
 use anyhow::Result;
+use automend_core::checks::configuration::CONNECTION_POINT;
 use automend_core::discovery::{SCP_POINTER, SCP_URL, Scp};
 use automend_core::dn::Dn;
 use automend_core::names::attribute;
 use automend_ldap::{Filter, Item, Scope, Search};
 
-use super::Directory;
 use super::embedded::Embedded;
 use super::ldif::Ldif;
 use super::live::{Live, persist};
+use super::{Directory, texts};
 
-/// governsId 1.2.840.113556.1.5.126.
-const CLASS: &str = "serviceConnectionPoint";
 /// More of them are not read.
 const MOST: usize = 10_000;
 
@@ -38,7 +37,7 @@ async fn of_server(live: &Live) -> Result<Vec<Scp>> {
     };
     let keyword = |marker| Filter::equal(attribute::KEYWORDS, marker);
     let filter = Filter::and([
-        Filter::equal(attribute::OBJECT_CLASS, CLASS),
+        Filter::equal(attribute::OBJECT_CLASS, CONNECTION_POINT),
         Filter::or([keyword(SCP_POINTER), keyword(SCP_URL)]),
     ]);
     let wanted = [attribute::KEYWORDS, attribute::SERVICE_BINDING];
@@ -68,7 +67,8 @@ fn of_embedded(embedded: &Embedded) -> Result<Vec<Scp>> {
     let everything = reading.subtree(&Dn::root(), automend_directory::Scope::Subtree)?;
     for object in everything.with_links(&[]) {
         let object = object?;
-        if object.holds(attribute::OBJECT_CLASS, CLASS.as_bytes()) && found.len() < MOST {
+        if object.holds(attribute::OBJECT_CLASS, CONNECTION_POINT.as_bytes()) && found.len() < MOST
+        {
             let values = |name| texts(object.values(name).iter().map(Vec::as_slice));
             found.push(Scp {
                 keywords: values(attribute::KEYWORDS),
@@ -88,7 +88,7 @@ fn of_file(ldif: &mut Ldif) -> Result<Vec<Scp>> {
                 .map(|value| String::from_utf8_lossy(&value).into_owned())
                 .collect()
         };
-        let is_point = |class: &String| class.eq_ignore_ascii_case(CLASS);
+        let is_point = |class: &String| class.eq_ignore_ascii_case(CONNECTION_POINT);
         if found.len() < MOST && values(attribute::OBJECT_CLASS).iter().any(is_point) {
             found.push(Scp {
                 keywords: values(attribute::KEYWORDS),
@@ -97,10 +97,4 @@ fn of_file(ldif: &mut Ldif) -> Result<Vec<Scp>> {
         }
     })?;
     Ok(found)
-}
-
-fn texts<'a>(values: impl Iterator<Item = &'a [u8]>) -> Vec<String> {
-    values
-        .map(|value| String::from_utf8_lossy(value).into_owned())
-        .collect()
 }

@@ -158,7 +158,10 @@ async fn from_audit(
     args: &args::Fix,
 ) -> Result<Vec<Change>> {
     let mut known = Known::default();
-    let mut selection = Selection::default();
+    let mut selection = Selection {
+        elsewhere: args.elsewhere,
+        ..Selection::default()
+    };
     for owner in &args.only {
         selection
             .owners
@@ -206,7 +209,7 @@ async fn from_file(directory: &mut Directory, path: &Path, identity: &str) -> Re
         let now = writer::read_owner(directory, &change.owner, change.guid).await?;
         let why = match &now {
             None => Some("the owner is gone".to_owned()),
-            Some(entry) => writer::no_longer_stale(entry).or_else(|| {
+            Some(entry) => writer::no_longer_stale(entry, change.code).or_else(|| {
                 let there = writer::present(entry, &change.delegates).len();
                 let same = made_from
                     .as_ref()
@@ -424,7 +427,7 @@ async fn still_applies(
     let Some(entry) = writer::read_owner(directory, &change.owner, change.guid).await? else {
         return Ok(Err("the owner is gone, and its links with it".to_owned()));
     };
-    if let Some(why) = writer::no_longer_stale(&entry) {
+    if let Some(why) = writer::no_longer_stale(&entry, change.code) {
         return Ok(Err(why));
     }
     let values = writer::present(&entry, &change.delegates);

@@ -130,9 +130,14 @@ impl Plan {
             .map(|planned| {
                 let at = || format!("the plan's change of {}", planned.owner);
                 let dn = |text: &str| Dn::parse(text).with_context(at);
-                let Some(code) = Code::parse(&planned.code).filter(|code| code.is_stale_link())
+                let Some(code) = Code::parse(&planned.code)
+                    .filter(|code| code.is_stale_link() || *code == Code::OwnerElsewhere)
                 else {
-                    bail!("{}: {} is no code of a stale link", at(), planned.code);
+                    bail!(
+                        "{}: {} is no code of links that a plan removes",
+                        at(),
+                        planned.code
+                    );
                 };
                 let change = Change {
                     owner: dn(&planned.owner)?,

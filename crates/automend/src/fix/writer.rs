@@ -10,6 +10,7 @@
 use anyhow::{Context, Result, bail};
 use automend_core::dn::Dn;
 use automend_core::entry::{ATTRIBUTES, Entry};
+use automend_core::finding::Code;
 use automend_core::names::{Guid, attribute};
 use automend_core::owner::{self, Owner};
 use automend_directory::{Modification as EmbeddedChange, Name, Operation as EmbeddedOperation};
@@ -119,10 +120,11 @@ pub(crate) fn present(entry: &Entry, delegates: &[Dn]) -> Vec<Dn> {
         .collect()
 }
 
-/// Why an owner that was to be mended is left alone, if it is.
-pub(crate) fn no_longer_stale(entry: &Entry) -> Option<String> {
+/// Why an owner that was to be mended for `code` is left alone, if it is.
+pub(crate) fn no_longer_stale(entry: &Entry, code: Code) -> Option<String> {
     match Owner::of(entry) {
         Owner::Stale(_) => None,
+        Owner::Remote if code == Code::OwnerElsewhere && owner::is_kept_elsewhere(entry) => None,
         Owner::Mailbox | Owner::Remote => Some("the owner has a mailbox again".to_owned()),
         Owner::Undecided(attributes) => Some(format!("{} cannot be read", attributes.join(", "))),
     }

@@ -4,11 +4,12 @@
 //! so one object is enough to judge all its links, and its values are the users who are hurt.
 
 use crate::dn::Dn;
-use crate::entry::Entry;
+use crate::entry::{Class, Entry};
 use crate::finding::{Code, Evidence, Finding, Subject};
 use crate::metadata;
-use crate::names::attribute;
+use crate::names::{Sid, attribute};
 use crate::owner::{self, Owner, Stale};
+use crate::target;
 use crate::view::{Answer, Need, View};
 
 /// Attributes that [`of_owner`] looks at: what an audit asks for, and no more.
@@ -57,17 +58,12 @@ pub fn of_owner(entry: &Entry, places: &impl View) -> Vec<Finding> {
             }
         }
         Owner::Remote => {
-            if entry.target_address.is_none() && entry.mail.is_none() {
-                let evidence = Evidence {
-                    missing: vec![attribute::TARGET_ADDRESS, attribute::MAIL],
-                    ..recipient_type(entry)
-                };
-                findings.push(report(
-                    Code::RemoteWithoutAddress,
-                    &entry.forward_links,
-                    evidence,
-                ));
-            }
+            let remote = remote(entry, places);
+            findings.extend(
+                remote
+                    .into_iter()
+                    .map(|(code, evidence)| report(code, &entry.forward_links, evidence)),
+            );
         }
         Owner::Stale(why) => {
             findings.push(report(
@@ -97,6 +93,86 @@ pub fn of_owner(entry: &Entry, places: &impl View) -> Vec<Finding> {
         ));
     }
     findings
+}
+
+/// What is odd about an owner whose mailbox is elsewhere: that nothing says where, that it is only a mail
+/// user, and that its `targetAddress` leads astray ([`Need::Address`]).
+pub(crate) fn remote(entry: &Entry, view: &impl View) -> Vec<(Code, Evidence)> {
+    let mut odd = Vec::new();
+    if entry.target_address.is_none() && entry.mail.is_none() {
+        let evidence = Evidence {
+            missing: vec![attribute::TARGET_ADDRESS, attribute::MAIL],
+            ..recipient_type(entry)
+        };
+        odd.push((Code::RemoteWithoutAddress, evidence));
+    }
+    let target = entry.target_address.as_deref().unwrap_or_default();
+    if owner::is_kept_elsewhere(entry) && !owner::is_remote(entry) {
+        let evidence = recipient_type(entry).and(attribute::TARGET_ADDRESS, target);
+        odd.push((Code::OwnerElsewhere, evidence));
+    }
+    odd.extend(astray(entry, view).map(|evidence| (Code::OwnerAstray, evidence)));
+    odd
+}
+
+/// What shows that `targetAddress` leads to no mailbox, where the object's answer depends on it.
+pub(crate) fn astray(entry: &Entry, view: &impl View) -> Option<Evidence> {
+    let target = entry
+        .target_address
+        .as_deref()
+        .filter(|_| target::matters(entry))?;
+    let astray = target::follow(entry, view)?;
+    Some(Evidence::fact(attribute::TARGET_ADDRESS, target).and("because", astray))
+}
+
+/// Why a delegate can never ask Autodiscover, so that a link to it maps nothing; `None` for one that can,
+/// that asks elsewhere, or of which too little is known.
+///
+/// Groups have a finding of their own (AM-9).
+pub fn never_asks(delegate: &Entry) -> Option<&'static str> {
+    match delegate.class {
+        Class::ForeignSecurityPrincipal => Some("a foreign security principal"),
+        Class::Contact => Some("a contact"),
+        Class::User
+            if !delegate.dn.is_deleted_object()
+                && delegate.target_address.is_none()
+                && matches!(
+                    Owner::of(delegate),
+                    Owner::Stale(Stale::Disabled | Stale::NotAMailbox)
+                ) =>
+        {
+            Some("an account without a mailbox")
+        }
+        Class::User | Class::Group | Class::Other => None,
+    }
+}
+
+/// The question for the mailboxes that belong to a delegate's account: an account of another forest may
+/// have a linked mailbox here, which is the one that Outlook opens.
+pub fn linked_mailbox(delegate: &Entry) -> Option<Need> {
+    let named = || Sid::parse(&delegate.dn.name());
+    delegate.sid.clone().or_else(named).map(Need::MasterAccount)
+}
+
+/// A note for each owner that links to a delegate which [never asks](never_asks), with the mailbox that is
+/// meant, where `view` has the answer to [`linked_mailbox`].
+pub fn of_delegate(delegate: &Entry, owners: &[Dn], view: &impl View) -> Vec<Finding> {
+    let Some(why) = never_asks(delegate) else {
+        return Vec::new();
+    };
+    let mut evidence = Evidence::fact("delegate", why);
+    if let Some(Answer::Found(found)) = linked_mailbox(delegate).and_then(|need| view.answer(&need))
+        && let Some(linked) = found.iter().find(|entry| entry.dn != delegate.dn)
+    {
+        evidence = evidence.and("linkedMailbox", &linked.dn);
+    }
+    let note = |owner: &Dn| Finding {
+        code: Code::DelegateCannotAsk,
+        subject: Subject::named(owner),
+        delegates: vec![delegate.dn.clone()],
+        evidence: evidence.clone(),
+    };
+    owners.iter().map(note).collect()
 }
 
 /// What shows that this owner is no mailbox.

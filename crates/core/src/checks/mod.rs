@@ -2,5 +2,6 @@
 //!
 //! Invariant: a check asks only a [`View`](crate::view::View); what it cannot decide it does not report.
 
+pub mod configuration;
 pub mod links;
 pub mod users;

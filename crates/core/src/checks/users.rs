@@ -3,12 +3,15 @@
 //! A user may fail without any stale link: two objects with one address, half a mailbox, an archive
 //! that is nowhere. Exchange answers 500 or 603 to all of these, too.
 
+use super::links;
+use crate::claim;
 use crate::dn::Dn;
 use crate::entry::{Class, Entry};
 use crate::finding::{Code, Evidence, Finding, Subject};
 use crate::names::attribute;
 use crate::owner::{self, Owner};
 use crate::recipient::{RecipientType, Residence};
+use crate::target;
 use crate::view::{Answer, Asking, Need, View};
 
 /// Attributes that [`alone`] looks at, for an audit of every user.
@@ -17,6 +20,7 @@ pub const ATTRIBUTES: &[&str] = &[
     attribute::OBJECT_GUID,
     attribute::DISPLAY_NAME,
     attribute::MAIL,
+    attribute::MAIL_NICKNAME,
     attribute::USER_PRINCIPAL_NAME,
     attribute::PROXY_ADDRESSES,
     attribute::LEGACY_EXCHANGE_DN,
@@ -49,7 +53,14 @@ pub fn alone(entry: &Entry) -> Vec<Finding> {
             evidence,
         });
     };
-    if !owner::is_remote(entry) && !owner::is_mail_user(entry) {
+    if Owner::of(entry) == Owner::Mailbox && target::leads_away(entry) {
+        let target = entry.target_address.as_deref().unwrap_or_default();
+        report(
+            Code::MailElsewhere,
+            Evidence::fact(attribute::TARGET_ADDRESS, target),
+        );
+    }
+    if Owner::of(entry) != Owner::Remote && !owner::is_mail_user(entry) {
         let missing = owner::surely_missing(entry);
         let (guid, home) = (entry.mailbox_guid.is_some(), entry.home_mdb.is_some());
         let half: Vec<_> = missing
@@ -105,7 +116,7 @@ const ARCHIVE_PLACES: [&str; 4] = [
 ];
 
 /// Whether the archive is in the other half of a hybrid.
-fn archive_is_elsewhere(entry: &Entry) -> bool {
+pub(crate) fn archive_is_elsewhere(entry: &Entry) -> bool {
     entry.archive.address.is_some()
         || entry.archive.status.is_some_and(|status| status != 0)
         || owner::is_remote(entry)
@@ -139,51 +150,40 @@ fn inconsistent_type(entry: &Entry) -> Option<Evidence> {
 /// What only other objects can tell: shared addresses and legacy names, archives and site mailboxes.
 pub(crate) fn among_others<V: View>(entry: &Entry, view: &Asking<'_, V>) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let mut report = |code, evidence| {
-        findings.push(Finding {
-            code,
-            subject: Subject::of(entry),
-            delegates: Vec::new(),
-            evidence,
-        });
-    };
-    let others = |answer: Option<&Answer>| -> Vec<Dn> {
-        match answer {
-            Some(Answer::Found(found)) => found
-                .iter()
-                .map(|other| other.dn.clone())
-                .filter(|dn| *dn != entry.dn)
-                .collect(),
-            _ => Vec::new(),
-        }
+    // What others name of this object's, and what it names of theirs; not what they name of each other's.
+    let holder = ("holder", entry.dn.to_string());
+    let concerns = |finding: &Finding| {
+        finding.subject.dn == entry.dn || finding.evidence.facts.contains(&holder)
     };
     let mut addresses: Vec<_> = entry.addresses().collect();
     addresses.sort();
     addresses.dedup();
     for address in addresses {
-        let shared = others(view.ask(Need::Address(address.clone())));
-        if !shared.is_empty() {
-            report(
-                Code::DuplicateAddress,
-                Evidence::fact("address", address).and("also", list(&shared)),
+        if let Some(Answer::Found(found)) = view.ask(Need::Address(address.clone())) {
+            findings.extend(
+                claim::shared_address(found, &address)
+                    .into_iter()
+                    .filter(concerns),
             );
         }
     }
-    if let Some(legacy) = &entry.legacy_dn {
-        let shared = others(view.ask(Need::LegacyDn(legacy.clone())));
-        if !shared.is_empty() {
-            let evidence =
-                Evidence::fact(attribute::LEGACY_EXCHANGE_DN, legacy).and("also", list(&shared));
-            report(Code::LegacyDnTrouble, evidence);
+    let mut names: Vec<&str> = entry.legacy_names().collect();
+    names.sort_unstable_by_key(|name| name.to_lowercase());
+    names.dedup_by(|a, b| a.eq_ignore_ascii_case(b));
+    for name in names {
+        if let Some(Answer::Found(found)) = view.ask(Need::LegacyDn(name.to_owned())) {
+            findings.extend(claim::shared_name(found, name).into_iter().filter(concerns));
         }
     }
     findings.extend(references(entry, view));
     findings
 }
 
-/// What the user's own references lead to: a vanished archive database (U-6), dead site mailboxes (U-8).
+/// What the user's own references lead to: a vanished database or server, of the mailbox or of the archive
+/// (U-6), a redirect that ends nowhere, dead site mailboxes (U-8).
 ///
-/// Asks for [`Need::Exists`] and [`Need::Entry`]; what has no answer is not judged.
+/// Asks for [`Need::Exists`], [`Need::Server`], [`Need::Address`] and [`Need::Entry`]; what has no answer is
+/// not judged.
 pub fn references(entry: &Entry, view: &impl View) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut report = |code, evidence| {
@@ -194,6 +194,17 @@ pub fn references(entry: &Entry, view: &impl View) -> Vec<Finding> {
             evidence,
         });
     };
+    if entry.dn.is_deleted_object() {
+        return findings;
+    }
+    if Owner::of(entry) == Owner::Mailbox
+        && let Some(evidence) = links::dangling(entry, view)
+    {
+        report(Code::HomeGone, evidence);
+    }
+    if let Some(evidence) = links::astray(entry, view) {
+        report(Code::RedirectAstray, evidence);
+    }
     if let Some(database) = entry
         .archive
         .database
@@ -228,6 +239,34 @@ pub fn references(entry: &Entry, view: &impl View) -> Vec<Finding> {
     findings
 }
 
-fn list(names: &[Dn]) -> String {
-    names.iter().map(Dn::as_str).collect::<Vec<_>>().join(" | ")
+/// Where `targetAddress` leads, for an audit that has looked at everybody: a finding for the user, and one
+/// for those who are its delegates.
+///
+/// # Errors
+///
+/// The questions that `view` has no answer to yet; call again when it has.
+pub fn redirect(entry: &Entry, view: &impl View) -> Result<Vec<Finding>, Vec<Need>> {
+    let asking = Asking::new(view);
+    let astray = links::astray(entry, &asking);
+    let open = asking.into_open();
+    if !open.is_empty() {
+        return Err(open);
+    }
+    let finding = |(code, delegates): (Code, &[Dn]), evidence: &Evidence| Finding {
+        code,
+        subject: Subject::of(entry),
+        delegates: delegates.to_vec(),
+        evidence: evidence.clone(),
+    };
+    let kinds: [(Code, &[Dn]); 2] = [
+        (Code::RedirectAstray, &[]),
+        (Code::OwnerAstray, &entry.forward_links),
+    ];
+    Ok(astray.map_or_else(Vec::new, |evidence| {
+        kinds
+            .into_iter()
+            .filter(|(code, delegates)| *code == Code::RedirectAstray || !delegates.is_empty())
+            .map(|kind| finding(kind, &evidence))
+            .collect()
+    }))
 }

@@ -157,6 +157,24 @@ impl Dn {
         parts
     }
 
+    /// The DNS name of the domain that the name ends with, `contoso.com` of `CN=Jim,DC=contoso,DC=com`
+    /// ([RFC 2247]); empty where it ends with none.
+    pub fn domain(&self) -> String {
+        let mut labels = Vec::new();
+        let mut at = Some(self.clone());
+        while let Some(name) = at {
+            match name.rdn_parts().as_slice() {
+                [] => break,
+                [(kind, label)] if kind.eq_ignore_ascii_case("dc") => {
+                    labels.push(label.to_lowercase());
+                }
+                _ => labels.clear(),
+            }
+            at = name.parent();
+        }
+        labels.join(".")
+    }
+
     /// Whether this is a deleted object: its RDN holds a line feed and `DEL:` ([MS-ADTS] 3.1.1.5.5).
     pub fn is_deleted_object(&self) -> bool {
         Avas::new(&self.0)

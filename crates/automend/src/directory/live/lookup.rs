@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use automend_core::entry::{ATTRIBUTES, Defect, Entry};
 use automend_core::names::{SmtpAddress, attribute};
-use automend_core::owner;
+use automend_core::owner::{self, Owner};
 use automend_core::view::{Answer, Known, Need, View};
 use automend_ldap::control::ATTRIBUTE_SCOPED_QUERY;
 use automend_ldap::{Control, Error, Filter, Item, ResultCode, Scope, Search};
@@ -55,7 +55,8 @@ impl Live {
             {
                 let mut suspects: Vec<Entry> = Vec::new();
                 found.retain(|entry| {
-                    let suspect = !owner::missing(entry).is_empty() && !owner::is_remote(entry);
+                    let suspect =
+                        !owner::missing(entry).is_empty() && Owner::of(entry) != Owner::Remote;
                     if suspect {
                         suspects.push(entry.clone());
                     }
@@ -160,11 +161,15 @@ impl Live {
                 self.several(&Filter::or(named), &mut defects).await?
             }
             Need::LegacyDn(legacy) => {
-                self.several(
-                    &Filter::equal(attribute::LEGACY_EXCHANGE_DN, legacy),
-                    &mut defects,
-                )
-                .await?
+                let named = Filter::or([
+                    Filter::equal(attribute::LEGACY_EXCHANGE_DN, legacy),
+                    Filter::equal(attribute::PROXY_ADDRESSES, format!("x500:{legacy}")),
+                ]);
+                self.several(&named, &mut defects).await?
+            }
+            Need::MasterAccount(sid) => {
+                let filter = Filter::equal(attribute::MASTER_ACCOUNT_SID, sid.as_bytes());
+                self.several(&filter, &mut defects).await?
             }
         };
         Ok((answer, defects))
@@ -236,7 +241,7 @@ impl Live {
             let Some(entry) = typed(&entry, &mut self.defects).filter(|_| !ranged) else {
                 continue;
             };
-            if owner::missing(&entry).is_empty() || owner::is_remote(&entry) {
+            if owner::missing(&entry).is_empty() || Owner::of(&entry) == Owner::Remote {
                 known.insert(Need::Entry(entry.dn.clone()), Answer::Found(vec![entry]));
             }
         }

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use automend_core::checks::configuration::{ATTRIBUTES, CLASSES, Installed};
 use automend_core::checks::links;
 use automend_core::dn::Dn;
 use automend_core::entry::Defect;
@@ -25,7 +26,8 @@ use automend_ldap::control::SHOW_DELETED;
 use automend_ldap::{Client, Control, Error, Filter, Item, ResultCode, Scope, Search};
 
 use super::rights::Rights;
-use crate::audit::engine::{Place, Places};
+use super::texts;
+use crate::audit::engine::Places;
 use crate::config::{Settings, Url};
 use crate::connect::connect;
 
@@ -183,23 +185,19 @@ impl Live {
         let Some(configuration) = &self.root.configuration else {
             return Ok(places);
         };
-        let class = |name| Filter::equal(attribute::OBJECT_CLASS, name);
-        let filter = Filter::or([class(Place::DATABASE), class(Place::SERVER)]);
-        let search = Search::new(
-            configuration,
-            Scope::Subtree,
-            filter,
-            &[attribute::OBJECT_CLASS],
-        );
+        let classes = CLASSES.map(|name| Filter::equal(attribute::OBJECT_CLASS, name));
+        let filter = Filter::or(classes);
+        let search = Search::new(configuration, Scope::Subtree, filter, ATTRIBUTES);
         let mut pages = self.client.paged(search, self.settings.page_size);
         loop {
             match pages.next().await {
                 Ok(Some(Item::Entry(entry))) => {
                     if let Ok(dn) = Dn::parse(&entry.dn) {
-                        let classes = entry.values(attribute::OBJECT_CLASS);
-                        classes
-                            .filter_map(|class| Place::of(class, &dn))
-                            .for_each(|place| places.add(place));
+                        let values = |name: &str| texts(entry.values(name));
+                        entry
+                            .values(attribute::OBJECT_CLASS)
+                            .filter_map(|class| Installed::of(class, &dn, values))
+                            .for_each(|object| places.add(object));
                     }
                 }
                 Ok(Some(Item::Reference(_))) => {}

@@ -3,8 +3,9 @@
 //! Invariant: every entry comes once, or the sink is told that everything comes again.
 
 use anyhow::{Context, Result, bail};
+use automend_core::checks::links;
 use automend_core::dn::Dn;
-use automend_core::entry::Entry;
+use automend_core::entry::{ATTRIBUTES, Entry};
 use automend_core::names::attribute;
 use automend_ldap::control::SHOW_DELETED;
 use automend_ldap::{Control, Error, Filter, Item, ResultCode, Scope, Search};
@@ -163,8 +164,33 @@ impl Live {
 
     /// Groups that are delegates.
     pub(crate) async fn group_delegates(&mut self) -> Result<Vec<Entry>> {
-        struct Groups(Vec<Entry>);
-        impl Owners for Groups {
+        let filter = Filter::equal(attribute::OBJECT_CLASS, "group");
+        let attributes = [
+            attribute::OBJECT_CLASS,
+            attribute::OBJECT_GUID,
+            attribute::DELEGATE_LIST_BL,
+        ];
+        self.delegates(filter, &attributes).await
+    }
+
+    /// Delegates that can never ask Autodiscover; what they seem to lack the server has affirmed.
+    pub(crate) async fn silent_delegates(&mut self) -> Result<Vec<Entry>> {
+        let class = |name| Filter::equal(attribute::OBJECT_CLASS, name);
+        let filter = Filter::or([
+            class("foreignSecurityPrincipal"),
+            class("contact"),
+            Filter::not(Filter::present(attribute::MAILBOX_GUID)),
+        ]);
+        let mut found = self.delegates(filter, ATTRIBUTES).await?;
+        self.prove(&mut found).await?;
+        found.retain(|entry| links::never_asks(entry).is_some());
+        Ok(found)
+    }
+
+    /// Delegates that `filter` selects.
+    async fn delegates(&mut self, filter: Filter, attributes: &[&str]) -> Result<Vec<Entry>> {
+        struct Found(Vec<Entry>);
+        impl Owners for Found {
             fn owner(&mut self, entry: Entry) -> Result<()> {
                 self.0.push(entry);
                 Ok(())
@@ -173,17 +199,9 @@ impl Live {
                 self.0.clear();
             }
         }
-        let filter = Filter::and([
-            Filter::equal(attribute::OBJECT_CLASS, "group"),
-            Filter::present(attribute::DELEGATE_LIST_BL),
-        ]);
-        let attributes = [
-            attribute::OBJECT_CLASS,
-            attribute::OBJECT_GUID,
-            attribute::DELEGATE_LIST_BL,
-        ];
-        let mut groups = Groups(Vec::new());
-        self.stream(&filter, &attributes, &mut groups).await?;
-        Ok(groups.0)
+        let filter = Filter::and([filter, Filter::present(attribute::DELEGATE_LIST_BL)]);
+        let mut found = Found(Vec::new());
+        self.stream(&filter, attributes, &mut found).await?;
+        Ok(found.0)
     }
 }
