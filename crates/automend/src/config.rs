@@ -216,6 +216,14 @@ impl Settings {
         }
     }
 
+    /// The first server without those that stand in for it.
+    pub(crate) fn alone(&self) -> Self {
+        Self {
+            others: Vec::new(),
+            ..self.clone()
+        }
+    }
+
     /// The settings for a connection that nobody has logged in on.
     pub(crate) fn without_login(&self) -> Self {
         Self {

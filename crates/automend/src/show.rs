@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use automend_autodiscover::pox::{Stamp, answer};
 use automend_autodiscover::services::{Abilities, Services};
 use automend_core::entry::{Class, Entry};
@@ -31,6 +31,9 @@ pub(crate) async fn run(args: &args::Show, config: Option<&std::path::Path>) -> 
     let mut directory = Directory::open(&settings).await?;
     let mend = settings.directory.mending_command();
     let shown = Shown::of(&mut directory, mend, &who(&args.subject)?).await?;
+    if let (None, Some(gap)) = (&shown.faithful.user, &shown.unread) {
+        bail!("{gap}");
+    }
     let mut out = anstream::stdout();
     match args.format {
         ShowFormat::Table => shown.print(&mut out)?,
@@ -40,13 +43,21 @@ pub(crate) async fn run(args: &args::Show, config: Option<&std::path::Path>) -> 
         }
         ShowFormat::Xml => writeln!(out, "{}", xml(&shown.faithful.outcome)?)?,
     }
-    for defect in directory.take_defects() {
+    let defects = directory.take_defects();
+    for defect in &defects {
         eprintln!("note: {}", plain(defect));
     }
-    Ok(if shown.faithful.findings.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(1)
+    if let Some(gap) = &shown.unread {
+        eprintln!(
+            "automend: not everything could be looked at: {}",
+            plain(gap)
+        );
+    }
+    Ok(match shown.faithful.findings.is_empty() {
+        _ if shown.unread.is_some() => ExitCode::from(2),
+        false => ExitCode::from(1),
+        true if defects.is_empty() => ExitCode::SUCCESS,
+        true => ExitCode::from(2),
     })
 }
 
@@ -65,6 +76,8 @@ struct Shown {
     asked: String,
     faithful: Resolved,
     healthy: Resolved,
+    /// Why there may be other links than these.
+    unread: Option<String>,
     /// The delegates of this mailbox, as far as they exist.
     opened_by: Vec<(automend_core::dn::Dn, Option<Entry>)>,
 }
@@ -97,11 +110,16 @@ impl Shown {
         };
         let opened_by = links.iter().map(|dn| (dn.clone(), delegate(dn))).collect();
         let asked = who.to_string();
+        let unread = match &faithful.user {
+            Some(user) => directory.unread_links(user).await?,
+            None => directory.unread_at_all().await?,
+        };
         Ok(Self {
             mending_command,
             asked,
             faithful,
             healthy,
+            unread,
             opened_by,
         })
     }
@@ -231,6 +249,7 @@ impl Shown {
             "asked": self.asked,
             "user": user,
             "autodiscover": { "faithful": outcome(&self.faithful.outcome), "mended": outcome(&self.healthy.outcome) },
+            "unread": self.unread,
             "opens": opens,
             "openedBy": opened_by,
             "findings": self.faithful.findings.iter().map(FindingJson::from).collect::<Vec<_>>(),

@@ -40,6 +40,10 @@ fn large_company(owners: usize) -> Vec<Object> {
 }
 
 fn audit(server: &Server, more: &[&str]) -> Run {
+    audit_as("json", server, more)
+}
+
+fn audit_as(form: &str, server: &Server, more: &[&str]) -> Run {
     let url = server.url();
     let mut arguments = vec![
         "audit",
@@ -49,7 +53,7 @@ fn audit(server: &Server, more: &[&str]) -> Run {
         "--timeout",
         "2",
         "--format",
-        "json",
+        form,
     ];
     arguments.extend(more);
     Bench::new().automend(&arguments)
@@ -242,38 +246,126 @@ fn a_page_smaller_than_the_one_asked_for_is_no_end() {
 }
 
 #[test]
-fn a_server_without_an_owner_is_not_simply_called_well() {
+fn a_server_without_an_owner_is_called_well_only_when_it_affirms_that_there_is_none() {
     let report = audit(&Server::honest(vec![Object::mailbox("Alice")]), &[])
         .exits(0)
         .json();
-    assert!(
-        defects(&report)
-            .iter()
-            .any(|note| note.contains("schema cannot be read")),
-        "{report:#}"
-    );
+    assert_eq!(report["complete"], true, "{report:#}");
+    let hidden = |object: Object| object.hiding(LINK);
+    for (objects, why) in [
+        (vec![hidden(Object::mailbox("Alice"))], "there may be links"),
+        (
+            vec![
+                hidden(Object::mailbox("Alice")),
+                hidden(Object::disabled("Jim")),
+            ],
+            "there may be links",
+        ),
+        (
+            vec![Object::new("CN=Printers,DC=contoso,DC=test", &[])],
+            "no user can be seen",
+        ),
+        (
+            vec![
+                Object::mailbox("Alice").opens(["Jim"]),
+                hidden(Object::disabled("Jim").opened_for(["Alice"])),
+            ],
+            "1 owner is known by back links and shows no msExchDelegateListLink",
+        ),
+    ] {
+        let server = Server::honest(objects);
+        let report = audit(&server, &[]).exits(2).json();
+        assert_eq!(report["complete"], false, "{report:#}");
+        let unread = report["unread"].to_string();
+        assert!(
+            unread.contains(why) && unread.contains(&server.url()),
+            "{unread}"
+        );
+        for form in ["csv", "jsonl", "ldif", "powershell", "html"] {
+            audit_as(form, &server, &[]).exits(2).warns(why);
+        }
+        let table = audit_as("table", &server, &[]).exits(2);
+        assert!(table.out.contains(why), "{table}");
+        assert!(!table.out.contains("Nothing is wrong"), "{table}");
+    }
 }
 
 #[test]
-fn what_a_server_does_not_affirm_to_be_absent_is_called_unreadable_and_not_stale() {
-    let hidden = |hides: bool| {
-        let mut jim = Object::mailbox("Jim").opened_for(["Alice"]);
-        jim.values_mut("msExchMailboxGuid").clear();
-        // Whoever may not read an attribute gets Undefined for every question about it.
-        Server::scripted(
-            vec![Object::mailbox("Alice"), jim],
-            move |request, _| match &request.op {
-                Op::Search(search)
-                    if hides && format!("{:?}", search.filter).contains("Not(Present(\"msExch") =>
-                {
-                    Act::Refuse(0, "")
-                }
-                _ => Act::Answer,
-            },
-        )
+fn an_owner_whose_links_are_hidden_is_missed_beside_others() {
+    let company = |jim: Object| {
+        vec![
+            Object::mailbox("Alice").opens(["Rosa", "Jim"]),
+            Object::mailbox("Rosa").opened_for(["Alice"]),
+            jim.opened_for(["Alice"]),
+        ]
     };
-    let report = audit(&hidden(true), &[]).exits(1).json();
-    assert_eq!(findings(&report), ["AM106 Jim: Alice"]);
-    let report = audit(&hidden(false), &[]).exits(1).json();
-    assert_eq!(findings(&report), ["AM101 Jim: Alice"]);
+    let server = Server::honest(company(Object::disabled("Jim").hiding(LINK)));
+    let report = audit(&server, &[]).exits(2).json();
+    assert!(
+        report["unread"]
+            .to_string()
+            .contains("CN=Jim,DC=contoso,DC=test"),
+        "{report:#}"
+    );
+    // A mend of what can be seen is not all of it.
+    let url = server.url();
+    let fix = [
+        "fix",
+        "-d",
+        &url,
+        "--allow-plain",
+        "--timeout",
+        "2",
+        "--plan-only",
+    ];
+    Bench::new()
+        .automend(&fix)
+        .exits(2)
+        .warns("CN=Jim,DC=contoso,DC=test")
+        .says("not everything could be looked at");
+    // With both sides in sight, there is nothing more to say.
+    let report = audit(&Server::honest(company(Object::disabled("Jim"))), &[])
+        .exits(1)
+        .json();
+    assert_eq!(report["complete"], true, "{report:#}");
+}
+
+#[test]
+fn nobody_is_shown_without_links_that_are_only_hidden() {
+    for (object, options) in [
+        (
+            Object::mailbox("Alice").hiding("msExchDelegateListBL"),
+            ["--delegate", "alice@contoso.test"],
+        ),
+        (
+            Object::mailbox("Alice").hiding(LINK),
+            ["--owner", "alice@contoso.test"],
+        ),
+    ] {
+        let server = Server::honest(vec![object]);
+        let report = audit(&server, &options).exits(2).json();
+        assert!(
+            report["unread"].to_string().contains("may not read"),
+            "{report:#}"
+        );
+        let url = server.url();
+        let show = [
+            "show",
+            "-d",
+            &url,
+            "--allow-plain",
+            "--timeout",
+            "2",
+            "alice@contoso.test",
+        ];
+        Bench::new().automend(&show).exits(2).warns("may not read");
+        // A service that cannot see them would leave them out.
+        let check = ["serve", "--check", "-d", &url, "--allow-plain"];
+        let run = Bench::new().automend(&check);
+        assert_eq!(
+            run.code,
+            Some(if options[0] == "--owner" { 2 } else { 0 }),
+            "{run}"
+        );
+    }
 }

@@ -22,6 +22,8 @@ fn ask() -> Ask<'static> {
 fn check(configuration: &str, options: &[&str]) -> (Option<i32>, String, String) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("automend.toml"), configuration).unwrap();
+    let directory = "dn: CN=Amy,DC=contoso,DC=com\nobjectClass: user\n\ndn: CN=Jim,DC=contoso,DC=com\nobjectClass: user\nmsExchDelegateListLink: CN=Amy,DC=contoso,DC=com\n";
+    std::fs::write(folder.path().join("directory.ldif"), directory).unwrap();
     let done = command(folder.path())
         .args(["serve", "--check", "--directory", "directory.ldif"])
         .args(options)

@@ -188,7 +188,9 @@ fn each_command_exits_with_0_1_or_2_as_promised() {
         "dn: CN=Zoe,DC=c\nobjectClass: user\nmail: zoe@c.test\n",
     );
     let healthy = "dn: CN=Zoe,DC=c\nobjectClass: user\nmail: zoe@c.test\nlegacyExchangeDN: /o=c/cn=zoe\n\
-        msExchMailboxGuid:: AAECAwQFBgcICQoLDA0ODw==\nhomeMDB: CN=DB1,DC=c\n";
+        msExchMailboxGuid:: AAECAwQFBgcICQoLDA0ODw==\nhomeMDB: CN=DB1,DC=c\n\n\
+        dn: CN=Yan,DC=c\nobjectClass: user\nlegacyExchangeDN: /o=c/cn=yan\nmsExchMailboxGuid:: EAECAwQFBgcICQoLDA0ODw==\n\
+        homeMDB: CN=DB1,DC=c\nmsExchDelegateListLink: CN=Zoe,DC=c\n";
     bench.file("zoe.ldif", healthy);
     for (code, line) in [
         (0, "audit -d zoe.ldif"),

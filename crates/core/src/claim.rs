@@ -54,7 +54,7 @@ impl Claim {
 /// An account or a contact that only has `mail` is none.
 pub fn is_mail_enabled(entry: &Entry) -> bool {
     !entry.proxy_addresses.is_empty()
-        || entry.has_nickname
+        || entry.nickname.is_some()
         || entry.recipient_type.is_some_and(RecipientType::takes_mail)
         || entry.legacy_dn.is_some()
         || entry.mailbox_guid.is_some()

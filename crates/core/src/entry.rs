@@ -29,8 +29,8 @@ pub struct Entry {
     pub account: Option<String>,
     /// `proxyAddresses`, with their prefixes.
     pub proxy_addresses: Vec<String>,
-    /// Whether there is a `mailNickname`.
-    pub has_nickname: bool,
+    /// `mailNickname`, the alias.
+    pub nickname: Option<String>,
     /// `legacyExchangeDN`; a value that is no legacy name counts as none, see [`legacy_name`].
     pub legacy_dn: Option<String>,
     /// `msExchMailboxGuid`; sixteen zero bytes count as none.
@@ -161,7 +161,7 @@ impl Entry {
             principal: None,
             account: None,
             proxy_addresses: Vec::new(),
-            has_nickname: false,
+            nickname: None,
             legacy_dn: None,
             mailbox_guid: None,
             home_mdb: None,
@@ -242,7 +242,7 @@ impl Entry {
         } else if is(attribute::MAIL) {
             self.mail = some_text();
         } else if is(attribute::MAIL_NICKNAME) {
-            self.has_nickname = some_text().is_some();
+            self.nickname = some_text();
         } else if is(attribute::USER_PRINCIPAL_NAME) {
             self.principal = some_text();
         } else if is(attribute::SAM_ACCOUNT_NAME) {

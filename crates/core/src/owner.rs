@@ -9,7 +9,7 @@
 //! Invariant: a link is called stale only on attributes that are surely absent, see [`Entry::undecided`].
 
 use crate::entry::{Class, Entry};
-use crate::names::attribute;
+use crate::names::{SmtpAddress, attribute};
 use crate::recipient::Residence;
 use crate::target;
 
@@ -64,12 +64,17 @@ impl Owner {
         }
         let sure = surely_missing(entry);
         if sure.is_empty() {
-            let undecided = missing.iter().chain(kind_deciders(entry)).copied();
-            Self::Undecided(
-                undecided
-                    .filter(|name| entry.undecided.contains(name))
-                    .collect(),
-            )
+            let mut undecided: Vec<_> = missing
+                .iter()
+                .chain(kind_deciders(entry))
+                .copied()
+                .filter(|name| entry.undecided.contains(name))
+                .collect();
+            if may_be_kept_elsewhere(entry) {
+                let others = open_of_kept(entry).filter(|name| !missing.contains(name));
+                undecided.extend(others);
+            }
+            Self::Undecided(undecided)
         } else {
             Self::Stale(Stale::of(entry, &sure))
         }
@@ -119,13 +124,34 @@ const MIGRATED: i64 = 4;
 /// A staged migration leaves mail users like this ([MS-OXDSCLI] sends them on to `targetAddress`). The
 /// mailbox of that GUID most likely exists there, so nothing is called stale.
 pub fn is_kept_elsewhere(entry: &Entry) -> bool {
-    entry.mailbox_guid.is_some()
+    may_be_kept_elsewhere(entry) && open_of_kept(entry).next().is_none()
+}
+
+/// The same, where what could not be read may be anything.
+fn may_be_kept_elsewhere(entry: &Entry) -> bool {
+    let open = |name| entry.undecided.contains(&name);
+    let outside = |target: &SmtpAddress| !target::is_inside(entry, target);
+    let sent_on = match &entry.target_address {
+        Some(_) => entry.target().as_ref().is_none_or(outside),
+        None => open(attribute::TARGET_ADDRESS),
+    };
+    sent_on
+        && (entry.mailbox_guid.is_some() || open(attribute::MAILBOX_GUID))
         && entry.home_mdb.is_none()
         && entry.home_server.is_none()
-        && entry.target_address.is_some()
-        && entry
-            .target()
-            .is_none_or(|target| !target::is_inside(entry, &target))
+}
+
+/// The undecided ones among the attributes that [`is_kept_elsewhere`] looks at.
+fn open_of_kept(entry: &Entry) -> impl Iterator<Item = &'static str> {
+    const LOOKED_AT: [&str; 4] = [
+        attribute::MAILBOX_GUID,
+        attribute::HOME_MDB,
+        attribute::HOME_SERVER,
+        attribute::TARGET_ADDRESS,
+    ];
+    LOOKED_AT
+        .into_iter()
+        .filter(|name| entry.undecided.contains(name))
 }
 
 /// Whether the object is a recipient whose mail goes elsewhere, and has no mailbox here.
@@ -148,10 +174,11 @@ fn kind_deciders(entry: &Entry) -> &'static [&'static str] {
     }
 }
 
-/// Those of [`missing`] whose absence is sure; none while it is open whether the mailbox is remote.
+/// Those of [`missing`] whose absence is sure; none while it is open whether the mailbox is elsewhere.
 pub fn surely_missing(entry: &Entry) -> Vec<&'static str> {
     let open = |names: &[&str]| names.iter().any(|name| entry.undecided.contains(name));
-    if open(kind_deciders(entry)) {
+    let kept = may_be_kept_elsewhere(entry) && open_of_kept(entry).next().is_some();
+    if open(kind_deciders(entry)) || kept {
         return Vec::new();
     }
     let homes = [attribute::HOME_MDB, attribute::HOME_SERVER];
@@ -302,6 +329,20 @@ mod tests {
         check(
             &["targetAddress: X400:c=us;a= ;p=C;s=J;", GUID, LEGACY],
             Owner::Remote,
+        );
+        // What could not be read may be just that.
+        let hidden = |name: &'static str| Owner::Undecided(vec![name]);
+        check(
+            &[GUID, LEGACY, "undecided: targetAddress"],
+            hidden(attribute::TARGET_ADDRESS),
+        );
+        check(
+            &[GUID, OUTSIDE, "undecided: homeMDB"],
+            hidden(attribute::HOME_MDB),
+        );
+        check(
+            &[LEGACY, OUTSIDE, "undecided: msExchMailboxGuid"],
+            hidden(attribute::MAILBOX_GUID),
         );
         // Without the GUID there is no mailbox to look for.
         check(&[OUTSIDE, LEGACY], Owner::Stale(Stale::NotAMailbox));

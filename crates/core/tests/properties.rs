@@ -36,10 +36,10 @@ enum Kind {
     LegacyUndecided,
     HomeUndecided,
     TypeUndecided,
+    MailUserWithGuid,
 
     Disabled,
     MailUser,
-    MailUserWithGuid,
     Contact,
     Group,
     NoLegacy,
@@ -61,9 +61,9 @@ const KINDS: &[Kind] = &[
     Kind::LegacyUndecided,
     Kind::HomeUndecided,
     Kind::TypeUndecided,
+    Kind::MailUserWithGuid,
     Kind::Disabled,
     Kind::MailUser,
-    Kind::MailUserWithGuid,
     Kind::Contact,
     Kind::Group,
     Kind::NoLegacy,
@@ -474,6 +474,9 @@ proptest! {
         if open(attribute::REMOTE_RECIPIENT_TYPE) {
             turned_out.remote_recipient_type = filled.remote_recipient_type;
         }
+        if open(attribute::TARGET_ADDRESS) {
+            turned_out.target_address = filled.target_address;
+        }
         if matches!(verdict, Owner::Stale(_)) {
             let now = Owner::of(&turned_out);
             prop_assert!(matches!(now, Owner::Stale(_)), "{verdict:?} became {now:?}");
@@ -491,7 +494,7 @@ fn any_owner() -> impl Strategy<Value = Entry> {
     let kinds = vec![1, 4, 64, 128, 2_147_483_648, 34_359_738_368, 1 << 60];
     let kind = prop::option::of(prop::sample::select(kinds));
     let flags = prop::option::of(prop::sample::select(vec![0, 1, 2, 4, 8, 100]));
-    (any::<[bool; 5]>(), kind, flags, any::<[bool; 6]>()).prop_map(|(has, kind, flags, open)| {
+    (any::<[bool; 5]>(), kind, flags, any::<[bool; 7]>()).prop_map(|(has, kind, flags, open)| {
         let full = mailbox(Dn::parse("CN=Jim,DC=contoso").unwrap(), "jim");
         let mut owner = Entry {
             legacy_dn: full.legacy_dn.clone().filter(|_| has[0]),
@@ -526,6 +529,11 @@ fn any_owner() -> impl Strategy<Value = Entry> {
                 attribute::REMOTE_RECIPIENT_TYPE,
                 owner.remote_recipient_type.is_none(),
                 open[5],
+            ),
+            (
+                attribute::TARGET_ADDRESS,
+                owner.target_address.is_none(),
+                open[6],
             ),
         ] {
             if absent && open {

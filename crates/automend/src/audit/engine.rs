@@ -29,6 +29,36 @@ pub(crate) struct Counts {
     pub delegates: u64,
 }
 
+/// A sum over links that is the same in whatever order they come.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Sum {
+    /// How many links.
+    pub links: u64,
+    hashes: u128,
+}
+
+impl Sum {
+    /// Adds a link by the hashes of both names.
+    pub(crate) fn add(&mut self, owner: u64, delegate: u64) {
+        self.links += 1;
+        self.hashes = self
+            .hashes
+            .wrapping_add(u128::from(Self::pair(owner, delegate)));
+    }
+
+    /// Adds what another has summed up.
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.links += other.links;
+        self.hashes = self.hashes.wrapping_add(other.hashes);
+    }
+
+    /// One hash for a link.
+    pub(crate) fn pair(owner: u64, delegate: u64) -> u64 {
+        let mixed = owner.rotate_left(32) ^ delegate.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9)
+    }
+}
+
 /// Mailbox databases and mail servers that exist, and what else Exchange installed beside them.
 #[derive(Default)]
 pub(crate) struct Places {
@@ -49,16 +79,6 @@ impl Places {
         }
     }
 
-    /// Adds an object of the configuration.
-    pub(crate) fn add(&mut self, object: Installed) {
-        match &object {
-            Installed::Database { dn, .. } => drop(self.databases.insert(dn.clone())),
-            Installed::Server(dn) => drop(self.servers.insert(dn.name().to_lowercase())),
-            Installed::ServersContainer(_) | Installed::ConnectionPoint { .. } => {}
-        }
-        self.installed.push(object);
-    }
-
     /// What Exchange left over in the configuration.
     pub(crate) fn left_over(&self) -> Vec<Finding> {
         configuration::left_over(&self.installed)
@@ -70,6 +90,19 @@ impl Places {
             (Self::default(), false)
         } else {
             (self, true)
+        }
+    }
+}
+
+impl Extend<Installed> for Places {
+    fn extend<T: IntoIterator<Item = Installed>>(&mut self, objects: T) {
+        for object in objects {
+            match &object {
+                Installed::Database { dn, .. } => drop(self.databases.insert(dn.clone())),
+                Installed::Server(dn) => drop(self.servers.insert(dn.name().to_lowercase())),
+                Installed::ServersContainer(_) | Installed::ConnectionPoint { .. } => {}
+            }
+            self.installed.push(object);
         }
     }
 }
@@ -98,6 +131,8 @@ pub(crate) struct LinkAudit<'a> {
     progress: &'a ProgressBar,
     /// How many so far; delegates are counted at the end.
     pub counts: Counts,
+    /// The links, to be held against the back links.
+    pub seen: Sum,
     /// What is wrong, but for owners in [`LinkAudit::suspects`].
     pub findings: Vec<Finding>,
     /// Owners that look as if they were no mailbox.
@@ -115,6 +150,7 @@ impl<'a> LinkAudit<'a> {
             places,
             progress,
             counts: Counts::default(),
+            seen: Sum::default(),
             findings: Vec::new(),
             suspects: Vec::new(),
             tally: tally(),
@@ -155,8 +191,14 @@ impl Owners for LinkAudit<'_> {
     fn owner(&mut self, entry: Entry) -> Result<()> {
         self.counts.owners += 1;
         self.counts.links += entry.forward_links.len() as u64;
+        let (owner, deleted) = (entry.dn.hash64(), entry.dn.is_deleted_object());
         for delegate in &entry.forward_links {
-            self.tally.add(delegate.hash64(), || delegate.to_string())?;
+            let hash = delegate.hash64();
+            // Nobody has a back link to what was deleted.
+            if !deleted {
+                self.seen.add(owner, hash);
+            }
+            self.tally.add(hash, || delegate.to_string())?;
         }
         if self.counts.owners.is_multiple_of(256) {
             self.progress.set_position(self.counts.owners);

@@ -22,7 +22,7 @@ use automend_core::view::{Answer, Known, Need, View};
 use automend_ldap::ldif::{Block, Blocks, Line, Record, Selector};
 use indicatif::ProgressBar;
 
-use super::engine::{Counts, Places, busy_findings, group_finding, tally};
+use super::engine::{Counts, Places, Sum, busy_findings, group_finding, tally};
 use super::tally::Tally;
 use crate::directory::ldif::{Ldif, Seen, installed, named};
 
@@ -41,6 +41,7 @@ pub(crate) fn audit(ldif: &mut Ldif, progress: &ProgressBar) -> Result<(Counts, 
             .findings
             .extend(links::of_owner(&entry, &Places::default()));
     }
+    ldif.saw(total.seen, total.records);
     if let Some(unseen) = total.seen.lacking().filter(|_| total.counts.owners > 0) {
         ldif.tell(format!("no record has {unseen}: was it exported?"));
     }
@@ -70,29 +71,11 @@ struct Part {
     referenced: HashSet<Need>,
     /// Hashes of the databases in `referenced`.
     homes: HashSet<u64>,
-    /// Which deciding attributes any record has, as bits.
+    /// How many objects there are.
+    records: u64,
+    /// Which attributes any record has, as bits.
     seen: Seen,
     defects: Vec<String>,
-}
-
-/// A sum over links that is the same in whatever order they come.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-struct Sum {
-    links: u64,
-    hashes: u128,
-}
-
-impl Sum {
-    fn add(&mut self, owner: u64, delegate: u64) {
-        self.links += 1;
-        self.hashes = self.hashes.wrapping_add(u128::from(pair(owner, delegate)));
-    }
-}
-
-/// One hash for a link.
-fn pair(owner: u64, delegate: u64) -> u64 {
-    let mixed = owner.rotate_left(32) ^ delegate.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    (mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9)
 }
 
 fn read(ldif: &Ldif, progress: &ProgressBar) -> Result<Part> {
@@ -162,6 +145,7 @@ impl Part {
             installed: Vec::new(),
             referenced: HashSet::new(),
             homes: HashSet::new(),
+            records: 0,
             seen: Seen::default(),
             defects: Vec::new(),
         }
@@ -174,8 +158,7 @@ impl Part {
             (&mut self.forward, other.forward),
             (&mut self.back, other.back),
         ] {
-            mine.links += its.links;
-            mine.hashes = mine.hashes.wrapping_add(its.hashes);
+            mine.merge(its);
         }
         self.tally.merge(other.tally)?;
         self.findings.extend(other.findings);
@@ -183,6 +166,7 @@ impl Part {
         self.groups.extend(other.groups);
         self.installed.extend(other.installed);
         self.referenced.extend(other.referenced);
+        self.records += other.records;
         self.seen.add(other.seen);
         self.defects.extend(other.defects);
         Ok(())
@@ -225,11 +209,18 @@ impl Part {
 
     /// Looks at one object: at its links, and at what decides whether it is a mailbox.
     fn judge(&mut self, record: &Record<'_>, lines: &[(usize, Line<'_>)]) -> Result<()> {
+        self.records += 1;
         let (mut forward, mut back, mut group) = (false, false, false);
         for (index, line) in lines {
             match AUDITED.get(*index).map(|(_, role)| role) {
-                Some(Role::Forward) => forward = true,
-                Some(Role::Back) => back = true,
+                Some(Role::Forward) => {
+                    forward = true;
+                    self.seen.add(Seen::LINK);
+                }
+                Some(Role::Back) => {
+                    back = true;
+                    self.seen.add(Seen::BACK_LINK);
+                }
                 Some(Role::Seen(seen)) => self.seen.add(*seen),
                 Some(Role::Class) => group |= self.class(record, line),
                 Some(Role::Other) | None => {}
@@ -313,7 +304,12 @@ impl Part {
                 self.installed.extend(installed(&value, record));
                 false
             }
-            Ok(value) => value.eq_ignore_ascii_case(b"group"),
+            Ok(value) => {
+                if Seen::is_user(&value) {
+                    self.seen.add(Seen::USER);
+                }
+                value.eq_ignore_ascii_case(b"group")
+            }
             Err(_) => false,
         }
     }
@@ -475,15 +471,12 @@ fn home(entry: &Entry) -> Option<Need> {
 /// AM-4, in a pass of its own that is needed only when a database is gone.
 fn dangling_databases(ldif: &mut Ldif, total: &mut Part) -> Result<()> {
     let mut places = Places::known();
-    total
-        .installed
-        .drain(..)
-        .for_each(|object| places.add(object));
+    places.extend(total.installed.drain(..));
     total.findings.extend(places.left_over());
     let (places, known) = places.or_nothing();
     if !known {
         if !total.referenced.is_empty() {
-            ldif.tell(
+            ldif.notes.push(
                 "the file holds no mailbox databases: whether they exist (AM104) was not checked"
                     .to_owned(),
             );
@@ -545,13 +538,13 @@ fn back_links_only(ldif: &mut Ldif, total: &mut Part) -> Result<()> {
                 };
                 if second {
                     for owner in values(attribute::DELEGATE_LIST_BL) {
-                        if !forward.contains(&pair(owner.hash64(), dn.hash64())) {
+                        if !forward.contains(&Sum::pair(owner.hash64(), dn.hash64())) {
                             back.push((owner, dn.clone()));
                         }
                     }
                 } else {
                     for delegate in values(attribute::DELEGATE_LIST_LINK) {
-                        forward.insert(pair(dn.hash64(), delegate.hash64()));
+                        forward.insert(Sum::pair(dn.hash64(), delegate.hash64()));
                     }
                 }
             }

@@ -26,7 +26,7 @@ use crate::console::{plain, say};
 use crate::directory::live::{AUDITED, Live};
 use crate::directory::{Directory, who};
 use engine::{Counts, LinkAudit, group_findings};
-use report::Report;
+use report::{Gaps, Report};
 
 const NO_PLACES: &str =
     "no mailbox database can be seen: whether they exist (AM104) was not checked";
@@ -62,11 +62,10 @@ pub(crate) async fn run(args: &args::Audit, config: Option<&std::path::Path>) ->
     )
     .await?;
     report::write(&report, args.format, args.output.as_deref())?;
-    Ok(if report.findings.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(1)
-    })
+    if args.format != args::Format::Table || args.output.is_some() {
+        report.warn();
+    }
+    Ok(report.status())
 }
 
 /// Audits the whole directory, or what concerns one user or one owner.
@@ -78,11 +77,11 @@ pub(crate) async fn audit(
     deep: bool,
 ) -> Result<Report> {
     let progress = progress(&settings.directory);
-    let mut notes = Vec::new();
+    let mut gaps = Gaps::default();
     let audited = match (delegate, owner) {
-        (Some(user), _) => one_user(directory, user).await,
-        (None, Some(owner)) => one_owner(directory, owner).await,
-        (None, None) => everything(directory, &progress, &mut notes, deep).await,
+        (Some(user), _) => one_user(directory, user, &mut gaps).await,
+        (None, Some(owner)) => one_owner(directory, owner, &mut gaps).await,
+        (None, None) => everything(directory, &progress, &mut gaps, deep).await,
     };
     progress.finish_and_clear();
     let (counts, mut findings) = audited?;
@@ -93,41 +92,48 @@ pub(crate) async fn audit(
             .then(a.code.cmp(&b.code))
             .then_with(|| a.subject.dn.cmp(&b.subject.dn))
     });
-    let mut defects = directory.take_defects();
-    defects.append(&mut notes);
+    gaps.defects = directory.take_defects();
+    gaps.notes.append(&mut directory.take_notes());
     Ok(Report {
         directory: settings.directory.shown(),
         mending_command: settings.directory.mending_command(),
         at: clock::now(),
         counts,
         findings,
-        defects,
+        gaps,
     })
 }
 
 async fn everything(
     directory: &mut Directory,
     progress: &ProgressBar,
-    notes: &mut Vec<String>,
+    gaps: &mut Gaps,
     deep: bool,
 ) -> Result<(Counts, Vec<Finding>)> {
     let (counts, mut findings) = match directory {
-        Directory::Ldif(ldif) => file::audit(ldif, progress)?,
+        Directory::Ldif(ldif) => {
+            let found = file::audit(ldif, progress)?;
+            gaps.unread.extend(ldif.unread()?);
+            found
+        }
         Directory::Embedded(embedded) => {
             let places = embedded.places()?;
             let left_over = places.left_over();
             let (places, known) = places.or_nothing();
             if !known {
-                notes.push(NO_PLACES.to_owned());
+                gaps.notes.push(NO_PLACES.to_owned());
             }
             let mut audit = LinkAudit::new(&places, progress);
             embedded.owners(&mut audit)?;
             let (counts, mut findings) = audit.finish()?;
             findings.extend(group_findings(&embedded.delegates(is_group)?));
             findings.extend(left_over);
+            if counts.owners == 0 {
+                gaps.unread.extend(directory.unread().await?);
+            }
             (counts, findings)
         }
-        Directory::Live(live) => live_audit(live, progress, notes).await?,
+        Directory::Live(live) => live_audit(live, progress, gaps).await?,
     };
     if deep {
         users::audit(directory, progress, &mut findings).await?;
@@ -142,38 +148,29 @@ fn is_group(entry: &Entry) -> bool {
 async fn live_audit(
     live: &mut Live,
     progress: &ProgressBar,
-    notes: &mut Vec<String>,
+    gaps: &mut Gaps,
 ) -> Result<(Counts, Vec<Finding>)> {
     let places = live.places().await?;
     let left_over = places.left_over();
     let (places, known) = places.or_nothing();
     if !known {
-        notes.push(NO_PLACES.to_owned());
+        gaps.notes.push(NO_PLACES.to_owned());
     }
     let mut audit = LinkAudit::new(&places, progress);
     let references = live.owners(AUDITED, &mut audit).await?;
-    notes.extend(
+    gaps.notes.extend(
         references
             .into_iter()
             .map(|url| format!("not followed: {url}; audit that server, too")),
     );
     live.prove(&mut audit.suspects).await?;
-    if audit.counts.owners == 0 {
-        match live.has_exchange_schema().await? {
-            Some(false) => bail!(
-                "{}: the directory has no Exchange schema: msExchDelegateListLink is not defined",
-                live.url
-            ),
-            None => notes.push(
-                "no owner was found, and the schema cannot be read: may this account read msExchDelegateListLink?"
-                    .to_owned(),
-            ),
-            Some(true) => notes.push(
-                "no AutoMapping link was found: there is none, or this account may not read msExchDelegateListLink"
-                    .to_owned(),
-            ),
-        }
+    if audit.counts.owners == 0 && live.has_exchange_schema().await? == Some(false) {
+        bail!(
+            "{}: the directory has no Exchange schema: msExchDelegateListLink is not defined",
+            live.url
+        );
     }
+    gaps.unread.extend(live.unseen_links(audit.seen).await?);
     let (counts, mut findings) = audit.finish()?;
     if counts.owners > 0 {
         findings.extend(group_findings(&live.group_delegates().await?));
@@ -182,7 +179,11 @@ async fn live_audit(
     Ok((counts, findings))
 }
 
-async fn one_user(directory: &mut Directory, user: &str) -> Result<(Counts, Vec<Finding>)> {
+async fn one_user(
+    directory: &mut Directory,
+    user: &str,
+    gaps: &mut Gaps,
+) -> Result<(Counts, Vec<Finding>)> {
     let request = Request {
         who: who(user)?,
         policy: Policy::Faithful,
@@ -190,6 +191,13 @@ async fn one_user(directory: &mut Directory, user: &str) -> Result<(Counts, Vec<
     };
     let mut known = Known::default();
     let resolved = directory.resolve(&request, &mut known).await?;
+    match &resolved.user {
+        None => gaps.unread.extend(directory.unread_at_all().await?),
+        Some(user) if user.back_links.is_empty() => {
+            gaps.unread.extend(directory.unread_links(user).await?);
+        }
+        Some(_) => {}
+    }
     let links = resolved.links.len() as u64;
     let counts = Counts {
         owners: links,
@@ -199,9 +207,16 @@ async fn one_user(directory: &mut Directory, user: &str) -> Result<(Counts, Vec<
     Ok((counts, resolved.findings))
 }
 
-async fn one_owner(directory: &mut Directory, owner: &str) -> Result<(Counts, Vec<Finding>)> {
+async fn one_owner(
+    directory: &mut Directory,
+    owner: &str,
+    gaps: &mut Gaps,
+) -> Result<(Counts, Vec<Finding>)> {
     let mut known = Known::default();
     let entry = directory.find(&who(owner)?, &mut known).await?;
+    if entry.forward_links.is_empty() {
+        gaps.unread.extend(directory.unread_links(&entry).await?);
+    }
     let mut needs: Vec<Need> = entry.home_mdb.iter().cloned().map(Need::Exists).collect();
     needs.extend(
         entry

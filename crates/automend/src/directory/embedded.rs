@@ -74,6 +74,20 @@ impl Embedded {
         Ok(())
     }
 
+    /// Whether there is a user.
+    pub(crate) fn has_user(&self) -> Result<bool> {
+        let reading = self.reading()?;
+        let everything = reading.subtree(&Dn::root(), automend_directory::Scope::Subtree)?;
+        for object in everything.with_links(&[]) {
+            let object = object?;
+            let mut classes = object.values(attribute::OBJECT_CLASS).iter();
+            if classes.any(|class| super::ldif::Seen::is_user(class)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Mailbox databases and servers, as the configuration has them.
     pub(crate) fn places(&self) -> Result<Places> {
         let reading = self.reading()?;
@@ -87,8 +101,7 @@ impl Embedded {
                 let object = object?;
                 for class in object.values(attribute::OBJECT_CLASS) {
                     let values = |name: &str| texts(object.values(name).iter().map(Vec::as_slice));
-                    let installed = Installed::of(class, &object.dn, values);
-                    installed.into_iter().for_each(|object| places.add(object));
+                    places.extend(Installed::of(class, &object.dn, values));
                 }
             }
         }

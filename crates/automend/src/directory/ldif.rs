@@ -28,7 +28,11 @@ pub(crate) struct Ldif {
     source: Source,
     /// What could not be read, each told once.
     pub defects: Vec<String>,
+    /// What was not checked, and why.
+    pub notes: Vec<String>,
     told: HashSet<String>,
+    /// What the whole file has, once it was read.
+    seen: Option<(Seen, u64)>,
 }
 
 enum Source {
@@ -60,7 +64,9 @@ impl Ldif {
             shown,
             source,
             defects: Vec::new(),
+            notes: Vec::new(),
             told: HashSet::new(),
+            seen: None,
         }
     }
 
@@ -106,6 +112,44 @@ impl Ldif {
         }
     }
 
+    /// Keeps what the whole file has: attributes, and the number of its objects.
+    pub(crate) fn saw(&mut self, seen: Seen, records: u64) {
+        self.seen = Some((seen, records));
+    }
+
+    /// What the whole file has; it is read for that, if it was not read before.
+    fn whole(&mut self) -> Result<(Seen, u64)> {
+        if let Some(seen) = self.seen {
+            return Ok(seen);
+        }
+        let (mut seen, mut records) = (Seen::default(), 0);
+        self.scan(|record, _| {
+            records += 1;
+            seen.look(record);
+        })?;
+        self.saw(seen, records);
+        Ok((seen, records))
+    }
+
+    /// What cannot be told from this file.
+    pub(crate) fn unread(&mut self) -> Result<Vec<String>> {
+        let (seen, records) = self.whole()?;
+        let why = if records == 0 {
+            "no object in it; is it an LDIF file, and was it written to its end?"
+        } else if !seen.has_user() {
+            "no user in it; was it exported from the right base?"
+        } else if seen.has(Seen::LINK) {
+            return Ok(Vec::new());
+        } else if seen.has(Seen::BACK_LINK) {
+            "back links and no forward link: msExchDelegateListLink was not exported, or the account that \
+             exported it may not read it"
+        } else {
+            "no record has msExchDelegateListLink: it was not exported, or nobody has a link, and the file \
+             cannot tell"
+        };
+        Ok(vec![format!("{}: {why}", self.shown)])
+    }
+
     /// Hands every object of the file to `look`.
     pub(super) fn scan(&mut self, mut look: impl FnMut(&Record<'_>, &Dn)) -> Result<()> {
         let (reader, _) = self.reader()?;
@@ -134,13 +178,14 @@ impl Ldif {
 
     /// Hands every object to `sink`.
     pub(crate) fn everybody(&mut self, sink: &mut impl super::live::Owners) -> Result<()> {
+        let (seen, _) = self.whole()?;
         let mut failed = Ok(());
         self.scan(|record, _| {
             // Whatever is wrong with its values was told in the first pass.
             if let Some(entry) = super::typed(&record.entry().0, &mut Vec::new())
                 && failed.is_ok()
             {
-                failed = sink.owner(entry);
+                failed = sink.owner(seen.applied(entry));
             }
         })?;
         failed
@@ -151,9 +196,7 @@ impl Ldif {
         let mut places = Places::known();
         self.scan(|record, _| {
             for class in record.values(attribute::OBJECT_CLASS).flatten() {
-                installed(&class, record)
-                    .into_iter()
-                    .for_each(|object| places.add(object));
+                places.extend(installed(&class, record));
             }
         })?;
         Ok(places)
@@ -186,9 +229,7 @@ impl Ldif {
             }
             seen.look(record);
             for class in record.values(attribute::OBJECT_CLASS).flatten() {
-                installed(&class, record)
-                    .into_iter()
-                    .for_each(|object| places.add(object));
+                places.extend(installed(&class, record));
             }
             let hits = wanted.hits(record, dn);
             if !hits.is_empty() {
@@ -344,6 +385,13 @@ impl Seen {
     /// `msExchRecipientTypeDetails` or `msExchRemoteRecipientType`.
     pub(crate) const TYPE: Self = Self(8);
 
+    /// `msExchDelegateListLink`.
+    pub(crate) const LINK: Self = Self(16);
+    /// `msExchDelegateListBL`.
+    pub(crate) const BACK_LINK: Self = Self(32);
+    /// A user, by its object class.
+    pub(crate) const USER: Self = Self(64);
+
     const NAMES: [(Self, &[&str]); 4] = [
         (Self::LEGACY, &[attribute::LEGACY_EXCHANGE_DN]),
         (Self::GUID, &[attribute::MAILBOX_GUID]),
@@ -354,8 +402,37 @@ impl Seen {
         ),
     ];
 
+    /// Whether any record has it.
+    fn has(self, one: Self) -> bool {
+        self.0 & one.0 != 0
+    }
+
+    /// Whether there is a user: one says so, or has what only recipients have.
+    fn has_user(self) -> bool {
+        self.0 != 0
+    }
+
+    /// Whether an object of the class is a user.
+    pub(crate) fn is_user(class: &[u8]) -> bool {
+        [b"user".as_slice(), b"inetOrgPerson"]
+            .iter()
+            .any(|known| class.eq_ignore_ascii_case(known))
+    }
+
     /// Adds what a record has.
     fn look(&mut self, record: &Record<'_>) {
+        for (one, name) in [
+            (Self::LINK, attribute::DELEGATE_LIST_LINK),
+            (Self::BACK_LINK, attribute::DELEGATE_LIST_BL),
+        ] {
+            if !self.has(one) && record.values(name).next().is_some() {
+                self.add(one);
+            }
+        }
+        let mut classes = record.values(attribute::OBJECT_CLASS).flatten();
+        if !self.has(Self::USER) && classes.any(|class| Self::is_user(&class)) {
+            self.add(Self::USER);
+        }
         for (one, names) in Self::NAMES {
             let mut has = names
                 .iter()

@@ -3,6 +3,7 @@
 //! A source does two things: it streams every owner to an audit, and it answers the
 //! [`Need`]s of the resolver. What is stale it never decides.
 
+mod blind;
 pub(crate) mod embedded;
 pub(crate) mod ldif;
 pub(crate) mod live;
@@ -96,6 +97,14 @@ impl Directory {
             Self::Live(live) => live.places().await,
             Self::Embedded(embedded) => embedded.places(),
             Self::Ldif(ldif) => ldif.places(),
+        }
+    }
+
+    /// What was not checked so far, and why, told once.
+    pub(crate) fn take_notes(&mut self) -> Vec<String> {
+        match self {
+            Self::Live(_) | Self::Embedded(_) => Vec::new(),
+            Self::Ldif(ldif) => std::mem::take(&mut ldif.notes),
         }
     }
 

@@ -36,6 +36,17 @@ impl Live {
         if alike.is_empty() {
             return Ok(());
         }
+        self.read_rights().await?;
+        for (lacking, members) in alike {
+            for batch in members.chunks(NAMED_AT_ONCE) {
+                self.prove_batch(entries, batch, &lacking).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what this account may read, where the server's word alone proves nothing.
+    async fn read_rights(&mut self) -> Result<()> {
         if self.root.affirms_hidden && self.rights.is_none() {
             let schema = self.root.schema.clone();
             self.rights = Some(persist!(
@@ -43,12 +54,17 @@ impl Live {
                 Rights::read(&self.client, schema.as_deref())
             ));
         }
-        for (lacking, members) in alike {
-            for batch in members.chunks(NAMED_AT_ONCE) {
-                self.prove_batch(entries, batch, &lacking).await?;
-            }
-        }
         Ok(())
+    }
+
+    /// Which of `lacking` one object may have all the same, hidden from this account.
+    pub(super) async fn hidden_of(
+        &mut self,
+        entry: &Entry,
+        lacking: &[&'static str],
+    ) -> Result<Vec<&'static str>> {
+        self.read_rights().await?;
+        self.undecided(entry, lacking).await
     }
 
     /// Proves objects that lack the same attributes: at once those with a GUID, the others one by one.
@@ -205,6 +221,11 @@ fn all_absent(names: &[&'static str]) -> Filter {
 /// The attributes that decide on an owner and are not there.
 fn absent(entry: &Entry) -> Vec<&'static str> {
     let mut absent = owner::missing(entry);
+    let homeless = absent.contains(&attribute::HOME_MDB);
+    if homeless && entry.mailbox_guid.is_some() && entry.target_address.is_none() {
+        // With it, the mailbox is elsewhere.
+        absent.push(attribute::TARGET_ADDRESS);
+    }
     if entry.recipient_type.is_none() && !absent.is_empty() {
         absent.push(attribute::RECIPIENT_TYPE);
         if entry.remote_recipient_type.is_none() {

@@ -9,6 +9,7 @@
 use std::collections::{HashMap, HashSet};
 
 use anyhow::{Context, Result};
+use automend_core::names::attribute;
 use automend_core::owner;
 use automend_ldap::{Client, Filter, Scope, Search};
 
@@ -32,6 +33,12 @@ const INHERIT_ONLY: u8 = 0x08;
 /// The descriptor has a list of permissions.
 const DACL_PRESENT: u16 = 0x0004;
 
+/// The attributes whose absence is proved: those that decide on an owner, and the links.
+fn judged() -> impl Iterator<Item = &'static str> {
+    let links = [attribute::DELEGATE_LIST_LINK, attribute::DELEGATE_LIST_BL];
+    owner::DECIDING.iter().copied().chain(links)
+}
+
 impl Rights {
     /// Asks the server who is logged in, and reads the schema.
     pub(super) async fn read(client: &Client, schema: Option<&str>) -> Result<Self> {
@@ -47,11 +54,7 @@ impl Rights {
                 names: HashMap::new(),
             });
         };
-        let filter = Filter::or(
-            owner::DECIDING
-                .iter()
-                .map(|name| Filter::equal("lDAPDisplayName", *name)),
-        );
+        let filter = Filter::or(judged().map(|name| Filter::equal("lDAPDisplayName", name)));
         let wanted = [
             "lDAPDisplayName",
             "schemaIDGUID",
@@ -60,7 +63,7 @@ impl Rights {
         ];
         let search = Search::new(schema, Scope::One, filter, &wanted);
         let found = client
-            .entries(&search, owner::DECIDING.len())
+            .entries(&search, judged().count())
             .await
             .context("reading the schema")?;
         let names = found

@@ -43,18 +43,27 @@ pub(crate) async fn run(args: &args::Fix, config: Option<&Path>) -> Result<ExitC
     let settings = Settings::read(&args.source, config)?;
     let mut directory = Directory::open(&settings).await?;
     let identity = directory.identity().await?;
-    let planned = match &args.plan {
-        Some(path) => from_file(&mut directory, path, &identity).await?,
+    // What an audit could not see is not known to be mended.
+    let (planned, whole) = match &args.plan {
+        Some(path) => (from_file(&mut directory, path, &identity).await?, true),
         None => from_audit(&mut directory, &settings, args).await?,
     };
+    let done = |status: ExitCode| if whole { status } else { ExitCode::from(2) };
     let links: usize = planned.iter().map(|change| change.delegates.len()).sum();
     if let Some(form) = args.export {
         export_to(&planned, &settings, form, args.output.as_deref())?;
-        return Ok(found(links));
+        return Ok(done(found(links)));
     }
     // A reader who leaves must not decide whether the plan is carried out.
     let mut shown = Vec::new();
-    review(&planned, &mut shown)?;
+    if whole || links > 0 {
+        review(&planned, &mut shown)?;
+    } else {
+        writeln!(
+            shown,
+            "No stale link was found, but not everything could be looked at."
+        )?;
+    }
     say!("{}", String::from_utf8_lossy(&shown).trim_end());
     if args.plan_only || links == 0 {
         if let Some(path) = &args.output {
@@ -66,7 +75,7 @@ pub(crate) async fn run(args: &args::Fix, config: Option<&Path>) -> Result<ExitC
                 path.display()
             );
         }
-        return Ok(found(links));
+        return Ok(done(found(links)));
     }
     if links > args.max_changes {
         bail!(
@@ -126,11 +135,11 @@ pub(crate) async fn run(args: &args::Fix, config: Option<&Path>) -> Result<ExitC
     )
     .await?;
     let healthy = verify(&mut directory, &applied.removed).await?;
-    Ok(if applied.left == 0 && converged && healthy {
+    Ok(done(if applied.left == 0 && converged && healthy {
         ExitCode::SUCCESS
     } else {
         ExitCode::from(1)
-    })
+    }))
 }
 
 /// That the directory can be written where it was opened.
@@ -156,7 +165,7 @@ async fn from_audit(
     directory: &mut Directory,
     settings: &Settings,
     args: &args::Fix,
-) -> Result<Vec<Change>> {
+) -> Result<(Vec<Change>, bool)> {
     let mut known = Known::default();
     let mut selection = Selection {
         elsewhere: args.elsewhere,
@@ -178,10 +187,11 @@ async fn from_audit(
         ([], [user]) => audit(directory, settings, Some(user.as_str()), None, false).await?,
         _ => audit(directory, settings, None, None, false).await?,
     };
-    for defect in &report.defects {
-        eprintln!("note: {}", plain(defect));
-    }
-    Ok(changes(&report.findings, &selection))
+    report.warn();
+    let planned = changes(&report.findings, &selection);
+    let nothing = planned.is_empty() && report.findings.is_empty();
+    let whole = report.gaps.unread.is_empty() && (report.gaps.are_none() || !nothing);
+    Ok((planned, whole))
 }
 
 /// A name is taken as it is, so that a deleted object can be named, too; an address is looked up.

@@ -133,11 +133,7 @@ impl Plan {
                 let Some(code) = Code::parse(&planned.code)
                     .filter(|code| code.is_stale_link() || *code == Code::OwnerElsewhere)
                 else {
-                    bail!(
-                        "{}: {} is no code of links that a plan removes",
-                        at(),
-                        planned.code
-                    );
+                    bail!("{}: {} is no code of a stale link", at(), planned.code);
                 };
                 let change = Change {
                     owner: dn(&planned.owner)?,

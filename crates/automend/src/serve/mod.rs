@@ -46,6 +46,7 @@ use crate::args;
 use crate::auth::{Gate, Offer};
 use crate::config::{self, serve_section};
 use crate::console::{plain, say};
+use crate::directory::Directory;
 use addresses::Addresses;
 use answers::Answers;
 use listen::{Face, Stop, bind, listen};
@@ -123,7 +124,7 @@ async fn serve(args: &args::Serve, config: Option<&Path>) -> Result<ExitCode> {
     let from = config::Settings::read(&args.source, config)?;
     let settings = read(args, config)?;
     if args.check {
-        return check(&from, &settings);
+        return check(&from, &settings).await;
     }
     let mut listeners = Vec::new();
     for (face, addresses) in [
@@ -200,8 +201,27 @@ fn descriptors() -> u64 {
     most.unwrap_or(u64::MAX)
 }
 
-/// `--check`: what can be known without asking anybody.
-fn check(from: &config::Settings, settings: &Settings) -> Result<ExitCode> {
+/// `--check`: whether the service would start, and whether the directory has anybody to answer for.
+///
+/// Every server that is configured is asked, as a service that is told to stop would rather not learn of
+/// it from the last one.
+async fn check(from: &config::Settings, settings: &Settings) -> Result<ExitCode> {
+    let mut unread = Vec::new();
+    let mut first = Directory::open(&from.alone()).await?;
+    unread.append(&mut first.unread().await?);
+    for other in &from.others {
+        let mut directory = Directory::open(&from.at(other.clone())).await?;
+        unread.append(&mut directory.unread().await?);
+    }
+    if !unread.is_empty() {
+        for gap in &unread {
+            eprintln!(
+                "automend: not everything could be looked at: {}",
+                plain(gap)
+            );
+        }
+        return Ok(ExitCode::from(2));
+    }
     if !settings.certificates.is_empty() {
         Certificates::open(&tls::Source::Files(settings.certificates.clone()))?;
     }

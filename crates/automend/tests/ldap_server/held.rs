@@ -9,6 +9,8 @@ use super::{Change, Filter, Op, Request, Search};
 pub(crate) struct Object {
     pub(crate) dn: String,
     pub(crate) attributes: Vec<(String, Vec<Vec<u8>>)>,
+    /// Attributes that the account may not read.
+    pub(crate) hidden: Vec<String>,
 }
 
 impl Object {
@@ -16,6 +18,7 @@ impl Object {
         let mut object = Self {
             dn: dn.to_owned(),
             attributes: Vec::new(),
+            hidden: Vec::new(),
         };
         for (name, value) in attributes {
             object.values_mut(name).push(value.as_bytes().to_vec());
@@ -59,6 +62,22 @@ impl Object {
         self
     }
 
+    /// The same, with back links to these owners.
+    pub(crate) fn opens<S: AsRef<str>>(mut self, owners: impl IntoIterator<Item = S>) -> Self {
+        for owner in owners {
+            let dn = format!("CN={},{BASE}", owner.as_ref());
+            self.values_mut("msExchDelegateListBL")
+                .push(dn.into_bytes());
+        }
+        self
+    }
+
+    /// The same, with an attribute that the account may not read.
+    pub(crate) fn hiding(mut self, attribute: &str) -> Self {
+        self.hidden.push(attribute.to_owned());
+        self
+    }
+
     /// The values of an attribute, to be changed.
     pub(crate) fn values_mut(&mut self, name: &str) -> &mut Vec<Vec<u8>> {
         let at = self
@@ -80,17 +99,32 @@ impl Object {
     }
 
     fn matches(&self, filter: &Filter) -> bool {
-        match filter {
-            Filter::And(all) => all.iter().all(|one| self.matches(one)),
-            Filter::Or(any) => any.iter().any(|one| self.matches(one)),
-            Filter::Not(other) => !self.matches(other),
-            Filter::Present(name) => {
-                name.eq_ignore_ascii_case("objectClass") || !self.values(name).is_empty()
+        self.decides(filter) == Some(true)
+    }
+
+    /// `None` is Undefined: what may not be read is neither there nor absent (RFC 4511 4.5.1.7).
+    fn decides(&self, filter: &Filter) -> Option<bool> {
+        let hidden = |name: &str| self.hidden.iter().any(|one| one.eq_ignore_ascii_case(name));
+        let all = |filters: &[Filter], end: bool| {
+            let decided: Vec<_> = filters.iter().map(|one| self.decides(one)).collect();
+            match () {
+                () if decided.contains(&Some(end)) => Some(end),
+                () if decided.contains(&None) => None,
+                () => Some(!end),
             }
-            Filter::Equal(name, value) => self
-                .values(name)
-                .iter()
-                .any(|own| own.eq_ignore_ascii_case(value)),
+        };
+        match filter {
+            Filter::And(filters) => all(filters, false),
+            Filter::Or(filters) => all(filters, true),
+            Filter::Not(other) => self.decides(other).map(|is| !is),
+            Filter::Present(name) | Filter::Equal(name, _) if hidden(name) => None,
+            Filter::Present(name) => {
+                Some(name.eq_ignore_ascii_case("objectClass") || !self.values(name).is_empty())
+            }
+            Filter::Equal(name, value) => {
+                let mut own = self.values(name).iter();
+                Some(own.any(|own| own.eq_ignore_ascii_case(value)))
+            }
         }
     }
 }
@@ -233,7 +267,12 @@ fn entry(object: &Object, wanted: &[String], at_once: usize) -> Vec<u8> {
             (from, to) if to == values.len() => format!("{name};range={from}-*"),
             (from, to) => format!("{name};range={from}-{}", to - 1),
         };
-        if values.is_empty() {
+        if values.is_empty()
+            || object
+                .hidden
+                .iter()
+                .any(|one| one.eq_ignore_ascii_case(name))
+        {
             continue;
         }
         let values: Vec<u8> = values

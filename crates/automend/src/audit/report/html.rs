@@ -28,7 +28,8 @@ struct Page<'a> {
     delegates: u64,
     rows: Vec<Row>,
     dated: bool,
-    defects: &'a [String],
+    unread: &'a [String],
+    defects: Vec<&'a String>,
     picture: Option<Picture>,
 }
 
@@ -66,6 +67,9 @@ pub(super) fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
         .filter(|finding| finding.code.is_stale_link());
     let broken: u64 = stale.map(|finding| finding.delegates.len() as u64).sum();
     let headline = match (broken, report.findings.len()) {
+        (0, 0) if !report.gaps.are_none() => {
+            "Nothing was found, but not everything could be looked at".to_owned()
+        }
         (0, 0) => "Nothing is wrong".to_owned(),
         (0, others) => plural(others as u64, "finding"),
         (broken, _) => format!("{} break Autodiscover", plural(broken, "stale link")),
@@ -82,7 +86,13 @@ pub(super) fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
             .findings
             .iter()
             .any(|finding| since(finding).is_some()),
-        defects: &report.defects,
+        unread: &report.gaps.unread,
+        defects: report
+            .gaps
+            .defects
+            .iter()
+            .chain(&report.gaps.notes)
+            .collect(),
         picture: picture(report),
     };
     let text = page.render().map_err(io::Error::other)?;

@@ -18,7 +18,9 @@ struct ReportJson<'a> {
     at: String,
     counts: CountsJson,
     findings: Vec<FindingJson<'a>>,
-    defects: &'a [String],
+    complete: bool,
+    unread: &'a [String],
+    defects: Vec<&'a String>,
 }
 
 #[derive(Serialize)]
@@ -115,7 +117,14 @@ pub(super) fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
             delegates: counts.delegates,
         },
         findings: report.findings.iter().map(Into::into).collect(),
-        defects: &report.defects,
+        complete: report.gaps.are_none(),
+        unread: &report.gaps.unread,
+        defects: report
+            .gaps
+            .defects
+            .iter()
+            .chain(&report.gaps.notes)
+            .collect(),
     };
     serde_json::to_writer_pretty(&mut *out, &shape)?;
     writeln!(out)

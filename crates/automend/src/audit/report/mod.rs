@@ -9,6 +9,7 @@ mod table;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
+use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use automend_core::finding::Finding;
@@ -18,6 +19,7 @@ use jiff::Timestamp;
 use super::engine::Counts;
 use crate::args::Format;
 use crate::clock;
+use crate::console::plain;
 use crate::fix::export;
 
 pub(crate) use json::FindingJson;
@@ -35,8 +37,55 @@ pub(crate) struct Report {
     pub counts: Counts,
     /// What is wrong, the worst first.
     pub findings: Vec<Finding>,
-    /// What could not be read or was not checked.
+    /// What was not looked at.
+    pub gaps: Gaps,
+}
+
+/// What was not looked at, in words.
+#[derive(Debug, Default)]
+pub(crate) struct Gaps {
+    /// Links that could not be seen at all, so that nothing can be said of them.
+    pub unread: Vec<String>,
+    /// Values and objects that could not be read.
     pub defects: Vec<String>,
+    /// What was not checked, without which the rest is whole.
+    pub notes: Vec<String>,
+}
+
+impl Gaps {
+    /// Whether everything was looked at.
+    pub(crate) fn are_none(&self) -> bool {
+        self.unread.is_empty() && self.defects.is_empty()
+    }
+}
+
+impl Report {
+    /// 0 where everything was looked at and nothing is wrong, 1 for findings, 2 where what could not be
+    /// read may hide some.
+    pub(crate) fn status(&self) -> ExitCode {
+        if !self.gaps.unread.is_empty() {
+            ExitCode::from(2)
+        } else if !self.findings.is_empty() {
+            ExitCode::from(1)
+        } else if self.gaps.are_none() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::from(2)
+        }
+    }
+
+    /// Says on standard error what was not looked at.
+    pub(crate) fn warn(&self) {
+        for gap in &self.gaps.unread {
+            eprintln!(
+                "automend: not everything could be looked at: {}",
+                plain(gap)
+            );
+        }
+        for gap in self.gaps.defects.iter().chain(&self.gaps.notes) {
+            eprintln!("note: {}", plain(gap));
+        }
+    }
 }
 
 /// Writes a report to a file, or to standard output.

@@ -27,12 +27,29 @@ pub(super) fn write(report: &Report, out: &mut impl Write, colours: bool) -> io:
         plural(counts.owners, "owner"),
         plural(counts.delegates, "delegate")
     )?;
-    print_findings(&report.findings, out, colours)?;
-    for defect in report.defects.iter().take(MOST_ROWS) {
+    if report.findings.is_empty() && !report.gaps.are_none() {
+        writeln!(
+            out,
+            "Nothing was found, but not everything could be looked at."
+        )?;
+    } else {
+        print_findings(&report.findings, out, colours)?;
+    }
+    for gap in &report.gaps.unread {
+        writeln!(out, "not looked at: {}", plain(gap))?;
+    }
+    let told = report.gaps.defects.len() + report.gaps.notes.len();
+    for defect in report
+        .gaps
+        .defects
+        .iter()
+        .chain(&report.gaps.notes)
+        .take(MOST_ROWS)
+    {
         writeln!(out, "note: {}", plain(defect))?;
     }
-    if report.defects.len() > MOST_ROWS {
-        writeln!(out, "note: … and {} more", report.defects.len() - MOST_ROWS)?;
+    if told > MOST_ROWS {
+        writeln!(out, "note: … and {} more", told - MOST_ROWS)?;
     }
     if report
         .findings

@@ -194,10 +194,9 @@ impl Live {
                 Ok(Some(Item::Entry(entry))) => {
                     if let Ok(dn) = Dn::parse(&entry.dn) {
                         let values = |name: &str| texts(entry.values(name));
-                        entry
-                            .values(attribute::OBJECT_CLASS)
-                            .filter_map(|class| Installed::of(class, &dn, values))
-                            .for_each(|object| places.add(object));
+                        let classes = entry.values(attribute::OBJECT_CLASS);
+                        places
+                            .extend(classes.filter_map(|class| Installed::of(class, &dn, values)));
                     }
                 }
                 Ok(Some(Item::Reference(_))) => {}
