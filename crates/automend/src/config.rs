@@ -13,6 +13,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use crate::args;
+use crate::private_file::first_line;
 use crate::serve::settings::{Section, Source};
 
 /// Where the directory is and how to talk to it.
@@ -267,20 +268,6 @@ pub(crate) fn serve_section(named: Option<&Path>) -> Result<(Section, Source)> {
     };
     let section = File::parse(&source)?.serve.unwrap_or_default();
     Ok((section, source))
-}
-
-/// A secret that a file keeps on its first line.
-fn first_line(path: &Path) -> Result<SecretString> {
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("reading the password file {}", path.display()))?;
-    let line = text.lines().next().unwrap_or_default();
-    if line.is_empty() {
-        bail!(
-            "the first line of the password file {} is empty",
-            path.display()
-        );
-    }
-    Ok(SecretString::from(line.to_owned()))
 }
 
 /// How a test logs in at mail servers.

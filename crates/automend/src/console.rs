@@ -7,8 +7,6 @@
 use std::fmt::{self, Display, Write as _};
 use std::io::Write as _;
 
-use automend_core::dn::Dn;
-
 /// Text of a directory, a server or a file as it may be shown on a terminal: on one line, with control
 /// characters and those that change the direction of writing told instead of done.
 pub(crate) fn plain(text: impl Display) -> String {
@@ -30,22 +28,6 @@ pub(crate) fn plain_lines(text: impl Display) -> String {
         .map(plain)
         .collect::<Vec<_>>()
         .join("\n")
-}
-
-/// The same name, with the characters that [`plain`] would tell as pairs of digits (RFC 4514 2.4): a
-/// form that every directory reads back.
-pub(crate) fn plain_name(dn: &Dn) -> String {
-    let mut out = String::new();
-    for c in dn.as_str().chars() {
-        if acts(c) {
-            for byte in c.encode_utf8(&mut [0; 4]).bytes() {
-                let _ = write!(out, "\\{byte:02X}");
-            }
-        } else {
-            out.push(c);
-        }
-    }
-    out
 }
 
 /// Whether a terminal does something with it other than showing it.
@@ -71,13 +53,6 @@ pub(crate) use say;
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_plain_name_is_the_same_name() {
-        let dn = Dn::parse("CN=\u{9b}Jim\u{202e},DC=c").unwrap();
-        assert_eq!(plain_name(&dn), r"CN=\C2\9BJim\E2\80\AE,DC=c");
-        assert_eq!(Dn::parse(&plain_name(&dn)).unwrap(), dn);
-    }
 
     #[test]
     fn what_a_terminal_would_act_upon_is_told() {

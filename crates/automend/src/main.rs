@@ -6,11 +6,6 @@
 mod answer;
 mod args;
 mod audit;
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "the faces that ask for logins come after it"
-)]
 mod auth;
 mod clock;
 mod config;
@@ -22,6 +17,7 @@ mod explain;
 mod fix;
 mod har;
 mod http;
+mod private_file;
 mod recording;
 mod secrets;
 mod serve;

@@ -491,3 +491,16 @@ mod on_a_terminal {
         );
     }
 }
+
+#[test]
+fn a_csv_file_says_that_it_is_utf_8_and_a_pipe_does_not() {
+    let bench = Bench::contoso();
+    let audit = ["audit", "-d", "directory", "--format", "csv"];
+    let piped = bench.automend(&audit).exits(1).out;
+    assert!(piped.starts_with("code,"), "{piped}");
+    bench
+        .automend(&[&audit, ["-o", "links.csv"].as_slice()].concat())
+        .exits(1);
+    let bytes = std::fs::read(bench.path("links.csv")).unwrap();
+    assert_eq!(bytes.strip_prefix(b"\xef\xbb\xbf"), Some(piped.as_bytes()));
+}

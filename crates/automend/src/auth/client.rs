@@ -24,6 +24,7 @@ use zeroize::Zeroizing;
 use super::gate::moment;
 use super::{EPOCH, Scheme, kdc};
 use crate::clock;
+use crate::private_file::{self, Readable};
 
 /// What this program can prove itself with.
 #[derive(Clone, Debug, Default)]
@@ -223,8 +224,7 @@ impl Kerberos {
     async fn ticket(&self) -> Result<Ticket> {
         let have = &self.have;
         if let Some(path) = &have.tickets {
-            let bytes = std::fs::read(path)
-                .with_context(|| format!("reading the tickets in {}", path.display()))?;
+            let bytes = private_file::read(path, "the tickets in", Readable::Refused)?;
             let tickets = read_tickets(&bytes)
                 .with_context(|| format!("reading the tickets in {}", path.display()))?;
             let realm = tickets.client.realm.clone();
@@ -250,8 +250,7 @@ impl Kerberos {
         let realm = realm.to_uppercase();
         let secret = match (&have.keytab, &have.password) {
             (Some(path), _) => {
-                let bytes = std::fs::read(path)
-                    .with_context(|| format!("reading the keytab {}", path.display()))?;
+                let bytes = private_file::read(path, "the keytab", Readable::Refused)?;
                 Secret::Keys(
                     Keytab::read(&bytes)
                         .with_context(|| format!("reading the keytab {}", path.display()))?,

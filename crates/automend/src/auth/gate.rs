@@ -28,6 +28,7 @@ use super::throttle::{Attempt, End, Entry, Reach, Throttle, Ticket};
 use super::under_way::UnderWay;
 use super::{EPOCH, Scheme, Verdict, basic};
 use crate::clock;
+use crate::private_file::{self, Readable};
 
 /// What is offered.
 #[derive(Clone, Debug)]
@@ -119,8 +120,7 @@ impl Gate {
                     let Some(path) = &offer.keytab else {
                         bail!("Negotiate needs a keytab with the keys of HTTP/HOST");
                     };
-                    let bytes = std::fs::read(path)
-                        .with_context(|| format!("reading the keytab {}", path.display()))?;
+                    let bytes = private_file::read(path, "the keytab", Readable::Refused)?;
                     keytab = Keytab::read(&bytes)
                         .with_context(|| format!("reading the keytab {}", path.display()))?;
                     if keytab.entries().is_empty() {

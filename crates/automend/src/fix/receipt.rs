@@ -16,6 +16,8 @@ use automend_ldap::Modification;
 use automend_ldap::ldif::Writer;
 use serde::{Deserialize, Serialize};
 
+use crate::private_file;
+
 const HEADER: &str = "# automend receipt ";
 const BEGIN: &str = "# begin ";
 const END: &str = "# end ";
@@ -86,16 +88,12 @@ pub(crate) struct Receipt {
 impl Receipt {
     /// Begins a receipt; refuses to write over one.
     pub(crate) fn create(path: &Path, header: Header) -> Result<Self> {
-        let file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .open(path)
-            .with_context(|| {
-                format!(
-                    "creating the receipt {}; nothing was written to the directory",
-                    path.display()
-                )
-            })?;
+        let file = private_file::create_new(path).with_context(|| {
+            format!(
+                "creating the receipt {}; nothing was written to the directory",
+                path.display()
+            )
+        })?;
         let mut receipt = Self {
             file,
             path: path.to_path_buf(),
@@ -298,6 +296,12 @@ mod tests {
         let path = folder.path().join("receipt.ldif");
         let header = Header::new("now".to_owned(), "x".to_owned(), "id".to_owned(), "re-read");
         let mut receipt = Receipt::create(&path, header.clone()).unwrap();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "a receipt names people");
+        }
         let head = std::fs::metadata(&path).unwrap().len();
         receipt.begin(&begin(1)).unwrap();
         let first = std::fs::metadata(&path).unwrap().len();

@@ -9,7 +9,7 @@
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,6 +23,7 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use crate::clock;
+use crate::private_file;
 
 /// The log.
 pub(crate) struct Log {
@@ -139,7 +140,8 @@ impl Log {
         let Some(path) = &self.path else {
             return Ok(());
         };
-        let file = OpenOptions::new()
+        // It names people; who collects logs belongs to the group.
+        let file = private_file::options(0o640)
             .create(true)
             .append(true)
             .open(path)

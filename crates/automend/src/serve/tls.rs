@@ -18,6 +18,7 @@ use rustls::sign::CertifiedKey;
 use rustls::{ServerConfig, SignatureScheme};
 
 use super::supply::Stamp;
+use crate::private_file::{self, Readable};
 
 /// The files of one certificate.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -154,7 +155,8 @@ fn read(files: &Files) -> Result<CertifiedKey> {
     if chain.is_empty() {
         bail!("reading the certificate {shown}: no certificate in it");
     }
-    let key = PrivateKeyDer::from_pem_file(&files.key)
+    let pem = private_file::read(&files.key, "the key", Readable::Told)?;
+    let key = PrivateKeyDer::from_pem_slice(&pem)
         .map_err(|error| anyhow!("reading the key {}: {error}", files.key.display()))?;
     CertifiedKey::from_der(chain, key, &provider())
         .with_context(|| format!("{} with {shown}", files.key.display()))

@@ -88,11 +88,19 @@ impl Report {
     }
 }
 
+/// U+FEFF in UTF-8: tells a program of Windows that the rest is UTF-8, too.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// Writes a report to a file, or to standard output.
 pub(crate) fn write(report: &Report, format: Format, output: Option<&Path>) -> Result<()> {
     if let Some(path) = output {
         let file = File::create(path).with_context(|| format!("creating {}", path.display()))?;
         let mut out = BufWriter::new(file);
+        if format == Format::Csv {
+            // Excel takes a file without it for one in the code page of its machine.
+            out.write_all(BYTE_ORDER_MARK)
+                .with_context(|| format!("writing {}", path.display()))?;
+        }
         render(report, format, &mut out, false)?;
         out.flush()
             .with_context(|| format!("writing {}", path.display()))?;

@@ -3,7 +3,7 @@
 //!
 //! RFC 5280. Whoever has its key can pretend to be any host towards a computer that trusts it. So the key
 //! is this recorder's alone, can be read by its owner only, never leaves its folder, and the authority
-//! ends after a year.
+//! ends after thirty days.
 //!
 //! Invariant: a key that others can read is not used.
 
@@ -14,7 +14,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan};
 use rcgen::{
@@ -25,6 +25,8 @@ use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use crate::private_file::{self, Readable};
+
 /// The certificate, for those who shall trust it.
 pub(crate) const CERTIFICATE: &str = "automend-trace-ca.pem";
 /// The key.
@@ -32,7 +34,7 @@ const KEY: &str = "automend-trace-ca-key.pem";
 /// Before the key stands until when the authority is good (RFC 7468 2 allows text there).
 const GOOD_UNTIL: &str = "Good until: ";
 /// How long an authority is good; a leaf is good for less.
-const DAYS: i32 = 365;
+const DAYS: i32 = 30;
 const LEAF_DAYS: i32 = 30;
 /// A new authority is made so long before the old one ends.
 const SPARE_DAYS: i32 = 7;
@@ -65,15 +67,14 @@ impl Authority {
         make_private(folder).with_context(|| format!("making {}", folder.display()))?;
         let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
         let key_path = folder.join(KEY);
-        let found = match fs::read_to_string(&key_path) {
-            Ok(text) => {
-                check_private(&key_path)?;
-                Some(read_key(&text).with_context(|| format!("reading {}", key_path.display()))?)
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-            Err(error) => {
-                return Err(error).with_context(|| format!("reading {}", key_path.display()));
-            }
+        private_file::check_folder(folder)?;
+        let found = if key_path.symlink_metadata().is_ok() {
+            let advice = "remove it, and the trust in its certificate, and start again";
+            let text = private_file::read(&key_path, "the key", Readable::Refused)
+                .with_context(|| advice)?;
+            Some(read_key(&text).with_context(|| format!("reading {}", key_path.display()))?)
+        } else {
+            None
         };
         let path = folder.join(CERTIFICATE);
         let still_good = |until: Date| until > today.saturating_add(SPARE_DAYS.days());
@@ -230,7 +231,8 @@ fn set_validity(params: &mut CertificateParams, today: Date, until: Date) {
 }
 
 /// The key, and until when its authority is good.
-fn read_key(text: &str) -> Result<(KeyPair, Date)> {
+fn read_key(text: &[u8]) -> Result<(KeyPair, Date)> {
+    let text = std::str::from_utf8(text)?;
     let (head, _) = text
         .split_once("-----BEGIN")
         .context("there is no key in it")?;
@@ -263,39 +265,9 @@ fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut file = private_file(path)?;
+    let mut file = private_file::create_new(path)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
-}
-
-/// A new file that nobody else can read.
-pub(crate) fn private_file(path: &Path) -> std::io::Result<fs::File> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
-}
-
-#[cfg(unix)]
-fn check_private(path: &Path) -> Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    let mode = fs::metadata(path)
-        .with_context(|| format!("reading {}", path.display()))?
-        .permissions()
-        .mode();
-    if mode & 0o077 != 0 {
-        bail!(
-            "{} can be read by others, so it is not used; remove it, and the trust in its certificate, and start again",
-            path.display()
-        );
-    }
-    Ok(())
-}
-
-#[cfg(not(unix))]
-fn check_private(_path: &Path) -> Result<()> {
-    Ok(())
 }
 
 #[cfg(test)]
@@ -312,14 +284,14 @@ mod tests {
         let folder = folder.path().join("inside");
         let first = Authority::open(&folder, at("2026-01-01T00:00:00Z")).unwrap();
         assert!(first.is_new);
-        assert_eq!(first.until.to_string(), "2027-01-01");
-        let again = Authority::open(&folder, at("2026-12-24T00:00:00Z")).unwrap();
+        assert_eq!(first.until.to_string(), "2026-01-31");
+        let again = Authority::open(&folder, at("2026-01-23T00:00:00Z")).unwrap();
         assert!(!again.is_new);
         assert_eq!(
             (again.pem, again.name),
             (first.pem.clone(), first.name.clone())
         );
-        let next = Authority::open(&folder, at("2026-12-26T00:00:00Z")).unwrap();
+        let next = Authority::open(&folder, at("2026-01-25T00:00:00Z")).unwrap();
         assert!(next.is_new && next.name != first.name);
     }
 
@@ -335,10 +307,23 @@ mod tests {
             fs::metadata(&key).unwrap().permissions().mode() & 0o777,
             0o600
         );
-        assert!(private_file(&key).is_err(), "a file was begun over another");
+        assert!(
+            private_file::create_new(&key).is_err(),
+            "a file was begun over another"
+        );
         fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
         let refused = Authority::open(folder.path(), now).err().unwrap();
-        assert!(refused.to_string().contains("can be read by others"));
+        assert!(format!("{refused:#}").contains("can be read by others"));
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
+        let refused = Authority::open(folder.path(), now).err().unwrap();
+        assert!(
+            refused
+                .to_string()
+                .contains("others may write in the folder")
+        );
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        assert!(Authority::open(folder.path(), now).is_ok());
     }
 
     #[test]

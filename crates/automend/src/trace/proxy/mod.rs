@@ -26,8 +26,9 @@ use crate::config;
 use crate::console::plain;
 use crate::har::Archive;
 use crate::http::tls::Tls;
+use crate::private_file;
 use crate::secrets::{self, Logins, Secrets};
-use authority::{Authority, private_file};
+use authority::Authority;
 use hosts::Hosts;
 use tap::Told;
 
@@ -98,7 +99,7 @@ pub(crate) async fn run(args: &args::Trace, config: Option<&Path>) -> Result<Exi
     let own = listener.local_addr().context("listening")?;
     let archive = match &recording.output {
         Some(path) => {
-            let archive = private_file(path).and_then(Archive::begin);
+            let archive = private_file::create_new(path).and_then(Archive::begin);
             Some(archive.with_context(|| format!("beginning {}", path.display()))?)
         }
         None => None,
