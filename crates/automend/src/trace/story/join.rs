@@ -22,10 +22,15 @@ pub(super) struct Led {
     pub target: Target,
 }
 
-/// A URL as it is compared: the host without case, without query and fragment.
+/// What a URL is known by: its host and port, and its path unless that is one of Autodiscover, which clients
+/// change for the service that they speak.
 pub(super) fn folded(url: &str) -> String {
-    let url = url.split(['?', '#']).next().unwrap_or_default();
-    url.trim().replacen(":443/", "/", 1).to_ascii_lowercase()
+    let url = url.split(['?', '#']).next().unwrap_or_default().trim();
+    let folded = url.replacen(":443/", "/", 1).to_ascii_lowercase();
+    match folded.find("/autodiscover/autodiscover.") {
+        Some(at) => folded.get(..at).unwrap_or_default().to_owned(),
+        None => folded,
+    }
 }
 
 /// Joins the redirects of all mailboxes; `asked_at` has the last turn at each URL.
@@ -38,7 +43,7 @@ pub(super) fn redirects(
         let Some(led) = &user.led else {
             continue;
         };
-        let recorded = match &led.target {
+        let joined = match &led.target {
             Target::Url(url) => {
                 let turn = asked_at.get(&folded(url));
                 turn.is_some_and(|turn| *turn > led.at.turn)
@@ -46,15 +51,13 @@ pub(super) fn redirects(
             Target::Address(asked) => places.contains_key(&Some(asked.clone())),
             Target::Elsewhere(_) => true,
         };
-        let to_address = matches!(led.target, Target::Address(_));
-        if to_address || !recorded {
-            // What failed before the redirect was not the end of the search.
-            user.nearest = None;
-            user.unrecorded = None;
+        if joined {
+            continue;
         }
-        if !recorded {
-            let warning = (Cause::RedirectNotRecorded, led.target.as_str().to_owned());
-            user.led = None;
+        let warning = (Cause::RedirectNotRecorded, led.target.as_str().to_owned());
+        user.led = None;
+        // What came behind the redirect may stand under the first name, as in a log that tells no other.
+        if !user.is_decided() {
             user.warnings.push(warning);
         }
     }

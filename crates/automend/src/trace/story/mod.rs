@@ -343,6 +343,11 @@ impl Story {
             Outcome::Redirect(Target::Elsewhere(_)) | Outcome::Aside(_) => {}
             Outcome::Redirect(target) => {
                 let at = finding(Cause::RedirectNotRecorded.into());
+                // The search begins anew: what failed before it was not its end.
+                user.nearest = None;
+                user.unrecorded = None;
+                user.unanswered = false;
+                user.open.clear();
                 user.led = Some(Led {
                     at,
                     target: target.clone(),

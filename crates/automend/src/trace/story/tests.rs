@@ -448,6 +448,29 @@ fn a_redirect_to_an_address_comes_to_what_it_leads_to() {
         ],
         &[],
     );
+    // A log that goes on under the first name.
+    check(
+        vec![
+            leads(),
+            unreached("alice@contoso.com", there, "GetLastError=12029"),
+        ],
+        &["alice@contoso.com failed"],
+        &["2 cannot-connect alice@contoso.com"],
+    );
+    check(
+        vec![
+            leads(),
+            at(there, "POST", turn("alice@contoso.com", 200, &settings(""))),
+        ],
+        &["alice@contoso.com ok"],
+        &[],
+    );
+    // One that went the other way as well, and had its settings.
+    check(
+        vec![turn("alice@contoso.com", 200, &settings("")), leads()],
+        &["alice@contoso.com ok"],
+        &[],
+    );
     // The recording ends at the redirect.
     check(vec![leads()], &["alice@contoso.com warning"], &[]);
     // What was asked before the redirect decides nothing any more.
