@@ -7,6 +7,8 @@
 mod admission;
 #[path = "serve/faces.rs"]
 mod faces;
+#[path = "serve/holders.rs"]
+mod holders;
 mod served;
 
 use served::{Ask, DOMAIN, PASSWORD, POX, SOAP, Served, mailbox, outlook};

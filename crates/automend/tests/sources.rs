@@ -3,6 +3,8 @@
 //!
 //! Whatever the style, the same data gives the same findings, and what cannot be read is told by line.
 
+#[path = "sources/beside.rs"]
+mod beside;
 mod tool;
 #[path = "sources/unread.rs"]
 mod unread;

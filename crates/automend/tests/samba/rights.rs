@@ -63,6 +63,37 @@ fn what_the_account_may_not_read_is_never_called_absent() {
 }
 
 #[test]
+fn an_audit_that_may_not_read_a_link_says_so_and_finds_nothing_well() {
+    let lab = Lab::named(SAMBA);
+    let admin = lab.bind("LAB_LDAPS_URL", "LAB_ADMIN");
+    let audit = lab.bind("LAB_LDAPS_URL", "LAB_AUDIT");
+    let units = format!("OU=Lab,{}", lab.var("LAB_BASE"));
+    let owner = admin.add_user("lab-unseen", &units);
+    let delegate = admin.add_user("lab-unseeing", &units);
+    assert_eq!(admin.change("add", &owner.dn, LINK, &delegate.dn), 0);
+    deny_reading(&lab, &owner.dn, LINK);
+    let report = |bind: Bind<'_>| bind.automend(&["audit", "--format", "json"]);
+    assert!(!report(admin).ended(1).contains("lab-unseen,"));
+    let told = report(audit).ended(2);
+    assert!(
+        told.contains("\"complete\": false") && told.contains("CN=lab-unseen"),
+        "{told}"
+    );
+    // The owner alone, and a base that holds nothing else.
+    for options in [
+        ["--owner", owner.dn.as_str()],
+        ["--base", owner.dn.as_str()],
+    ] {
+        let arguments = [&["audit"], options.as_slice()].concat();
+        audit.automend(&arguments).ended(2);
+        let said = audit.automend(&["show", &owner.dn]).ended(2);
+        assert!(!said.contains("Nothing is wrong"), "{said}");
+    }
+    let builtin = format!("CN=Builtin,{}", lab.var("LAB_BASE"));
+    admin.automend(&["audit", "--base", &builtin]).ended(2);
+}
+
+#[test]
 fn an_account_that_may_not_write_leaves_a_receipt_that_says_so() {
     let lab = Lab::named(SAMBA);
     let audit = lab.bind("LAB_LDAPS_URL", "LAB_AUDIT");
