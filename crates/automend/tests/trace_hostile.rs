@@ -407,3 +407,33 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn texts_that_are_made_to_be_read_over_and_over_end() {
+    let bench = Bench::new();
+    let result = "<html>connectivity analyzer autodiscover";
+    for (text, count) in [
+        (
+            "<Trace Tag=\"AutodiscoverRequest\" Tid=\"1\">".to_owned(),
+            20_000,
+        ),
+        (format!("<Trace Tag=\"A\">{}", "</Trace>".repeat(1000)), 50),
+        (format!("{result}{}", "&".repeat(1000)), 1000),
+        (format!("{result}{}", "<a ".repeat(1000)), 300),
+        (format!("{result}{}", "<![CDATA[".repeat(1000)), 30),
+        (format!("{result}{}", "http ".repeat(1000)), 50),
+        (
+            format!(
+                "exchangelib autodiscover\nResponse headers: {{{}",
+                "'a".repeat(1000)
+            ),
+            100,
+        ),
+        ("1 autodiscover to 9 smtp=\n".to_owned(), 5000),
+        ("- <Autodiscover>".to_owned(), 20_000),
+    ] {
+        bench.file("hostile", text.repeat(count));
+        let run = bench.automend(&["trace", "hostile"]).to_string();
+        assert!(!run.contains("panicked"), "{run}");
+    }
+}

@@ -431,7 +431,9 @@ pub(super) fn unescaped(text: &str) -> String {
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('&') {
         out.push_str(before);
-        let entity = after.split_once(';').filter(|(name, _)| name.len() <= 8);
+        // No name is longer, and a text of nothing but ampersands must not be read over and over.
+        let end = after.bytes().take(10).position(|byte| byte == b';');
+        let entity = end.and_then(|end| Some((after.get(..end)?, after.get(end + 1..)?)));
         let Some((name, behind)) = entity else {
             out.push('&');
             rest = after;

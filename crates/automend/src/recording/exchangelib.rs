@@ -12,6 +12,8 @@ use std::io::{self, BufRead};
 use super::lines::Lines;
 use super::turn::{MOST_BODY, MOST_HEAD, MOST_URL, Message, Sink, Turn};
 
+/// Names and values of headers.
+const MOST_STRINGS: usize = 2000;
 /// Of why there was no response.
 const MOST_WORDS: usize = 1024;
 
@@ -439,7 +441,10 @@ fn headers(text: &str) -> Vec<(String, String)> {
     let mut message = Message::default();
     let mut rest = text.get(..MOST_HEAD).unwrap_or(text);
     let mut strings = Vec::new();
-    while let Some(at) = rest.find(['\'', '"']) {
+    while let Some(at) = rest
+        .find(['\'', '"'])
+        .filter(|_| strings.len() < MOST_STRINGS)
+    {
         let Some((bytes, after)) = literal(rest.get(at..).unwrap_or_default()) else {
             break;
         };

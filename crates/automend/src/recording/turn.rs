@@ -7,6 +7,8 @@
 pub(crate) const MOST_BODY: usize = 8 << 20;
 /// More of a head is not kept: all names and values together.
 pub(crate) const MOST_HEAD: usize = 256 << 10;
+/// More headers are not kept, however short they are.
+const MOST_HEADERS: usize = 2000;
 /// A longer URL is cut.
 pub(crate) const MOST_URL: usize = 8 << 10;
 
@@ -64,6 +66,9 @@ impl Message {
 
     /// Adds a header, unless the head is full.
     pub(crate) fn push(&mut self, name: String, value: String) {
+        if self.headers.len() >= MOST_HEADERS {
+            return;
+        }
         let size: usize = self
             .headers
             .iter()
