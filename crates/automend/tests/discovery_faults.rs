@@ -14,6 +14,8 @@ mod logins;
 mod names;
 #[path = "discovery_faults/redirects.rs"]
 mod redirects;
+#[path = "discovery_faults/shapes.rs"]
+mod shapes;
 mod tool;
 mod web;
 
