@@ -9,7 +9,7 @@ DOMAIN=CONTOSO
 DNS_DOMAIN=${REALM,,}
 BASE=DC=contoso,DC=test
 ADMIN_PASSWORD=Lab-Passw0rd-1
-export LAB_AUDIT_PASSWORD=Lab-Passw0rd-2 LAB_REPAIR_PASSWORD=Lab-Passw0rd-3
+export LAB_AUDIT_PASSWORD=Lab-Passw0rd-2 LAB_REPAIR_PASSWORD=Lab-Passw0rd-3 LAB_BLIND_PASSWORD=Lab-Passw0rd-4
 # `no` also accepts a simple bind over plain LDAP; `yes` also refuses GSSAPI over TLS.
 LAB_STRONG_AUTH=${LAB_STRONG_AUTH:-allow_sasl_over_tls}
 # 1 switches the recycle bin on in a new domain, which cannot be undone.
@@ -187,4 +187,6 @@ published_accounts() {
   echo "LAB_AUDIT_PASSWORD=$LAB_AUDIT_PASSWORD"
   echo "LAB_REPAIR=repair@$DNS_DOMAIN"
   echo "LAB_REPAIR_PASSWORD=$LAB_REPAIR_PASSWORD"
+  echo "LAB_BLIND=blind@$DNS_DOMAIN"
+  echo "LAB_BLIND_PASSWORD=$LAB_BLIND_PASSWORD"
 }

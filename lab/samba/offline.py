@@ -3,12 +3,13 @@
 
   offline.py schema   SMB.CONF SCHEMA.LDIF   adds a schema whose suffix is DC=X
   offline.py load     SMB.CONF LDIF...       adds records in bulk
-  offline.py accounts SMB.CONF OU            makes the accounts `audit` and `repair`; repair may write
-                                             msExchDelegateListLink below OU, and nothing else
+  offline.py accounts SMB.CONF OU            makes the accounts `audit`, `repair` and `blind`; repair may
+                                             write msExchDelegateListLink below OU, and nothing else;
+                                             tests forbid blind to read
   offline.py recycle-bin SMB.CONF            switches the recycle bin on, for ever
 
-Debian's own Python runs this, as python3-samba is built for it. The passwords of the two accounts
-come from LAB_AUDIT_PASSWORD and LAB_REPAIR_PASSWORD.
+Debian's own Python runs this, as python3-samba is built for it. The passwords of the accounts
+come from LAB_AUDIT_PASSWORD, LAB_REPAIR_PASSWORD and LAB_BLIND_PASSWORD.
 """
 import contextlib
 import itertools
@@ -92,7 +93,7 @@ def load(conf, *paths):
 def make_accounts(conf, ou):
     sam = open_database(conf)
     sids = {}
-    for name in ("audit", "repair"):
+    for name in ("audit", "repair", "blind"):
         sam.newuser(name, os.environ["LAB_%s_PASSWORD" % name.upper()])
         found = sam.search(sam.domain_dn(), ldb.SCOPE_SUBTREE, "(sAMAccountName=%s)" % name, ["objectSid"])
         sids[name] = ndr_unpack(security.dom_sid, found[0]["objectSid"][0])
