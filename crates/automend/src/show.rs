@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use automend_autodiscover::pox::{Stamp, answer};
 use automend_autodiscover::services::{Abilities, Services};
+use automend_core::checks::links;
 use automend_core::entry::{Class, Entry};
 use automend_core::finding::Code;
 use automend_core::names::SmtpAddress;
@@ -283,6 +284,7 @@ fn opener(owner: Option<&Owner>, delegate: Option<&Entry>) -> &'static str {
         (_, None) => "UNREADABLE",
         (Some(Owner::Stale(_)), _) => "STALE",
         (_, Some(entry)) if entry.class == Class::Group => "GROUP",
+        (_, Some(entry)) if links::never_asks(entry).is_some() => "SILENT",
         _ => "OK",
     }
 }

@@ -264,13 +264,14 @@ fn print_search(directory: &Directory) -> Result<ExitCode> {
         bail!("--print-search: only a server is searched");
     };
     for base in live.bases().context("listing the searches")? {
-        let search = Live::owner_search(&base);
-        say!(
-            "{}\tsub\t{}\t{}",
-            plain(&search.base),
-            search.filter,
-            search.attributes.join(" ")
-        );
+        for search in [Live::owner_search(&base), Live::back_link_search(&base)] {
+            say!(
+                "{}\tsub\t{}\t{}",
+                plain(&search.base),
+                search.filter,
+                search.attributes.join(" ")
+            );
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -181,6 +181,12 @@ impl Live {
         self.hidden_owners(missing.missing).await
     }
 
+    /// The search for back links below `base`.
+    pub(crate) fn back_link_search(base: &str) -> Search {
+        let filter = Filter::present(attribute::DELEGATE_LIST_BL);
+        Search::new(base, Scope::Subtree, filter, &[attribute::DELEGATE_LIST_BL])
+    }
+
     async fn back_links(&mut self, sink: &mut BackLinks) -> Result<()> {
         let filter = Filter::present(attribute::DELEGATE_LIST_BL);
         self.stream(&filter, &[attribute::DELEGATE_LIST_BL], sink)
