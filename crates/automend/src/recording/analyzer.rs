@@ -74,6 +74,8 @@ struct Attempt {
     turn: Turn,
     /// Whether it has ended, so that the URL, if it comes again, is tried again.
     ended: bool,
+    /// The sentence that says that the attempt as a whole failed, for want of a better one.
+    whole: Option<String>,
 }
 
 struct Reader<'s, S> {
@@ -156,6 +158,8 @@ impl<S: Sink> Reader<'_, S> {
                 }
                 failure.push_str(text);
             }
+        } else if lower.contains("autodiscover") && lower.contains("failed") {
+            attempt.whole = Some(text.chars().take(MOST_SENTENCE).collect());
         } else if lower.contains("autodiscover")
             && lower.contains("successfully")
             && lower.contains("retrieved")
@@ -183,7 +187,7 @@ impl<S: Sink> Reader<'_, S> {
                 url,
                 ..Turn::default()
             },
-            ended: false,
+            ..Attempt::default()
         });
     }
 
@@ -206,7 +210,10 @@ impl<S: Sink> Reader<'_, S> {
 
     fn end(&mut self) {
         self.end_body();
-        let Some(Attempt { mut turn, .. }) = self.attempt.take() else {
+        let Some(Attempt {
+            mut turn, whole, ..
+        }) = self.attempt.take()
+        else {
             return;
         };
         self.count += 1;
@@ -216,6 +223,9 @@ impl<S: Sink> Reader<'_, S> {
             // The service asks with the password that it was given.
             let login = ("Authorization".to_owned(), "(removed)".to_owned());
             turn.request.headers.push(login);
+        }
+        if turn.status == 0 {
+            turn.failure = turn.failure.or(whole);
         }
         if turn.status != 0 && turn.failure.as_deref() != Some(SUCCEEDED) {
             turn.failure = None;

@@ -43,12 +43,14 @@ impl Report<'_> {
             writeln!(out)?;
             self.print_user(user, out)?;
         }
+        let quiet =
+            story.findings.is_empty() && story.users.iter().all(|user| user.warnings.is_empty());
         if story.autodiscover == 0 {
             writeln!(out, "\nNo turn of Autodiscover is in it.")?;
-        } else if story.findings.is_empty()
-            && story.users.iter().all(|user| user.warnings.is_empty())
-        {
+        } else if quiet && story.users.iter().any(User::is_decided) {
             writeln!(out, "\nNothing is wrong with what Autodiscover answered.")?;
+        } else if quiet {
+            writeln!(out, "\nNothing in it says what Autodiscover answered.")?;
         }
         for defect in &self.defects {
             writeln!(out, "note: {}", plain(defect))?;

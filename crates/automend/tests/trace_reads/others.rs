@@ -356,6 +356,12 @@ fn what_the_connectivity_analyzer_found_has_its_cause() {
         let report = bench.automend(&["trace", "result.html", "-f", "json"]).exits(1).json();
         assert_eq!(story(&report).2, [format!("1 {finding} alice@contoso.com")], "{sentences}");
     }
+    bench.file("result.html", format!("<html><body>{tries}</body></html>"));
+    let report = bench
+        .automend(&["trace", "result.html", "-f", "json"])
+        .exits(1)
+        .json();
+    assert_eq!(story(&report).2, ["1 nothing-found alice@contoso.com"]);
     let good = "<p>The Microsoft Connectivity Analyzer successfully retrieved Autodiscover settings by sending an Autodiscover POST.</p>";
     bench.file("good.html", format!("<html>{tries}{good}</html>"));
     let report = bench

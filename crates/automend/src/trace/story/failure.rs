@@ -140,6 +140,8 @@ const SENTENCES: &[(&[&str], Cause)] = &[
     (&["sslhandshakeexception"], Cause::TlsFailed),
     (&["ssl/tls secure channel"], Cause::TlsFailed),
     (&["secure channel"], Cause::TlsFailed),
+    // Microsoft's analyzer, of an attempt as a whole.
+    (&["autodiscover", "failed"], Cause::NothingFound),
 ];
 
 fn chromium(name: &str) -> Option<Cause> {
