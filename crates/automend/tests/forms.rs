@@ -504,3 +504,118 @@ fn a_csv_file_says_that_it_is_utf_8_and_a_pipe_does_not() {
     let bytes = std::fs::read(bench.path("links.csv")).unwrap();
     assert_eq!(bytes.strip_prefix(b"\xef\xbb\xbf"), Some(piped.as_bytes()));
 }
+
+/// The GUID of an object, as receipts and plans have it.
+fn guid_of(bench: &Bench, name: &str) -> String {
+    let show = bench.automend(&[
+        "show",
+        &format!("CN={name},OU=People,DC=contoso,DC=com"),
+        "-d",
+        "directory",
+        "--format",
+        "json",
+    ]);
+    let text = show.out;
+    let at = text.find("\"guid\"").unwrap_or_else(|| panic!("{text}"));
+    text[at..].split('"').nth(3).unwrap().to_owned()
+}
+
+#[test]
+fn an_undo_writes_what_it_shows_and_nothing_else() {
+    let bench = Bench::contoso();
+    bench
+        .automend(&["fix", "-d", "directory", "--yes", "--receipt", "r.ldif"])
+        .exits(0);
+    let receipt = bench.read("r.ldif");
+    let before = bench.exported("directory");
+    let jim = receipt
+        .lines()
+        .find(|line| line.starts_with("# begin ") && line.contains("Jim Stone"))
+        .unwrap();
+    let begin: Value = serde_json::from_str(jim.trim_start_matches("# begin ")).unwrap();
+    let own = begin["guid"].as_str().unwrap();
+    let other = guid_of(&bench, "Bob Carter");
+    assert_ne!(own, other);
+    let crafted = [
+        // What a reviewer reads, and what would have been obeyed.
+        (
+            jim.replace("Alice Ames", "Carol Danes"),
+            "is not what its begin line says",
+        ),
+        (
+            jim.replace("CN=Jim Stone", "CN=Bob Carter"),
+            "is not what its begin line says",
+        ),
+        // The name of one object beside the GUID of another.
+        (jim.replace(own, &other), "is another object's"),
+        (jim.replace(own, "nonsense"), "is no GUID"),
+    ];
+    for (line, expected) in crafted {
+        assert_ne!(line, jim);
+        bench.file("crafted.ldif", receipt.replace(jim, &line));
+        bench
+            .automend(&["undo", "-d", "directory", "--yes", "crafted.ldif"])
+            .exits(2)
+            .warns(expected);
+        assert_eq!(bench.exported("directory"), before, "{line}");
+    }
+    // A record of LDIF that belongs to no change, which a reviewer may take for one.
+    for more in ["dn: CN=X,DC=c\nchangetype: delete\n", "x"] {
+        let at = receipt.find("# begin ").unwrap();
+        let (head, rest) = receipt.split_at(at);
+        bench.file("crafted.ldif", format!("{head}{more}\n{rest}"));
+        bench
+            .automend(&["undo", "-d", "directory", "--yes", "crafted.ldif"])
+            .exits(2)
+            .warns("LDIF");
+    }
+    bench
+        .automend(&["undo", "-d", "directory", "--yes", "r.ldif"])
+        .exits(0)
+        .says("  CN=Jim Stone,OU=People,DC=contoso,DC=com (1 link)\n    + CN=Alice Ames,");
+}
+
+#[test]
+fn a_plan_that_names_two_objects_or_not_its_origin_is_refused() {
+    let bench = Bench::contoso();
+    bench
+        .automend(&["fix", "-d", "directory", "--plan-only", "-o", "plan.json"])
+        .exits(1);
+    let before = bench.exported("directory");
+    let plan: Value = serde_json::from_str(&bench.read("plan.json")).unwrap();
+    let at = plan["changes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .position(|change| change["name"] == "Jim Stone")
+        .unwrap();
+    let changed = |change: &dyn Fn(&mut Value)| {
+        let mut plan = plan.clone();
+        change(&mut plan["changes"][at]);
+        plan.to_string()
+    };
+    let bob = "CN=Bob Carter,OU=People,DC=contoso,DC=com";
+    for (text, expected) in [
+        (
+            changed(&|change| {
+                change.as_object_mut().unwrap().remove("made_from");
+            }),
+            "does not say what it was made from",
+        ),
+        (
+            changed(&|change| change["owner"] = bob.into()),
+            "another object's",
+        ),
+        (
+            changed(&|change| change["guid"] = "nonsense".into()),
+            "is no GUID",
+        ),
+    ] {
+        bench.file("crafted.json", text);
+        bench
+            .automend(&["fix", "-d", "directory", "--plan", "crafted.json", "--yes"])
+            .exits(2)
+            .warns(expected);
+        assert_eq!(bench.exported("directory"), before);
+    }
+}

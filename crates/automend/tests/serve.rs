@@ -5,6 +5,8 @@
 
 #[path = "serve/admission.rs"]
 mod admission;
+#[path = "serve/behind_proxies.rs"]
+mod behind_proxies;
 #[path = "serve/faces.rs"]
 mod faces;
 #[path = "serve/holders.rs"]

@@ -24,9 +24,10 @@ use super::accounts::{Accounts, Candidate, Proof, Proved, Trouble, number};
 use super::login::Login;
 use super::remembered::{Digest, Remembered};
 use super::seals::{Added, Seals};
+use super::throttle::Limits;
 use super::throttle::{Attempt, End, Entry, Reach, Throttle, Ticket};
 use super::under_way::UnderWay;
-use super::{EPOCH, Scheme, Verdict, basic};
+use super::{Account, EPOCH, FAILURES_PER_ADDRESS, Scheme, Verdict, basic};
 use crate::clock;
 use crate::private_file::{self, Readable};
 
@@ -51,12 +52,20 @@ pub(crate) struct Gate {
     throttle: Arc<Throttle>,
     seals: Arc<Seals>,
     under_way: UnderWay,
+    /// Failures of one address that are borne.
+    failures_per_address: u32,
 }
 
 /// The login of one TCP or TLS connection, which NTLM and Negotiate are bound to.
+///
+/// Invariant: a connection that others may use, too, carries no login.
 #[derive(Debug, Default)]
 pub(crate) struct Connection {
     state: State,
+    /// Whether requests of several people may come on it, once and for all.
+    shared: bool,
+    /// Who logged in on it last.
+    last: Option<Arc<Account>>,
     /// Why the last login was refused.
     refusal: Option<String>,
 }
@@ -88,6 +97,9 @@ pub(crate) const CONNECTION: Duration = Duration::from_secs(15 * 60);
 
 /// Longest `Authorization` value that is looked at: Windows allows tickets of 48 kB, in base64.
 const LONGEST: usize = 96 * 1024;
+/// Why NTLM is not offered.
+const SHARED: &str =
+    "NTLM is not offered through a proxy, which may send requests of others on the same connection";
 /// How long to wait when too many logins are under way.
 const BUSY: Duration = Duration::from_secs(1);
 /// A refused password is told after so long, or a multiple of it: a directory takes longer over the wrong
@@ -98,6 +110,27 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const GLANCE: Duration = Duration::from_millis(20);
 
 impl Connection {
+    /// Says that requests of several people may come on this connection, as a proxy's do: what is proved on
+    /// it holds for one request from now on, and NTLM, which proves a connection, is not offered.
+    pub(crate) fn share(&mut self) {
+        self.shared = true;
+        self.state = State::New;
+    }
+
+    /// Whether the next request needs no login of its own.
+    pub(crate) fn is_logged_in(&self) -> bool {
+        matches!(self.state, State::In { .. })
+    }
+
+    /// Notes who has logged in; the second one shows that the connection has several users.
+    fn note(&mut self, account: &Arc<Account>) {
+        match &self.last {
+            Some(last) if last.who != account.who => self.share(),
+            Some(_) => {}
+            None => self.last = Some(Arc::clone(account)),
+        }
+    }
+
     /// Why the last login was refused, in words for the log; never for the client.
     pub(crate) fn refusal(&mut self) -> Option<String> {
         self.refusal.take()
@@ -152,11 +185,39 @@ impl Gate {
             throttle,
             seals,
             under_way: UnderWay::default(),
+            failures_per_address: FAILURES_PER_ADDRESS,
         })
+    }
+
+    /// The same with another limit of failures from one address; 0 counts none.
+    pub(crate) fn with_failures_per_address(mut self, most: u32) -> Self {
+        self.failures_per_address = most;
+        self.throttle.set(self.limits());
+        self
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            address: self.failures_per_address,
+            ..self.accounts.limits()
+        }
     }
 
     /// Decides about a request by its `Authorization` header, if it has one.
     pub(crate) async fn admit(
+        self: &Arc<Self>,
+        connection: &mut Connection,
+        authorization: Option<&[u8]>,
+        from: IpAddr,
+    ) -> Verdict {
+        let verdict = self.decide(connection, authorization, from).await;
+        if let Verdict::Admitted { account, .. } = &verdict {
+            connection.note(account);
+        }
+        verdict
+    }
+
+    async fn decide(
         self: &Arc<Self>,
         connection: &mut Connection,
         authorization: Option<&[u8]>,
@@ -177,6 +238,8 @@ impl Gate {
             .filter(|scheme| self.offers(*scheme));
         match scheme {
             Some(Scheme::Basic) => {
+                // Who sends a password with a request does so with each, or is somebody else.
+                connection.state = State::New;
                 let digest = self.remembered.digest(&[b"Basic", token]);
                 if let Some(verdict) = self.recalled(&digest, now) {
                     return verdict;
@@ -184,6 +247,7 @@ impl Gate {
                 // What takes longer is kept apart, so that nobody else carries the room for it about.
                 Box::pin(self.basic(connection, token, digest, from, now)).await
             }
+            Some(Scheme::Ntlm) if connection.shared => self.refuse(connection, SHARED),
             Some(Scheme::Ntlm) => match decode(token) {
                 Some(token) if is_ntlm(&token) => {
                     let login = self.ntlm(connection, Wrapping::Ntlm, &token, from, now);
@@ -217,13 +281,24 @@ impl Gate {
         self.offer.schemes.contains(&scheme)
     }
 
-    fn challenge(&self) -> Verdict {
-        Verdict::Challenge(self.challenges())
+    /// What may be tried on this connection.
+    fn challenge(&self, connection: &Connection) -> Verdict {
+        let mut values = self.challenges();
+        if connection.shared {
+            values.retain(|value| value != Scheme::Ntlm.name());
+        }
+        Verdict::Challenge(values)
     }
 
     fn refuse(&self, connection: &mut Connection, why: impl Into<String>) -> Verdict {
         connection.refusal = Some(why.into());
-        self.challenge()
+        self.challenge(connection)
+    }
+
+    /// What an address is told that has failed too often.
+    fn address_throttled(connection: &mut Connection, from: IpAddr, wait: Duration) -> Verdict {
+        connection.refusal = Some(format!("too many failed logins from {from}"));
+        Verdict::Throttled(wait)
     }
 
     /// Refuses a password that was looked at since `began`.
@@ -257,7 +332,10 @@ impl Gate {
             }
             _ => {
                 connection.state = State::New;
-                self.challenge()
+                if connection.shared && self.offers(Scheme::Ntlm) {
+                    return self.refuse(connection, SHARED);
+                }
+                self.challenge(connection)
             }
         }
     }
@@ -272,7 +350,7 @@ impl Gate {
         now: Instant,
     ) -> Verdict {
         if let Some(wait) = self.throttle.address(from, now) {
-            return Verdict::Throttled(wait);
+            return Self::address_throttled(connection, from, wait);
         }
         let turn = self.under_way.turn(&digest).lock_owned().await;
         let now = clock::monotonic();
@@ -361,7 +439,7 @@ impl Gate {
     ) -> Verdict {
         let before = std::mem::take(&mut connection.state);
         if let Some(wait) = self.throttle.address(from, now) {
-            return Verdict::Throttled(wait);
+            return Self::address_throttled(connection, from, wait);
         }
         if Challenge::is_asked_for(token) {
             let seconds = u64::try_from(clock::now().as_second()).unwrap_or(0);
@@ -401,7 +479,7 @@ impl Gate {
         let attempt = attempt(&login, &candidate, None, from);
         let mut ticket = match self.throttle.enter(&attempt, now) {
             Entry::Go(ticket) => ticket,
-            Entry::KnownWrong => return self.challenge(),
+            Entry::KnownWrong => return self.challenge(connection),
             Entry::Wait(wait) => return self.throttled(connection, &login, wait),
         };
         let may_reach = may_reach(&mut ticket, now).await;
@@ -431,10 +509,10 @@ impl Gate {
             Ok(message) => message,
             Err(malformed) => return self.refuse(connection, malformed.to_string()),
         };
-        let ntlm = self.offers(Scheme::Ntlm);
+        let ntlm = self.offers(Scheme::Ntlm) && !connection.shared;
         match message {
             Message::Bare(mechanism, token) if mechanism.is_kerberos() => {
-                self.kerberos(connection, None, token, now).await
+                self.kerberos(connection, None, token).await
             }
             Message::Init {
                 mechanisms,
@@ -442,7 +520,7 @@ impl Gate {
                 token: Some(token),
             } if !is_ntlm(token) => {
                 let first = mechanisms.first().copied();
-                self.kerberos(connection, first, token, now).await
+                self.kerberos(connection, first, token).await
             }
             Message::Bare(_, token) if ntlm => {
                 self.ntlm(connection, Wrapping::Bare, token, from, now)
@@ -471,7 +549,6 @@ impl Gate {
         connection: &mut Connection,
         negotiated: Option<Mechanism>,
         token: &[u8],
-        now: Instant,
     ) -> Verdict {
         connection.state = State::New;
         let moment = moment();
@@ -519,13 +596,15 @@ impl Gate {
             None => accepted.reply,
         };
         let proof = token.map(|token| format!("Negotiate {}", STANDARD.encode(token)));
-        log_in(connection, proved, proof, now)
+        // For this request: the next one on the connection may be somebody else's, through a proxy, and
+        // clients send a ticket with each.
+        admitted(&proved, proof)
     }
 
     async fn find(&self, login: &Login) -> Result<Candidate, Trouble> {
         let candidate = self.accounts.find(login).await;
         // A live directory may just have said what its policy is.
-        self.throttle.set(self.accounts.limits());
+        self.throttle.set(self.limits());
         candidate
     }
 }

@@ -34,6 +34,9 @@ pub(crate) use gate::{Connection, Gate, Offer};
 /// Seconds from 1601, where the times of Windows begin, to 1970.
 const EPOCH: u64 = 11_644_473_600;
 
+/// Failed logins of one address in five minutes, unless somebody says otherwise.
+pub(crate) const FAILURES_PER_ADDRESS: u32 = 100;
+
 /// Somebody who has logged in.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Account {

@@ -216,7 +216,7 @@ async fn from_file(directory: &mut Directory, path: &Path, identity: &str) -> Re
     let mut planned = Vec::new();
     let mut changed = Vec::new();
     for (change, made_from) in plan.changes()? {
-        let now = writer::read_owner(directory, &change.owner, change.guid).await?;
+        let now = writer::named_owner(directory, &change.owner, change.guid).await?;
         let why = match &now {
             None => Some("the owner is gone".to_owned()),
             Some(entry) => writer::no_longer_stale(entry, change.code).or_else(|| {
@@ -230,7 +230,12 @@ async fn from_file(directory: &mut Directory, path: &Path, identity: &str) -> Re
         };
         match why {
             Some(why) => changed.push(format!("{}: {why}", change.owner)),
-            None => planned.push(change),
+            // What is shown before the question is what is written to.
+            None => planned.push(Change {
+                owner: now.as_ref().map_or(change.owner, |entry| entry.dn.clone()),
+                shown: now.as_ref().map_or(change.shown, Entry::shown),
+                ..change
+            }),
         }
     }
     if !changed.is_empty() {

@@ -137,7 +137,13 @@ impl Plan {
                 };
                 let change = Change {
                     owner: dn(&planned.owner)?,
-                    guid: planned.guid.as_deref().and_then(Guid::parse),
+                    guid: match planned.guid.as_deref() {
+                        Some(text) => Some(
+                            Guid::parse(text)
+                                .with_context(|| format!("{}: {text:?} is no GUID", at()))?,
+                        ),
+                        None => None,
+                    },
                     shown: planned.name.clone(),
                     code,
                     delegates: planned
@@ -146,6 +152,12 @@ impl Plan {
                         .map(|text| dn(text))
                         .collect::<Result<_>>()?,
                 };
+                if planned.made_from.is_none() {
+                    bail!(
+                        "{} does not say what it was made from, so nobody can tell whether it still applies",
+                        at()
+                    );
+                }
                 Ok((change, planned.made_from.clone()))
             })
             .collect()

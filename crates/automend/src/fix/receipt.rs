@@ -23,6 +23,8 @@ const BEGIN: &str = "# begin ";
 const END: &str = "# end ";
 const UNDONE: &str = "# undone ";
 const VERSION: u32 = 1;
+/// The first line of every LDIF (RFC 2849).
+const VERSION_LINE: &[u8] = b"version: 1\n";
 
 /// The first line of a receipt.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -144,22 +146,7 @@ impl Receipt {
     /// Notes a change before it is made.
     pub(crate) fn begin(&mut self, begin: &Begin) -> Result<()> {
         let mut text = format!("{BEGIN}{}\n", serde_json::to_string(begin)?).into_bytes();
-        let restore = Modification::Add {
-            attribute: attribute::DELEGATE_LIST_LINK.to_owned(),
-            values: begin
-                .delegates
-                .iter()
-                .map(|dn| dn.as_bytes().to_vec())
-                .collect(),
-        };
-        let mut record = Writer::new(Vec::new())?;
-        record.modify(&begin.owner, &[restore], &[])?;
-        let record = record.into_inner();
-        text.extend(
-            record
-                .strip_prefix(b"version: 1\n".as_slice())
-                .unwrap_or(&record),
-        );
+        text.extend(begin.record()?);
         text.extend(b"\n");
         self.put_bytes(&text)
     }
@@ -203,6 +190,8 @@ pub(crate) fn read(path: &Path) -> Result<Read> {
     // A kill may cut a character in two; its line is not whole then anyway.
     let text = String::from_utf8_lossy(&bytes);
     let mut header: Option<Header> = None;
+    // The lines of LDIF behind each beginning, and before the first one.
+    let mut records = vec![String::new()];
     let mut changes: Vec<(Begin, Option<End>)> = Vec::new();
     for (i, line) in text.split_inclusive('\n').enumerate() {
         let whole = line.ends_with('\n');
@@ -211,7 +200,10 @@ pub(crate) fn read(path: &Path) -> Result<Read> {
             header = Some(serde_json::from_str(json).with_context(at)?);
         } else if let Some(json) = line.strip_prefix(BEGIN) {
             match serde_json::from_str(json) {
-                Ok(begin) => changes.push((begin, None)),
+                Ok(begin) => {
+                    changes.push((begin, None));
+                    records.push(String::new());
+                }
                 Err(_) if !whole => {}
                 Err(error) => return Err(error).with_context(at),
             }
@@ -223,6 +215,37 @@ pub(crate) fn read(path: &Path) -> Result<Read> {
                 },
                 Err(_) if !whole => {}
                 Err(error) => return Err(error).with_context(at),
+            }
+        } else if !line.starts_with('#')
+            && let Some(record) = records.last_mut()
+        {
+            let line = line.trim_end_matches(['\r', '\n']);
+            if !line.is_empty() {
+                record.push_str(line);
+                record.push('\n');
+            }
+        }
+    }
+    for (at, record) in records.iter().enumerate() {
+        let change = at.checked_sub(1).and_then(|at| changes.get(at));
+        let expected = match change {
+            Some((begin, _)) => String::from_utf8_lossy(&begin.record()?).into_owned(),
+            None => "version: 1".to_owned(),
+        };
+        let (found, expected) = (record.trim(), expected.trim());
+        // A kill may have cut the last one off; then nothing was written to the directory.
+        let cut_off = at + 1 == records.len()
+            && change.is_none_or(|(_, end)| end.is_none())
+            && expected.starts_with(found);
+        if found != expected && !cut_off {
+            match change {
+                Some((begin, _)) => bail!(
+                    "{}: the LDIF of change {} ({}) is not what its begin line says; nothing was written",
+                    path.display(),
+                    begin.n,
+                    begin.owner
+                ),
+                None => bail!("{}: LDIF before the first change", path.display()),
             }
         }
     }
@@ -261,8 +284,30 @@ impl Begin {
     }
 
     /// The owner's GUID.
-    pub(crate) fn object_guid(&self) -> Option<Guid> {
-        self.guid.as_deref().and_then(Guid::parse)
+    pub(crate) fn object_guid(&self) -> Result<Option<Guid>> {
+        let Some(text) = &self.guid else {
+            return Ok(None);
+        };
+        let guid = Guid::parse(text)
+            .with_context(|| format!("change {} of the receipt: {text:?} is no GUID", self.n))?;
+        Ok(Some(guid))
+    }
+
+    /// The LDIF record that puts the values back.
+    fn record(&self) -> Result<Vec<u8>> {
+        let restore = Modification::Add {
+            attribute: attribute::DELEGATE_LIST_LINK.to_owned(),
+            values: self
+                .delegates
+                .iter()
+                .map(|dn| dn.as_bytes().to_vec())
+                .collect(),
+        };
+        let mut record = Writer::new(Vec::new())?;
+        record.modify(&self.owner, &[restore], &[])?;
+        let record = record.into_inner();
+        let record = record.strip_prefix(VERSION_LINE).unwrap_or(&record);
+        Ok(record.to_vec())
     }
 
     /// The removed values.

@@ -48,11 +48,7 @@ pub(crate) async fn run(args: &args::Undo, config: Option<&Path>) -> Result<Exit
     }
     say!("Put back what was removed on {}:", plain(&read.header.made));
     for begin in &begun {
-        say!(
-            "  {} ({})",
-            plain(&begin.owner),
-            plural(begin.delegates.len() as u64, "link")
-        );
+        show(&mut directory, begin).await?;
     }
     let question = format!(
         "Restore {} on {}?",
@@ -80,6 +76,30 @@ pub(crate) async fn run(args: &args::Undo, config: Option<&Path>) -> Result<Exit
     })
 }
 
+/// Shows what is about to be written: the object as it is called now, and every value.
+async fn show(directory: &mut Directory, begin: &Begin) -> Result<()> {
+    let (dn, guid) = (begin.dn()?, begin.object_guid()?);
+    let found = match directory {
+        // Refused before anything is written, in the same words as ever.
+        Directory::Ldif(_) => None,
+        _ => writer::named_owner(directory, &dn, guid).await?,
+    };
+    let links = plural(begin.delegates.len() as u64, "link");
+    match found {
+        Some(entry) if entry.dn == dn => say!("  {} ({links})", plain(&dn)),
+        Some(entry) => say!(
+            "  {} ({links}; recorded as {})",
+            plain(&entry.dn),
+            plain(&dn)
+        ),
+        None => say!("  {} ({links}; there is no such object now)", plain(&dn)),
+    }
+    for delegate in &begin.delegates {
+        say!("    + {}", plain(delegate));
+    }
+    Ok(())
+}
+
 /// What an undo did.
 #[derive(Debug, Default)]
 pub(crate) struct Restored {
@@ -97,7 +117,7 @@ pub(crate) async fn undo(
 ) -> Result<Restored> {
     let mut restored = Restored::default();
     for begin in begun {
-        let (dn, guid, values) = (begin.dn()?, begin.object_guid(), begin.values()?);
+        let (dn, guid, values) = (begin.dn()?, begin.object_guid()?, begin.values()?);
         let done = restore(directory, &dn, guid, &values).await?;
         for why in &done.problems {
             say!("  left     {}: {}", plain(&begin.owner), plain(why));

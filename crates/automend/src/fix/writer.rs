@@ -91,6 +91,37 @@ pub(crate) async fn read_owner(
     }
 }
 
+/// Reads an owner that a file names, by its GUID and by its name, which must not mean two objects: who reads
+/// the file sees the name, and the GUID is what is written to.
+///
+/// # Errors
+///
+/// Both exist and are different objects, or the directory cannot be read.
+pub(crate) async fn named_owner(
+    directory: &mut Directory,
+    dn: &Dn,
+    guid: Option<Guid>,
+) -> Result<Option<Entry>> {
+    let entry = read_owner(directory, dn, guid).await?;
+    let Some((entry, guid)) = entry.as_ref().zip(guid) else {
+        return Ok(entry);
+    };
+    if entry.dn == *dn {
+        return Ok(Some(entry.clone()));
+    }
+    let by_name = read_owner(directory, dn, None).await?;
+    if let Some(other) = by_name.filter(|other| other.guid != Some(guid)) {
+        bail!(
+            "{dn}: the GUID beside this name, {guid}, is that of {}, and the name is another object's ({}); nothing was written",
+            entry.dn,
+            other
+                .guid
+                .map_or_else(|| "without a GUID".to_owned(), |guid| guid.to_string())
+        );
+    }
+    Ok(Some(entry.clone()))
+}
+
 /// Reads an owner; a deleted one shows itself only to who asks for deleted objects.
 async fn live_owner(live: &mut Live, dn: &Dn, guid: Option<Guid>) -> Result<Option<Entry>, Error> {
     let name = live_name(live, dn, guid);

@@ -70,13 +70,7 @@ impl Addresses {
         if self.connections.load(Ordering::Relaxed) >= allowance.connections {
             return Err(Full::Connections);
         }
-        if known.len() >= FEW && known.len() == known.capacity() {
-            let now = nanoseconds(now);
-            known.retain(|_, address| {
-                address.connections.load(Ordering::Relaxed) > 0
-                    || address.used_until.load(Ordering::Relaxed) > now
-            });
-        }
+        forget(&mut known, now);
         let address = known.entry(network(peer)).or_default();
         if address.connections.load(Ordering::Relaxed) >= allowance.connections_per_address {
             return Err(Full::Address);
@@ -89,15 +83,62 @@ impl Addresses {
         })
     }
 
+    /// As [`Addresses::enter`], for a proxy: its connections are those of many, so that they count for all
+    /// together and not for its address.
+    pub(crate) fn enter_proxy(
+        self: &Arc<Self>,
+        peer: IpAddr,
+        allowance: &Allowance,
+        now: Duration,
+    ) -> Result<Guest, Full> {
+        let allowance = Allowance {
+            connections_per_address: usize::MAX,
+            ..*allowance
+        };
+        self.enter(peer, &allowance, now)
+    }
+
+    /// Whether an address that a proxy asks for may make one more request; if not, when it may.
+    pub(crate) fn ask(
+        &self,
+        client: IpAddr,
+        allowance: &Allowance,
+        now: Duration,
+    ) -> Result<(), Duration> {
+        let address = {
+            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            forget(&mut known, now);
+            Arc::clone(known.entry(network(client)).or_default())
+        };
+        address.ask(allowance, now)
+    }
+
     /// Connections at this moment.
     pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::Relaxed)
     }
 }
 
+/// Forgets who is gone, when the table would grow otherwise.
+fn forget(known: &mut HashMap<IpAddr, Arc<Address>>, now: Duration) {
+    if known.len() >= FEW && known.len() == known.capacity() {
+        let now = nanoseconds(now);
+        known.retain(|_, address| {
+            address.connections.load(Ordering::Relaxed) > 0
+                || address.used_until.load(Ordering::Relaxed) > now
+        });
+    }
+}
+
 impl Guest {
     /// Whether this address may make one more request at `now`; if not, when it may.
     pub(crate) fn ask(&self, allowance: &Allowance, now: Duration) -> Result<(), Duration> {
+        self.address.ask(allowance, now)
+    }
+}
+
+impl Address {
+    fn ask(&self, allowance: &Allowance, now: Duration) -> Result<(), Duration> {
         if allowance.requests_per_address == 0 {
             return Ok(());
         }
@@ -108,8 +149,7 @@ impl Guest {
             let after = used.max(now).saturating_add(one);
             (after - now <= most).then_some(after)
         };
-        self.address
-            .used_until
+        self.used_until
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, step)
             .map(drop)
             .map_err(|used| {

@@ -19,15 +19,16 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Mutex, watch};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use super::Service;
-use super::addresses::Full;
+use super::addresses::{Allowance, Full};
 use super::metrics::{WhyLabels, Word};
+use super::proxies::{HEAD, SIGNATURE, announced, rest_of};
 use super::settings::Limits;
 use super::socket::Socket;
 use super::turn::{Body, Line, turn};
@@ -58,6 +59,13 @@ const HANDSHAKE: u8 = 0x16;
 const BACKLOG: u32 = 4096;
 /// How many headers hyper reads unless it is told a number; told the same one, it takes longer.
 const USUAL_HEADERS: usize = 100;
+/// What the admin listener bears: people and programs of the operator.
+const LOOKERS: Allowance = Allowance {
+    connections: 64,
+    connections_per_address: 64,
+    requests_per_address: 0,
+    burst: 0,
+};
 /// Streams of one HTTP/2 connection at once.
 const STREAMS: u32 = 64;
 /// What is kept of a stream that the client does not read.
@@ -128,16 +136,17 @@ pub(crate) async fn listen(
 fn take(stream: TcpStream, peer: SocketAddr, face: Face, service: &Arc<Service>, stop: &Stop) {
     let current = service.current();
     let limits = current.settings.limits;
-    let guest = match service
-        .addresses
-        .enter(peer.ip(), &limits.allowance, service.uptime())
-    {
+    let is_proxy = face != Face::Admin && current.settings.proxies.contain(peer.ip());
+    let (addresses, allowance, uptime) = (&service.addresses, limits.allowance, service.uptime());
+    let guest = match (face, is_proxy) {
+        (Face::Admin, _) => service.lookers.enter(peer.ip(), &LOOKERS, uptime),
+        (_, true) => addresses.enter_proxy(peer.ip(), &allowance, uptime),
+        (_, false) => addresses.enter(peer.ip(), &allowance, uptime),
+    };
+    let guest = match guest {
         Ok(guest) => guest,
         Err(why) => {
-            service.refused(match why {
-                Full::Connections => "connections",
-                Full::Address => "connections-per-address",
-            });
+            service.refused(full(why));
             return;
         }
     };
@@ -148,10 +157,15 @@ fn take(stream: TcpStream, peer: SocketAddr, face: Face, service: &Arc<Service>,
         peer,
         name: peer.to_string(),
         guest,
+        is_proxy,
         login: None,
     };
     let (service, stop) = (Arc::clone(service), stop.clone());
     tokio::spawn(async move {
+        let (mut socket, mut line) = (socket, line);
+        if is_proxy && !announce(&mut socket, &mut line, limits, &service).await {
+            return;
+        }
         match face {
             Face::Tls => secure(socket, line, bound, limits, service, stop).await,
             Face::Plain => {
@@ -171,6 +185,54 @@ fn take(stream: TcpStream, peer: SocketAddr, face: Face, service: &Arc<Service>,
             }
         }
     });
+}
+
+/// Takes the client's address from a header of the PROXY protocol, if a proxy sends one; false if nothing
+/// can come any more.
+async fn announce(socket: &mut Socket, line: &mut Line, limits: Limits, service: &Service) -> bool {
+    match timeout(limits.handshake, socket.first_byte()).await {
+        Ok(Ok(Some(first))) if Some(&first) == SIGNATURE.first() => {}
+        Ok(Ok(_)) => return true,
+        _ => {
+            service.refused("silent");
+            return false;
+        }
+    }
+    let read = timeout(limits.handshake, async {
+        let mut head = [0; HEAD];
+        socket.read_exact(&mut head).await.ok()?;
+        let mut rest = vec![0; rest_of(&head)?];
+        socket.read_exact(&mut rest).await.ok()?;
+        Some(announced(&head, &rest))
+    });
+    match read.await {
+        Ok(Some(Some(client))) => {
+            let allowance = &service.current().settings.limits.allowance;
+            match service.addresses.enter(client, allowance, service.uptime()) {
+                Ok(guest) => line.guest = guest,
+                Err(why) => {
+                    service.refused(full(why));
+                    return false;
+                }
+            }
+            line.peer = SocketAddr::new(client, 0);
+            line.name = client.to_string();
+            true
+        }
+        // The proxy's own look at whether somebody is there.
+        Ok(Some(None)) => true,
+        _ => {
+            service.refused("proxy-header");
+            false
+        }
+    }
+}
+
+fn full(why: Full) -> &'static str {
+    match why {
+        Full::Connections => "connections",
+        Full::Address => "connections-per-address",
+    }
 }
 
 /// Does the handshake, and serves what was agreed upon.

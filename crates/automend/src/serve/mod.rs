@@ -15,6 +15,7 @@ mod metrics;
 mod page;
 mod plain;
 mod pool;
+mod proxies;
 mod route;
 pub(crate) mod settings;
 mod socket;
@@ -62,6 +63,9 @@ pub(crate) struct Service {
     from: config::Settings,
     started: Instant,
     addresses: Arc<Addresses>,
+    /// Who looks at the service itself, counted apart: a look at its health must not fail because clients
+    /// have taken all connections.
+    lookers: Arc<Addresses>,
     metrics: Arc<Metrics>,
     log: Arc<Log>,
     current: RwLock<Arc<Current>>,
@@ -150,6 +154,7 @@ async fn serve(args: &args::Serve, config: Option<&Path>) -> Result<ExitCode> {
         from,
         started: Instant::now(),
         addresses: Arc::default(),
+        lookers: Arc::default(),
         metrics,
         log: Arc::clone(&log),
         tls: [
@@ -349,7 +354,8 @@ impl Door {
             schemes: settings.schemes.clone(),
             keytab: settings.keytab.clone(),
         };
-        let gate = Arc::new(Gate::new(supply.accounts()?, offer, before)?);
+        let gate = Gate::new(supply.accounts()?, offer, before)?;
+        let gate = Arc::new(gate.with_failures_per_address(settings.limits.failures_per_address));
         Ok(Self { gate, keytab })
     }
 }

@@ -25,15 +25,13 @@ pub(crate) async fn turn(
     let opening = Opening::of(&request);
     let current = service.current();
     let route = Route::of(request.uri().path());
-    let reply = match line
-        .guest
-        .ask(&current.settings.limits.allowance, service.uptime())
-    {
+    let from = line.client(&current, request.headers());
+    let reply = match line.ask(service, &current, from) {
         Err(wait) => super::turn::throttled(wait, "too-often"),
         Ok(()) => answer(&current, request, route).await,
     };
     let word = if route.is_some() { "plain" } else { "none" };
-    service.finish(line, &opening, word, reply)
+    service.finish(line, from, &opening, word, reply)
 }
 
 async fn answer(current: &Current, request: Request<Incoming>, route: Option<Route>) -> Reply {

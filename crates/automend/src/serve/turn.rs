@@ -7,7 +7,7 @@
 //! Invariant: whatever a client sends, the answer comes in bounded time, and nothing of the request stands
 //! in it unescaped; no answer tells who exists to somebody who has not logged in.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -22,7 +22,7 @@ use hyper::header::{
     RETRY_AFTER, USER_AGENT, WWW_AUTHENTICATE,
 };
 use hyper::http::request::Parts;
-use hyper::{Method, Request, Response, StatusCode, Version};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode, Version};
 use jiff::Timestamp;
 use prometheus_client::metrics::counter::Counter;
 use tokio::sync::Mutex;
@@ -31,6 +31,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::addresses::Guest;
 use super::log::{self, bounded};
 use super::metrics::{LoginLabels, RouteLabels, TurnLabels, Word};
+use super::proxies::came_through;
 use super::route::Route;
 use super::{Current, Service, faces};
 use crate::auth::{self, Account, Verdict};
@@ -45,6 +46,8 @@ pub(crate) struct Line {
     pub peer: SocketAddr,
     /// The same for the log.
     pub name: String,
+    /// Whether a proxy that is believed is at the other end, whoever it asks for.
+    pub is_proxy: bool,
     /// Counts the connection, and how often its address asks.
     pub guest: Guest,
     /// The login that is bound to the connection; HTTP/2 has none, as its turns are mixed.
@@ -179,14 +182,39 @@ pub(crate) async fn turn(
     let current = service.current();
     let (head, body) = request.into_parts();
     let route = Route::of(head.uri.path());
-    let reply = match line
-        .guest
-        .ask(&current.settings.limits.allowance, service.uptime())
-    {
+    let from = line.client(&current, &head.headers);
+    let reply = match line.ask(service, &current, from) {
         Err(wait) => throttled(wait, "too-often").closing(),
-        Ok(()) => answer(&current, line, head, body, route).await,
+        Ok(()) => answer(&current, line, from, head, body, route).await,
     };
-    service.finish(line, &opening, Route::word(route), reply)
+    service.finish(line, from, &opening, Route::word(route), reply)
+}
+
+impl Line {
+    /// Who asks: the peer, or for whom it does so.
+    pub(super) fn client(&self, current: &Current, headers: &HeaderMap) -> IpAddr {
+        let peer = self.peer.ip();
+        if self.is_proxy {
+            current.settings.proxies.client(peer, headers)
+        } else {
+            peer
+        }
+    }
+
+    /// Whether the client may make one more request; if not, when it may.
+    pub(super) fn ask(
+        &self,
+        service: &Service,
+        current: &Current,
+        client: IpAddr,
+    ) -> Result<(), Duration> {
+        let (allowance, now) = (&current.settings.limits.allowance, service.uptime());
+        if client == self.peer.ip() {
+            self.guest.ask(allowance, now)
+        } else {
+            service.addresses.ask(client, allowance, now)
+        }
+    }
 }
 
 impl Opening {
@@ -206,6 +234,7 @@ impl Service {
     pub(super) fn finish(
         &self,
         line: &Line,
+        client: IpAddr,
         opening: &Opening,
         route: &'static str,
         reply: Reply,
@@ -226,10 +255,11 @@ impl Service {
             .agent
             .as_ref()
             .map(|agent| String::from_utf8_lossy(agent.as_bytes()));
+        let forwarded = (client != line.peer.ip()).then(|| client.to_string());
         self.log.turn(&log::Turn {
             time: opening.time,
             event: "turn",
-            peer: &line.name,
+            peer: forwarded.as_deref().unwrap_or(&line.name),
             http: opening.http,
             route,
             method: opening.method,
@@ -261,6 +291,7 @@ async fn within<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
 async fn answer(
     current: &Current,
     line: &Line,
+    from: IpAddr,
     head: Parts,
     body: Incoming,
     route: Option<Route>,
@@ -275,12 +306,12 @@ async fn answer(
         return Reply::text(StatusCode::NOT_FOUND, NOTHING_HERE, "not-found");
     };
     let asked = Asked { head, body, route };
-    let reply = within(limits.answer_time, faced(current, line, &asked)).await;
+    let reply = within(limits.answer_time, faced(current, line, from, &asked)).await;
     reply.unwrap_or_else(|| Reply::unavailable("the answer took too long".to_owned()))
 }
 
 /// Hands the request to its face.
-async fn faced(current: &Current, line: &Line, asked: &Asked) -> Reply {
+async fn faced(current: &Current, line: &Line, from: IpAddr, asked: &Asked) -> Reply {
     let method = &asked.head.method;
     match asked.route {
         Route::V2 | Route::Autoconfig if !matches!(*method, Method::GET | Method::HEAD) => {
@@ -293,7 +324,9 @@ async fn faced(current: &Current, line: &Line, asked: &Asked) -> Reply {
             if !matches!(*method, Method::POST | Method::GET | Method::HEAD) {
                 return not_allowed("POST, GET, HEAD").with_soap();
             }
-            behind_the_gate(current, line, asked).await.with_soap()
+            behind_the_gate(current, line, from, asked)
+                .await
+                .with_soap()
         }
     }
 }
@@ -308,28 +341,33 @@ impl Reply {
 }
 
 /// Lets in who has logged in, and asks everybody else to.
-async fn behind_the_gate(current: &Current, line: &Line, asked: &Asked) -> Reply {
+async fn behind_the_gate(current: &Current, line: &Line, from: IpAddr, asked: &Asked) -> Reply {
     let authorization = asked
         .head
         .headers
         .get(AUTHORIZATION)
         .map(HeaderValue::as_bytes);
-    let from = line.peer.ip();
+    let shared = line.is_proxy || came_through(&asked.head.headers);
     // The messages of the other schemes are good for one try.
     let again = authorization
         .and_then(|value| value.get(..6))
         .is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"Basic "));
     let mut moments = if again { 0 } else { MOMENTS };
-    let (verdict, refusal) = loop {
-        let (verdict, refusal) = if let Some(login) = &line.login {
-            let mut login = login.lock().await;
-            let verdict = current.gate.admit(&mut login, authorization, from).await;
-            (verdict, login.refusal())
+    let (verdict, refusal, holds) = loop {
+        let mut one;
+        let mut bound;
+        let login = if let Some(login) = &line.login {
+            bound = login.lock().await;
+            &mut *bound
         } else {
-            let mut login = auth::Connection::default();
-            let verdict = current.gate.admit(&mut login, authorization, from).await;
-            (verdict, login.refusal())
+            one = auth::Connection::default();
+            &mut one
         };
+        if shared {
+            login.share();
+        }
+        let verdict = current.gate.admit(login, authorization, from).await;
+        let (refusal, holds) = (login.refusal(), login.is_logged_in());
         // Clients ask at several places at once. Who has to wait for others of the same account only until
         // these are decided is not sent away for that.
         match verdict {
@@ -337,7 +375,7 @@ async fn behind_the_gate(current: &Current, line: &Line, asked: &Asked) -> Reply
                 moments += 1;
                 sleep(MOMENT / MOMENTS).await;
             }
-            verdict => break (verdict, refusal),
+            verdict => break (verdict, refusal, holds),
         }
     };
     let (account, proof) = match verdict {
@@ -363,6 +401,10 @@ async fn behind_the_gate(current: &Current, line: &Line, asked: &Asked) -> Reply
     reply.user = Some(account);
     if let Some(proof) = proof.and_then(|proof| HeaderValue::try_from(proof).ok()) {
         reply = reply.with(WWW_AUTHENTICATE, proof);
+        if !holds {
+            // Clients that take a proof of Kerberos for one of the connection are told otherwise.
+            reply = reply.with(PERSISTENT_AUTH, HeaderValue::from_static("false"));
+        }
     }
     reply
 }
@@ -479,6 +521,8 @@ fn not_allowed(allowed: &'static str) -> Reply {
     .with(ALLOW, HeaderValue::from_static(allowed))
 }
 
+/// Whether a login with Negotiate holds for the connection, as IIS says it.
+const PERSISTENT_AUTH: HeaderName = HeaderName::from_static("persistent-auth");
 /// A wait that is worth waiting for on the client's behalf.
 const MOMENT: Duration = Duration::from_secs(1);
 /// How often it is looked whether the wait is over.

@@ -374,6 +374,93 @@ async fn ntlm_logs_a_connection_in() {
 }
 
 #[tokio::test]
+async fn a_connection_that_others_may_use_carries_no_login() {
+    let company = Company::new(&[Scheme::Ntlm, Scheme::Basic]);
+    let log_in = async |connection: &mut Connection| {
+        let mut login = jim("jim@contoso.test", "Wint3r-Regen");
+        let challenge = only(turn(&company, &mut login, connection, None).await);
+        name(turn(&company, &mut login, connection, Some(&challenge)).await);
+        assert!(connection.is_logged_in());
+    };
+    let only_basic = ["Basic realm=\"Autodiscover\", charset=\"UTF-8\""];
+    // It turns out to be a proxy's.
+    let mut connection = Connection::default();
+    log_in(&mut connection).await;
+    connection.share();
+    assert_eq!(
+        refused(company.admit(&mut connection, None).await),
+        only_basic
+    );
+    assert!(connection.refusal().unwrap().contains("through a proxy"));
+    let mut again = jim("jim", "Wint3r-Regen");
+    let hello = turn(&company, &mut again, &mut connection, None).await;
+    assert_eq!(refused(hello), only_basic);
+    let right = basic("jim", "Wint3r-Regen");
+    name(company.admit(&mut connection, Some(&right)).await);
+    refused(company.admit(&mut connection, None).await);
+    // Somebody else's password, right or wrong, comes on it.
+    company.modify("Amy", Modification::replace("userAccountControl", ["512"]));
+    for (user, password) in [("amy", "wrong"), ("amy", "Wint3r-Regen")] {
+        let mut connection = Connection::default();
+        log_in(&mut connection).await;
+        let value = basic(user, password);
+        company.admit(&mut connection, Some(&value)).await;
+        refused(company.admit(&mut connection, None).await);
+    }
+    // Two people prove themselves in turn.
+    let mut connection = Connection::default();
+    log_in(&mut connection).await;
+    let mut amy = jim("amy@contoso.test", "Wint3r-Regen");
+    let challenge = only(turn(&company, &mut amy, &mut connection, None).await);
+    name(turn(&company, &mut amy, &mut connection, Some(&challenge)).await);
+    assert_eq!(
+        refused(company.admit(&mut connection, None).await),
+        only_basic
+    );
+}
+
+#[tokio::test]
+async fn an_address_may_fail_as_often_as_is_said() {
+    let from = |n: u8| IpAddr::V4(Ipv4Addr::new(198, 51, 100, n));
+    for (most, expected) in [(3, 3), (0, 120)] {
+        let company = Company::new(&[Scheme::Basic]);
+        let accounts = Accounts::embedded(company.directory.clone());
+        let offer = Offer {
+            realm: "Autodiscover".to_owned(),
+            schemes: vec![Scheme::Basic],
+            keytab: None,
+        };
+        let gate = Gate::new(accounts, offer, None).unwrap();
+        let gate = Arc::new(gate.with_failures_per_address(most));
+        let attempts = (0..expected).map(async |n| {
+            let value = basic(&format!("nobody-{n}"), "wrong");
+            let mut connection = Connection::default();
+            refused(
+                gate.admit(&mut connection, Some(value.as_bytes()), from(1))
+                    .await,
+            );
+        });
+        futures_util::future::join_all(attempts).await;
+        let right = basic("jim", "Wint3r-Regen");
+        let mut connection = Connection::default();
+        let verdict = gate
+            .admit(&mut connection, Some(right.as_bytes()), from(1))
+            .await;
+        if most == 0 {
+            name(verdict);
+        } else {
+            assert!(matches!(verdict, Verdict::Throttled(_)), "{verdict:?}");
+            assert!(connection.refusal().unwrap().contains("198.51.100.1"));
+            // Others are none of its business.
+            name(
+                gate.admit(&mut Connection::default(), Some(right.as_bytes()), from(2))
+                    .await,
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn who_has_logged_in_to_one_directory_is_nobody_in_the_next() {
     // As after a reload, whose directory has seen as few commits as the one before.
     let (before, after) = (Company::new(&[Scheme::Ntlm]), Company::new(&[Scheme::Ntlm]));

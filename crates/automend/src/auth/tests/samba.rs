@@ -423,10 +423,8 @@ fn a_ticket_is_got_and_accepted() {
         let value = value.expose_secret().as_bytes();
         let mut connection = Connection::default();
         name(gate.admit(&mut connection, Some(value), HOME).await);
-        assert_eq!(
-            name(gate.admit(&mut connection, None, HOME).await),
-            principal
-        );
+        // It was for that request: the next one may be somebody else's.
+        refused(gate.admit(&mut connection, None, HOME).await);
         let mut another = Connection::default();
         refused(gate.admit(&mut another, Some(value), HOME).await);
         let why = another.refusal().unwrap();

@@ -34,7 +34,7 @@ pub(crate) struct Limits {
     pub account: u32,
     /// How long failures of an account are remembered.
     pub account_window: Duration,
-    /// Failures from one address (of IPv6, from one /64) within `address_window`.
+    /// Failures from one address (of IPv6, from one /64) within `address_window`; 0 counts none.
     pub address: u32,
     /// How long failures of an address are remembered, from the first on.
     pub address_window: Duration,
@@ -45,7 +45,7 @@ impl Limits {
     pub(crate) const LIVE: Self = Self {
         account: 4,
         account_window: Duration::from_secs(30 * 60),
-        address: 100,
+        address: super::FAILURES_PER_ADDRESS,
         address_window: Duration::from_secs(5 * 60),
     };
 

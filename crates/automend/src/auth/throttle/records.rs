@@ -111,7 +111,8 @@ impl Burst {
     /// How long the address has to wait.
     pub(super) fn wait(&self, limits: &Limits, now: Instant) -> Option<Duration> {
         let end = self.since + limits.address_window;
-        (self.standing(limits, now) >= limits.address).then(|| end.saturating_duration_since(now))
+        let is_over = limits.address > 0 && self.standing(limits, now) >= limits.address;
+        is_over.then(|| end.saturating_duration_since(now))
     }
 }
 
@@ -148,7 +149,7 @@ impl Shards<IpAddr, Burst> {
         if let Some(wait) = burst.wait(limits, now) {
             return Err(wait);
         }
-        if burst.standing(limits, now) + burst.under_way >= limits.address {
+        if limits.address > 0 && burst.standing(limits, now) + burst.under_way >= limits.address {
             return Err(MOMENT);
         }
         burst.under_way += 1;

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use anyhow::{Result, anyhow};
 use toml::Spanned;
 
+use super::super::proxies::Network;
+
 /// Where a configuration was read, to name the line of a mistake.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Source {
@@ -32,6 +34,16 @@ impl Checked<'_> {
         let text = told.get_ref();
         text.parse().map_err(|_| {
             let what = format!("{key}: {text:?} is not ADDRESS:PORT, such as \"0.0.0.0:443\"");
+            self.error(told.span(), what)
+        })
+    }
+
+    pub(super) fn network(&self, told: &Spanned<String>) -> Result<Network> {
+        let text = told.get_ref();
+        Network::parse(text).ok_or_else(|| {
+            let what = format!(
+                "proxies: {text:?} is neither an address nor a network, such as \"10.0.0.0/24\""
+            );
             self.error(told.span(), what)
         })
     }

@@ -8,6 +8,7 @@ use toml::Spanned;
 
 use super::super::addresses::Allowance;
 use super::checked::Checked;
+use crate::auth::FAILURES_PER_ADDRESS;
 
 /// How much of everything.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -32,6 +33,8 @@ pub(crate) struct Limits {
     pub stop_time: Duration,
     /// Connections and requests.
     pub allowance: Allowance,
+    /// Failed logins of one address in five minutes; 0 counts none.
+    pub failures_per_address: u32,
     /// Bytes of answers that are remembered.
     pub memory: usize,
 }
@@ -55,6 +58,7 @@ impl Default for Limits {
                 requests_per_address: 200,
                 burst: 2_000,
             },
+            failures_per_address: FAILURES_PER_ADDRESS,
             memory: 64 << 20,
         }
     }
@@ -110,6 +114,7 @@ pub(super) struct LimitsSection {
     connections_per_address: Option<usize>,
     requests_per_address: Option<u32>,
     burst: Option<u32>,
+    failures_per_address: Option<u32>,
     memory: Option<Spanned<usize>>,
 }
 
@@ -146,6 +151,9 @@ impl LimitsSection {
                     .unwrap_or(usual.allowance.requests_per_address),
                 burst: self.burst.unwrap_or(usual.allowance.burst),
             },
+            failures_per_address: self
+                .failures_per_address
+                .unwrap_or(usual.failures_per_address),
             memory: memory.saturating_mul(1 << 20),
         })
     }

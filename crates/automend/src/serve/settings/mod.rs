@@ -16,6 +16,7 @@ use automend_core::policy::Policy;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::proxies::Proxies;
 use super::tls;
 use super::urls::{Layer, Urls};
 use crate::args;
@@ -56,6 +57,8 @@ pub(crate) struct Settings {
     pub plain_autoconfig: bool,
     /// The file of the log; none means standard error.
     pub log: Option<PathBuf>,
+    /// The proxies that are believed when they say for whom they ask.
+    pub proxies: Proxies,
     /// How much of everything.
     pub limits: Limits,
     /// How live servers are asked.
@@ -78,6 +81,7 @@ pub(crate) struct Section {
     alternative_mailboxes_of_others: bool,
     plain_autoconfig: bool,
     log: Option<PathBuf>,
+    proxies: Vec<Spanned<String>>,
     limits: LimitsSection,
     asking: AskingSection,
     everybody: LayerSection,
@@ -168,6 +172,13 @@ impl Settings {
             alternatives_of_others: section.alternative_mailboxes_of_others,
             plain_autoconfig: section.plain_autoconfig,
             log: flags.log.clone().or_else(|| section.log.clone()),
+            proxies: Proxies(
+                section
+                    .proxies
+                    .iter()
+                    .map(|told| from.network(told))
+                    .collect::<Result<_>>()?,
+            ),
             limits: section.limits.read(&from)?,
             asking: section.asking.read(&from)?,
         })
