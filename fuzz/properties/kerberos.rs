@@ -24,7 +24,7 @@ pub fn holds(bytes: &[u8]) {
     let jim = Principal::user("jim", "CONTOSO.TEST");
     let service = Principal::service("HTTP", "mail.contoso.test", "CONTOSO.TEST");
     let secret = Secret::Keys(keytab);
-    if let Ok((mut ask, _)) = Ask::with_secret(jim, secret, service, now) {
+    if let Ok((mut ask, _)) = Ask::with_secret(jim, secret, service, true, now) {
         let _ = ask.feed(bytes, now);
         let _ = ask.feed(bytes, now);
     }

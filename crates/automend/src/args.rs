@@ -451,6 +451,11 @@ pub(crate) struct TestLogin {
     #[arg(long, value_name = "HOST[:PORT]")]
     pub kdc: Option<String>,
 
+    /// Let a password or key prove itself to the key distribution centre with RC4, too, for accounts without
+    /// keys of AES; who listens can guess the password from it
+    #[arg(long)]
+    pub rc4: bool,
+
     /// Log in with these schemes only
     #[arg(long, value_enum, value_name = "SCHEME", value_delimiter = ',')]
     pub auth: Vec<AuthScheme>,

@@ -279,6 +279,7 @@ impl Passwords {
         match given {
             Given::Clear(password) => return self.keep_clear(&password, keeping),
             Given::Hashed(hash) => self.push(hash)?,
+            Given::Nt(hash) if hash == *nt_hash("") => return Err(Unusable::Length),
             Given::Nt(hash) if keeping.nt == NtHash::Kept => self.nt = Some(hash),
             Given::Nt(_) => return Err(Unusable::NtHash),
         }

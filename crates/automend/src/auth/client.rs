@@ -42,6 +42,8 @@ pub(crate) struct Credentials {
     /// The key distribution centre, `host` or `host:port`; looked up by the realm's name where it isn't
     /// given.
     pub kdc: Option<String>,
+    /// Whether a proof may be made with RC4, from which a password is cheap to guess.
+    pub rc4: bool,
 }
 
 /// One challenge of a server.
@@ -262,7 +264,7 @@ impl Kerberos {
             (None, None) => bail!("{user}: Kerberos needs a password, a keytab or tickets"),
         };
         let client = Principal::user(name, &realm);
-        let begun = Ask::with_secret(client, secret, self.service(&realm), moment());
+        let begun = Ask::with_secret(client, secret, self.service(&realm), have.rc4, moment());
         self.drive(begun).await
     }
 

@@ -153,7 +153,10 @@ impl Embedded {
     /// Somebody without an NT hash gets one that no password has.
     pub(super) fn nt_hash(candidate: &Candidate) -> [u8; 16] {
         if let (Some(_), Some(hash)) = (&candidate.object, candidate.passwords.nt_hash()) {
-            return *hash;
+            // A blank password opens nothing, as with Basic.
+            if *hash != *automend_negotiate::ntlm::nt_hash("") {
+                return *hash;
+            }
         }
         let half = |salt: u8| number((salt, candidate.commits)).to_ne_bytes();
         let mut hash = [0; 16];

@@ -363,14 +363,18 @@ impl Gate {
         let Some(login) = Login::parse(&credentials.user) else {
             return self.refuse(connection, "a name that can name nobody");
         };
-        let candidate = match self.find(&login).await {
-            Ok(candidate) => candidate,
-            Err(trouble) => return trouble.into(),
-        };
         let password = self
             .remembered
             .digest(&[b"password", credentials.password.as_bytes()])
             .key();
+        // Before anybody is searched for: that costs the directory work, too.
+        if let Some(wait) = self.throttle.look(number(login.key()), Some(password), now) {
+            return self.throttled(connection, &login, wait);
+        }
+        let candidate = match self.find(&login).await {
+            Ok(candidate) => candidate,
+            Err(trouble) => return trouble.into(),
+        };
         let attempt = attempt(&login, &candidate, Some(password), from);
         let mut ticket = match self.throttle.enter(&attempt, now) {
             Entry::Go(ticket) => ticket,
@@ -391,6 +395,12 @@ impl Gate {
             let (proof, closed) = if may_reach(&mut ticket, now).await {
                 let proof = accounts.prove(&candidate, password).await;
                 (proof, "the account may not log in now")
+            } else if ticket.is_repeated() {
+                // Under the name of nobody, it would be known for wrong by now, and cost nothing.
+                (
+                    Proof::Closed,
+                    "too many failures of the account, so it was not asked again",
+                )
             } else {
                 let proof = accounts.feign(&candidate, password).await;
                 (
@@ -469,6 +479,9 @@ impl Gate {
         let Some(login) = Login::of(&answer.user, &answer.domain) else {
             return self.refuse(connection, "a name that can name nobody");
         };
+        if let Some(wait) = self.throttle.look(number(login.key()), None, now) {
+            return self.throttled(connection, &login, wait);
+        }
         let candidate = match self.find(&login).await {
             Ok(candidate) => candidate,
             Err(trouble) => return trouble.into(),

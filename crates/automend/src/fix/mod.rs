@@ -221,9 +221,10 @@ async fn from_file(directory: &mut Directory, path: &Path, identity: &str) -> Re
             None => Some("the owner is gone".to_owned()),
             Some(entry) => writer::no_longer_stale(entry, change.code).or_else(|| {
                 let there = writer::present(entry, &change.delegates).len();
-                let same = made_from
-                    .as_ref()
-                    .is_none_or(|state| *state == State::of(entry));
+                let Some(made_from) = &made_from else {
+                    return Some("the plan does not say what it was made from".to_owned());
+                };
+                let same = *made_from == State::of(entry);
                 (there != change.delegates.len() || !same)
                     .then(|| "its links or attributes have changed".to_owned())
             }),

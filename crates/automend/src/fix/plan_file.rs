@@ -152,12 +152,6 @@ impl Plan {
                         .map(|text| dn(text))
                         .collect::<Result<_>>()?,
                 };
-                if planned.made_from.is_none() {
-                    bail!(
-                        "{} does not say what it was made from, so nobody can tell whether it still applies",
-                        at()
-                    );
-                }
                 Ok((change, planned.made_from.clone()))
             })
             .collect()

@@ -212,6 +212,7 @@ fn logins(args: &args::Test, progress: &ProgressBar) -> Result<Logins> {
     let user = typed.user.clone().or_else(|| args.address.clone());
     let (keytab, tickets) = (args.login.keytab.clone(), args.login.ticket_cache.clone());
     let (kdc, progress) = (args.login.kdc.clone(), progress.clone());
+    let rc4 = args.login.rc4;
     let source = move || {
         let needs_password = typed.token.is_none() && keytab.is_none() && tickets.is_none();
         let password = match &user {
@@ -228,6 +229,7 @@ fn logins(args: &args::Test, progress: &ProgressBar) -> Result<Logins> {
             keytab: keytab.clone(),
             tickets: tickets.clone(),
             kdc: kdc.clone(),
+            rc4,
         }))
     };
     let all = [

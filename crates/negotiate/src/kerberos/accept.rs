@@ -99,6 +99,12 @@ pub enum Refused {
         /// Whose ticket it is.
         client: String,
     },
+    /// The client came through realms that no centre has checked (RFC 4120 2.7).
+    #[error("the ticket of {client} came through other realms, and no centre has checked the way")]
+    UncheckedWay {
+        /// Whose ticket it is.
+        client: String,
+    },
     /// The clocks differ too much.
     #[error(
         "the clock of {client} differs from this one by {seconds} s; at most {SKEW} s are allowed"
@@ -150,6 +156,10 @@ pub fn accept(token: &[u8], keytab: &Keytab, now: Moment) -> Result<Accepted, Re
     let skew = i64::try_from(SKEW).unwrap_or(0);
     if ticket.invalid {
         return Err(Refused::Invalid { client });
+    }
+    let is_ours = |entry: &super::Entry| entry.principal.realm == ticket.client.realm;
+    if !ticket.came_straight && !ticket.way_is_checked && !keytab.entries().iter().any(is_ours) {
+        return Err(Refused::UncheckedWay { client });
     }
     if ticket.starts.seconds > now.seconds.saturating_add(skew) {
         return Err(Refused::NotYetValid { client });
@@ -254,7 +264,9 @@ mod tests {
         named: &'static str,
         version: Option<i64>,
         mutual: bool,
-        flags: u8,
+        flags: [u8; 2],
+        way: &'static [u8],
+        realm: &'static str,
     }
 
     impl Login {
@@ -267,21 +279,23 @@ mod tests {
                 named: "jim",
                 version: Some(2),
                 mutual: true,
-                flags: 0,
+                flags: [0, 0],
+                way: b"",
+                realm: "CONTOSO.TEST",
             }
         }
 
         fn token(&self, key: &Key) -> Vec<u8> {
-            let jim = Principal::user("jim", "CONTOSO.TEST");
+            let jim = Principal::user("jim", self.realm);
             let service = Principal::service("HTTP", "mail.contoso.test", "CONTOSO.TEST");
             let at = |seconds: i64| Moment::at(NOW.seconds + seconds);
             let (starts, ends) = (at(self.starts), at(self.ends));
-            let part = TicketPart::write(self.flags, &self.session, &jim, starts, ends);
+            let part = TicketPart::write(self.flags, self.way, &self.session, &jim, starts, ends);
             let mut sealed = Sealed::new(key, key.encrypt(Usage::TICKET, &part).unwrap());
             sealed.version = self.version;
             let ticket = TicketMessage::write(&service, &sealed);
             let login = Authenticator {
-                client: Principal::user(self.named, "CONTOSO.TEST"),
+                client: Principal::user(self.named, self.realm),
                 checksum: None,
                 when: at(self.when),
                 sequence: Some(1),
@@ -351,12 +365,12 @@ mod tests {
         };
         check(&early, &own, "not valid yet");
         let postdated = Login {
-            flags: 1,
+            flags: [1, 0],
             ..Login::new()
         };
         check(&postdated, &own, "never made valid");
         let forwardable = Login {
-            flags: 0x40,
+            flags: [0x40, 0],
             ..Login::new()
         };
         assert!(accept(&forwardable.token(&key), &own, NOW).is_ok());
@@ -412,6 +426,31 @@ mod tests {
         // A keytab with the account's own name is all there is, and means the web service.
         let alone = Keytab::read(&write_keytab(&[(&account, 2, &key)])).unwrap();
         assert!(accept(&Login::new().token(&key), &alone, NOW).is_ok());
+    }
+
+    #[test]
+    fn a_way_through_other_realms_has_to_be_checked() {
+        let key = Key::random(Encryption::Aes256Sha1);
+        for (realm, way, flags, expected) in [
+            ("CONTOSO.TEST", b"".as_slice(), [0, 0], true),
+            ("FABRIKAM.TEST", b"", [0, 0], true),
+            ("FABRIKAM.TEST", b"EVIL.TEST", [0, 0x08], true),
+            ("CONTOSO.TEST", b"EVIL.TEST", [0, 0], true),
+            ("FABRIKAM.TEST", b"EVIL.TEST", [0, 0], false),
+            ("FABRIKAM.TEST", b"EVIL.TEST", [0x08, 0], false),
+            ("FABRIKAM.TEST", b"EVIL.TEST", [0, 0xf7], false),
+        ] {
+            let login = Login {
+                flags,
+                way,
+                realm,
+                ..Login::new()
+            };
+            let accepted = accept(&login.token(&key), &keytab(&key), NOW);
+            let refused = matches!(accepted, Err(Refused::UncheckedWay { .. }));
+            assert_eq!(accepted.is_ok(), expected, "{realm} {way:?} {flags:?}");
+            assert_eq!(refused, !expected, "{realm} {way:?} {flags:?}");
+        }
     }
 
     proptest! {

@@ -145,6 +145,8 @@ pub struct Ask {
     secret: Option<Secret>,
     state: State,
     nonce: u32,
+    /// Whether RC4 may be used.
+    rc4: bool,
     referrals: u8,
 }
 
@@ -181,20 +183,32 @@ const PA_TIMESTAMP: i64 = 2;
 
 impl Ask {
     /// Asks for a ticket for `service`, with a password or keys. The first step is always to send.
+    ///
+    /// RC4 is used with `rc4` only: a proof made with it is cheap to guess the password from, as there is
+    /// neither salt nor rounds, and the answer that asks for it is nobody's word (RFC 8429).
+    ///
+    /// # Errors
+    ///
+    /// [`KdcError::NoEncryption`] where only keys of RC4 are there and it is not allowed.
     pub fn with_secret(
         client: Principal,
         secret: Secret,
         service: Principal,
+        rc4: bool,
         now: Moment,
     ) -> Result<(Self, Step), KdcError> {
         let mut ask = Self {
             client,
             service,
             secret: Some(secret),
+            rc4,
             state: State::Named,
             nonce: nonce()?,
             referrals: 0,
         };
+        if ask.encryptions().is_empty() {
+            return Err(KdcError::NoEncryption);
+        }
         let step = ask.name_client(&[], now)?;
         Ok((ask, step))
     }
@@ -209,6 +223,8 @@ impl Ask {
             client: granting.client.clone(),
             service,
             secret: None,
+            // Whoever gave the ticket has chosen; no password can be guessed from what is sent.
+            rc4: true,
             state: State::Named,
             nonce: nonce()?,
             referrals: 0,
@@ -404,6 +420,12 @@ impl Ask {
 
     /// The types that the client can have a key of.
     fn encryptions(&self) -> Vec<Encryption> {
+        let mut known = self.all_encryptions();
+        known.retain(|encryption| self.rc4 || *encryption != Encryption::Rc4);
+        known
+    }
+
+    fn all_encryptions(&self) -> Vec<Encryption> {
         match &self.secret {
             Some(Secret::Keys(keytab)) => Encryption::ALL
                 .into_iter()
@@ -447,6 +469,9 @@ impl Ask {
     }
 
     fn key(&self, hint: &Hint) -> Result<Key, KdcError> {
+        if hint.encryption == Encryption::Rc4 && !self.rc4 {
+            return Err(KdcError::NoEncryption);
+        }
         match &self.secret {
             Some(Secret::Password(password)) => {
                 let usual = || format!("{}{}", self.client.realm, self.client.name.concat());
@@ -539,9 +564,12 @@ mod tests {
     fn a_key_that_is_cheap_to_guess_is_not_made() {
         let client = Principal::user("jim", "CONTOSO.TEST");
         let service = Principal::service("HTTP", "mail.contoso.test", "CONTOSO.TEST");
-        let secret = Secret::Password("Wint3r-Regen".to_owned().into());
-        let (ask, _) = Ask::with_secret(client, secret, service, Moment::at(0)).unwrap();
-        let key = |encryption, rounds| {
+        let begun = |rc4| {
+            let secret = Secret::Password("Wint3r-Regen".to_owned().into());
+            Ask::with_secret(client.clone(), secret, service.clone(), rc4, Moment::at(0)).unwrap()
+        };
+        let (ask, _) = begun(false);
+        let with = |ask: &Ask, encryption, rounds| {
             let salt = Some("CONTOSO.TESTjim".to_owned());
             ask.key(&Hint {
                 encryption,
@@ -549,6 +577,7 @@ mod tests {
                 rounds,
             })
         };
+        let key = |encryption, rounds| with(&ask, encryption, rounds);
         for encryption in [Encryption::Aes128Sha1, Encryption::Aes256Sha2] {
             let usual = encryption.usual_rounds();
             assert!(key(encryption, None).is_ok());
@@ -556,6 +585,11 @@ mod tests {
             let error = key(encryption, Some(usual - 1)).unwrap_err();
             assert!(matches!(error, KdcError::FewRounds { .. }), "{error}");
         }
-        assert!(key(Encryption::Rc4, Some(1)).is_ok());
+        // Whoever poses as the centre gets nothing that was made without salt and rounds.
+        let error = key(Encryption::Rc4, None).unwrap_err();
+        assert!(matches!(error, KdcError::NoEncryption), "{error}");
+        assert!(!ask.encryptions().contains(&Encryption::Rc4));
+        let (willing, _) = begun(true);
+        assert!(with(&willing, Encryption::Rc4, Some(1)).is_ok());
     }
 }

@@ -33,6 +33,8 @@ const MUTUAL: u8 = 0x20;
 
 /// `TicketFlags` bit 7 (RFC 4120 5.3).
 const INVALID: u8 = 0x01;
+/// `TicketFlags` bit 12, in the second byte.
+const WAY_CHECKED: u8 = 0x08;
 
 /// Text as it is; Kerberos says IA5, and Windows sends UTF-8.
 fn text(bytes: &[u8]) -> Result<String, Malformed> {
@@ -198,6 +200,10 @@ impl ApRequest {
 pub(super) struct TicketPart {
     /// A postdated ticket that no centre has made valid yet (RFC 4120 2.2).
     pub invalid: bool,
+    /// Whether a centre has checked the realms that the client came through (`TRANSITED-POLICY-CHECKED`).
+    pub way_is_checked: bool,
+    /// Whether the client came through no realm but its own and the service's.
+    pub came_straight: bool,
     pub key: Option<Key>,
     pub client: Principal,
     pub starts: Moment,
@@ -213,11 +219,15 @@ impl TicketPart {
         let key = key(reader.field(1, SEQUENCE)?)?;
         let realm = reader.field(2, GENERAL_STRING)?;
         let client = name(reader.field(3, SEQUENCE)?, realm)?;
-        reader.take(context(4))?;
+        let mut way = Reader::new(reader.field(4, SEQUENCE)?);
+        way.number(0)?;
+        let came_straight = way.field(1, OCTETS)?.is_empty();
         let proved = Moment::read(reader.field(5, GENERALIZED_TIME)?)?;
         let starts = reader.optional_field(6, GENERALIZED_TIME)?;
         Ok(Self {
             invalid: flags.get(1).is_some_and(|first| first & INVALID != 0),
+            way_is_checked: flags.get(2).is_some_and(|second| second & WAY_CHECKED != 0),
+            came_straight,
             key,
             client,
             starts: starts.map(Moment::read).transpose()?.unwrap_or(proved),
@@ -227,20 +237,21 @@ impl TicketPart {
 
     #[cfg(test)]
     pub(super) fn write(
-        flags: u8,
+        flags: [u8; 2],
+        way: &[u8],
         key: &Key,
         client: &Principal,
         starts: Moment,
         ends: Moment,
     ) -> Vec<u8> {
         let inside = sequence(&[
-            field(0, &element(BIT_STRING, &[0, flags, 0, 0, 0])),
+            field(0, &element(BIT_STRING, &[0, flags[0], flags[1], 0, 0])),
             field(1, &write_key(key)),
             field(2, &string(&client.realm)),
             field(3, &write_name(client)),
             field(
                 4,
-                &sequence(&[field(0, &integer(1)), field(1, &element(OCTETS, b""))]),
+                &sequence(&[field(0, &integer(1)), field(1, &element(OCTETS, way))]),
             ),
             field(5, &starts.write()),
             field(7, &ends.write()),

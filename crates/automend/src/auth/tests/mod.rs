@@ -275,6 +275,37 @@ async fn no_row_of_attempts_tells_who_exists() {
 }
 
 #[tokio::test]
+async fn a_password_that_was_not_asked_costs_nothing_when_it_comes_again() {
+    let company = Company::new(&[Scheme::Basic]);
+    for user in ["jim", "nobody"] {
+        fail(&company, &format!("{user}@contoso.test")).await;
+        let name = format!("CONTOSO\\{user}");
+        refused(company.basic(&name, "again").await);
+        // Neither the search nor the check of the first time, whoever it is.
+        let mut connection = Connection::default();
+        let value = basic(&name.to_uppercase(), "again");
+        refused(company.admit(&mut connection, Some(&value)).await);
+        let why = connection.refusal().unwrap();
+        let expected = if user == "jim" {
+            "not asked again"
+        } else {
+            "the same wrong"
+        };
+        assert!(why.contains(expected), "{why}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_has_failed_too_often_waits_though_its_account_changes() {
+    // Who closes an account elsewhere must not see by it whether there is one.
+    let company = Company::new(&[Scheme::Basic]);
+    fail(&company, "jim@contoso.test").await;
+    company.modify("Jim", Modification::replace("userAccountControl", ["514"]));
+    let verdict = company.basic("jim@contoso.test", "another").await;
+    assert_eq!(seen(&verdict), "wait 10 min");
+}
+
+#[tokio::test]
 async fn a_gate_that_follows_another_counts_on() {
     let company = Company::new(&[Scheme::Basic]);
     fail(&company, "jim@contoso.test").await;

@@ -151,6 +151,8 @@ pub(super) struct Ticket {
     attempt: Attempt,
     /// Whether its account counts it as under way.
     reached: bool,
+    /// Whether the same password came under the same name before.
+    repeated: bool,
     began: Instant,
     settled: bool,
 }
@@ -182,6 +184,11 @@ impl Throttle {
         shard.get(&from)?.wait(&limits, now)
     }
 
+    /// How long an attempt under a name has to wait, whoever that means, before anybody is searched for.
+    pub(super) fn look(&self, name: u64, password: Option<u64>, now: Instant) -> Option<Duration> {
+        self.names.look(name, password, &self.limits(), now)
+    }
+
     /// Asks whether an attempt may reach the directory.
     pub(super) fn enter(self: &Arc<Self>, attempt: &Attempt, now: Instant) -> Entry {
         let limits = self.limits();
@@ -191,19 +198,22 @@ impl Throttle {
         }
         let stamp = attempt.account.map_or(0, |account| account.stamp);
         let (names, password) = (&self.names, attempt.password);
-        if let Err(refusal) = names.enter(Whose::Name, attempt.name, stamp, password, &limits, now)
-        {
-            self.addresses.leave(from, false, &limits, now);
-            return match refusal {
-                Refusal::KnownWrong => Entry::KnownWrong,
-                Refusal::Wait(wait) => Entry::Wait(wait),
-                Refusal::Moment => Entry::Wait(MOMENT),
-            };
-        }
+        let repeated = match names.enter(Whose::Name, attempt.name, stamp, password, &limits, now) {
+            Ok(repeated) => repeated,
+            Err(refusal) => {
+                self.addresses.leave(from, false, &limits, now);
+                return match refusal {
+                    Refusal::KnownWrong => Entry::KnownWrong,
+                    Refusal::Wait(wait) => Entry::Wait(wait),
+                    Refusal::Moment => Entry::Wait(MOMENT),
+                };
+            }
+        };
         Entry::Go(Ticket {
             throttle: Arc::clone(self),
             attempt: Attempt { from, ..*attempt },
             reached: false,
+            repeated,
             began: now,
             settled: false,
         })
@@ -211,6 +221,11 @@ impl Throttle {
 }
 
 impl Ticket {
+    /// Whether the same password came under the same name before.
+    pub(super) fn is_repeated(&self) -> bool {
+        self.repeated
+    }
+
     /// Asks how far the attempt may go; again, where that was not known yet.
     pub(super) fn reach(&mut self, now: Instant) -> Reach {
         let Some(Counted { key, stamp }) = self.attempt.account else {
@@ -226,7 +241,7 @@ impl Ticket {
             &limits,
             now,
         ) {
-            Ok(()) => {
+            Ok(_) => {
                 self.reached = true;
                 Reach::Directory
             }
@@ -250,9 +265,11 @@ impl Ticket {
             accounts.leave(Whose::Account, account.key, end, attempt, now);
         }
         let limits = throttle.limits();
+        // What made the directory work is charged, as a repeat, too.
+        let worked = self.repeated && self.reached && !matches!(end, End::Right | End::Unsent);
         throttle
             .addresses
-            .leave(attempt.from, counted, &limits, now);
+            .leave(attempt.from, counted || worked, &limits, now);
     }
 }
 

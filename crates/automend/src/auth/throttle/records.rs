@@ -56,6 +56,19 @@ impl Failures {
         self.under_way == 0 && self.last + limits.account_window <= now
     }
 
+    /// The failure with this password.
+    fn same(&self, password: Option<u64>) -> Option<&Failure> {
+        let mut all = self.all.iter();
+        all.find(|failure| failure.password.is_some() && failure.password == password)
+    }
+
+    /// How long to wait, where there are too many.
+    fn wait(&self, limits: &Limits, now: Instant) -> Option<Duration> {
+        let end = self.last + limits.account_window;
+        let wait = end.saturating_duration_since(now);
+        (self.standing() >= limits.account).then(|| wait.max(MOMENT))
+    }
+
     fn standing(&self) -> u32 {
         u32::try_from(self.all.len()).unwrap_or(u32::MAX)
     }
@@ -179,7 +192,28 @@ impl Shards<IpAddr, Burst> {
 }
 
 impl Shards<u64, Failures> {
-    /// Counts an attempt as under way, if its record lets it through.
+    /// How long an attempt under a name has to wait, as far as its record tells. Nobody's account is looked
+    /// at: who closes one elsewhere would see by a shorter wait that it is there.
+    pub(super) fn look(
+        &self,
+        name: u64,
+        password: Option<u64>,
+        limits: &Limits,
+        now: Instant,
+    ) -> Option<Duration> {
+        let shard = self.shard(&name)?;
+        let failures = shard.get(&name)?;
+        if failures.is_over(limits, now) {
+            return None;
+        }
+        match failures.same(password) {
+            Some(_) => None,
+            None => failures.wait(limits, now),
+        }
+    }
+
+    /// Counts an attempt as under way, if its record lets it through; true for one of a password that was
+    /// counted before, and costs nothing any more.
     pub(super) fn enter(
         &self,
         whose: Whose,
@@ -188,7 +222,7 @@ impl Shards<u64, Failures> {
         password: Option<u64>,
         limits: &Limits,
         now: Instant,
-    ) -> Result<(), Refusal> {
+    ) -> Result<bool, Refusal> {
         let mut shard = self.shard(&key).ok_or(Refusal::Moment)?;
         if !shard.contains_key(&key) {
             let room = make_room(&mut shard, MOST / SHARDS, |failures| {
@@ -208,27 +242,23 @@ impl Shards<u64, Failures> {
             failures.all.clear();
             failures.stamp = stamp;
         }
-        let mut same = failures.all.iter();
-        let same = same.find(|failure| failure.password.is_some() && failure.password == password);
-        match same {
+        match failures.same(password) {
             Some(failure) if !failure.may_come_again => return Err(Refusal::KnownWrong),
             // It has cost what it costs, and nobody is to see that it may come again.
             Some(_) if whose == Whose::Name => {
                 failures.under_way += 1;
-                return Ok(());
+                return Ok(true);
             }
             _ => {}
         }
-        if failures.standing() >= limits.account {
-            let end = failures.last + limits.account_window;
-            let wait = end.saturating_duration_since(now);
-            return Err(Refusal::Wait(wait.max(MOMENT)));
+        if let Some(wait) = failures.wait(limits, now) {
+            return Err(Refusal::Wait(wait));
         }
         if failures.standing() + failures.under_way >= limits.account {
             return Err(Refusal::Moment);
         }
         failures.under_way += 1;
-        Ok(())
+        Ok(false)
     }
 
     /// Counts an attempt as under way no more, and says whether it was one failure more.
