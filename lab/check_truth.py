@@ -16,16 +16,31 @@ from ldif import dn_key
 SHOWN = 10
 
 
+def read(path, what, members):
+    """A JSON document that has these members; ends with 2 and a sentence where it is none."""
+    try:
+        if path == "-":
+            document = json.load(sys.stdin)
+        else:
+            with open(path, encoding="utf-8") as file:
+                document = json.load(file)
+    except (OSError, ValueError) as error:
+        print("%s: cannot be read: %s" % (path, error), file=sys.stderr)
+        sys.exit(2)
+    if not isinstance(document, dict) or not all(member in document for member in members):
+        print("%s is not %s; the truth comes first, the report second" % (path, what), file=sys.stderr)
+        sys.exit(2)
+    return document
+
+
 def main():
+    if any(argument in ("-h", "--help") for argument in sys.argv[1:]):
+        print(__doc__.strip())
+        return
     if len(sys.argv) not in (2, 3):
         sys.exit(__doc__)
-    with open(sys.argv[1], encoding="utf-8") as file:
-        truth = json.load(file)
-    if len(sys.argv) == 3:
-        with open(sys.argv[2], encoding="utf-8") as file:
-            audit = json.load(file)
-    else:
-        audit = json.load(sys.stdin)
+    truth = read(sys.argv[1], "a truth.json", ("counts", "staleLinks"))
+    audit = read(sys.argv[2] if len(sys.argv) == 3 else "-", "a report of automend audit --format json", ("counts", "findings"))
 
     wrong = []
     for name in ("owners", "links", "delegates"):

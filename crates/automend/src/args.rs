@@ -2,6 +2,8 @@
 //!
 //! One definition feeds `-h`, `--help`, the man pages and the completions.
 
+mod values;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
@@ -96,13 +98,14 @@ pub(crate) struct Source {
     #[arg(short, long, value_name = "NAME")]
     pub user: Option<String>,
 
-    /// Read the password from the first line of this file (else AUTOMEND_PASSWORD, else a prompt)
+    /// Read the password from the first line of this file, or - for standard input (else
+    /// AUTOMEND_PASSWORD, else a prompt)
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub password_file: Option<PathBuf>,
 
-    /// Trust the certificate authorities in this PEM file besides those of the system
+    /// Trust the certificate authorities in this PEM file besides those of the system (may be given again)
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub ca: Option<PathBuf>,
+    pub ca: Vec<PathBuf>,
 
     /// Switch an ldap:// connection to TLS before logging in
     #[arg(long)]
@@ -229,11 +232,16 @@ pub(crate) struct Fix {
     #[arg(long)]
     pub elsewhere: bool,
 
-    /// Make the plan and write nothing
-    #[arg(long)]
+    /// Make the plan and write nothing (also --dry-run, --what-if)
+    #[arg(long, aliases = ["dry-run", "what-if", "whatif"])]
     pub plan_only: bool,
 
-    /// Apply this plan, made before by --plan-only; refuses when the directory has changed since
+    /// With --plan: leave alone owners that have changed since, and mend the others
+    #[arg(long, requires = "plan")]
+    pub skip_changed: bool,
+
+    /// Apply this plan, made before by --plan-only, on the directory that it names; links that are gone
+    /// already are done; refuses when anything else has changed since
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["only", "delegate", "elsewhere", "plan_only"])]
     pub plan: Option<PathBuf>,
 
@@ -563,9 +571,9 @@ pub(crate) struct TestNetwork {
     #[arg(long, value_name = "HOST:PORT:ADDRESS")]
     pub resolve: Vec<String>,
 
-    /// Trust the certificate authorities in this PEM file besides those of the system
+    /// Trust the certificate authorities in this PEM file besides those of the system (may be given again)
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub ca: Option<PathBuf>,
+    pub ca: Vec<PathBuf>,
 
     /// Go on for looking where a certificate is not trusted; credentials are not sent there
     #[arg(long)]
@@ -620,8 +628,9 @@ pub(crate) enum TestFormat {
 /// `automend explain`.
 #[derive(Args, Debug)]
 pub(crate) struct Explain {
-    /// The code of a finding, such as AM101, or the cause that a test names, such as fault-603; without
-    /// one, all are listed
+    /// The code of a finding, such as AM101, the cause that a test names, such as fault-603, or a number
+    /// that people see, such as 603 or 0x800C8203; without one, all are listed
+    #[arg(value_parser = values::ExplainedCode, allow_negative_numbers = true)]
     pub code: Option<String>,
 }
 
@@ -701,7 +710,7 @@ pub(crate) enum TraceFormat {
 #[command(next_help_heading = "Recording")]
 pub(crate) struct Recording {
     /// Record: be a proxy at this address, such as 127.0.0.1:8888, until interrupted
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = values::listening)]
     pub listen: Option<std::net::SocketAddr>,
 
     /// Write the turns to this HAR as they come

@@ -23,6 +23,11 @@ pub(crate) fn for_people(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 
+/// A day for programs, to the second (RFC 3339): `2026-11-22T10:15:00Z`.
+pub(crate) fn for_programs(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
 /// Reads a `GeneralizedTime` such as `whenChanged` has (RFC 4517 3.3.13): `20261122101500.0Z`.
 pub(crate) fn generalized(text: &str) -> Option<Timestamp> {
     let digits = text.split(['.', 'Z']).next()?;

@@ -27,8 +27,8 @@ pub(crate) struct Settings {
     pub user: Option<String>,
     /// Where the password comes from.
     password: Password,
-    /// More certificate authorities.
-    pub ca: Option<PathBuf>,
+    /// Files with more certificate authorities.
+    pub ca: Vec<PathBuf>,
     /// Switch to TLS before logging in.
     pub start_tls: bool,
     /// Allow clear text.
@@ -91,7 +91,7 @@ struct File {
     user: Option<String>,
     #[serde(rename = "password-file")]
     password: Option<PathBuf>,
-    ca: Option<PathBuf>,
+    ca: Option<Files>,
     start_tls: Option<bool>,
     allow_plain: Option<bool>,
     #[serde(default)]
@@ -101,6 +101,23 @@ struct File {
     serve: Option<Section>,
 }
 
+/// One file or several.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Files {
+    One(PathBuf),
+    Several(Vec<PathBuf>),
+}
+
+impl From<Files> for Vec<PathBuf> {
+    fn from(files: Files) -> Self {
+        match files {
+            Files::One(path) => vec![path],
+            Files::Several(paths) => paths,
+        }
+    }
+}
+
 /// The variables with user and password of the directory.
 const DIRECTORY_LOGIN: [&str; 2] = ["AUTOMEND_USER", "AUTOMEND_PASSWORD"];
 /// The same where the mail server is logged in to, too.
@@ -108,8 +125,10 @@ const DIRECTORY_LOGIN_BESIDE_A_TEST: [&str; 2] =
     ["AUTOMEND_DIRECTORY_USER", "AUTOMEND_DIRECTORY_PASSWORD"];
 
 const FILE_NAME: &str = "automend.toml";
-const PAGE_SIZE: u32 = 1000;
-const TIMEOUT: Duration = Duration::from_secs(120);
+/// Entries a page, where nothing else is said.
+pub(crate) const PAGE_SIZE: u32 = 1000;
+/// How long a request may go without an answer, where nothing else is said.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(120);
 
 impl Settings {
     /// Reads what was typed together with the environment and the file.
@@ -120,7 +139,7 @@ impl Settings {
     /// The same for a test, where the plain names belong to the login at the mail server.
     pub(crate) fn read_beside_a_test(
         beside: &args::TestDirectory,
-        ca: Option<&Path>,
+        ca: &[PathBuf],
         config: Option<&Path>,
     ) -> Result<Option<Self>> {
         if beside.directory.is_none() {
@@ -130,7 +149,7 @@ impl Settings {
             directory: beside.directory.iter().cloned().collect(),
             user: beside.directory_user.clone(),
             password_file: beside.directory_password_file.clone(),
-            ca: ca.map(Path::to_path_buf),
+            ca: ca.to_vec(),
             start_tls: beside.start_tls,
             allow_plain: beside.allow_plain,
             ..args::Source::default()
@@ -173,7 +192,11 @@ impl Settings {
                 .or_else(|| environment(user))
                 .or(file.user),
             password,
-            ca: source.ca.clone().or(file.ca),
+            ca: if source.ca.is_empty() {
+                file.ca.map(Into::into).unwrap_or_default()
+            } else {
+                source.ca.clone()
+            },
             start_tls: source.start_tls || file.start_tls.unwrap_or(false),
             allow_plain: source.allow_plain || file.allow_plain.unwrap_or(false),
             base: base
@@ -199,7 +222,7 @@ impl Settings {
             others: Vec::new(),
             user: None,
             password: Password::Prompt,
-            ca: None,
+            ca: Vec::new(),
             start_tls: false,
             allow_plain: false,
             base: Vec::new(),
@@ -231,6 +254,14 @@ impl Settings {
             user: None,
             password: Password::Prompt,
             ..self.clone()
+        }
+    }
+
+    /// The file with the password, where one was named.
+    pub(crate) fn password_file(&self) -> Option<&Path> {
+        match &self.password {
+            Password::File(path) => Some(path),
+            Password::Environment(_) | Password::Prompt => None,
         }
     }
 
@@ -363,6 +394,12 @@ fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+/// The width that whoever runs this program asks for, in characters.
+pub(crate) fn columns() -> Option<u16> {
+    let columns = environment("COLUMNS")?.trim().parse().ok()?;
+    (columns > 0).then_some(columns)
+}
+
 /// Where Kerberos' own configuration is.
 pub(crate) fn kerberos_file() -> PathBuf {
     environment("KRB5_CONFIG").map_or_else(|| PathBuf::from("/etc/krb5.conf"), PathBuf::from)
@@ -375,7 +412,7 @@ impl Where {
             // A comma may stand in the name of a file.
             let several = text.contains("://");
             text.split(move |c| several && c == ',')
-                .map(str::trim)
+                .map(move |part| if several { part.trim() } else { part })
                 .filter(|part| !part.is_empty())
         });
         let mut all = parts
@@ -435,14 +472,11 @@ impl Where {
         }
     }
 
-    /// The command that mends what was found here: a file is only read, so its mend is for other tools.
-    pub(crate) fn mending_command(&self) -> String {
+    /// What `--directory` is given for it.
+    pub(crate) fn argument(&self) -> String {
         match self {
-            Self::Server(_) | Self::Embedded(_) => {
-                format!("automend fix --directory {}", self.shown())
-            }
-            Self::Ldif(_) => format!("automend fix --directory {} --export ldif", self.shown()),
-            Self::StandardInput => "automend fix --directory - --export ldif".to_owned(),
+            Self::StandardInput => "-".to_owned(),
+            named => named.shown(),
         }
     }
 }
@@ -530,7 +564,16 @@ impl std::fmt::Display for Url {
         let v6 = self.host.contains(':');
         let (open, close) = if v6 { ("[", "]") } else { ("", "") };
         match self.scheme {
-            Scheme::Ldapi => write!(f, "ldapi://{}", self.host.replace('/', "%2F")),
+            Scheme::Ldapi => {
+                f.write_str("ldapi://")?;
+                // RFC 3986 2.3: what needs no encoding.
+                self.host.bytes().try_for_each(|byte| match byte {
+                    b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                        write!(f, "{}", char::from(byte))
+                    }
+                    byte => write!(f, "%{byte:02X}"),
+                })
+            }
             Scheme::Ldap if self.port == 389 => write!(f, "ldap://{open}{}{close}", self.host),
             Scheme::Ldaps if self.port == 636 => write!(f, "ldaps://{open}{}{close}", self.host),
             Scheme::Ldap => write!(f, "ldap://{open}{}{close}:{}", self.host, self.port),

@@ -4,7 +4,7 @@
 //! password beyond this machine. Certificates are always checked, against the system's authorities and
 //! those of `--ca`. Failures name the host and what to do.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ pub(crate) async fn connect(settings: &Settings, url: &Url) -> Result<Client> {
     let plain = url.scheme == Scheme::Ldap && !settings.start_tls;
     if plain && !settings.allow_plain {
         bail!(
-            "{url}: refusing clear text; use ldaps://, or --start-tls, or --allow-plain where nobody listens"
+            "{url}: refusing clear text: unencrypted LDAP; use ldaps:// or --start-tls (or --allow-plain in a network that nobody else can read)"
         );
     }
     if plain && settings.user.is_some() && !url.is_loopback() {
@@ -137,7 +137,7 @@ fn refusal(error: &Error) -> Option<&'static str> {
 }
 
 fn tls(settings: &Settings) -> Result<ClientConfig> {
-    let roots = authorities(settings.ca.as_deref())?;
+    let roots = authorities(&settings.ca)?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     Ok(ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -146,12 +146,12 @@ fn tls(settings: &Settings) -> Result<ClientConfig> {
         .with_no_client_auth())
 }
 
-/// The certificate authorities of the system, and those in a PEM file besides.
-pub(crate) fn authorities(ca: Option<&Path>) -> Result<RootCertStore> {
+/// The certificate authorities of the system, and those in PEM files besides.
+pub(crate) fn authorities(ca: &[PathBuf]) -> Result<RootCertStore> {
     let mut roots = RootCertStore::empty();
     let system = rustls_native_certs::load_native_certs();
     roots.add_parsable_certificates(system.certs);
-    if let Some(path) = ca {
+    for path in ca {
         let mut added = 0;
         for certificate in CertificateDer::pem_file_iter(path)
             .map_err(|error| anyhow!("reading --ca {}: {error}", path.display()))?
@@ -174,6 +174,13 @@ pub(crate) fn authorities(ca: Option<&Path>) -> Result<RootCertStore> {
 }
 
 fn tls_error(url: &Url, error: std::io::Error) -> anyhow::Error {
+    if url.scheme == Scheme::Ldaps && matches!(url.port, 389 | 3268) {
+        let tls = if url.port == 389 { 636 } else { 3269 };
+        return anyhow::Error::new(error).context(format!(
+            "{url}: TLS failed: {} is the port for plain LDAP; use ldaps://HOST:{tls}, or ldap://HOST:{} with --start-tls",
+            url.port, url.port
+        ));
+    }
     let advice = match error
         .get_ref()
         .and_then(|inner| inner.downcast_ref::<rustls::Error>())
@@ -189,7 +196,7 @@ fn tls_error(url: &Url, error: std::io::Error) -> anyhow::Error {
                 Some("the server's certificate is for another name; connect by a name that it has")
             }
             CertificateError::UnknownIssuer => Some(
-                "nobody trusted has signed the server's certificate; give its authority with --ca FILE",
+                "the server's certificate is not issued by a trusted authority; add the authority with --ca FILE",
             ),
             _ => Some("the server's certificate cannot be trusted"),
         },

@@ -77,7 +77,7 @@ async fn story(folder: PathBuf) -> Result<()> {
         .filter(|finding| finding.code.is_stale_link())
         .cloned()
         .collect();
-    print_findings(&stale, &mut anstream::stdout(), false)?;
+    print_findings(&stale, &report.people, &mut anstream::stdout(), false)?;
     say!(
         "({} findings in all; automend audit shows the others.)",
         report.findings.len()

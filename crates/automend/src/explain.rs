@@ -29,20 +29,77 @@ pub(crate) fn run(args: &args::Explain) -> Result<ExitCode> {
     };
     if let Some(code) = Code::parse(text) {
         write!(out, "{}", page(code))?;
+    } else if let Some(causes) = shown_as(text) {
+        for (i, cause) in causes.iter().enumerate() {
+            if i > 0 {
+                writeln!(out)?;
+            }
+            print_cause(*cause, &mut out)?;
+        }
     } else if let Some(cause) = Cause::parse(&text.to_ascii_lowercase()) {
-        let explanation = cause.explain("ADDRESS");
-        writeln!(out, "{cause}: {}\n\n{}", explanation.what, explanation.why)?;
-        if let Some(advice) = explanation.advice {
-            writeln!(out, "To do: {advice}")?;
-        }
-        if let Some(hint) = explanation.hint {
-            let sure = hint.certainty.as_str();
-            writeln!(out, "Outlook shows 0x{:08X} ({sure}).", hint.code)?;
-        }
+        print_cause(cause, &mut out)?;
     } else {
-        bail!("{text}: no such code; automend explain lists them all");
+        bail!(
+            "{text}: no such code; automend explain lists them all, and reads numbers that people see, such as 603 or 0x800C8203"
+        );
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The causes behind a number that somebody sees: an error of Autodiscover, or what Outlook shows, in
+/// hexadecimal or as Windows writes it in decimal.
+fn shown_as(text: &str) -> Option<Vec<Cause>> {
+    let text = text.trim();
+    let digits = ["0x", "0X", "&H", "&h"]
+        .iter()
+        .find_map(|prefix| text.strip_prefix(prefix));
+    let number = match digits {
+        Some(digits) => u32::from_str_radix(digits, 16).ok()?,
+        None if text.starts_with('-') => {
+            // An HRESULT is a signed number to many programs.
+            u32::from_ne_bytes(text.parse::<i32>().ok()?.to_ne_bytes())
+        }
+        None => text.parse().ok().or_else(|| {
+            let bare = text.len() == 8 && text.starts_with('8');
+            u32::from_str_radix(text, 16).ok().filter(|_| bare)
+        })?,
+    };
+    let fault = Cause::of_fault(number);
+    if fault != Cause::OtherFault {
+        return Some(vec![fault]);
+    }
+    let hinted: Vec<Cause> = Cause::ALL
+        .iter()
+        .copied()
+        .filter(|cause| cause.hint().is_some_and(|hint| hint.code == number))
+        .collect();
+    if !hinted.is_empty() {
+        return Some(hinted);
+    }
+    let status = u16::try_from(number).ok()?;
+    (400..600)
+        .contains(&status)
+        .then(|| Cause::of_status(status))?
+        .map(|cause| vec![cause])
+}
+
+fn print_cause(cause: Cause, out: &mut impl Write) -> Result<()> {
+    let explanation = cause.explain("ADDRESS");
+    writeln!(out, "{cause}: {}\n\n{}", explanation.what, explanation.why)?;
+    if let Some(advice) = explanation.advice {
+        writeln!(out, "To do: {advice}")?;
+    }
+    if let Some(hint) = explanation.hint {
+        let sure = hint.certainty.as_str();
+        writeln!(out, "Outlook shows 0x{:08X} ({sure}).", hint.code)?;
+    }
+    Ok(())
+}
+
+/// Every code, for completions; other texts are read, too.
+pub(crate) fn codes() -> impl Iterator<Item = &'static str> {
+    let findings = Code::ALL.iter().map(|code| code.as_str());
+    findings.chain(Cause::ALL.iter().map(|cause| cause.code()))
 }
 
 macro_rules! pages {
@@ -93,6 +150,37 @@ pages! {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_numbers_that_people_see_are_explained() {
+        let first = |text: &str| shown_as(text).and_then(|causes| causes.first().copied());
+        for text in [
+            "603",
+            "0x800C8203",
+            "0x800c8203",
+            "800C8203",
+            "-2146663933",
+            "2148303363",
+        ] {
+            let causes = shown_as(text).unwrap_or_default();
+            assert!(
+                causes.contains(&Cause::DirectoryObjectGone),
+                "{text}: {causes:?}"
+            );
+        }
+        for cause in Cause::ALL {
+            if let Some(hint) = cause.hint() {
+                let text = format!("0x{:08X}", hint.code);
+                assert!(shown_as(&text).unwrap().contains(cause), "{text}");
+            }
+        }
+        assert_eq!(first("500"), Some(Cause::UnknownAddress));
+        assert_eq!(first("401"), Some(Cause::LoginWanted));
+        assert_eq!(first("403"), Some(Cause::Forbidden));
+        for text in ["", "7", "0x1", "999", "AM101", "fault-603", "0xzz"] {
+            assert_eq!(first(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn every_page_is_about_its_code_and_tells_all_four_parts() {

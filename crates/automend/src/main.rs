@@ -16,6 +16,7 @@ mod directory;
 mod explain;
 mod fix;
 mod har;
+mod hints;
 mod http;
 mod private_file;
 mod recording;

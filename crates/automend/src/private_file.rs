@@ -7,8 +7,9 @@
 //! Invariant: no message has anything of what stands in such a file; what was read is wiped.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, bail};
 use secrecy::SecretString;
@@ -52,13 +53,17 @@ pub(crate) fn read(path: &Path, what: &str, readable: Readable) -> Result<Zeroiz
 }
 
 /// The first line of a file, where a password or a token stands: UTF-8, or UTF-16 as editors of Windows write
-/// it, with or without a byte order mark.
+/// it, with or without a byte order mark. `-` is standard input, whose first line is read once.
 ///
 /// # Errors
 ///
 /// As [`read`], and where the first line is empty or no text.
 pub(crate) fn first_line(path: &Path) -> Result<SecretString> {
-    let bytes = read(path, "the password file", Readable::Told)?;
+    let bytes = if path == Path::new("-") {
+        standard_input_line()?
+    } else {
+        read(path, "the password file", Readable::Told)?
+    };
     let text = text(&bytes).with_context(|| {
         format!(
             "reading the password file {}: neither UTF-8 nor UTF-16",
@@ -73,6 +78,23 @@ pub(crate) fn first_line(path: &Path) -> Result<SecretString> {
         );
     }
     Ok(SecretString::from(line.to_owned()))
+}
+
+/// The first line of standard input, and no byte behind it; whoever asks again gets the same.
+fn standard_input_line() -> Result<Zeroizing<Vec<u8>>> {
+    static LINE: Mutex<Option<Zeroizing<Vec<u8>>>> = Mutex::new(None);
+    let mut known = LINE.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(line) = &*known {
+        return Ok(line.clone());
+    }
+    let mut line = Zeroizing::new(Vec::new());
+    io::stdin()
+        .lock()
+        .take(LONGEST)
+        .read_until(b'\n', &mut line)
+        .context("reading the password from standard input")?;
+    *known = Some(line.clone());
+    Ok(line)
 }
 
 /// Text without its byte order mark.

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 use automend_autodiscover::pox::{Stamp, answer};
 use automend_autodiscover::services::{Abilities, Services};
 use automend_core::checks::links;
+use automend_core::command::Command;
 use automend_core::entry::{Class, Entry};
 use automend_core::finding::Code;
 use automend_core::names::SmtpAddress;
@@ -20,17 +21,19 @@ use serde_json::{Value, json};
 
 use crate::args::{self, ShowFormat};
 use crate::audit::FOLLOW;
+use crate::audit::people::People;
 use crate::audit::report::{FindingJson, plural, print_findings};
 use crate::clock;
 use crate::config::Settings;
 use crate::console::plain;
 use crate::directory::{Directory, who};
+use crate::hints;
 
 /// Runs the command.
 pub(crate) async fn run(args: &args::Show, config: Option<&std::path::Path>) -> Result<ExitCode> {
     let settings = Settings::read(&args.source, config)?;
     let mut directory = Directory::open(&settings).await?;
-    let mend = settings.directory.mending_command();
+    let mend = hints::mend(&settings, &directory);
     let shown = Shown::of(&mut directory, mend, &who(&args.subject)?).await?;
     if let (None, Some(gap)) = (&shown.faithful.user, &shown.unread) {
         bail!("{gap}");
@@ -73,7 +76,7 @@ pub(crate) fn stamp(at: Timestamp) -> Stamp {
 
 /// A user, seen from both sides.
 struct Shown {
-    mending_command: String,
+    mending_command: Command,
     asked: String,
     faithful: Resolved,
     healthy: Resolved,
@@ -81,10 +84,11 @@ struct Shown {
     unread: Option<String>,
     /// The delegates of this mailbox, as far as they exist.
     opened_by: Vec<(automend_core::dn::Dn, Option<Entry>)>,
+    people: People,
 }
 
 impl Shown {
-    async fn of(directory: &mut Directory, mending_command: String, who: &Who) -> Result<Self> {
+    async fn of(directory: &mut Directory, mending_command: Command, who: &Who) -> Result<Self> {
         let mut known = Known::default();
         let request = |policy| Request {
             who: who.clone(),
@@ -110,6 +114,7 @@ impl Shown {
             _ => None,
         };
         let opened_by = links.iter().map(|dn| (dn.clone(), delegate(dn))).collect();
+        let people = People::of(directory, &faithful.findings).await;
         let asked = who.to_string();
         let unread = match &faithful.user {
             Some(user) => directory.unread_links(user).await?,
@@ -122,6 +127,7 @@ impl Shown {
             healthy,
             unread,
             opened_by,
+            people,
         })
     }
 
@@ -200,22 +206,26 @@ impl Shown {
         }
         if !self.faithful.findings.is_empty() {
             writeln!(out)?;
-            print_findings(&self.faithful.findings, out, false)?;
+            print_findings(&self.faithful.findings, &self.people, out, false)?;
         }
-        if let Some(stale) = self
+        if let Some(mend) = self.mend() {
+            writeln!(out, "To mend: {mend}")?;
+        }
+        Ok(())
+    }
+
+    /// The command that removes every stale link of the user.
+    fn mend(&self) -> Option<Command> {
+        let mut stale = self
             .faithful
             .links
             .iter()
-            .find(|link| matches!(link.state, LinkState::Stale(_)))
-        {
-            writeln!(
-                out,
-                "To mend: {} --only {:?}",
-                plain(&self.mending_command),
-                stale.owner.dn.as_str()
-            )?;
-        }
-        Ok(())
+            .filter(|link| matches!(link.state, LinkState::Stale(_)))
+            .map(|link| &link.owner.dn)
+            .peekable();
+        stale.peek()?;
+        let command = self.mending_command.clone();
+        Some(stale.fold(command, |command, dn| command.name("--only", dn)))
     }
 
     fn to_json(&self) -> Value {
@@ -225,6 +235,7 @@ impl Shown {
                 "guid": user.guid.map(|guid| guid.to_string()),
                 "name": user.shown(),
                 "address": user.primary_address().as_ref().map(SmtpAddress::as_str),
+                "account": user.account,
             })
         });
         let opens: Vec<Value> = self
@@ -253,7 +264,8 @@ impl Shown {
             "unread": self.unread,
             "opens": opens,
             "openedBy": opened_by,
-            "findings": self.faithful.findings.iter().map(FindingJson::from).collect::<Vec<_>>(),
+            "findings": self.faithful.findings.iter().map(|finding| FindingJson::new(finding, &self.people)).collect::<Vec<_>>(),
+            "command": self.mend().as_ref().map(Command::arguments),
         })
     }
 }

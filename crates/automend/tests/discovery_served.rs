@@ -96,7 +96,7 @@ fn a_stale_link_fails_the_test_when_faithful_and_the_directory_names_its_owner()
         assert_eq!(finding["owner"]["name"], "Jim Stone", "{run}");
         assert_eq!(
             report["directory"]["mend"],
-            "automend fix --directory contoso.ldif --only \"CN=Jim Stone,OU=People,DC=contoso,DC=com\"",
+            "automend fix --directory contoso.ldif --export ldif --only 'CN=Jim Stone,OU=People,DC=contoso,DC=com'",
             "{run}"
         );
         if protocol == "pox" {

@@ -31,7 +31,8 @@ fn promised() -> Value {
             "findings": { "type": "array", "items": { "$ref": "#/$defs/finding" } },
             "complete": { "type": "boolean" },
             "unread": { "type": "array", "items": { "type": "string" } },
-            "defects": { "type": "array", "items": { "type": "string" } }
+            "defects": { "type": "array", "items": { "type": "string" } },
+            "command": { "type": "array", "items": { "type": "string" } }
         },
         "$defs": {
             "finding": {
@@ -53,7 +54,7 @@ fn promised() -> Value {
                 "type": "object",
                 "additionalProperties": false,
                 "required": ["dn", "name"],
-                "properties": { "dn": { "type": "string" }, "name": { "type": "string" }, "guid": { "type": "string" } }
+                "properties": { "dn": { "type": "string" }, "name": { "type": "string" }, "guid": { "type": "string" }, "address": { "type": "string" }, "account": { "type": "string" } }
             }
         }
     })

@@ -544,12 +544,6 @@ fn a_plan_of_a_directory_that_has_changed_is_refused() {
             "its links or attributes have changed",
         ),
         (
-            format!(
-                "{jim}delete: msExchDelegateListLink\nmsExchDelegateListLink: CN=Alice Ames,OU=People,DC=contoso,DC=com\n-\n"
-            ),
-            "its links or attributes have changed",
-        ),
-        (
             format!("{jim}add: legacyExchangeDN\nlegacyExchangeDN: /o=Contoso/cn=jim\n-\n"),
             "have changed",
         ),

@@ -36,6 +36,7 @@
 
 pub mod checks;
 pub mod claim;
+pub mod command;
 pub mod discovery;
 pub mod dn;
 pub mod entry;

@@ -2,6 +2,7 @@
 
 pub(crate) mod engine;
 mod file;
+pub(crate) mod people;
 pub(crate) mod report;
 mod tally;
 mod users;
@@ -10,6 +11,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use automend_core::checks::links;
+use automend_core::command::Command;
 use automend_core::dn::Dn;
 use automend_core::entry::{Class, Entry};
 use automend_core::finding::Finding;
@@ -25,7 +27,9 @@ use crate::config::{Settings, Where};
 use crate::console::{plain, say};
 use crate::directory::live::{AUDITED, Live};
 use crate::directory::{Directory, who};
+use crate::hints;
 use engine::{Counts, LinkAudit, group_findings};
+use people::People;
 use report::{Gaps, Report};
 
 const NO_PLACES: &str =
@@ -53,7 +57,7 @@ pub(crate) async fn run(args: &args::Audit, config: Option<&std::path::Path>) ->
     if args.print_search {
         return print_search(&directory);
     }
-    let report = audit(
+    let mut report = audit(
         &mut directory,
         &settings,
         delegate.as_deref(),
@@ -61,6 +65,7 @@ pub(crate) async fn run(args: &args::Audit, config: Option<&std::path::Path>) ->
         args.deep,
     )
     .await?;
+    report.people = People::of(&mut directory, &report.findings).await;
     report::write(&report, args.format, args.output.as_deref())?;
     if args.format != args::Format::Table || args.output.is_some() {
         report.warn();
@@ -96,10 +101,11 @@ pub(crate) async fn audit(
     gaps.notes.append(&mut directory.take_notes());
     Ok(Report {
         directory: settings.directory.shown(),
-        mending_command: settings.directory.mending_command(),
+        mend: mend(directory, settings, &findings, delegate, owner),
         at: clock::now(),
         counts,
         findings,
+        people: People::default(),
         gaps,
     })
 }
@@ -259,6 +265,25 @@ async fn one_owner(
     Ok((counts, findings))
 }
 
+/// The command that mends the stale links among the findings, and nothing beside.
+fn mend(
+    directory: &Directory,
+    settings: &Settings,
+    findings: &[Finding],
+    delegate: Option<&str>,
+    owner: Option<&str>,
+) -> Option<Command> {
+    if !findings.iter().any(|finding| finding.code.is_stale_link()) {
+        return None;
+    }
+    let command = hints::mend(settings, directory);
+    Some(match (delegate, owner) {
+        (Some(user), _) => command.option("--delegate", user),
+        (None, Some(owner)) => command.option("--only", owner),
+        (None, None) => command,
+    })
+}
+
 fn print_search(directory: &Directory) -> Result<ExitCode> {
     let Directory::Live(live) = directory else {
         bail!("--print-search: only a server is searched");
@@ -280,6 +305,12 @@ fn print_search(directory: &Directory) -> Result<ExitCode> {
 fn progress(source: &Where) -> ProgressBar {
     use std::io::IsTerminal;
     if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    // A file of this size is read before anybody sees a bar.
+    let small =
+        |path: &std::path::Path| std::fs::metadata(path).is_ok_and(|file| file.len() < 16 << 20);
+    if matches!(source, Where::Ldif(path) if small(path)) {
         return ProgressBar::hidden();
     }
     let (bar, form) = match source {

@@ -2,7 +2,9 @@
 //!
 //! plan, review, apply, wait for replication, verify, receipt; `undo` is the way back.
 
+mod approved;
 pub(crate) mod export;
+mod permission;
 pub(crate) mod plan_file;
 pub(crate) mod receipt;
 pub(crate) mod replication;
@@ -16,6 +18,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use automend_core::command::Command;
 use automend_core::dn::Dn;
 use automend_core::entry::Entry;
 use automend_core::plan::{Change, Selection, changes};
@@ -33,6 +36,8 @@ use crate::clock;
 use crate::config::Settings;
 use crate::console::{plain, say};
 use crate::directory::{Directory, replicas::replicas, who};
+use crate::hints;
+use approved::Approved;
 use plan_file::{Plan, State};
 use receipt::{Begin, End, Header, Receipt};
 use replication::{Expected, Replica, ReplicaState};
@@ -40,42 +45,58 @@ use writer::{Direction, Written};
 
 /// Runs the command.
 pub(crate) async fn run(args: &args::Fix, config: Option<&Path>) -> Result<ExitCode> {
-    let settings = Settings::read(&args.source, config)?;
+    let plan_file = match &args.plan {
+        Some(path) => Some((path, Plan::read(path)?)),
+        None => None,
+    };
+    let mut source = args.source.clone();
+    if let Some((_, plan)) = plan_file.as_ref().filter(|_| source.directory.is_empty()) {
+        source.directory.push(plan.directory.clone());
+    }
+    let settings = Settings::read(&source, config)?;
     let mut directory = Directory::open(&settings).await?;
     let identity = directory.identity().await?;
+    let mut approved = Approved::default();
     // What an audit could not see is not known to be mended.
-    let (planned, whole) = match &args.plan {
-        Some(path) => (from_file(&mut directory, path, &identity).await?, true),
-        None => from_audit(&mut directory, &settings, args).await?,
-    };
+    let mut whole = true;
+    if let Some((path, plan)) = &plan_file {
+        approved =
+            approved::approved(&mut directory, plan, path, &identity, args.skip_changed).await?;
+    } else {
+        (approved.planned, whole) = from_audit(&mut directory, &settings, args).await?;
+    }
     let done = |status: ExitCode| if whole { status } else { ExitCode::from(2) };
+    let planned = &approved.planned;
     let links: usize = planned.iter().map(|change| change.delegates.len()).sum();
     if let Some(form) = args.export {
-        export_to(&planned, &settings, form, args.output.as_deref())?;
+        export_to(planned, &settings, form, args.output.as_deref())?;
         return Ok(done(found(links)));
     }
     // A reader who leaves must not decide whether the plan is carried out.
     let mut shown = Vec::new();
     if whole || links > 0 {
-        review(&planned, &mut shown)?;
+        review(planned, &mut shown)?;
     } else {
         writeln!(
             shown,
             "No stale link was found, but not everything could be looked at."
         )?;
     }
+    tell_approved(&approved, &mut shown)?;
     say!("{}", String::from_utf8_lossy(&shown).trim_end());
     if args.plan_only || links == 0 {
         if let Some(path) = &args.output {
-            let plan = plan(&mut directory, &settings, &planned, identity).await?;
+            let plan = plan(&mut directory, &settings, planned, identity).await?;
             std::fs::write(path, plan.to_json()?)
                 .with_context(|| format!("writing {}", path.display()))?;
+            let apply = Command::automend("fix").option("--plan", path.display());
             say!(
-                "Plan written to {0}; apply it with: automend fix --plan {0}",
-                path.display()
+                "Plan written to {}; apply it with: {}",
+                plain(path.display()),
+                hints::with_options(apply, &settings)
             );
         }
-        return Ok(done(found(links)));
+        return Ok(done(found(links + approved.changed.len())));
     }
     if links > args.max_changes {
         bail!(
@@ -90,6 +111,7 @@ pub(crate) async fn run(args: &args::Fix, config: Option<&Path>) -> Result<ExitC
         );
     }
     writable(&directory)?;
+    permission::check(&mut directory, planned).await?;
     if !args.writing.yes
         && !confirmed(&format!(
             "Remove {} from {}?",
@@ -120,11 +142,11 @@ pub(crate) async fn run(args: &args::Fix, config: Option<&Path>) -> Result<ExitC
         guard,
     );
     let mut receipt = Receipt::create(&path, header)?;
-    let applied = apply(&mut directory, &planned, &mut receipt, args.writing.rate).await;
+    let applied = apply(&mut directory, planned, &mut receipt, args.writing.rate).await;
+    say!("Receipt: {}", plain(receipt.path().display()));
     say!(
-        "Receipt: {0}  (undo: automend undo {0} --directory {1})",
-        receipt.path().display(),
-        settings.directory.shown()
+        "To undo: {}",
+        hints::same_directory("undo", &settings, &directory).operand(receipt.path().display())
     );
     let applied = applied?;
     let converged = replicated(
@@ -135,11 +157,13 @@ pub(crate) async fn run(args: &args::Fix, config: Option<&Path>) -> Result<ExitC
     )
     .await?;
     let healthy = verify(&mut directory, &applied.removed).await?;
-    Ok(done(if applied.left == 0 && converged && healthy {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(1)
-    }))
+    Ok(done(
+        if applied.left == 0 && converged && healthy && approved.changed.is_empty() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::from(1)
+        },
+    ))
 }
 
 /// That the directory can be written where it was opened.
@@ -159,6 +183,22 @@ fn found(links: usize) -> ExitCode {
     } else {
         ExitCode::from(1)
     }
+}
+
+/// What of an approved plan is done already, and what is left alone.
+fn tell_approved(approved: &Approved, out: &mut impl Write) -> Result<()> {
+    if approved.links_done > 0 {
+        writeln!(
+            out,
+            "Done already: {} of this plan, with nothing left to do for {}",
+            plural(approved.links_done as u64, "link"),
+            plural(approved.done.len() as u64, "owner")
+        )?;
+    }
+    for (change, why) in &approved.changed {
+        writeln!(out, "  left   {}: {}", plain(&change.owner), plain(why))?;
+    }
+    Ok(())
 }
 
 async fn from_audit(
@@ -200,53 +240,6 @@ async fn named(directory: &mut Directory, text: &str, known: &mut Known) -> Resu
         Who::Dn(dn) => Ok(dn),
         other => Ok(directory.find(&other, known).await?.dn),
     }
-}
-
-/// Takes a plan only if the directory is still what it was made from.
-async fn from_file(directory: &mut Directory, path: &Path, identity: &str) -> Result<Vec<Change>> {
-    let plan = Plan::read(path)?;
-    if plan.identity != identity {
-        bail!(
-            "{}: made for another directory ({}, {}); this one is {identity}",
-            path.display(),
-            plan.directory,
-            plan.identity
-        );
-    }
-    let mut planned = Vec::new();
-    let mut changed = Vec::new();
-    for (change, made_from) in plan.changes()? {
-        let now = writer::named_owner(directory, &change.owner, change.guid).await?;
-        let why = match &now {
-            None => Some("the owner is gone".to_owned()),
-            Some(entry) => writer::no_longer_stale(entry, change.code).or_else(|| {
-                let there = writer::present(entry, &change.delegates).len();
-                let Some(made_from) = &made_from else {
-                    return Some("the plan does not say what it was made from".to_owned());
-                };
-                let same = *made_from == State::of(entry);
-                (there != change.delegates.len() || !same)
-                    .then(|| "its links or attributes have changed".to_owned())
-            }),
-        };
-        match why {
-            Some(why) => changed.push(format!("{}: {why}", change.owner)),
-            // What is shown before the question is what is written to.
-            None => planned.push(Change {
-                owner: now.as_ref().map_or(change.owner, |entry| entry.dn.clone()),
-                shown: now.as_ref().map_or(change.shown, Entry::shown),
-                ..change
-            }),
-        }
-    }
-    if !changed.is_empty() {
-        bail!(
-            "the directory has changed since the plan was made ({}); nothing was written; make a new plan:\n  {}",
-            plan.made,
-            changed.join("\n  ")
-        );
-    }
-    Ok(planned)
 }
 
 async fn plan(
@@ -324,6 +317,18 @@ pub(crate) fn review(planned: &[Change], out: &mut impl Write) -> Result<()> {
             )?;
         }
     }
+    let links: usize = planned.iter().map(|change| change.delegates.len()).sum();
+    let users: HashSet<u64> = planned
+        .iter()
+        .flat_map(|change| change.delegates.iter().map(Dn::hash64))
+        .collect();
+    writeln!(
+        out,
+        "Sum: remove {} from {}, for {}",
+        plural(links as u64, "link"),
+        plural(planned.len() as u64, "owner"),
+        plural(users.len() as u64, "user")
+    )?;
     Ok(())
 }
 
@@ -513,7 +518,7 @@ fn line(replica: &Replica, owners: usize) -> String {
 /// Users who are verified together; what they need is in memory at the same time.
 const VERIFIED_AT_ONCE: usize = 200;
 
-/// Asks the resolver for every user who was hurt; `true` when none has a stale link any more.
+/// Asks the resolver for every user who was hurt; `true` when each gets an answer.
 async fn verify(directory: &mut Directory, removed: &[Expected]) -> Result<bool> {
     let mut seen = HashSet::new();
     let hurt: Vec<Dn> = removed
@@ -564,12 +569,12 @@ async fn verify(directory: &mut Directory, removed: &[Expected]) -> Result<bool>
         plural(healthy, "user")
     );
     for line in &others {
-        say!("  note: another fault remains for {}", plain(line));
+        say!("  STILL FAILS for another reason: {}", plain(line));
     }
     for line in &still {
         say!("  STILL FAILS {}", plain(line));
     }
-    Ok(still.is_empty())
+    Ok(still.is_empty() && others.is_empty())
 }
 
 fn bar(length: usize, what: &'static str) -> ProgressBar {

@@ -67,6 +67,11 @@ impl State {
                 .collect(),
         }
     }
+
+    /// Whether `now` is this owner after `gone` of its links have gone.
+    pub(crate) fn fits(&self, now: &Self, gone: usize) -> bool {
+        self.missing == now.missing && self.forward_links == now.forward_links + gone
+    }
 }
 
 impl Plan {

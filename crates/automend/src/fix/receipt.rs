@@ -10,12 +10,14 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use automend_core::command::Command;
 use automend_core::dn::Dn;
 use automend_core::names::{Guid, attribute};
 use automend_ldap::Modification;
 use automend_ldap::ldif::Writer;
 use serde::{Deserialize, Serialize};
 
+use crate::console::plain;
 use crate::private_file;
 
 const HEADER: &str = "# automend receipt ";
@@ -105,8 +107,9 @@ impl Receipt {
             ..header
         })?;
         receipt.put(&format!(
-            "version: 1\n{HEADER}{header}\n# These records put back what was removed: automend undo {0}, or ldapmodify -c -f {0}\n\n",
-            path.display()
+            "version: 1\n{HEADER}{header}\n# These records put back what was removed: {}\n# or: {}\n\n",
+            plain(Command::automend("undo").operand(path.display())),
+            plain(Command::new("ldapmodify").word("-c").word("-f").word(&path.to_string_lossy()))
         ))?;
         // The name itself must survive, too.
         if let Some(folder) = path.parent().map(|folder| {

@@ -3,7 +3,7 @@
 //! Invariant: a certificate is checked on every connection: nothing is resumed. A connection that goes on
 //! in spite of its certificate is one of [`Tls::looking`], and whoever uses it knows.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ pub(crate) struct Tls {
 
 impl Tls {
     /// Trusts the system's authorities and those in `ca`.
-    pub(crate) fn new(ca: Option<&Path>) -> Result<Self> {
+    pub(crate) fn new(ca: &[PathBuf]) -> Result<Self> {
         let roots = Arc::new(authorities(ca)?);
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let verifier = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider))

@@ -33,6 +33,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use automend_autodiscover::services::Services;
+use automend_core::command::Command;
 use automend_core::policy::Policy;
 use hyper::body::Bytes;
 use rustls::ServerConfig;
@@ -574,15 +575,23 @@ fn told(
             .first()
             .map_or("contoso.com", String::as_str);
         let someone = format!("user@{domain}");
-        let trust = made.as_ref().map_or(String::new(), |file| {
-            format!("--cacert {} ", file.path().display())
-        });
-        let at = reachable(at);
-        say!("\nTest it, with a user of yours in place of {someone}:");
+        let mut curl = Command::new("curl");
+        if let Some(file) = &made {
+            curl = curl.option("--cacert", file.path().display());
+        }
+        let curl = curl
+            .option("--user", &someone)
+            .option("--header", "Content-Type: text/xml")
+            .option("--data", page::request(&someone))
+            .operand(format!(
+                "https://{}/autodiscover/autodiscover.xml",
+                reachable(at)
+            ));
         say!(
-            "  curl {trust}--user {someone} --header 'Content-Type: text/xml' --data '{}' https://{at}/autodiscover/autodiscover.xml",
-            page::request(&someone)
+            "\nTest it, with a user of yours in place of {}:",
+            plain(&someone)
         );
+        say!("  {curl}");
     }
     Ok(made)
 }

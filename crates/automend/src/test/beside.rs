@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 
 use anyhow::{Context, Result};
+use automend_core::command::Command;
 use automend_core::discovery::{Host, Scp};
 use automend_core::finding::Finding;
 use automend_core::names::SmtpAddress;
@@ -15,8 +16,10 @@ use automend_core::view::Known;
 use tokio::sync::Mutex;
 
 use crate::audit::FOLLOW;
+use crate::audit::people::People;
 use crate::config::{Scheme, Settings, Url, Where};
 use crate::directory::Directory;
+use crate::hints;
 
 /// The directory at hand, opened when somebody first asks.
 pub(super) struct Beside {
@@ -38,10 +41,12 @@ pub(super) struct Blame {
     pub directory: String,
     /// What is wrong, the worst first.
     pub findings: Vec<Finding>,
+    /// How the people in them are reached.
+    pub people: People,
     /// What Exchange would answer according to this directory.
     pub expected: Outcome,
     /// The command that mends it.
-    pub mend: Option<String>,
+    pub mend: Option<Command>,
     /// What could not be read.
     pub defects: Vec<String>,
 }
@@ -52,6 +57,11 @@ impl Beside {
             settings,
             opened: Mutex::default(),
         }
+    }
+
+    /// A command that asks this directory.
+    pub(super) fn command(&self) -> Command {
+        hints::named_directory("audit", &self.settings)
     }
 
     /// The directory's server, if it is one.
@@ -104,12 +114,15 @@ impl Beside {
         };
         let resolved = directory.resolve(&request, &mut Known::default()).await?;
         let shown = self.settings.directory.shown();
+        let defects = directory.take_defects();
+        let people = People::of(directory, &resolved.findings).await;
         Ok(Blame {
-            mend: mend(&resolved, &shown),
+            mend: mend(&resolved, hints::mend(&self.settings, directory)),
             directory: shown,
+            people,
             findings: resolved.findings,
             expected: resolved.outcome,
-            defects: directory.take_defects(),
+            defects,
         })
     }
 }
@@ -135,12 +148,13 @@ impl Opened {
 }
 
 /// The command that removes every stale link of a user.
-fn mend(resolved: &Resolved, directory: &str) -> Option<String> {
-    let owners: Vec<String> = resolved
+fn mend(resolved: &Resolved, command: Command) -> Option<Command> {
+    let mut owners = resolved
         .findings
         .iter()
         .filter(|finding| finding.code.is_stale_link())
-        .map(|finding| format!(" --only {:?}", finding.subject.dn.as_str()))
-        .collect();
-    (!owners.is_empty()).then(|| format!("automend fix --directory {directory}{}", owners.concat()))
+        .map(|finding| &finding.subject.dn)
+        .peekable();
+    owners.peek()?;
+    Some(owners.fold(command, |command, dn| command.name("--only", dn)))
 }

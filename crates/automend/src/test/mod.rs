@@ -132,6 +132,7 @@ async fn test(tester: &Tester, wanted: &Wanted, address: &SmtpAddress) -> Result
         followed,
         checked,
         blame,
+        directory: tester.directory.as_ref().map(Beside::command),
     })
 }
 
@@ -178,8 +179,8 @@ fn tester(args: &args::Test, config: Option<&Path>, progress: &ProgressBar) -> R
         .iter()
         .map(|text| Pin::parse(text).with_context(|| format!("reading --resolve {text}")));
     let names = Names::new(server, pins.collect::<Result<_>>()?, limit)?;
-    let tls = Tls::new(network.ca.as_deref())?;
-    let directory = Settings::read_beside_a_test(&args.beside, network.ca.as_deref(), config)?;
+    let tls = Tls::new(&network.ca)?;
+    let directory = Settings::read_beside_a_test(&args.beside, &network.ca, config)?;
     let directory = directory.map(Beside::new);
     Ok(Tester {
         web: Web::new(names, tls, network.insecure, limit),

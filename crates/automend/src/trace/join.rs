@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 
 use anyhow::Result;
+use automend_core::command::Command;
 use automend_core::dn::Dn;
 use automend_core::finding::Finding;
 use automend_core::names::SmtpAddress;
@@ -16,6 +17,7 @@ use automend_core::view::Known;
 
 use super::story::{self, Asked};
 use crate::audit::FOLLOW;
+use crate::audit::people::People;
 use crate::directory::Directory;
 
 /// Questions to the directory; a recording of more mailboxes is joined with the first of them.
@@ -27,15 +29,17 @@ pub(crate) struct Joined {
     /// What Autodiscover would answer now, in words.
     pub outcome: String,
     pub findings: Vec<Finding>,
+    /// How the people in them are reached.
+    pub people: People,
     /// The command that mends it.
-    pub mend: Option<String>,
+    pub mend: Option<Command>,
 }
 
 /// Asks the directory about the mailbox of each finding that an object of the directory can explain.
 pub(crate) async fn join(
     findings: &[story::Finding],
     directory: &mut Directory,
-    mending_command: &str,
+    mending_command: &Command,
 ) -> Result<Vec<Option<Joined>>> {
     let mut known = Known::default();
     let mut answers: HashMap<Asked, Joined> = HashMap::new();
@@ -64,7 +68,7 @@ async fn one(
     who: Who,
     directory: &mut Directory,
     known: &mut Known,
-    mending_command: &str,
+    mending_command: &Command,
 ) -> Result<Joined> {
     let request = Request {
         who,
@@ -79,11 +83,9 @@ async fn one(
         .map(|link| &link.owner.dn)
         .collect();
     let mend = (!stale.is_empty()).then(|| {
-        let only: Vec<String> = stale
-            .iter()
-            .map(|dn| format!(" --only {:?}", dn.as_str()))
-            .collect();
-        format!("{mending_command}{}", only.concat())
+        stale.iter().fold(mending_command.clone(), |command, dn| {
+            command.name("--only", dn)
+        })
     });
     let outcome = match &resolved.outcome {
         Outcome::Settings(_) => {
@@ -99,6 +101,7 @@ async fn one(
     };
     Ok(Joined {
         outcome,
+        people: People::of(directory, &resolved.findings).await,
         findings: resolved.findings,
         mend,
     })

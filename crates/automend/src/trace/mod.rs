@@ -16,6 +16,7 @@ use anyhow::{Context, Result, bail};
 use crate::args::{self, TraceFormat};
 use crate::config::Settings;
 use crate::directory::Directory;
+use crate::hints;
 use crate::recording::{self, Kind};
 use report::Report;
 use story::Story;
@@ -89,12 +90,8 @@ async fn tell(
     if !args.source.directory.is_empty() {
         let settings = Settings::read(&args.source, config)?;
         let mut directory = Directory::open(&settings).await?;
-        report.joined = join::join(
-            &story.findings,
-            &mut directory,
-            &settings.directory.mending_command(),
-        )
-        .await?;
+        let mend = hints::mend(&settings, &directory);
+        report.joined = join::join(&story.findings, &mut directory, &mend).await?;
         report.defects.extend(directory.take_defects());
     }
     let mut out = anstream::stdout();

@@ -6,6 +6,7 @@ use std::io::Write;
 
 use anstyle::{AnsiColor, Style};
 use anyhow::Result;
+use automend_core::command::Command;
 use automend_core::verdict::{Cause, Certainty, Explanation, Verdict};
 use serde_json::{Map, Value, json};
 
@@ -256,6 +257,7 @@ pub(crate) fn print_finding(finding: &Finding, out: &mut impl Write) -> Result<(
         why,
         advice,
         hint,
+        ..
     } = finding.explain();
     writeln!(out, "  Turn {}: {}.", finding.turn, plain(what))?;
     writeln!(out, "    {why}")?;
@@ -291,10 +293,10 @@ fn print_joined(joined: &Joined, out: &mut impl Write) -> Result<()> {
     writeln!(out, "    The directory: {}", plain(&joined.outcome))?;
     if !joined.findings.is_empty() {
         writeln!(out)?;
-        print_findings(&joined.findings, out, false)?;
+        print_findings(&joined.findings, &joined.people, out, false)?;
     }
     if let Some(mend) = &joined.mend {
-        writeln!(out, "    To mend: {}", plain(mend))?;
+        writeln!(out, "    To mend: {mend}")?;
     }
     Ok(())
 }
@@ -330,6 +332,7 @@ fn finding_json(finding: &Finding, joined: Option<&Joined>) -> Value {
         why,
         advice,
         hint,
+        command,
     } = finding.explain();
     let explanation = match advice {
         Some(advice) => format!("{what}. {why} {advice}"),
@@ -357,6 +360,9 @@ fn finding_json(finding: &Finding, joined: Option<&Joined>) -> Value {
         map.insert("redirected_from".to_owned(), json!(from.as_str()));
     }
     map.insert("explanation".to_owned(), json!(explanation));
+    if let Some(command) = command {
+        map.insert("command".to_owned(), json!(command.arguments()));
+    }
     if let Some(hint) = hint {
         let code = format!("0x{:08X}", hint.code);
         map.insert(
@@ -365,10 +371,19 @@ fn finding_json(finding: &Finding, joined: Option<&Joined>) -> Value {
         );
     }
     if let Some(joined) = joined {
-        let found: Vec<FindingJson<'_>> = joined.findings.iter().map(FindingJson::from).collect();
+        let found: Vec<FindingJson<'_>> = joined
+            .findings
+            .iter()
+            .map(|finding| FindingJson::new(finding, &joined.people))
+            .collect();
         map.insert(
             "directory".to_owned(),
-            json!({ "outcome": joined.outcome, "findings": found, "mend": joined.mend }),
+            json!({
+                "outcome": joined.outcome,
+                "findings": found,
+                "mend": joined.mend.as_ref().map(ToString::to_string),
+                "command": joined.mend.as_ref().map(Command::arguments),
+            }),
         );
     }
     Value::Object(map)

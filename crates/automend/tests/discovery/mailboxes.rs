@@ -294,7 +294,7 @@ fn an_error_603_is_traced_to_its_owner_by_the_directory() {
     );
     let mend = report["directory"]["mend"].as_str().unwrap();
     assert!(
-        mend.contains("--only \"CN=Jim Stone,OU=People,DC=contoso,DC=com\""),
+        mend.contains("--only 'CN=Jim Stone,OU=People,DC=contoso,DC=com'"),
         "{mend}"
     );
     assert!(

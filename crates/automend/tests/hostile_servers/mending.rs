@@ -322,3 +322,121 @@ fn a_controller_that_still_has_the_link_is_named_after_a_fix() {
         .exits(1)
         .says(&format!("DIFFERS {other} on 1 of 1 owner"));
 }
+
+/// The arguments of a printed command.
+fn command_of(report: &Value) -> Vec<String> {
+    let words = report["command"].as_array().unwrap().iter();
+    words
+        .map(|word| word.as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn a_printed_command_reaches_the_server_that_answered_in_the_same_way() {
+    let server = Server::honest(company());
+    let url = server.url();
+    let dead = "ldap://127.0.0.1:1";
+    let bench = Bench::new();
+    bench.file("pass word", "secret\n");
+    let several = format!("{dead},{url}");
+    let arguments = [
+        "audit",
+        "-d",
+        &several,
+        "--allow-plain",
+        "--timeout",
+        "2",
+        "--page-size",
+        "7",
+        "--base",
+        BASE,
+        "--user",
+        "CN=Alice's,DC=c",
+        "--password-file",
+        "pass word",
+        "--format",
+        "json",
+    ];
+    let report = bench.automend(&arguments).exits(1).json();
+    assert_eq!(
+        command_of(&report),
+        [
+            "automend",
+            "fix",
+            "--directory",
+            &url,
+            "--allow-plain",
+            "--user",
+            "CN=Alice's,DC=c",
+            "--password-file",
+            "pass word",
+            "--page-size",
+            "7",
+            "--timeout",
+            "2",
+            "--base",
+            BASE,
+        ]
+    );
+}
+
+#[test]
+fn a_plan_brings_its_server_along() {
+    let server = Server::honest(company());
+    let (bench, url) = (Bench::new(), server.url());
+    let access = ["--allow-plain", "--timeout", "2"];
+    let plan = ["fix", "-d", &url, "--plan-only", "-o", "plan.json"];
+    bench
+        .automend(&[&plan[..], &access].concat())
+        .exits(1)
+        .says("apply it with: automend fix --plan plan.json --allow-plain --timeout 2\n");
+    let apply = ["fix", "--plan", "plan.json", "--yes", "--receipt", "r.ldif"];
+    bench
+        .automend(&[&apply[..], &access].concat())
+        .exits(0)
+        .says(&format!(
+            "To undo: automend undo --directory {url} --allow-plain --timeout 2 r.ldif\n"
+        ));
+    assert!(server.held().links("Jim").is_empty());
+}
+
+#[test]
+fn an_account_that_may_not_write_is_told_before_the_first_write() {
+    let values = |names: &[&str]| names.iter().map(|name| name.as_bytes().to_vec()).collect();
+    for (allowed, effective, may) in [
+        (&["description", LINK][..], &["description"][..], false),
+        (&["description", LINK], &[], false),
+        (&["description", LINK], &["msexchdelegatelistlink"], true),
+        // A server that tells nothing is told of by the write.
+        (&[], &[], true),
+    ] {
+        let mut objects = company();
+        for object in &mut objects {
+            *object.values_mut("allowedAttributes") = values(allowed);
+            *object.values_mut("allowedAttributesEffective") = values(effective);
+        }
+        let server = Server::honest(objects);
+        let (bench, url) = (Bench::new(), server.url());
+        let fix = [
+            "fix",
+            "-d",
+            &url,
+            "--allow-plain",
+            "--yes",
+            "--receipt",
+            "r.ldif",
+        ];
+        let run = bench.automend(&fix);
+        if may {
+            run.exits(0);
+            assert!(server.held().links("Jim").is_empty());
+            continue;
+        }
+        run.exits(2)
+            .warns("may not write msExchDelegateListLink on 1 of 1 owners; nothing was written")
+            .warns("CN=Jim,DC=contoso,DC=test")
+            .warns("dsacls 'DC=contoso,DC=test' /I:S /G 'this account:WP;msExchDelegateListLink'");
+        assert!(!bench.path("r.ldif").exists());
+        assert_eq!(server.held().links("Jim").len(), 1);
+    }
+}

@@ -124,7 +124,7 @@ pub(crate) struct Run {
 
 impl Run {
     #[track_caller]
-    fn of(command: &mut Command, arguments: &[&str]) -> Self {
+    pub(crate) fn of(command: &mut Command, arguments: &[&str]) -> Self {
         let output = command.output().unwrap();
         Self {
             arguments: arguments.join(" "),

@@ -81,7 +81,7 @@ macro_rules! causes {
                 match self { $(Self::$name => $why,)* }
             }
 
-            /// What to do; `{address}` stands for the address that was asked about, `{domain}` for its
+            /// What to do; `{audit}` and `{show}` stand for these commands about the address, `{domain}` for its
             /// domain. Empty where there is nothing to do.
             pub(super) fn advice_template(self) -> &'static str {
                 match self { $(Self::$name => $advice,)* }
@@ -509,7 +509,7 @@ causes! {
     UnknownAddress = "fault-500", Failure(84), ERROR_ANSWER,
         "Autodiscover answers error 500: it does not know the address",
         "No object of the directory has the address, or none that has a mailbox.",
-        "Check the spelling. With a directory at hand, automend show {address} --directory ldaps://DC tells what has the address.";
+        "Check the spelling. With a directory at hand, {show} tells what has the address.";
     /// 501.
     BadAddress = "fault-501", Failure(84), ERROR_ANSWER,
         "Autodiscover answers error 501: the address is bad, or may not be asked about",
@@ -534,7 +534,7 @@ causes! {
     DirectoryObjectGone = "fault-603", Failure(86), ERROR_ANSWER,
         "Autodiscover answers error 603: an object that the answer needs was not found in the directory",
         "As a rule not the user is missing, but the owner of a mailbox that is opened for the user: the mailbox was removed, its AutoMapping link stayed, and one such link breaks the whole answer. The server does not say whose it is.",
-        "automend audit --directory ldaps://DC --delegate {address} names the owner and what mends it.";
+        "{audit} names the owner and what mends it.";
     /// Any other code.
     OtherFault = "fault-other", Failure(80), ERROR_ANSWER,
         "Autodiscover answers an error that has no settled meaning",

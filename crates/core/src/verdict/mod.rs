@@ -12,6 +12,8 @@ mod recorded;
 
 pub use causes::Cause;
 
+use crate::command::Command;
+
 /// What a run, or a recording, comes to.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Verdict {
@@ -97,6 +99,8 @@ pub struct Explanation {
     pub why: &'static str,
     /// What to do, with the address filled in; `None` where there is nothing to do.
     pub advice: Option<String>,
+    /// The command that stands in the advice, if one does.
+    pub command: Option<Command>,
     /// What Outlook shows.
     pub hint: Option<Hint>,
 }
@@ -139,16 +143,37 @@ impl Cause {
 
     /// Everything there is to say, for whoever asked about `address`.
     pub fn explain(self, address: &str) -> Explanation {
+        let unknown = Command::automend("audit").option("--directory", "ldaps://DC");
+        self.explain_with(address, &unknown)
+    }
+
+    /// The same where a directory is at hand: `directory` is a command whose options reach it.
+    pub fn explain_with(self, address: &str, directory: &Command) -> Explanation {
         let advice = self.advice_template();
+        let audit = || {
+            let audit = Command::automend("audit").with_options_of(directory);
+            audit.option("--delegate", address)
+        };
+        let show = || {
+            let show = Command::automend("show").with_options_of(directory);
+            show.operand(address)
+        };
+        let (mark, command) = if advice.contains("{audit}") {
+            ("{audit}", Some(audit()))
+        } else {
+            ("{show}", advice.contains("{show}").then(show))
+        };
         Explanation {
             what: self.what(),
             why: self.why(),
             advice: (!advice.is_empty()).then(|| {
                 let (_, domain) = address.rsplit_once('@').unwrap_or(("", "DOMAIN"));
+                let line = command.as_ref().map(Command::to_string);
                 advice
-                    .replace("{address}", address)
                     .replace("{domain}", domain)
+                    .replace(mark, &line.unwrap_or_default())
             }),
+            command,
             hint: self.hint(),
         }
     }

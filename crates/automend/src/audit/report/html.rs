@@ -1,12 +1,14 @@
 //! The report as one self-contained page, with a picture of who is hurt by whom.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
 
 use askama::Template;
 use automend_core::dn::Dn;
 
 use super::table::plural;
+use crate::audit::people::People;
+
 use super::{Report, since};
 use crate::clock;
 
@@ -26,6 +28,7 @@ struct Page<'a> {
     owners: u64,
     links: u64,
     delegates: u64,
+    hurt: String,
     rows: Vec<Row>,
     dated: bool,
     unread: &'a [String],
@@ -38,6 +41,7 @@ struct Row {
     severity: &'static str,
     title: &'static str,
     owner: String,
+    owner_reached: String,
     owner_dn: String,
     missing: String,
     facts: Vec<(&'static str, String)>,
@@ -81,7 +85,12 @@ pub(super) fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
         owners: report.counts.owners,
         links: report.counts.links,
         delegates: report.counts.delegates,
-        rows: report.findings.iter().map(row).collect(),
+        hurt: plural(hurt(report), "user"),
+        rows: report
+            .findings
+            .iter()
+            .map(|finding| row(finding, &report.people))
+            .collect(),
         dated: report
             .findings
             .iter()
@@ -99,12 +108,25 @@ pub(super) fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
     out.write_all(text.as_bytes())
 }
 
-fn row(finding: &automend_core::finding::Finding) -> Row {
+/// How many different users a stale link hurts.
+fn hurt(report: &Report) -> u64 {
+    let stale = report
+        .findings
+        .iter()
+        .filter(|finding| finding.code.is_stale_link());
+    let users: HashSet<u64> = stale
+        .flat_map(|finding| finding.delegates.iter().map(Dn::hash64))
+        .collect();
+    users.len() as u64
+}
+
+fn row(finding: &automend_core::finding::Finding, people: &People) -> Row {
     Row {
         code: finding.code.as_str(),
         severity: finding.code.severity().as_str(),
         title: finding.code.title(),
         owner: finding.subject.shown.clone(),
+        owner_reached: people.behind_name(&finding.subject.dn),
         owner_dn: finding.subject.dn.to_string(),
         missing: finding.evidence.missing.join(", "),
         facts: finding.evidence.facts.clone(),
@@ -112,7 +134,7 @@ fn row(finding: &automend_core::finding::Finding) -> Row {
         delegates: finding
             .delegates
             .iter()
-            .map(|dn| (dn.shown(), dn.to_string()))
+            .map(|dn| (dn.shown() + &people.behind_name(dn), dn.to_string()))
             .collect(),
         mend: finding.code.mend(),
     }
@@ -137,7 +159,15 @@ fn picture(report: &Report) -> Option<Picture> {
     let mut delegates: Vec<Node> = Vec::new();
     let mut places: HashMap<&Dn, usize> = HashMap::new();
     let mut lines = Vec::new();
-    for (i, finding) in stale.iter().take(MOST_DRAWN).enumerate() {
+    for finding in &stale {
+        // An owner without a line would look as if it hurt nobody.
+        let drawn = finding.delegates.iter().any(|dn| places.contains_key(dn));
+        let hurts = !finding.delegates.is_empty();
+        if owners.len() == MOST_DRAWN || !hurts || !drawn && delegates.len() == MOST_DRAWN_DELEGATES
+        {
+            continue;
+        }
+        let i = owners.len();
         let owner = node(i, finding.subject.shown.clone(), &finding.subject.dn);
         for dn in &finding.delegates {
             let place = match places.get(dn) {

@@ -3,13 +3,16 @@
 
 use std::io::{self, Write};
 
+use automend_core::command::Command;
 use automend_core::dn::Dn;
 use automend_core::finding::{Finding, Subject};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::Report;
+use crate::audit::people::People;
+
+use super::{Report, for_programs};
 
 #[derive(Serialize)]
 struct ReportJson<'a> {
@@ -21,6 +24,8 @@ struct ReportJson<'a> {
     complete: bool,
     unread: &'a [String],
     defects: Vec<&'a String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    command: Option<Vec<String>>,
 }
 
 #[derive(Serialize)]
@@ -49,37 +54,47 @@ struct ObjectJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     guid: Option<String>,
     name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account: Option<&'a str>,
 }
 
-impl<'a> From<&'a Dn> for ObjectJson<'a> {
-    fn from(dn: &'a Dn) -> Self {
+impl<'a> ObjectJson<'a> {
+    fn named(dn: &'a Dn, people: &'a People) -> Self {
+        let person = people.get(dn);
         Self {
             dn: dn.as_str(),
             guid: None,
             name: dn.shown(),
+            address: person.and_then(|person| person.address.as_deref()),
+            account: person.and_then(|person| person.account.as_deref()),
         }
     }
-}
 
-impl<'a> From<&'a Subject> for ObjectJson<'a> {
-    fn from(subject: &'a Subject) -> Self {
+    fn of(subject: &'a Subject, people: &'a People) -> Self {
         Self {
-            dn: subject.dn.as_str(),
             guid: subject.guid.map(|guid| guid.to_string()),
             name: subject.shown.clone(),
+            ..Self::named(&subject.dn, people)
         }
     }
 }
 
-impl<'a> From<&'a Finding> for FindingJson<'a> {
-    fn from(finding: &'a Finding) -> Self {
+impl<'a> FindingJson<'a> {
+    /// A finding, with how its people are reached.
+    pub(crate) fn new(finding: &'a Finding, people: &'a People) -> Self {
         Self {
             code: finding.code.as_str(),
             severity: finding.code.severity().as_str(),
             kind: finding.code.kind(),
             title: finding.code.title(),
-            owner: (&finding.subject).into(),
-            delegates: finding.delegates.iter().map(Into::into).collect(),
+            owner: ObjectJson::of(&finding.subject, people),
+            delegates: finding
+                .delegates
+                .iter()
+                .map(|dn| ObjectJson::named(dn, people))
+                .collect(),
             evidence: evidence_json(finding),
             mend: finding.code.mend(),
         }
@@ -100,7 +115,7 @@ fn evidence_json(finding: &Finding) -> Value {
         map.insert("since".to_owned(), json!(at.to_string()));
     }
     for (name, value) in &finding.evidence.facts {
-        map.insert((*name).to_owned(), json!(value));
+        map.insert((*name).to_owned(), json!(for_programs(name, value)));
     }
     Value::Object(map)
 }
@@ -116,7 +131,11 @@ pub(super) fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
             links: counts.links,
             delegates: counts.delegates,
         },
-        findings: report.findings.iter().map(Into::into).collect(),
+        findings: report
+            .findings
+            .iter()
+            .map(|finding| FindingJson::new(finding, &report.people))
+            .collect(),
         complete: report.gaps.are_none(),
         unread: &report.gaps.unread,
         defects: report
@@ -125,6 +144,7 @@ pub(super) fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
             .iter()
             .chain(&report.gaps.notes)
             .collect(),
+        command: report.mend.as_ref().map(Command::arguments),
     };
     serde_json::to_writer_pretty(&mut *out, &shape)?;
     writeln!(out)
@@ -132,7 +152,7 @@ pub(super) fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
 
 pub(super) fn write_lines(report: &Report, out: &mut impl Write) -> io::Result<()> {
     for finding in &report.findings {
-        serde_json::to_writer(&mut *out, &FindingJson::from(finding))?;
+        serde_json::to_writer(&mut *out, &FindingJson::new(finding, &report.people))?;
         writeln!(out)?;
     }
     Ok(())

@@ -12,11 +12,14 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use automend_core::command::Command;
+use automend_core::dn::Dn;
 use automend_core::finding::Finding;
 use automend_core::plan::{Selection, changes};
 use jiff::Timestamp;
 
 use super::engine::Counts;
+use super::people::People;
 use crate::args::Format;
 use crate::clock;
 use crate::console::plain;
@@ -29,14 +32,16 @@ pub(crate) use table::{plural, print_findings};
 pub(crate) struct Report {
     /// The directory, as it was named.
     pub directory: String,
-    /// The command that mends what was found.
-    pub mending_command: String,
+    /// The command that removes the stale links that were found.
+    pub mend: Option<Command>,
     /// When.
     pub at: Timestamp,
     /// How many of everything.
     pub counts: Counts,
     /// What is wrong, the worst first.
     pub findings: Vec<Finding>,
+    /// How the people in them are reached.
+    pub people: People,
     /// What was not looked at.
     pub gaps: Gaps,
 }
@@ -162,6 +167,29 @@ pub(crate) fn since(finding: &Finding) -> Option<String> {
     clock::generalized(changed).map(|at| format!("by {}", clock::for_people(at)))
 }
 
+/// The value of a fact for programs: times as RFC 3339 has them.
+fn for_programs(name: &str, value: &str) -> String {
+    let time = (name == "whenChanged")
+        .then(|| clock::generalized(value))
+        .flatten();
+    time.map_or_else(|| value.to_owned(), clock::for_programs)
+}
+
+/// The same for programs: when it began, or else empty; and the object's last change.
+fn times(finding: &Finding) -> (String, String) {
+    let since = finding
+        .evidence
+        .since
+        .and_then(|seconds| Timestamp::from_second(seconds).ok());
+    let facts = &finding.evidence.facts;
+    let changed = facts
+        .iter()
+        .find(|(name, _)| *name == "whenChanged")
+        .and_then(|(_, text)| clock::generalized(text));
+    let told = |at: Option<Timestamp>| at.map(clock::for_programs).unwrap_or_default();
+    (told(since), told(changed))
+}
+
 fn csv(report: &Report, out: &mut impl Write) -> io::Result<()> {
     // The error of the stream itself, so that a closed pipe is known for one.
     let of_stream = |error: csv::Error| match error.into_kind() {
@@ -180,6 +208,11 @@ fn csv(report: &Report, out: &mut impl Write) -> io::Result<()> {
         "title",
         "evidence",
         "mend",
+        "whenChanged",
+        "ownerAddress",
+        "ownerAccount",
+        "delegateAddress",
+        "delegateAccount",
     ])
     .map_err(of_stream)?;
     for finding in &report.findings {
@@ -194,31 +227,48 @@ fn csv(report: &Report, out: &mut impl Write) -> io::Result<()> {
                 .evidence
                 .facts
                 .iter()
-                .map(|(name, value)| format!("{name}: {value}")),
+                .map(|(name, value)| format!("{name}: {}", for_programs(name, value))),
         );
         let guid = finding
             .subject
             .guid
             .map(|guid| guid.to_string())
             .unwrap_or_default();
-        let nobody = [String::new()];
-        let delegates: Vec<String> = finding.delegates.iter().map(ToString::to_string).collect();
-        for delegate in if delegates.is_empty() {
+        let (since, changed) = times(finding);
+        let nobody = [None];
+        let reached = |dn: Option<&Dn>| {
+            let person = dn.and_then(|dn| report.people.get(dn)).cloned();
+            let person = person.unwrap_or_default();
+            (
+                person.address.unwrap_or_default(),
+                person.account.unwrap_or_default(),
+            )
+        };
+        let owner = reached(Some(&finding.subject.dn));
+        let delegates: Vec<Option<&Dn>> = finding.delegates.iter().map(Some).collect();
+        for dn in if delegates.is_empty() {
             nobody.as_slice()
         } else {
             &delegates
         } {
+            let delegate = dn.map(Dn::to_string).unwrap_or_default();
+            let hurt = reached(*dn);
             rows.write_record([
                 finding.code.as_str(),
                 finding.code.severity().as_str(),
                 finding.code.kind(),
                 finding.subject.dn.as_str(),
                 &guid,
-                delegate,
-                &since(finding).unwrap_or_default(),
+                &delegate,
+                &since,
                 finding.code.title(),
                 &evidence.join("; "),
                 finding.code.mend(),
+                &changed,
+                &owner.0,
+                &owner.1,
+                &hurt.0,
+                &hurt.1,
             ])
             .map_err(of_stream)?;
         }

@@ -7,13 +7,20 @@ use std::io::{self, Write};
 use automend_core::dn::Dn;
 use automend_core::finding::{Finding, Severity};
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table};
+use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Table, Width};
 
 use super::{Report, since};
+use crate::audit::people::People;
+use crate::config::columns;
 use crate::console::plain;
 
 /// Rows that somebody may want to read; the other forms have them all.
 const MOST_ROWS: usize = 200;
+/// The width of what is read by no terminal.
+const WIDTH: u16 = 120;
+/// What a table needs beside a column of owners, and beside times.
+const BESIDE_OWNER: usize = 54;
+const SINCE: usize = 16;
 /// Names of the hurt in one row.
 const MOST_NAMES: usize = 6;
 
@@ -33,7 +40,7 @@ pub(super) fn write(report: &Report, out: &mut impl Write, colours: bool) -> io:
             "Nothing was found, but not everything could be looked at."
         )?;
     } else {
-        print_findings(&report.findings, out, colours)?;
+        print_findings(&report.findings, &report.people, out, colours)?;
     }
     for gap in &report.gaps.unread {
         writeln!(out, "not looked at: {}", plain(gap))?;
@@ -51,12 +58,8 @@ pub(super) fn write(report: &Report, out: &mut impl Write, colours: bool) -> io:
     if told > MOST_ROWS {
         writeln!(out, "note: … and {} more", told - MOST_ROWS)?;
     }
-    if report
-        .findings
-        .iter()
-        .any(|finding| finding.code.is_stale_link())
-    {
-        writeln!(out, "\nTo mend: {}", plain(&report.mending_command))?;
+    if let Some(mend) = &report.mend {
+        writeln!(out, "\nTo mend: {mend}")?;
     }
     if let Some(finding) = report.findings.first() {
         writeln!(out, "To understand: automend explain {}", finding.code)?;
@@ -67,6 +70,7 @@ pub(super) fn write(report: &Report, out: &mut impl Write, colours: bool) -> io:
 /// Prints findings as a table, with a sentence on who is hurt above it.
 pub(crate) fn print_findings(
     findings: &[Finding],
+    people: &People,
     out: &mut impl Write,
     colours: bool,
 ) -> io::Result<()> {
@@ -97,7 +101,29 @@ pub(crate) fn print_findings(
     }
     writeln!(out)?;
     let dated = findings.iter().any(|finding| since(finding).is_some());
+    let shown = findings.iter().take(MOST_ROWS);
+    let owner_width = shown
+        .clone()
+        .map(|finding| plain(&finding.subject.dn).chars().count())
+        .max()
+        .unwrap_or(0);
     let mut table = Table::new();
+    // A terminal of width 0 does not know its width.
+    let known = table.width().filter(|width| *width > 0).or_else(columns);
+    let needed = owner_width
+        + if dated {
+            BESIDE_OWNER + SINCE
+        } else {
+            BESIDE_OWNER
+        };
+    // A name that is broken cannot be copied: where a table has no room for whole names, there is none.
+    if known.is_some_and(|width| usize::from(width) < needed) {
+        for finding in shown {
+            list(finding, people, out)?;
+        }
+        return more(findings, out);
+    }
+    let width = known.unwrap_or(WIDTH);
     table
         .load_style(UTF8_HORIZONTAL_ONLY)
         .set_content_arrangement(ContentArrangement::Dynamic)
@@ -106,8 +132,9 @@ pub(crate) fn print_findings(
         } else {
             vec!["Code", "Owner", "What is wrong", "Who is hurt"]
         });
-    if table.width().is_none() {
-        table.set_width(120);
+    table.set_width(width.max(u16::try_from(needed).unwrap_or(u16::MAX)));
+    if let (Some(column), Ok(least)) = (table.column_mut(1), u16::try_from(owner_width + 2)) {
+        column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(least)));
     }
     if colours {
         table.enforce_styling();
@@ -120,42 +147,75 @@ pub(crate) fn print_findings(
             Severity::Warning => Color::Yellow,
             Severity::Note => Color::Cyan,
         };
-        let mut wrong = finding.code.title().to_owned();
-        for (name, value) in &finding.evidence.facts {
-            if matches!(
-                *name,
-                "contradiction"
-                    | "because"
-                    | "unreadable"
-                    | "address"
-                    | "also"
-                    | "backLinks"
-                    | "homeMDB"
-            ) {
-                // Of a long name its first part is enough to read.
-                let value = Dn::parse(value).map_or(value.clone(), |dn| dn.shown());
-                let _ = write!(wrong, "\n{name}: {}", plain(value));
-            }
-        }
-        if !finding.evidence.missing.is_empty() {
-            let _ = write!(wrong, "\nmissing: {}", finding.evidence.missing.join(", "));
-        }
+        let wrong = wrong(finding);
         let code = Cell::new(finding.code)
             .fg(colour)
             .add_attribute(Attribute::Bold);
         let owner = format!(
-            "{}\n{}",
+            "{}{}\n{}",
             plain(&finding.subject.shown),
+            plain(people.behind_name(&finding.subject.dn)),
             plain(&finding.subject.dn)
         );
         let mut row = vec![code, Cell::new(owner.trim()), Cell::new(wrong)];
         if dated {
             row.push(Cell::new(since(finding).unwrap_or_default()));
         }
-        row.push(Cell::new(names(&finding.delegates)));
+        row.push(Cell::new(names(&finding.delegates, people)));
         table.add_row(row);
     }
     writeln!(out, "{table}")?;
+    more(findings, out)
+}
+
+/// A finding on lines of its own.
+fn list(finding: &Finding, people: &People, out: &mut impl Write) -> io::Result<()> {
+    writeln!(
+        out,
+        "{}  {}{}\n  {}",
+        finding.code,
+        plain(&finding.subject.shown),
+        plain(people.behind_name(&finding.subject.dn)),
+        plain(&finding.subject.dn)
+    )?;
+    for line in wrong(finding).lines() {
+        writeln!(out, "  {line}")?;
+    }
+    if let Some(since) = since(finding) {
+        writeln!(out, "  since {since}")?;
+    }
+    for name in names(&finding.delegates, people).lines() {
+        writeln!(out, "  hurts {name}")?;
+    }
+    writeln!(out)
+}
+
+/// What is wrong, and how one knows.
+fn wrong(finding: &Finding) -> String {
+    let mut wrong = finding.code.title().to_owned();
+    for (name, value) in &finding.evidence.facts {
+        if matches!(
+            *name,
+            "contradiction"
+                | "because"
+                | "unreadable"
+                | "address"
+                | "also"
+                | "backLinks"
+                | "homeMDB"
+        ) {
+            // Of a long name its first part is enough to read.
+            let value = Dn::parse(value).map_or(value.clone(), |dn| dn.shown());
+            let _ = write!(wrong, "\n{name}: {}", plain(value));
+        }
+    }
+    if !finding.evidence.missing.is_empty() {
+        let _ = write!(wrong, "\nmissing: {}", finding.evidence.missing.join(", "));
+    }
+    wrong
+}
+
+fn more(findings: &[Finding], out: &mut impl Write) -> io::Result<()> {
     if findings.len() > MOST_ROWS {
         let more = findings.len() - MOST_ROWS;
         writeln!(
@@ -166,11 +226,11 @@ pub(crate) fn print_findings(
     Ok(())
 }
 
-fn names(delegates: &[Dn]) -> String {
+fn names(delegates: &[Dn], people: &People) -> String {
     let mut text = delegates
         .iter()
         .take(MOST_NAMES)
-        .map(|dn| plain(dn.shown()))
+        .map(|dn| plain(dn.shown() + &people.behind_name(dn)))
         .collect::<Vec<_>>()
         .join("\n");
     if delegates.len() > MOST_NAMES {

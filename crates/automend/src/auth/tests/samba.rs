@@ -135,7 +135,7 @@ impl Controller {
             directory: vec![self.url()],
             user: Some(self.var("LAB_AUDIT").to_owned()),
             password_file: Some(self.var("LAB_AUDIT_PASSWORD_FILE").into()),
-            ca: Some(self.var("LAB_CA").into()),
+            ca: vec![self.var("LAB_CA").into()],
             ..Source::default()
         };
         Settings::read(&source, None).unwrap()

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use automend_core::command::Command;
 use automend_core::discovery::Tried;
 use automend_core::verdict::{Cause, Hint};
 use serde_json::{Map, Value, json};
@@ -20,7 +21,7 @@ use crate::test::urls::Checked;
 /// The report as one document.
 pub(in crate::test) fn document(report: &Report, secrets: &Secrets) -> Value {
     let cause = report.cause();
-    let explained = cause.map(|cause| cause.explain(&report.address));
+    let explained = cause.map(|cause| report.explain(cause));
     let warnings: Vec<Value> = report
         .warnings()
         .into_iter()
@@ -34,6 +35,7 @@ pub(in crate::test) fn document(report: &Report, secrets: &Secrets) -> Value {
         "cause": cause.map(Cause::code),
         "explanation": report.explanation(),
         "advice": cause.and_then(|cause| report.advice(cause)),
+        "command": explained.as_ref().and_then(|explained| explained.command.as_ref()).map(Command::arguments),
         "outlook": explained.and_then(|explained| explained.hint).map(hint),
         "ms": ms(report.run.took),
         "warnings": warnings,
@@ -168,12 +170,17 @@ fn checked(checked: &Checked) -> Value {
 }
 
 fn blamed(blame: &Blame) -> Value {
-    let findings: Vec<FindingJson> = blame.findings.iter().map(FindingJson::from).collect();
+    let findings: Vec<FindingJson> = blame
+        .findings
+        .iter()
+        .map(|finding| FindingJson::new(finding, &blame.people))
+        .collect();
     json!({
         "directory": blame.directory,
         "expected": blame.expected(),
         "findings": findings,
-        "mend": blame.mend,
+        "mend": blame.mend.as_ref().map(ToString::to_string),
+        "command": blame.mend.as_ref().map(Command::arguments),
         "defects": blame.defects,
     })
 }

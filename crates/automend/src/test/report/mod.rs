@@ -7,8 +7,9 @@ pub(super) mod json;
 pub(super) mod log;
 pub(super) mod tree;
 
+use automend_core::command::Command;
 use automend_core::discovery::{Act, Dialect, Url, Way};
-use automend_core::verdict::{Cause, Certainty, Hint, Verdict};
+use automend_core::verdict::{Cause, Certainty, Explanation, Hint, Verdict};
 
 use super::beside::Blame;
 use super::follow::Followed;
@@ -26,6 +27,8 @@ pub(super) struct Report {
     pub checked: Vec<Checked>,
     /// What the directory says; the text is why it says nothing.
     pub blame: Option<Result<Blame, String>>,
+    /// A command that asks the directory at hand.
+    pub directory: Option<Command>,
 }
 
 /// Another protocol of the server that answered.
@@ -121,9 +124,17 @@ impl Report {
         sentences.join(" ")
     }
 
+    /// What a cause means here.
+    pub(super) fn explain(&self, cause: Cause) -> Explanation {
+        match &self.directory {
+            Some(directory) => cause.explain_with(&self.address, directory),
+            None => cause.explain(&self.address),
+        }
+    }
+
     /// What to do about a cause, with the host that it is about.
     pub(super) fn advice(&self, cause: Cause) -> Option<String> {
-        let advice = cause.explain(&self.address).advice?;
+        let advice = self.explain(cause).advice?;
         match self.telling().and_then(|step| step.tried.act.as_ref()) {
             Some(Act::Consent(question)) if cause == Cause::ConsentNeeded => {
                 Some(advice.replace("HOST", &question.host.to_string()))

@@ -125,9 +125,9 @@ fn verdict(report: &Report, out: &mut Vec<u8>) -> Result<()> {
         }
         Some(Ok(blame)) => {
             writeln!(out, "\nIn {}:", plain(&blame.directory))?;
-            print_findings(&blame.findings, out, false)?;
+            print_findings(&blame.findings, &blame.people, out, false)?;
             if let Some(mend) = &blame.mend {
-                writeln!(out, "To mend: {}", plain(mend))?;
+                writeln!(out, "To mend: {mend}")?;
             }
             for defect in &blame.defects {
                 writeln!(out, "note: {}", plain(defect))?;
@@ -138,7 +138,7 @@ fn verdict(report: &Report, out: &mut Vec<u8>) -> Result<()> {
 }
 
 fn explain(cause: Cause, report: &Report, out: &mut Vec<u8>) -> Result<()> {
-    let explanation = cause.explain(&report.address);
+    let explanation = report.explain(cause);
     writeln!(out, "  Why:      {}", explanation.why)?;
     if let Some(advice) = report.advice(cause) {
         writeln!(out, "  To do:    {}", plain(advice))?;

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
+use automend_core::command::{Shell, quoted};
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan};
 use rcgen::{
@@ -25,6 +26,7 @@ use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use crate::console::plain;
 use crate::private_file::{self, Readable};
 
 /// The certificate, for those who shall trust it.
@@ -194,24 +196,37 @@ impl Authority {
 
     /// How to trust it and how to be rid of it.
     pub(crate) fn instructions(&self) -> String {
-        let path = self.path.display();
-        let name = &self.name;
+        let path = self.path.to_string_lossy();
+        let command = |words: &[&str], shell| {
+            let words = words.iter().map(|word| quoted(word, shell));
+            words.collect::<Vec<_>>().join(" ")
+        };
+        let windows = |words: &[&str]| command(words, Shell::PowerShell);
+        let posix = |words: &[&str]| command(words, Shell::Posix);
+        let installed = "/usr/local/share/ca-certificates/automend-trace.crt";
         format!(
             "The authority {name:?} signs for the hosts that are looked into; it ends on {until}.\n\
-             Its certificate is {path}\n\
+             Its certificate is {shown}\n\
              To trust it, for this user and only while you record:\n\
-             \x20 Windows   certutil -user -addstore Root \"{path}\"\n\
-             \x20 Debian    cp \"{path}\" /usr/local/share/ca-certificates/automend-trace.crt && update-ca-certificates\n\
-             \x20 macOS     security add-trusted-cert -k ~/Library/Keychains/login.keychain-db \"{path}\"\n\
+             \x20 Windows   {trust_windows}\n\
+             \x20 Debian    {trust_debian} && update-ca-certificates\n\
+             \x20 macOS     security add-trusted-cert -k ~/Library/Keychains/login.keychain-db {trust_mac}\n\
              \x20 Firefox   Settings, Certificates, Authorities, Import\n\
              To remove it afterwards:\n\
-             \x20 Windows   certutil -user -delstore Root \"{name}\"\n\
-             \x20 Debian    rm /usr/local/share/ca-certificates/automend-trace.crt && update-ca-certificates --fresh\n\
-             \x20 macOS     security delete-certificate -c \"{name}\"\n\
+             \x20 Windows   {remove_windows}\n\
+             \x20 Debian    rm {installed} && update-ca-certificates --fresh\n\
+             \x20 macOS     {remove_mac}\n\
              \x20 Firefox   Settings, Certificates, Authorities, Delete\n\
              \x20 and delete the folder {folder}",
+            name = self.name,
+            shown = plain(&path),
             until = self.until,
-            folder = self.path.parent().unwrap_or(Path::new(".")).display(),
+            trust_windows = windows(&["certutil", "-user", "-addstore", "Root", &path]),
+            trust_debian = posix(&["cp", "--", &path, installed]),
+            trust_mac = quoted(&path, Shell::Posix),
+            remove_windows = windows(&["certutil", "-user", "-delstore", "Root", &self.name]),
+            remove_mac = posix(&["security", "delete-certificate", "-c", &self.name]),
+            folder = plain(self.path.parent().unwrap_or(Path::new(".")).display()),
         )
     }
 }
