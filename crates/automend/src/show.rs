@@ -34,7 +34,8 @@ pub(crate) async fn run(args: &args::Show, config: Option<&std::path::Path>) -> 
     let settings = Settings::read(&args.source, config)?;
     let mut directory = Directory::open(&settings).await?;
     let mend = hints::mend(&settings, &directory);
-    let shown = Shown::of(&mut directory, mend, &who(&args.subject)?).await?;
+    let who = directory.meant(&args.subject).await?;
+    let shown = Shown::of(&mut directory, mend, &who).await?;
     if let (None, Some(gap)) = (&shown.faithful.user, &shown.unread) {
         bail!("{gap}");
     }

@@ -297,6 +297,20 @@ impl Entry {
             .unwrap_or_else(|| self.dn.shown())
     }
 
+    /// Whether people call the object so: its account, its display name, or its own name, without case.
+    pub fn is_called(&self, name: &str) -> bool {
+        let names = [
+            self.account.clone(),
+            self.display_name.clone(),
+            Some(self.dn.name()),
+        ];
+        let name = name.trim().to_lowercase();
+        names
+            .iter()
+            .flatten()
+            .any(|known| known.trim().to_lowercase() == name)
+    }
+
     /// The address Exchange shows: the proxy address with `SMTP:` in capitals, or else `mail`.
     pub fn primary_address(&self) -> Option<SmtpAddress> {
         let primary = self

@@ -197,7 +197,7 @@ mod tests {
             objectClass: user
             mail: plain@c.example";
         let itself = "it leads back to the object itself";
-        let (amy, ping, pong) = (
+        let (amy, first, second) = (
             "CN=Amy,DC=c,DC=example",
             "CN=Ping,DC=c,DC=example",
             "CN=Pong,DC=c,DC=example",
@@ -205,11 +205,11 @@ mod tests {
         let circle = |way: &[&str]| format!("it goes round in a circle: {}", way.join(" -> "));
         for (name, expected) in [
             ("Amy", itself.to_owned()),
-            ("Ping", circle(&[ping, pong, ping])),
-            ("Pong", circle(&[pong, ping, pong])),
+            ("Ping", circle(&[first, second, first])),
+            ("Pong", circle(&[second, first, second])),
             (
                 "To Ping",
-                circle(&["CN=To Ping,DC=c,DC=example", ping, pong, ping]),
+                circle(&["CN=To Ping,DC=c,DC=example", first, second, first]),
             ),
             ("To Amy", circle(&["CN=To Amy,DC=c,DC=example", amy])),
             (

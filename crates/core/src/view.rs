@@ -23,6 +23,8 @@ pub enum Need {
     LegacyDn(String),
     /// Every object that has this as `msExchMasterAccountSid`.
     MasterAccount(Sid),
+    /// Every object that people call so: by `sAMAccountName`, `displayName` or the name of the object.
+    Name(String),
     /// Whether an object of this name exists; a bare [`Entry`] answers it.
     Exists(Dn),
     /// Whether a mail server of this short name exists; a bare [`Entry`] answers it.
@@ -194,6 +196,7 @@ pub mod fixture {
                 Need::LegacyDn(legacy) => entry
                     .legacy_names()
                     .any(|known| known.eq_ignore_ascii_case(legacy)),
+                Need::Name(name) => entry.is_called(name),
                 Need::MasterAccount(sid) => entry.master_account.as_ref() == Some(sid),
             };
             Answer::Found(self.entries.iter().filter(wanted).cloned().collect())

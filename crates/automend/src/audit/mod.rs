@@ -25,8 +25,8 @@ use crate::args;
 use crate::clock;
 use crate::config::{Settings, Where};
 use crate::console::{plain, say};
+use crate::directory::Directory;
 use crate::directory::live::{AUDITED, Live};
-use crate::directory::{Directory, who};
 use crate::hints;
 use engine::{Counts, LinkAudit, group_findings};
 use people::People;
@@ -191,7 +191,7 @@ async fn one_user(
     gaps: &mut Gaps,
 ) -> Result<(Counts, Vec<Finding>)> {
     let request = Request {
-        who: who(user)?,
+        who: directory.meant(user).await?,
         policy: Policy::Faithful,
         follow: FOLLOW,
     };
@@ -219,7 +219,8 @@ async fn one_owner(
     gaps: &mut Gaps,
 ) -> Result<(Counts, Vec<Finding>)> {
     let mut known = Known::default();
-    let entry = directory.find(&who(owner)?, &mut known).await?;
+    let who = directory.meant(owner).await?;
+    let entry = directory.find(&who, &mut known).await?;
     if entry.forward_links.is_empty() {
         gaps.unread.extend(directory.unread_links(&entry).await?);
     }

@@ -212,6 +212,17 @@ impl Embedded {
                         }
                     }
                 }
+                // People wait for it, and a display name has no index.
+                Need::Name(name) => {
+                    let everything =
+                        reading.subtree(&Dn::root(), automend_directory::Scope::Subtree)?;
+                    for object in everything.with_links(ATTRIBUTES) {
+                        let object = object?;
+                        if entry(&object, &mut Vec::new()).is_called(name) {
+                            found.push(object);
+                        }
+                    }
+                }
                 Need::MasterAccount(sid) => {
                     // It has no index; linked mailboxes are looked for by nobody in a hurry.
                     let everything =

@@ -493,6 +493,7 @@ struct Wanted {
     mailboxes: HashMap<Guid, Need>,
     legacy: HashMap<String, Need>,
     masters: HashMap<Sid, Need>,
+    called: HashMap<String, Need>,
 }
 
 impl Wanted {
@@ -515,6 +516,9 @@ impl Wanted {
                 self.legacy
                     .insert(legacy.trim().to_lowercase(), need.clone());
             }
+            Need::Name(name) => {
+                self.called.insert(name.trim().to_lowercase(), need.clone());
+            }
             Need::MasterAccount(sid) => {
                 self.masters.insert(sid.clone(), need.clone());
             }
@@ -529,6 +533,7 @@ impl Wanted {
             && self.mailboxes.is_empty()
             && self.legacy.is_empty()
             && self.masters.is_empty()
+            && self.called.is_empty()
         {
             return hits;
         }
@@ -536,7 +541,16 @@ impl Wanted {
             let new = need.filter(|need| !hits.contains(need)).cloned();
             hits.extend(new);
         };
+        if !self.called.is_empty() {
+            hit(self.called.get(&dn.name().to_lowercase()));
+        }
         for line in record.lines().flatten() {
+            if (line.is(attribute::SAM_ACCOUNT_NAME) || line.is(attribute::DISPLAY_NAME))
+                && let Ok(text) = line.text()
+            {
+                hit(self.called.get(&text.trim().to_lowercase()));
+                continue;
+            }
             let address = [
                 attribute::PROXY_ADDRESSES,
                 attribute::MAIL,

@@ -155,6 +155,64 @@ impl Directory {
         bail!("the resolver asked for more after {MOST_ROUNDS} rounds");
     }
 
+    /// Whom a person means who types an address, a name in the directory, `alice`, `CONTOSO\\alice` or
+    /// `Alice Ames`; an account goes before a name that is only shown.
+    pub(crate) async fn meant(&mut self, text: &str) -> Result<Who> {
+        use automend_core::view::{Answer, View};
+        if let Ok(who) = who(text) {
+            return Ok(who);
+        }
+        let (domain, name) = text
+            .split_once('\\')
+            .map_or((None, text), |(domain, name)| (Some(domain), name));
+        let (need, mut known) = (Need::Name(name.to_owned()), Known::default());
+        self.answer(vec![need.clone()], &mut known).await?;
+        let found = match known.answer(&need) {
+            Some(Answer::Found(found)) => found.as_slice(),
+            Some(Answer::Unreadable(why)) => bail!("{text:?}: {why}"),
+            None => &[],
+        };
+        let mut meant: Vec<&Entry> = found
+            .iter()
+            .filter(|entry| !entry.dn.is_deleted_object())
+            .collect();
+        let accounts = |entry: &&Entry| {
+            let account = entry.account.as_deref().unwrap_or_default();
+            account.eq_ignore_ascii_case(name.trim())
+        };
+        if meant.iter().any(accounts) || domain.is_some() {
+            meant.retain(accounts);
+        }
+        if let Some(domain) = domain {
+            // A short name need not be the first label, so another one rules nobody out by itself.
+            let ours = |entry: &&Entry| {
+                let own = entry.dn.domain();
+                own.eq_ignore_ascii_case(domain)
+                    || own
+                        .split('.')
+                        .next()
+                        .is_some_and(|label| label.eq_ignore_ascii_case(domain))
+            };
+            if meant.iter().any(ours) {
+                meant.retain(ours);
+            }
+        }
+        meant.dedup_by(|a, b| a.dn == b.dn);
+        match meant.as_slice() {
+            [one] => Ok(Who::Dn(one.dn.clone())),
+            [] => bail!(
+                "{text:?} is neither an address nor a distinguished name, and nobody is called so"
+            ),
+            several => {
+                let names: Vec<&str> = several.iter().map(|entry| entry.dn.as_str()).collect();
+                bail!(
+                    "{text:?} is not unique; give one of these: {}",
+                    names.join(" | ")
+                )
+            }
+        }
+    }
+
     /// The one object that is meant by an address or a name.
     pub(crate) async fn find(&mut self, who: &Who, known: &mut Known) -> Result<Entry> {
         use automend_core::view::{Answer, View};

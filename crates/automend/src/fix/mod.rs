@@ -35,7 +35,7 @@ use crate::audit::{audit, report::plural};
 use crate::clock;
 use crate::config::Settings;
 use crate::console::{plain, say};
-use crate::directory::{Directory, replicas::replicas, who};
+use crate::directory::{Directory, replicas::replicas};
 use crate::hints;
 use approved::Approved;
 use plan_file::{Plan, State};
@@ -236,7 +236,7 @@ async fn from_audit(
 
 /// A name is taken as it is, so that a deleted object can be named, too; an address is looked up.
 async fn named(directory: &mut Directory, text: &str, known: &mut Known) -> Result<Dn> {
-    match who(text)? {
+    match directory.meant(text).await? {
         Who::Dn(dn) => Ok(dn),
         other => Ok(directory.find(&other, known).await?.dn),
     }

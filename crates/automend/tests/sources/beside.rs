@@ -265,3 +265,45 @@ fn a_mailbox_elsewhere_is_in_no_plan_unless_it_is_asked_for() {
         .exits(0);
     bench.automend(&["audit", "-d", "a"]).exits(1).says("AM116");
 }
+
+#[test]
+fn people_are_meant_by_the_names_that_people_use() {
+    let twin = "dn: CN=Twin,OU=x,DC=c,DC=test\nobjectClass: user\nsAMAccountName: twin2\ndisplayName: Twin\n\n";
+    let unit = "dn: OU=x,DC=c,DC=test\nobjectClass: organizationalUnit\nou: x\n\n";
+    let bench = Bench::new();
+    bench.file(
+        "a.ldif",
+        company(&(user("Twin", HOME) + unit + twin))
+            .replace("displayName: Amy", "displayName: Amy Ames"),
+    );
+    bench
+        .automend(&["directory", "import", "a.ldif", "-d", "a"])
+        .exits(0);
+    for source in ["a.ldif", "a"] {
+        let show = |name| bench.automend(&["show", "-d", source, name]);
+        for name in [
+            "amy",
+            "AMY",
+            "C\\amy",
+            "c.test\\Amy",
+            "Amy Ames",
+            "amy ames",
+        ] {
+            show(name).exits(0).says("CN=Amy,DC=c,DC=test");
+        }
+        // An account goes before a name that is shown; without one, both are named.
+        show("twin").exits(0).says("CN=Twin,DC=c,DC=test");
+        show("twin2").exits(0).says("CN=Twin,OU=x,DC=c,DC=test");
+        show("nobody at all").exits(2).warns("nobody is called so");
+        let audit = bench.automend(&["audit", "-d", source, "--delegate", "amy"]);
+        audit.exits(0);
+    }
+    let shown = bench.automend(&["show", "-d", "a.ldif", "Twin"]);
+    shown.exits(0);
+    let both = company(&(user("Twin", HOME) + unit + twin)).replace("sAMAccountName: twin\n", "");
+    bench.file("b.ldif", both);
+    bench
+        .automend(&["show", "-d", "b.ldif", "Twin"])
+        .exits(2)
+        .warns("is not unique");
+}

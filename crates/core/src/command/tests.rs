@@ -144,7 +144,7 @@ proptest! {
 
     #[test]
     fn whatever_is_meant_arrives(words in proptest::collection::vec("[^\0]{0,12}", 1..8)) {
-        let command = words.iter().fold(Command::automend("fix"), |command, word| command.operand(word));
+        let command = words.iter().fold(Command::automend("fix"), Command::operand);
         prop_assert_eq!(arrives(&command), command.arguments());
     }
 }

@@ -167,6 +167,11 @@ impl Live {
                 ]);
                 self.several(&named, &mut defects).await?
             }
+            Need::Name(name) => {
+                let called = [attribute::SAM_ACCOUNT_NAME, attribute::DISPLAY_NAME, "cn"]
+                    .map(|attribute| Filter::equal(attribute, name));
+                self.several(&Filter::or(called), &mut defects).await?
+            }
             Need::MasterAccount(sid) => {
                 let filter = Filter::equal(attribute::MASTER_ACCOUNT_SID, sid.as_bytes());
                 self.several(&filter, &mut defects).await?
