@@ -19,9 +19,23 @@ pub fn domain(query: Option<&str>) -> Option<String> {
     (!domain.is_empty() && domain.len() <= 253 && domain.chars().all(plain)).then_some(domain)
 }
 
-/// Whether there is any server to tell of.
+/// Whether a query names any domain, even one that could be none: text behind the `@` of an address.
+pub fn names_domain(query: Option<&str>) -> bool {
+    let address = query
+        .and_then(|query| query::parameter(query, "emailaddress"))
+        .and_then(query::address);
+    address.is_some_and(|address| {
+        let domain = address.trim().rsplit_once('@').map(|(_, domain)| domain);
+        domain.is_some_and(|domain| !domain.is_empty())
+    })
+}
+
+/// Whether an answer would be of use: every client wants a server for each way, and refuses a
+/// configuration without `outgoingServer`.
 pub fn is_offered(services: &Services) -> bool {
-    services.imap.is_some() || services.pop3.is_some() || web_services(services).is_some()
+    let incoming =
+        services.imap.is_some() || services.pop3.is_some() || web_services(services).is_some();
+    incoming && services.smtp.is_some()
 }
 
 /// Writes the configuration of a domain to the end of `out`.
@@ -78,7 +92,9 @@ fn exchange(xml: &mut Writer<'_>, services: &Services) {
     xml.leaf("authentication", "password-cleartext");
     xml.leaf("username", "%EMAILADDRESS%");
     xml.leaf_if("owaURL", site.owa.as_deref());
+    // Thunderbird read `ewsURL` first and reads `exchangeURL` today.
     xml.leaf("ewsURL", ews);
+    xml.leaf("exchangeURL", ews);
     xml.leaf_if("easURL", site.eas.as_deref());
     xml.close("incomingServer");
 }

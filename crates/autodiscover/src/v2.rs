@@ -49,7 +49,7 @@ impl Protocol {
     }
 }
 
-/// Why a request is refused; the HTTP status is 400.
+/// Why a request is refused.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Refusal {
     /// There is no address.
@@ -61,15 +61,34 @@ pub enum Refusal {
     /// The protocol has no URL here.
     #[error("the request names a protocol that has no URL here")]
     ProtocolNotSupported,
+    /// What stands for the address is none.
+    #[error("the request names no valid address")]
+    InvalidUserId,
+    /// Nobody is served in the domain of the address.
+    #[error("the domain of the address is not served here")]
+    UserNotFound,
 }
 
 impl Refusal {
+    /// The HTTP status of the answer: 404 for a domain that is not served, 400 for the rest.
+    pub fn status(self) -> u16 {
+        match self {
+            Self::UserNotFound => 404,
+            Self::MandatoryParameterMissing
+            | Self::MissingProtocol
+            | Self::ProtocolNotSupported
+            | Self::InvalidUserId => 400,
+        }
+    }
+
     /// `ErrorCode` of the answer.
     pub fn code(self) -> &'static str {
         match self {
             Self::MandatoryParameterMissing => "MandatoryParameterMissing",
             Self::MissingProtocol => "MissingProtocol",
             Self::ProtocolNotSupported => "ProtocolNotSupported",
+            Self::InvalidUserId => "InvalidUserId",
+            Self::UserNotFound => "UserNotFound",
         }
     }
 
@@ -88,6 +107,8 @@ impl Refusal {
                 offered.join(",")
             )
             .into(),
+            Self::InvalidUserId => "The given user is invalid".into(),
+            Self::UserNotFound => "The given user is not found".into(),
         }
     }
 }

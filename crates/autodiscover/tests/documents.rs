@@ -275,6 +275,14 @@ fn json_says_where_a_protocol_is_and_what_is_wrong() {
 #[test]
 fn a_mail_program_configures_itself() {
     assert!(autoconfig::is_offered(&contoso()));
+    let mut receives_only = contoso();
+    receives_only.smtp = None;
+    assert!(!autoconfig::is_offered(&receives_only));
+    let mut sends_only = contoso();
+    (sends_only.imap, sends_only.pop3) = (None, None);
+    assert!(autoconfig::is_offered(&sends_only));
+    (sends_only.external.ews, sends_only.internal.ews) = (None, None);
+    assert!(!autoconfig::is_offered(&sends_only));
     assert_snapshot!(text(|out| autoconfig::answer(
         "contoso.com",
         &contoso(),

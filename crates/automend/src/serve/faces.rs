@@ -196,19 +196,29 @@ pub(crate) fn v2(current: &Current, asked: &Asked) -> Reply {
     let uri = &asked.head.uri;
     let request = json::Request::parse(uri.path(), uri.query())
         .unwrap_or(Err(json::Refusal::MandatoryParameterMissing));
-    let of_address = request
-        .as_ref()
-        .ok()
-        .and_then(|request| request.address.rsplit_once('@'))
-        .and_then(|(_, name)| domain(name));
-    let domain = current.domain(of_address.as_deref(), &asked.head);
+    let request = request.and_then(|request| {
+        let name = match request.address.trim().rsplit_once('@') {
+            Some((local, name)) if !local.trim().is_empty() => domain(name),
+            _ => None,
+        };
+        let name = name.ok_or(json::Refusal::InvalidUserId)?;
+        if current.knows(&name) {
+            Ok((request, name))
+        } else {
+            Err(json::Refusal::UserNotFound)
+        }
+    });
+    let domain = current.domain(
+        request.as_ref().ok().map(|(_, name)| name.as_str()),
+        &asked.head,
+    );
     let services = current.settings.urls.services(&domain, &Home::default());
     let pox = format!(
         "https://{}{}",
         current.settings.urls.autodiscover(&domain),
         automend_autodiscover::schema::path::POX
     );
-    let found = request.and_then(|request| {
+    let found = request.and_then(|(request, _)| {
         let url = json::url(request.protocol, &services, Some(&pox))?;
         Ok((request.protocol, url))
     });
@@ -219,16 +229,30 @@ pub(crate) fn v2(current: &Current, asked: &Asked) -> Reply {
         }
         Err(refusal) => {
             json::refusal(refusal, &services, Some(&pox), &mut out);
-            Reply::new(StatusCode::BAD_REQUEST, content::JSON, out, "refused")
+            let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::BAD_REQUEST);
+            Reply::new(status, content::JSON, out, "refused").because(refusal.to_string())
         }
     }
 }
 
-/// Autoconfig: mail clients that know no Exchange, by domain alone.
+/// Autoconfig: mail clients that know no Exchange, by domain alone. A client that gets 404 goes on to
+/// Autodiscover.
 pub(crate) fn autoconfig(current: &Current, asked: &Asked) -> Reply {
-    let of_address = ac::domain(asked.head.uri.query());
-    let domain = current.domain(of_address.as_deref(), &asked.head);
+    let query = asked.head.uri.query();
+    let meant = if ac::names_domain(query) {
+        ac::domain(query).filter(|name| current.knows(name))
+    } else {
+        current.domain_of_host(&asked.head)
+    };
+    let Some(domain) = meant else {
+        let text = "This domain is not served here.\n";
+        return Reply::text(StatusCode::NOT_FOUND, text, "not-served");
+    };
     let services = current.settings.urls.services(&domain, &Home::default());
+    if !ac::is_offered(&services) {
+        let text = "No outgoing server is configured for this domain.\n";
+        return Reply::text(StatusCode::NOT_FOUND, text, "not-configured");
+    }
     let mut out = Vec::new();
     ac::answer(&domain, &services, &mut out);
     Reply::new(StatusCode::OK, content::XML, out, "configuration")
@@ -245,6 +269,31 @@ impl Current {
         if let Some(domain) = of_address.filter(|domain| self.knows(domain)) {
             return domain.to_owned();
         }
+        let found = self.known_host(head).or(self.domains.first());
+        found.cloned().unwrap_or_else(|| "localhost".to_owned())
+    }
+
+    /// The domain of ours that the host names; the first where the host names none, as an address, a
+    /// name of one label or nothing does. `None` for the host of somebody else's domain.
+    fn domain_of_host(&self, head: &Parts) -> Option<String> {
+        let asked = host(head).unwrap_or_default();
+        let asked = asked.trim_end_matches('.').to_lowercase();
+        let bare = asked.trim_start_matches('[').trim_end_matches(']');
+        let names_none = bare.parse::<std::net::IpAddr>().is_ok() || !asked.contains('.');
+        let below = |known: &&String| {
+            let host = asked.strip_suffix(known.as_str());
+            host.is_some_and(|host| host.ends_with('.'))
+        };
+        let found = self.known_host(head).or_else(|| {
+            let below = self.domains.iter().filter(below);
+            below.max_by_key(|known| known.len())
+        });
+        let found = found.or_else(|| self.domains.first().filter(|_| names_none));
+        found.cloned()
+    }
+
+    /// The domain of ours whose own host was asked.
+    fn known_host(&self, head: &Parts) -> Option<&String> {
         let asked = host(head).map(str::to_lowercase).unwrap_or_default();
         let asked = asked.trim_end_matches('.');
         let meant = |known: &&String| {
@@ -257,8 +306,17 @@ impl Current {
                     .strip_suffix(known.as_str())
                     .is_some_and(|host| matches!(host, "autodiscover." | "autoconfig." | "mail."))
         };
-        let found = self.domains.iter().find(meant).or(self.domains.first());
-        found.cloned().unwrap_or_else(|| "localhost".to_owned())
+        self.domains.iter().find(meant)
+    }
+
+    /// Domains for which autoconfig answers 404, as no client could send mail with what would be told.
+    pub(crate) fn without_autoconfig(&self) -> Vec<&str> {
+        let unusable = |name: &&String| {
+            let services = self.settings.urls.services(name, &Home::default());
+            !ac::is_offered(&services)
+        };
+        let names = self.domains.iter().filter(unusable);
+        names.map(String::as_str).collect()
     }
 }
 

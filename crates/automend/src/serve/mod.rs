@@ -255,6 +255,9 @@ async fn check(from: &config::Settings, settings: &Settings) -> Result<ExitCode>
             settings.urls.autodiscover(domain),
             services.external.ews.as_deref().unwrap_or("nowhere")
         );
+        if !automend_autodiscover::autoconfig::is_offered(&services) {
+            say!("             warning: no outgoing server (smtp), so autoconfig answers 404");
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -520,6 +523,16 @@ impl Service {
     }
 }
 
+/// A few names, and how many more there are.
+fn unusable_names(names: &[&str]) -> String {
+    const SHOWN: usize = 5;
+    let shown: Vec<&str> = names.iter().copied().take(SHOWN).collect();
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
 /// Says what is served, for whom, from where, and how to test it. Gives back the file with the
 /// certificate that was made, which lasts as long as the service.
 fn told(
@@ -536,6 +549,14 @@ fn told(
         "Autodiscover for {domains}, out of {}",
         plain(service.from.directory.shown())
     );
+    let unusable = current.without_autoconfig();
+    if !unusable.is_empty() {
+        say!(
+            "  warning: autoconfig answers 404 for {}: no outgoing server is configured (smtp), and no \
+             mail program takes a configuration without one",
+            plain(unusable_names(&unusable))
+        );
+    }
     let mut first: Option<SocketAddr> = None;
     for (face, listener) in listeners {
         let at = listener.local_addr().context("listening")?;

@@ -226,7 +226,11 @@ fn plain_http_leads_to_https_and_asks_nobody_for_a_password() {
 
 #[test]
 fn autoconfig_is_answered_over_plain_http_where_that_is_wanted() {
-    let served = Served::with(&matrix(), "[serve]\nplain-autoconfig = true\n", &[]);
+    let served = Served::with(
+        &matrix(),
+        "[serve]\nplain-autoconfig = true\n[serve.everybody]\nsmtp = { host = \"smtp.contoso.com\" }\n",
+        &[],
+    );
     served
         .ask_plain(&Ask::get(
             "/mail/config-v1.1.xml?emailaddress=amy@contoso.com",

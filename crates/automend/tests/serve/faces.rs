@@ -242,6 +242,7 @@ internal = { host = "mail.corp.contoso.com" }
 public-folder-mailbox = "pf@contoso.com"
 alternative-mailboxes = "by-legacy-dn"
 imap = { host = "imap.contoso.com" }
+smtp = { host = "smtp.contoso.com" }
 
 [serve.database."DB1"]
 external = { ews = "https://db1.contoso.com/EWS/Exchange.asmx" }
@@ -353,7 +354,7 @@ fn soap_answers_every_setting_or_says_why_not() {
 
 #[test]
 fn v2_and_autoconfig_tell_by_domain_and_nobody_who_exists() {
-    let served = Served::ldif(&matrix(), &[]);
+    let served = Served::with(&matrix(), WITH_SMTP, &[]);
     let mut wire = served.connect();
     let mut json = |target: &str| {
         let answer = wire.ask(&Ask::get(target));
@@ -403,8 +404,29 @@ fn v2_and_autoconfig_tell_by_domain_and_nobody_who_exists() {
         );
         assert!(answer["ErrorMessage"].is_string());
     }
-    let foreign = json("/autodiscover/autodiscover.json?Email=x@evil.test&Protocol=Ews").1;
-    assert_eq!(foreign["Url"], "https://mail.contoso.com/EWS/Exchange.asmx");
+    for (address, status, code) in [
+        ("x@evil.test", 404, "UserNotFound"),
+        ("x@notcontoso.com", 404, "UserNotFound"),
+        ("x@contoso.com.evil.test", 404, "UserNotFound"),
+        ("x@contoso.com@evil.test", 404, "UserNotFound"),
+        ("notanaddress", 400, "InvalidUserId"),
+        ("x@", 400, "InvalidUserId"),
+        ("@contoso.com", 400, "InvalidUserId"),
+        ("x@con%20toso.com", 400, "InvalidUserId"),
+    ] {
+        for target in [
+            format!("/autodiscover/autodiscover.json?Email={address}&Protocol=Ews"),
+            format!("/autodiscover/autodiscover.json/v1.0/{address}?Protocol=EWS"),
+        ] {
+            let (told, answer) = json(&target);
+            assert_eq!(
+                (told, answer["ErrorCode"].as_str()),
+                (status, Some(code)),
+                "{target}"
+            );
+            assert!(answer["Url"].is_null(), "{target}");
+        }
+    }
     let whole = wire
         .ask(&Ask::get(
             "/mail/config-v1.1.xml?emailaddress=amy@contoso.com",
@@ -422,4 +444,90 @@ fn v2_and_autoconfig_tell_by_domain_and_nobody_who_exists() {
     ] {
         assert_eq!(wire.ask(&Ask::get(target)).text(), whole.text(), "{target}");
     }
+}
+
+/// Without an outgoing server there is no autoconfig.
+const WITH_SMTP: &str = "[serve.everybody]\nsmtp = { host = \"smtp.contoso.com\" }\n";
+
+#[test]
+fn autoconfig_answers_for_domains_that_are_served_and_no_others() {
+    let served = Served::with(&matrix(), WITH_SMTP, &[]);
+    let mut wire = served.connect();
+    let mut ask = |host: &str, query: &str| {
+        let target = format!("/mail/config-v1.1.xml{query}");
+        let mut ask = Ask::get(&target);
+        ask.headers = vec![("Host".to_owned(), host.to_owned())];
+        let answer = wire.ask(&ask);
+        if answer.status == 404 {
+            answer.says_not("clientConfig").says_not("contoso.com");
+            return 404;
+        }
+        answer
+            .says("<domain>contoso.com</domain>")
+            .says("<outgoingServer")
+            .says("<exchangeURL>https://mail.contoso.com/EWS/Exchange.asmx</exchangeURL>")
+            .says("<ewsURL>https://mail.contoso.com/EWS/Exchange.asmx</ewsURL>")
+            .status
+    };
+    for (host, query, status) in [
+        ("autoconfig.contoso.com", "", 200),
+        ("AutoConfig.Contoso.com:8443", "", 200),
+        ("contoso.com", "", 200),
+        ("exchange.contoso.com", "", 200),
+        ("127.0.0.1:8443", "", 200),
+        ("[::1]:8443", "", 200),
+        ("localhost", "", 200),
+        ("mail01", "", 200),
+        ("autoconfig.unknown.example", "", 404),
+        ("unknown.example", "", 404),
+        ("autoconfig.notcontoso.com", "", 404),
+        ("contoso.com.evil.test", "", 404),
+        // The address says more than the host.
+        (
+            "autoconfig.unknown.example",
+            "?emailaddress=x@unknown.example",
+            404,
+        ),
+        (
+            "autoconfig.contoso.com",
+            "?emailaddress=x@unknown.example",
+            404,
+        ),
+        ("localhost", "?emailaddress=x%40unknown.example", 404),
+        ("localhost", "?emailaddress=x%2540unknown.example", 404),
+        ("localhost", "?emailaddress=x@%3Cscript%3E", 404),
+        ("localhost", "?emailaddress=x@sub.contoso.com", 404),
+        ("proxy.hoster.example", "?emailaddress=x@contoso.com", 200),
+        ("proxy.hoster.example", "?emailaddress=x@CONTOSO.com.", 200),
+        // This names no domain.
+        (
+            "autoconfig.contoso.com",
+            "?emailaddress=%25EMAILADDRESS%25",
+            200,
+        ),
+        ("autoconfig.unknown.example", "?emailaddress=nobody", 404),
+    ] {
+        assert_eq!(ask(host, query), status, "{host} {query}");
+    }
+}
+
+#[test]
+fn autoconfig_without_an_outgoing_server_is_not_found_and_warned_of() {
+    let imap = "imap = { host = \"imap.contoso.com\" }\n";
+    for configuration in [String::new(), format!("[serve.everybody]\n{imap}")] {
+        let served = Served::with(&matrix(), &configuration, &[]);
+        let answer = served.ask(&Ask::get(
+            "/mail/config-v1.1.xml?emailaddress=a@contoso.com",
+        ));
+        answer.is(404).says_not("clientConfig");
+        assert!(
+            served
+                .said
+                .contains("warning: autoconfig answers 404 for contoso.com"),
+            "{}",
+            served.said
+        );
+    }
+    let served = Served::with(&matrix(), WITH_SMTP, &[]);
+    assert!(!served.said.contains("autoconfig answers 404"));
 }
