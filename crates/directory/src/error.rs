@@ -239,6 +239,12 @@ pub enum Refusal {
         /// The object.
         dn: Dn,
     },
+    /// A change that asks for what is not understood, and not to be done without.
+    #[error("the change wants the control {oid} to be honoured, which an import cannot do")]
+    CriticalControl {
+        /// The control.
+        oid: String,
+    },
     /// A new object without objectClass.
     #[error("00002014: cannot add '{dn}', it has no objectClass")]
     NoClass {
@@ -312,6 +318,7 @@ impl Refusal {
             | Self::NoValues { .. } => 19,
             Self::LinkExists { .. } | Self::ValueExists { .. } => 20,
             Self::BadValue { .. } => 21,
+            Self::CriticalControl { .. } => 12,
             Self::NoObject { .. } | Self::NoParent { .. } => 32,
             Self::BadName { .. } => 34,
             Self::BackLink { .. }

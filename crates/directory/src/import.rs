@@ -13,6 +13,8 @@ use std::collections::HashMap;
 use std::io::Read;
 
 use automend_core::dn::Dn;
+use automend_core::entry::ATTRIBUTES;
+use automend_core::names::attribute;
 use automend_ldap::ldif::{Blocks, Change, Defect, Line, Record};
 use redb::ReadableTable;
 use zeroize::Zeroizing;
@@ -25,7 +27,7 @@ use crate::name::{Name, canonical_rdn, check_length, naming_value};
 use crate::object::same_attribute;
 use crate::password::{self, ClearAs, Given, Keeping, MOST, NtHash, Secret, Unusable};
 use crate::report::{MAX_NOTES, Note, Progress, Report, Trouble};
-use crate::schema::{self, Link, Syntax};
+use crate::schema::{self, Link, Syntax, guid, sid};
 use crate::spool::{Spool, Waiting};
 use crate::store::Directory;
 use crate::time;
@@ -187,10 +189,16 @@ impl Run<'_, '_, '_> {
 
     fn record(&mut self, work: &mut Work<'_>, record: &Record<'_>) -> Result<(), Error> {
         self.report.records += 1;
-        let done = match record.change {
-            Change::Content | Change::Add => self.content(work, record),
-            _ => self.change(work, record),
-        };
+        if record.cut {
+            self.note(record.line, Trouble::CutFile);
+        }
+        let checked = record.check().map_err(Error::from);
+        let done = checked
+            .and_then(|()| known_controls(record))
+            .and_then(|()| match record.change {
+                Change::Content | Change::Add => self.content(work, record),
+                _ => self.change(work, record),
+            });
         match done {
             Err(Error::Refused(why)) if self.how.keep_going => {
                 self.note(record.line, Trouble::PassedOver { why });
@@ -256,6 +264,7 @@ impl Run<'_, '_, '_> {
                 Err(defect) => self.unreadable(defect)?,
             }
         }
+        self.unread_values(work, &mut draft, record)?;
         let naming = naming_value(dn.rdn());
         self.tidy(work, &mut draft, naming.as_ref(), record.line);
         if own.usn_created.is_some() || own.usn_changed.is_some() {
@@ -303,6 +312,32 @@ impl Run<'_, '_, '_> {
             waiting.id = id;
             self.waits = true;
             self.spool.push(&waiting)?;
+        }
+        Ok(())
+    }
+
+    /// Where an import goes on in spite of values that can't be read, those that decide about a mailbox
+    /// are kept as a value that no syntax allows: an attribute that is there must not seem absent.
+    fn unread_values(
+        &mut self,
+        work: &mut Work<'_>,
+        draft: &mut Draft,
+        record: &Record<'_>,
+    ) -> Result<(), Error> {
+        for line in record.lines().flatten() {
+            let name = String::from_utf8_lossy(line.name()).into_owned();
+            let known = ATTRIBUTES
+                .iter()
+                .find(|known| known.eq_ignore_ascii_case(&name));
+            let Some(known) = known.filter(|_| line.value().is_err()) else {
+                continue;
+            };
+            if let Kind::Plain(number, _) = self.kind(work, &line)? {
+                let there = draft.attributes.iter().any(|(other, _)| *other == number);
+                if !there || *known == attribute::PROXY_ADDRESSES {
+                    draft.put(number, vec![UNREAD.to_vec()]);
+                }
+            }
         }
         Ok(())
     }
@@ -591,6 +626,26 @@ impl Run<'_, '_, '_> {
     }
 }
 
+/// What is kept for a value that could not be read: no UTF-8, no number, no GUID and no name.
+const UNREAD: &[u8] = b"\xff";
+
+/// Controls without which an import does the same: it shows deleted objects and treats referrals as
+/// objects in any case.
+const NEEDLESS_CONTROLS: [&str; 2] = ["1.2.840.113556.1.4.417", "2.16.840.1.113730.3.4.2"];
+
+/// Refuses a change that is not to be made without a control that an import does not know
+/// (RFC 4511, 4.1.11: unavailableCriticalExtension).
+fn known_controls(record: &Record<'_>) -> Result<(), Error> {
+    let unknown = record
+        .controls()?
+        .into_iter()
+        .find(|control| control.critical && !NEEDLESS_CONTROLS.contains(&&*control.oid));
+    match unknown {
+        Some(control) => Err(Refusal::CriticalControl { oid: control.oid }.into()),
+        None => Ok(()),
+    }
+}
+
 /// Whether an object that was added earlier in the file is still one.
 fn is_live(work: &Work<'_>, id: u64) -> Result<bool, Error> {
     match work.objects.get(id)? {
@@ -621,47 +676,6 @@ fn usn(value: &[u8]) -> Option<u64> {
         .filter(|usn| *usn < 1 << 62)
 }
 
-/// An objectGUID in bytes, or as the text that some tools print instead.
-fn guid(value: &[u8]) -> Option<[u8; 16]> {
-    if let Ok(bytes) = value.try_into() {
-        return Some(bytes);
-    }
-    let text = std::str::from_utf8(value).ok()?;
-    uuid::Uuid::try_parse(text)
-        .ok()
-        .map(|guid| guid.to_bytes_le())
-}
-
-/// A security identifier from the text that some tools print instead ([MS-DTYP] 2.4.2.1).
-fn sid(value: &[u8]) -> Option<Vec<u8>> {
-    let text = std::str::from_utf8(value).ok()?.strip_prefix("S-1-")?;
-    let mut parts = text.split('-');
-    let authority: u64 = parts.next()?.parse().ok()?;
-    let parts = parts
-        .map(|part| part.parse().ok())
-        .collect::<Option<Vec<u32>>>()?;
-    let mut bytes = vec![
-        1,
-        u8::try_from(parts.len())
-            .ok()
-            .filter(|count| *count <= 15)?,
-    ];
-    bytes.extend(authority.to_be_bytes().iter().skip(2));
-    bytes.extend(parts.iter().flat_map(|part| part.to_le_bytes()));
-    Some(bytes)
-}
-
-impl From<automend_ldap::Modification> for Modification {
-    fn from(step: automend_ldap::Modification) -> Self {
-        use automend_ldap::Modification as Step;
-        match step {
-            Step::Add { attribute, values } => Self::add(&attribute, values),
-            Step::Delete { attribute, values } => Self::delete(&attribute, values),
-            Step::Replace { attribute, values } => Self::replace(&attribute, values),
-        }
-    }
-}
-
 /// The bare place with this name, made if need be; `None` for what is no name, or a tombstone's.
 fn bare_place(work: &mut Work<'_>, name: &str) -> Result<Option<u64>, Error> {
     let Ok(dn) = Dn::parse(name) else {
@@ -676,22 +690,4 @@ fn bare_place(work: &mut Work<'_>, name: &str) -> Result<Option<u64>, Error> {
     // Making the place of a child makes the place itself.
     work.make_place(&below)?;
     Ok(work.place(&dn)?.and_then(|place| place.id))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn identifiers_are_read_as_tools_print_them() {
-        assert_eq!(
-            sid(b"S-1-5-21-1573668196-1105").unwrap(),
-            [
-                1, 3, 0, 0, 0, 0, 0, 5, 21, 0, 0, 0, 0x64, 0x45, 0xcc, 0x5d, 0x51, 4, 0, 0
-            ]
-        );
-        assert_eq!(sid(b"\x01\x05binary"), None);
-        let guid = guid(b"1c1f4ee2-72f3-41aa-b4c6-9d7633c24fc6").unwrap();
-        assert_eq!(guid[..4], [0xe2, 0x4e, 0x1f, 0x1c]);
-    }
 }

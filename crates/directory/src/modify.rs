@@ -28,6 +28,8 @@ pub enum Operation {
     Delete,
     /// The values take the place of those that are there; with no values, the attribute goes.
     Replace,
+    /// Each value, a number, is raised by the one value that is given (RFC 4525).
+    Increment,
 }
 
 /// One modification of one attribute.
@@ -60,6 +62,11 @@ impl Modification {
     /// Replaces all values.
     pub fn replace<V: AsRef<[u8]>>(attribute: &str, values: impl IntoIterator<Item = V>) -> Self {
         Self::new(Operation::Replace, attribute, values)
+    }
+
+    /// Raises a number.
+    pub fn increment(attribute: &str, by: impl AsRef<[u8]>) -> Self {
+        Self::new(Operation::Increment, attribute, [by])
     }
 
     fn new<V: AsRef<[u8]>>(
@@ -133,6 +140,16 @@ impl Work<'_> {
             }
             if modification.operation == Operation::Add && modification.values.is_empty() {
                 return Err(Refusal::NoValues {
+                    attribute: attribute(),
+                    dn: dn(),
+                }
+                .into());
+            }
+            if modification.operation == Operation::Increment
+                && (password::secret(name).is_some()
+                    || known.is_some_and(|a| a.link != Link::None || a.computed))
+            {
+                return Err(Refusal::BadValue {
                     attribute: attribute(),
                     dn: dn(),
                 }
@@ -212,7 +229,7 @@ impl Work<'_> {
             }
         }
         match modification.operation {
-            Operation::Add => {}
+            Operation::Add | Operation::Increment => {}
             Operation::Delete if modification.values.is_empty() => {
                 let present = self.present(draft, pair)?;
                 if present.is_empty() && !draft.permissive {
@@ -288,7 +305,7 @@ impl Work<'_> {
             },
         };
         match modification.operation {
-            Operation::Add => {}
+            Operation::Add | Operation::Increment => {}
             Operation::Replace => passwords = Passwords::default(),
             Operation::Delete if modification.values.is_empty() => {
                 if passwords.is_empty() && !draft.permissive {
@@ -468,6 +485,21 @@ impl Draft {
         }
         match modification.operation {
             Operation::Replace => values.clone_from(given),
+            Operation::Increment => {
+                if values.is_empty() {
+                    return Err(Refusal::AttributeAbsent {
+                        attribute: attribute(),
+                        dn: self.dn.clone(),
+                    }
+                    .into());
+                }
+                for value in &mut values {
+                    *value = raised(value, given).ok_or_else(|| Refusal::BadValue {
+                        attribute: attribute(),
+                        dn: self.dn.clone(),
+                    })?;
+                }
+            }
             Operation::Add => {
                 for value in given {
                     let normal = schema::normal(syntax, value);
@@ -521,5 +553,24 @@ impl Draft {
             None => self.attributes.push((number, values)),
         }
         Ok(())
+    }
+}
+
+/// A number with another added to it; `None` where one is no number, or the sum is too large.
+fn raised(value: &[u8], by: &[Vec<u8>]) -> Option<Vec<u8>> {
+    let [by] = by else { return None };
+    let sum = schema::integer(value)?.checked_add(schema::integer(by)?)?;
+    Some(sum.to_string().into_bytes())
+}
+
+impl From<automend_ldap::Modification> for Modification {
+    fn from(step: automend_ldap::Modification) -> Self {
+        use automend_ldap::Modification as Step;
+        match step {
+            Step::Add { attribute, values } => Self::add(&attribute, values),
+            Step::Delete { attribute, values } => Self::delete(&attribute, values),
+            Step::Replace { attribute, values } => Self::replace(&attribute, values),
+            Step::Increment { attribute, by } => Self::increment(&attribute, by),
+        }
     }
 }

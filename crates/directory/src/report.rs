@@ -103,6 +103,9 @@ pub enum Trouble {
         /// What the reader says.
         what: &'static str,
     },
+    /// A file without a line end behind its last line.
+    #[error("the file ends within this record: it may have been cut off, and lack the rest")]
+    CutFile,
     /// A record that was refused and passed over.
     #[error("passed over: {why}")]
     PassedOver {

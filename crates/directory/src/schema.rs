@@ -497,6 +497,36 @@ fn text(value: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
+/// An objectGUID in bytes, or as the text that some tools print instead.
+pub(crate) fn guid(value: &[u8]) -> Option<[u8; 16]> {
+    if let Ok(bytes) = value.try_into() {
+        return Some(bytes);
+    }
+    let text = std::str::from_utf8(value).ok()?;
+    uuid::Uuid::try_parse(text)
+        .ok()
+        .map(|guid| guid.to_bytes_le())
+}
+
+/// A security identifier from the text that some tools print instead ([MS-DTYP] 2.4.2.1).
+pub(crate) fn sid(value: &[u8]) -> Option<Vec<u8>> {
+    let text = std::str::from_utf8(value).ok()?.strip_prefix("S-1-")?;
+    let mut parts = text.split('-');
+    let authority: u64 = parts.next()?.parse().ok()?;
+    let parts = parts
+        .map(|part| part.parse().ok())
+        .collect::<Option<Vec<u32>>>()?;
+    let mut bytes = vec![
+        1,
+        u8::try_from(parts.len())
+            .ok()
+            .filter(|count| *count <= 15)?,
+    ];
+    bytes.extend(authority.to_be_bytes().iter().skip(2));
+    bytes.extend(parts.iter().flat_map(|part| part.to_le_bytes()));
+    Some(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -546,5 +576,18 @@ mod tests {
                 "{name}"
             );
         }
+    }
+
+    #[test]
+    fn identifiers_are_read_as_tools_print_them() {
+        assert_eq!(
+            sid(b"S-1-5-21-1573668196-1105").unwrap(),
+            [
+                1, 3, 0, 0, 0, 0, 0, 5, 21, 0, 0, 0, 0x64, 0x45, 0xcc, 0x5d, 0x51, 4, 0, 0
+            ]
+        );
+        assert_eq!(sid(b"\x01\x05binary"), None);
+        let guid = guid(b"1c1f4ee2-72f3-41aa-b4c6-9d7633c24fc6").unwrap();
+        assert_eq!(guid[..4], [0xe2, 0x4e, 0x1f, 0x1c]);
     }
 }

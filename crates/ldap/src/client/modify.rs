@@ -28,6 +28,13 @@ pub enum Modification {
         /// What there shall be.
         values: Vec<Vec<u8>>,
     },
+    /// Adds a number to each value, which must be numbers too (RFC 4525).
+    Increment {
+        /// The attribute.
+        attribute: String,
+        /// By how much, as text; it may be negative.
+        by: Vec<u8>,
+    },
 }
 
 impl Modification {
@@ -36,6 +43,9 @@ impl Modification {
             Self::Add { attribute, values } => (Change::Add, attribute, values),
             Self::Delete { attribute, values } => (Change::Delete, attribute, values),
             Self::Replace { attribute, values } => (Change::Replace, attribute, values),
+            Self::Increment { attribute, by } => {
+                (Change::Increment, attribute, std::slice::from_ref(by))
+            }
         }
     }
 }

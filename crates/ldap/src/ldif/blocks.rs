@@ -251,6 +251,15 @@ impl Block {
         )
     }
 
+    /// The records for [`Record::select`], which finds a second start of a record by itself: the same
+    /// as [`Block::records`], but for records whose selection gives a [`Defect`] that
+    /// [spoils them](Defect::spoils_the_record).
+    ///
+    /// [`Record::select`]: super::Record::select
+    pub fn records_to_select_from(&self) -> Records<'_> {
+        self.records().to_select_from()
+    }
+
     /// The number of the first line, counted from 1.
     pub fn first_line(&self) -> u64 {
         self.first_line

@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use super::line::{Dashes, Line};
+use super::line::{Dashes, Line, is_description};
 use super::{Change, Defect, Record};
 use crate::client::Modification;
 use crate::control::Control;
@@ -34,6 +34,12 @@ impl Record<'_> {
                 continue;
             }
             let attribute = line.text()?.into_owned();
+            if !is_description(attribute.as_bytes()) {
+                return Err(Defect {
+                    line: line.number(),
+                    what: "a step without the name of an attribute",
+                });
+            }
             let mut values = Vec::new();
             while let Some(line) = lines.next().transpose()? {
                 if line.is_dash() {
@@ -59,6 +65,15 @@ impl Record<'_> {
                     });
                 }
                 () if line.is("add") => Modification::Add { attribute, values },
+                () if line.is("increment") => match <[Vec<u8>; 1]>::try_from(values) {
+                    Ok([by]) => Modification::Increment { attribute, by },
+                    Err(_) => {
+                        return Err(Defect {
+                            line: line.number(),
+                            what: "an increment by other than one value",
+                        });
+                    }
+                },
                 () if line.is("delete") => Modification::Delete { attribute, values },
                 () if line.is("replace") => Modification::Replace { attribute, values },
                 () => {
@@ -80,6 +95,15 @@ impl Record<'_> {
         let (mut new_rdn, mut delete_old, mut new_superior) = (None, None, None);
         for line in self.lines() {
             let line = line?;
+            let twice = line.is("newrdn") && new_rdn.is_some()
+                || line.is("newsuperior") && new_superior.is_some()
+                || line.is("deleteoldrdn") && delete_old.is_some();
+            if twice {
+                return Err(Defect {
+                    line: line.number(),
+                    what: "a part of a renaming that is there twice",
+                });
+            }
             if line.is("newrdn") {
                 new_rdn = Some(line.text()?.into_owned());
             } else if line.is("newsuperior") {
@@ -116,6 +140,43 @@ impl Record<'_> {
         }
     }
 
+    /// Whether the record can be taken at its word: an object as it is has no controls, a removal has
+    /// no lines, a modification has a step, a renaming has a name, and what is there can be read.
+    ///
+    /// # Errors
+    ///
+    /// The first line that contradicts the rest, or that says nothing.
+    pub fn check(&self) -> Result<(), Defect> {
+        let wrong = |line: u64, what| Err(Defect { line, what });
+        if self.change == Change::Content && self.has_controls() {
+            return wrong(self.line, "a control on a record that is no change");
+        }
+        self.controls()?;
+        match self.change {
+            Change::Content | Change::Add => Ok(()),
+            Change::Delete => match self.lines().next() {
+                None => Ok(()),
+                Some(line) => wrong(line?.number(), "a line behind the removal of an object"),
+            },
+            Change::Modify => match self.modifications()?.is_empty() {
+                true => wrong(self.line, "a modification without any step"),
+                false => Ok(()),
+            },
+            Change::Rename => match self.rename()? {
+                Some(rename) if rename.new_rdn.trim().is_empty() => {
+                    wrong(self.line, "a renaming without a name")
+                }
+                Some(Rename {
+                    new_superior: Some(superior),
+                    ..
+                }) if superior.trim().is_empty() => {
+                    wrong(self.line, "a renaming whose newsuperior names nothing")
+                }
+                _ => Ok(()),
+            },
+        }
+    }
+
     /// The controls that the record wants its change to be sent with.
     pub fn controls(&self) -> Result<Vec<Control>, Defect> {
         self.controls.clone().map(|line| control(&line?)).collect()
@@ -140,11 +201,8 @@ fn control(line: &Line<'_>) -> Result<Control, Defect> {
         Some("true") => true,
         Some(_) => return Err(wrong),
     };
-    if !oid
-        .bytes()
-        .all(|byte| byte.is_ascii_digit() || byte == b'.')
-        || words.next().is_some()
-    {
+    let is_arc = |arc: &str| !arc.is_empty() && arc.bytes().all(|byte| byte.is_ascii_digit());
+    if !oid.split('.').all(is_arc) || !oid.contains('.') || words.next().is_some() {
         return Err(wrong);
     }
     let value = match value {

@@ -47,8 +47,8 @@ impl<'a> Iterator for Lines<'a> {
                 None | Some(b'#') => {}
                 Some(b'-') if text == b"-" && self.dashes == Dashes::Skip => {}
                 Some(_) => {
-                    let whole = self.check_characters(number, text);
-                    return Some(whole.and_then(|()| Line::new(number, text, folded, self.dashes)));
+                    let line = Line::new(number, text, folded, self.dashes);
+                    return Some(line.map(|line| self.with_characters_checked(line, text)));
                 }
             }
         }
@@ -56,13 +56,17 @@ impl<'a> Iterator for Lines<'a> {
 }
 
 impl<'a> Lines<'a> {
+    /// Marks the value of a line that holds half a character.
     #[inline]
-    pub(super) fn check_characters(&self, number: u64, text: &[u8]) -> Result<(), Defect> {
+    pub(super) fn with_characters_checked(&self, line: Line<'a>, text: &[u8]) -> Line<'a> {
         if self.transcoded && memchr(UNPAIRED, text).is_some() {
             let what = "half a character: a surrogate without its partner";
-            return Err(Defect { line: number, what });
+            return Line {
+                broken: Some(what),
+                ..line
+            };
         }
-        Ok(())
+        line
     }
 
     /// The next line with what is folded behind it; its number, and whether anything is.
@@ -99,30 +103,52 @@ pub struct Line<'a> {
     /// Where the name and its options end.
     colon: usize,
     folded: bool,
+    /// Why there is no value to read, though the name is known.
+    broken: Option<&'static str>,
 }
 
 impl<'a> Line<'a> {
     #[inline]
-    fn new(number: u64, text: &'a [u8], folded: bool, dashes: Dashes) -> Result<Self, Defect> {
+    pub(super) fn new(
+        number: u64,
+        text: &'a [u8],
+        folded: bool,
+        dashes: Dashes,
+    ) -> Result<Self, Defect> {
         let Some(colon) = memchr(b':', text) else {
             if text == b"-" && dashes == Dashes::Line {
                 return Ok(Self::at(number, text, text.len(), folded));
             }
-            return Err(Defect {
-                line: number,
-                what: "a line without a colon",
-            });
+            return Self::without_colon(number, text);
         };
         if folded && memchr(b'\n', text.get(..colon).unwrap_or_default()).is_some() {
             return Self::folded_in_the_name(number, text);
         }
-        if matches!(text.first(), None | Some(b' ' | b';' | b':')) {
-            return Err(Defect {
-                line: number,
-                what: "a line without an attribute name",
-            });
-        }
+        check_description(number, text.get(..colon).unwrap_or_default())?;
         Ok(Self::at(number, text, colon, folded))
+    }
+
+    /// A line that lost its colon, or what is behind it: the name is known, the value is not.
+    #[cold]
+    pub(super) fn without_colon(number: u64, text: &[u8]) -> Result<Self, Defect> {
+        const WHAT: &str = "a line without a colon";
+        let whole = unfold(text);
+        let name = whole
+            .iter()
+            .take_while(|&&byte| is_description_byte(byte) && byte != b'=')
+            .count();
+        let named = check_description(number, whole.get(..name).unwrap_or_default());
+        named.map_err(|_| Defect {
+            line: number,
+            what: WHAT,
+        })?;
+        Ok(Self {
+            number,
+            text: Cow::Owned(whole),
+            colon: name,
+            folded: false,
+            broken: Some(WHAT),
+        })
     }
 
     /// A line whose colon is known.
@@ -133,6 +159,7 @@ impl<'a> Line<'a> {
             text: Cow::Borrowed(text),
             colon,
             folded,
+            broken: None,
         }
     }
 
@@ -146,6 +173,7 @@ impl<'a> Line<'a> {
             text: Cow::Owned(whole),
             colon,
             folded: false,
+            broken: None,
         })
     }
 
@@ -175,12 +203,25 @@ impl<'a> Line<'a> {
     #[inline]
     pub fn is(&self, name: &str) -> bool {
         starts_with_name(&self.text, name.as_bytes())
+            || self.broken.is_some() && self.name().eq_ignore_ascii_case(name.as_bytes())
+    }
+
+    /// Why the line has no value that could be read, though its name could.
+    pub(super) fn broken(&self) -> Option<Defect> {
+        self.broken.map(|what| Defect {
+            line: self.number,
+            what,
+        })
     }
 
     /// The value: unfolded and decoded, borrowed where it stands in the file as it is.
     ///
-    /// A value that is to be fetched from a URL (`:<`) is a defect, as is base64 that is none.
+    /// A value that is to be fetched from a URL (`:<`) is a defect, as is base64 that is none, and a
+    /// line that ends before its colon.
     pub fn value(&self) -> Result<Cow<'a, [u8]>, Defect> {
+        if let Some(defect) = self.broken() {
+            return Err(defect);
+        }
         let raw = match &self.text {
             Cow::Borrowed(text) => {
                 let raw = text.get(self.colon..).unwrap_or_default();
@@ -240,6 +281,45 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
+
+/// Whether a name may be written: letters, digits, `-`, `.`, `;` and `_` (RFC 4512, 2.5, and what
+/// servers have besides), and `=` and `*` as in the range option of Active Directory.
+pub(super) fn is_description(name: &[u8]) -> bool {
+    name.first().is_some_and(u8::is_ascii_alphanumeric)
+        && name.iter().all(|&byte| is_description_byte(byte))
+}
+
+#[inline]
+fn is_description_byte(byte: u8) -> bool {
+    const ALLOWED: [bool; 256] = {
+        let mut allowed = [false; 256];
+        let mut byte = 0u8;
+        while byte < 128 {
+            #[expect(clippy::indexing_slicing, reason = "an octet, and there are 256")]
+            {
+                allowed[byte as usize] = byte.is_ascii_alphanumeric()
+                    || matches!(byte, b'-' | b'.' | b';' | b'_' | b'=' | b'*');
+            }
+            byte += 1;
+        }
+        allowed
+    };
+    ALLOWED.get(usize::from(byte)).copied().unwrap_or_default()
+}
+
+#[inline]
+pub(super) fn check_description(number: u64, name: &[u8]) -> Result<(), Defect> {
+    if is_description(name) {
+        return Ok(());
+    }
+    Err(Defect {
+        line: number,
+        what: match name.first() {
+            None | Some(b' ' | b';') => "a line without an attribute name",
+            Some(_) => "an attribute name that cannot be one",
+        },
+    })
+}
 
 /// Whether a line is one of the attribute `name`, whatever its options; without case.
 #[inline]

@@ -2,8 +2,8 @@
 //!
 //! What tools put around records is passed over: comments, the version, the trailer and the
 //! references of `ldapsearch` and `ldbsearch`. A record whose name or change type can't be read is
-//! dropped with a [`Defect`]; one with another bad line stays, and the line is a defect among its
-//! [`Record::lines`].
+//! dropped with a [`Defect`], and so is one in which another begins; one with another bad line stays,
+//! and the line is a defect among its [`Record::lines`], or one whose value is.
 //! Invariant: records come in the order of the file, each with the number of its `dn` line.
 
 use std::borrow::Cow;
@@ -24,6 +24,8 @@ pub struct Records<'a> {
     transcoded: bool,
     skipped: Option<Defect>,
     blank: Blank,
+    /// Whether every record is looked through for a second start of one.
+    whole: bool,
 }
 
 /// How to find a blank line.
@@ -53,6 +55,15 @@ impl<'a> Records<'a> {
             transcoded,
             skipped,
             blank,
+            whole: true,
+        }
+    }
+
+    /// Leaves it to [`Record::select`] to find a second start of a record.
+    pub(super) fn to_select_from(self) -> Self {
+        Self {
+            whole: false,
+            ..self
         }
     }
 
@@ -104,6 +115,12 @@ impl<'a> Iterator for Records<'a> {
                 dashes: Dashes::Defect,
             };
             match Record::read(lines) {
+                Ok(Some(record)) if self.whole => {
+                    return Some(match record.second_start() {
+                        None => Ok(record),
+                        Some(defect) => Err(defect),
+                    });
+                }
                 Ok(Some(record)) => return Some(Ok(record)),
                 Ok(None) => {}
                 Err(defect) => return Some(Err(defect)),
@@ -137,6 +154,9 @@ pub struct Record<'a> {
     pub dn: Cow<'a, str>,
     /// What the record says about it.
     pub change: Change,
+    /// Whether the file ends within the record: no line end is behind its last line. The last value
+    /// may be a part of one, and what the record lacks may have been behind it.
+    pub cut: bool,
     /// The `control:` lines, and comments between them.
     pub(super) controls: Lines<'a>,
     /// What is behind the change type, or the name.
@@ -150,13 +170,23 @@ const TRAILERS: [&str; 4] = ["ref", "search", "result", "pagedresults"];
 impl<'a> Record<'a> {
     /// Reads the start of a record; `None` when the lines are no record and need not be.
     fn read(mut lines: Lines<'a>) -> Result<Option<Self>, Defect> {
+        let cut = !lines.rest.ends_with(b"\n");
         let name = loop {
             match lines.next() {
                 None => return Ok(None),
                 Some(line) => {
                     let line = line?;
+                    if let Some(defect) = line.broken() {
+                        return Err(defect);
+                    }
                     if !line.is("version") {
                         break line;
+                    }
+                    if line.value()?.trim_ascii() != b"1" {
+                        return Err(Defect {
+                            line: line.number(),
+                            what: "a version of LDIF other than 1",
+                        });
                     }
                 }
             }
@@ -196,9 +226,34 @@ impl<'a> Record<'a> {
             line: name.number(),
             dn,
             change,
+            cut,
             controls,
             body,
         }))
+    }
+
+    /// A line that only the start of a record has, behind the start of this one: two records of which
+    /// the blank line between them is lost, or one that is an object and a change at once.
+    fn second_start(&self) -> Option<Defect> {
+        let mut lines = self.lines();
+        while let Some((number, text, folded)) = lines.logical() {
+            // The rest of a line does not matter here, and a bad one is told where it is read.
+            let found = match text.first() {
+                Some(b'd' | b'D' | b'c' | b'C') => Line::new(number, text, folded, Dashes::Line)
+                    .ok()
+                    .and_then(|line| reserved(&line)),
+                _ => None,
+            };
+            if found.is_some() {
+                return found;
+            }
+        }
+        None
+    }
+
+    /// Whether there is a `control:` line.
+    pub(super) fn has_controls(&self) -> bool {
+        !self.controls.rest.is_empty()
     }
 
     /// The lines behind the name and the change type.
@@ -218,6 +273,9 @@ impl<'a> Record<'a> {
     }
 
     /// The record as an entry, with what could not be read of it.
+    ///
+    /// A line that is not in the entry may be a value of an attribute that is: see
+    /// [`Record::unreadable`] before concluding that a value is absent.
     pub fn entry(&self) -> (Entry, Vec<Defect>) {
         let mut entry = Entry {
             dn: self.dn.clone().into_owned(),
@@ -232,6 +290,49 @@ impl<'a> Record<'a> {
             }
         }
         (entry, defects)
+    }
+
+    /// The attributes, by their names without options, of which a value is there and cannot be read.
+    ///
+    /// Of a record where the file ends, the last attribute is one, too; see [`Record::cut`].
+    pub fn unreadable(&self) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        let name = |line: &Line<'_>| String::from_utf8_lossy(line.name()).into_owned();
+        let mut last = None;
+        for line in self.lines().flatten() {
+            if line.value().is_err() {
+                names.push(name(&line));
+            }
+            last = Some(line);
+        }
+        if let Some(line) = last.filter(|_| self.cut) {
+            names.push(name(&line));
+        }
+        names
+    }
+}
+
+/// The defect of a line that only the start of a record has.
+pub(super) fn reserved(line: &Line<'_>) -> Option<Defect> {
+    let what = match () {
+        () if line.is("dn") => SECOND_NAME,
+        () if line.is("changetype") || line.is("control") => SECOND_START,
+        () => return None,
+    };
+    Some(Defect {
+        line: line.number(),
+        what,
+    })
+}
+
+const SECOND_NAME: &str = "a second name in one record";
+const SECOND_START: &str = "a word of a change behind the start of the record";
+
+impl Defect {
+    /// Whether the record where it was found is to be given up, because nobody can tell which lines
+    /// belong to which object.
+    pub fn spoils_the_record(&self) -> bool {
+        [SECOND_NAME, SECOND_START].contains(&self.what)
     }
 }
 

@@ -1,11 +1,12 @@
 //! Picks the lines of a few attributes out of a record: what an audit of a large file needs.
 //!
 //! Invariant: the lines picked are those that [`Lines`] would give for these attributes. Of a line of
-//! another attribute only that it has a colon is looked at, so that nothing cut off goes unseen.
+//! another attribute only its name and its colon are looked at, so that nothing cut off goes unseen.
 
 use memchr::memchr;
 
-use super::line::{Dashes, Line, Lines};
+use super::line::{Dashes, Line, Lines, check_description};
+use super::record::reserved;
 use super::{Defect, Record};
 
 /// A set of attribute names, prepared for comparing.
@@ -77,22 +78,26 @@ impl<'a> Iterator for Selected<'a, '_> {
             let colon = memchr(b':', text);
             let line = match colon {
                 // A name that is cut in two is put together before it is compared.
-                _ if folded && folded_in_the_name(text) => Line::folded_in_the_name(number, text),
+                Some(_) if folded && folded_in_the_name(text) => {
+                    Line::folded_in_the_name(number, text)
+                }
                 Some(colon) => Ok(Line::at(number, text, colon, folded)),
                 None if text == b"-" && self.lines.dashes != Dashes::Defect => continue,
-                None => Err(Defect {
-                    line: number,
-                    what: "a line without a colon",
-                }),
+                None => Line::without_colon(number, text),
             };
-            match line {
-                Ok(line) => {
-                    if let Some(index) = self.selector.index(line.description()) {
-                        let whole = self.lines.check_characters(number, text);
-                        return Some(whole.map(|()| (index, line)));
-                    }
-                }
+            let line = match line {
+                Ok(line) => line,
                 Err(defect) => return Some(Err(defect)),
+            };
+            if let Some(index) = self.selector.index(line.description()) {
+                return Some(Ok((index, self.lines.with_characters_checked(line, text))));
+            }
+            let strange = line
+                .broken()
+                .or_else(|| check_description(number, line.description()).err())
+                .or_else(|| reserved(&line));
+            if let Some(defect) = strange {
+                return Some(Err(defect));
             }
         }
     }

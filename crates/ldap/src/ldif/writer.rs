@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use super::line::is_description;
 use crate::client::Modification;
 use crate::control::Control;
 use crate::entry::Entry;
@@ -64,9 +65,16 @@ impl<W: Write> Writer<W> {
         self.start(dn, controls, Some("modify"))?;
         for step in steps {
             let (word, attribute, values) = match step {
-                Modification::Add { attribute, values } => ("add", attribute, values),
-                Modification::Delete { attribute, values } => ("delete", attribute, values),
-                Modification::Replace { attribute, values } => ("replace", attribute, values),
+                Modification::Add { attribute, values } => ("add", attribute, values.as_slice()),
+                Modification::Delete { attribute, values } => {
+                    ("delete", attribute, values.as_slice())
+                }
+                Modification::Replace { attribute, values } => {
+                    ("replace", attribute, values.as_slice())
+                }
+                Modification::Increment { attribute, by } => {
+                    ("increment", attribute, std::slice::from_ref(by))
+                }
             };
             check_name(attribute)?;
             self.line(word, attribute.as_bytes())?;
@@ -167,16 +175,7 @@ fn is_safe(value: &[u8]) -> bool {
 }
 
 fn check_name(name: &str) -> io::Result<()> {
-    let allowed =
-        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b';' | b'_');
-    // The range option of Active Directory has these two besides.
-    let allowed = |byte: u8| allowed(byte) || matches!(byte, b'=' | b'*');
-    if name
-        .as_bytes()
-        .first()
-        .is_some_and(u8::is_ascii_alphanumeric)
-        && name.bytes().all(allowed)
-    {
+    if is_description(name.as_bytes()) {
         Ok(())
     } else {
         Err(io::Error::new(

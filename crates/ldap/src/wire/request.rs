@@ -14,6 +14,8 @@ pub(crate) enum Change {
     Add = 0,
     Delete = 1,
     Replace = 2,
+    /// RFC 4525.
+    Increment = 3,
 }
 
 /// A request of the client, borrowed from its caller; not `Debug`, for one has a password.
