@@ -142,6 +142,7 @@ pages! {
     RedirectAstray "US210"
     MailElsewhere "US211"
     HomeGone "US212"
+    UserUnreadable "US213"
     ScpWithoutServer "DS301"
     DatabaseWithoutServer "DS302"
     AdministrativeGroupEmpty "DS303"

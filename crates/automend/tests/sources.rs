@@ -5,6 +5,8 @@
 
 #[path = "sources/beside.rs"]
 mod beside;
+#[path = "sources/damage.rs"]
+mod damage;
 mod tool;
 #[path = "sources/unread.rs"]
 mod unread;

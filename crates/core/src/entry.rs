@@ -71,6 +71,8 @@ pub struct Entry {
     pub replication_metadata: Option<Vec<u8>>,
     /// Attributes whose absence could not be told from a missing permission, or whose value is broken.
     pub undecided: Vec<&'static str>,
+    /// Those among them of which a value is there, and is broken.
+    pub unreadable: Vec<&'static str>,
 }
 
 /// What an object is.
@@ -182,6 +184,7 @@ impl Entry {
             changed: None,
             replication_metadata: None,
             undecided: Vec::new(),
+            unreadable: Vec::new(),
         }
     }
 
@@ -191,6 +194,24 @@ impl Entry {
     pub fn take(&mut self, name: &str, value: &[u8], defects: &mut Vec<Defect>) {
         let is = |known: &str| name.eq_ignore_ascii_case(known);
         let before = defects.len();
+        // A name or an address with a piece missing would be another one.
+        let exact = [
+            attribute::LEGACY_EXCHANGE_DN,
+            attribute::HOME_SERVER,
+            attribute::PROXY_ADDRESSES,
+            attribute::MAIL,
+            attribute::USER_PRINCIPAL_NAME,
+            attribute::TARGET_ADDRESS,
+        ];
+        if std::str::from_utf8(value).is_err() && exact.iter().any(|known| is(known)) {
+            defects.push(Defect {
+                dn: self.dn.to_string(),
+                attribute: name.to_owned(),
+                what: "not UTF-8".to_owned(),
+            });
+            self.cannot_read(name);
+            return;
+        }
         let text = || String::from_utf8_lossy(value).into_owned();
         // A value of blanks says as little as none.
         let some_text = || Some(text()).filter(|text| !text.trim().is_empty());
@@ -281,11 +302,70 @@ impl Entry {
             self.replication_metadata = Some(value.to_vec());
         }
         // There is a value, only not one to read: nobody may conclude that the attribute is absent.
-        if defects.len() > before
-            && let Some(known) = ATTRIBUTES.iter().find(|known| is(known))
-            && !self.undecided.contains(known)
-        {
-            self.undecided.push(known);
+        if defects.len() > before {
+            self.cannot_read(name);
+        }
+    }
+
+    /// Notes an attribute that has a value which nobody can read; unknown names are passed over.
+    pub fn cannot_read(&mut self, name: &str) {
+        let known = ATTRIBUTES
+            .iter()
+            .find(|known| name.eq_ignore_ascii_case(known));
+        if let Some(known) = known {
+            self.leave_open(known);
+            if !self.unreadable.contains(known) {
+                self.unreadable.push(known);
+            }
+        }
+    }
+
+    /// Notes that the source of this object ends within it: what it lacks may have been behind the end,
+    /// and of `last`, the attribute in front of it, perhaps only a part is there.
+    ///
+    /// A part of a value shows that there is one; only what a part would turn into something else, a type
+    /// or a class, is taken back.
+    pub fn cut_off(&mut self, last: Option<&str>) {
+        let is_last = |known: &str| last.is_some_and(|last| last.eq_ignore_ascii_case(known));
+        if is_last(attribute::RECIPIENT_TYPE) {
+            self.recipient_type = None;
+        }
+        if is_last(attribute::REMOTE_RECIPIENT_TYPE) {
+            self.remote_recipient_type = None;
+        }
+        let absent = [
+            (attribute::LEGACY_EXCHANGE_DN, self.legacy_dn.is_none()),
+            (attribute::MAILBOX_GUID, self.mailbox_guid.is_none()),
+            (attribute::HOME_MDB, self.home_mdb.is_none()),
+            (attribute::HOME_SERVER, self.home_server.is_none()),
+            (attribute::RECIPIENT_TYPE, self.recipient_type.is_none()),
+            (
+                attribute::REMOTE_RECIPIENT_TYPE,
+                self.remote_recipient_type.is_none(),
+            ),
+            (attribute::TARGET_ADDRESS, self.target_address.is_none()),
+            (attribute::MASTER_ACCOUNT_SID, !self.has_master_account),
+            (attribute::ARCHIVE_GUID, self.archive.guid.is_none()),
+            (attribute::ARCHIVE_DATABASE, self.archive.database.is_none()),
+            (attribute::ARCHIVE_ADDRESS, self.archive.address.is_none()),
+            (attribute::ARCHIVE_STATUS, self.archive.status.is_none()),
+        ];
+        for (name, absent) in absent {
+            if absent || is_last(name) {
+                self.leave_open(name);
+            }
+        }
+        // Half a mailbox at the end of what was cut off may be a whole one.
+        if self.mailbox_guid.is_some() || self.home_mdb.is_some() {
+            for name in crate::owner::missing(self) {
+                self.cannot_read(name);
+            }
+        }
+    }
+
+    fn leave_open(&mut self, name: &'static str) {
+        if !self.undecided.contains(&name) {
+            self.undecided.push(name);
         }
     }
 

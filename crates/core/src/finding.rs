@@ -225,6 +225,9 @@ codes! {
     /// AM-4 of the user's own mailbox.
     HomeGone = "US212", Warning, "dangling-database", "the mailbox database or server of the user no longer exists",
         "rehome the mailbox to a database that exists, or disable it";
+    /// A user with values that nobody can read.
+    UserUnreadable = "US213", Warning, "unreadable-user", "values of the user could not be read, so what they decide is open",
+        "correct the named values, or export the user again";
     /// A service connection point that was left over.
     ScpWithoutServer = "DS301", Warning, "dead-scp", "a service connection point names a server that does not exist",
         "remove the service connection point";

@@ -167,7 +167,8 @@ fn is_mailbox_type(entry: &Entry) -> bool {
 
 /// The attributes that say whether the mailbox is in the other half, as far as they are open.
 fn kind_deciders(entry: &Entry) -> &'static [&'static str] {
-    match entry.recipient_type {
+    let open = entry.undecided.contains(&attribute::RECIPIENT_TYPE);
+    match entry.recipient_type.filter(|_| !open) {
         Some(kind) if kind.is_known() => &[],
         Some(_) => &[attribute::REMOTE_RECIPIENT_TYPE],
         None => &[attribute::RECIPIENT_TYPE, attribute::REMOTE_RECIPIENT_TYPE],

@@ -24,6 +24,7 @@ use indicatif::ProgressBar;
 
 use super::engine::{Counts, Places, Sum, busy_findings, group_finding, tally};
 use super::tally::Tally;
+use crate::directory::cut_off;
 use crate::directory::ldif::{Ldif, Seen, installed, named};
 
 /// Audits a whole file.
@@ -32,6 +33,7 @@ pub(crate) fn audit(ldif: &mut Ldif, progress: &ProgressBar) -> Result<(Counts, 
     for defect in std::mem::take(&mut total.defects) {
         ldif.tell(defect);
     }
+    ldif.lost |= total.lost;
     if total.forward != total.back && total.back.links > 0 {
         back_links_only(ldif, &mut total)?;
     }
@@ -75,6 +77,8 @@ struct Part {
     records: u64,
     /// Which attributes any record has, as bits.
     seen: Seen,
+    /// Whether a record could not be read at all.
+    lost: bool,
     defects: Vec<String>,
 }
 
@@ -147,6 +151,7 @@ impl Part {
             homes: HashSet::new(),
             records: 0,
             seen: Seen::default(),
+            lost: false,
             defects: Vec::new(),
         }
     }
@@ -168,6 +173,7 @@ impl Part {
         self.referenced.extend(other.referenced);
         self.records += other.records;
         self.seen.add(other.seen);
+        self.lost |= other.lost;
         self.defects.extend(other.defects);
         Ok(())
     }
@@ -186,19 +192,36 @@ impl Part {
                 .recv();
             let Ok(block) = next else { return Ok(self) };
             let mut lines = Vec::new();
-            for record in block.records() {
+            for record in block.records_to_select_from() {
                 match record {
                     Ok(record) => {
                         lines.clear();
+                        let mut spoilt = false;
                         for line in record.select(&selector) {
                             match line {
                                 Ok(line) => lines.push(line),
-                                Err(defect) => self.defects.push(defect.to_string()),
+                                Err(defect) => {
+                                    spoilt |= defect.spoils_the_record();
+                                    self.defects.push(defect.to_string());
+                                }
+                            }
+                            if spoilt {
+                                break;
                             }
                         }
-                        self.judge(&record, &lines)?;
+                        if record.cut {
+                            self.defects.push(cut_off(&record));
+                        }
+                        if spoilt {
+                            self.lost = true;
+                        } else {
+                            self.judge(&record, &lines)?;
+                        }
                     }
-                    Err(defect) => self.defects.push(defect.to_string()),
+                    Err(defect) => {
+                        self.lost = true;
+                        self.defects.push(defect.to_string());
+                    }
                 }
             }
             drop(lines);
@@ -259,7 +282,7 @@ impl Part {
             part.forward.add(hash, delegate);
             part.tally.add(delegate, || text.to_owned())
         })?;
-        if !own && self.is_plainly_a_mailbox(lines) {
+        if !own && !record.cut && self.is_plainly_a_mailbox(lines) {
             return Ok(());
         }
         let Some(entry) = self.entry(record, lines) else {
@@ -332,6 +355,11 @@ impl Part {
                     return false;
                 }
                 (_, attribute::LEGACY_EXCHANGE_DN) if !value.starts_with(b"/") => return false,
+                (_, attribute::LEGACY_EXCHANGE_DN | attribute::HOME_SERVER)
+                    if std::str::from_utf8(&value).is_err() =>
+                {
+                    return false;
+                }
                 (_, attribute::RECIPIENT_TYPE) if !PLAIN_TYPES.contains(&&*value) => return false,
                 (_, attribute::REMOTE_RECIPIENT_TYPE) => return false,
                 (Role::Seen(_), _) if value.trim_ascii().is_empty() => return false,
@@ -377,8 +405,16 @@ impl Part {
             match line.value() {
                 Ok(value) if counted => entry.take(name, &value, &mut Vec::new()),
                 Ok(value) => entry.take(name, &value, &mut bad),
-                Err(defect) => self.defects.push(defect.to_string()),
+                Err(defect) => {
+                    entry.cannot_read(name);
+                    if !counted {
+                        self.defects.push(defect.to_string());
+                    }
+                }
             }
+        }
+        if record.cut {
+            entry.cut_off(record.unreadable().last().map(String::as_str));
         }
         self.defects.extend(
             bad.into_iter()
@@ -427,6 +463,7 @@ fn hash(text: &str, line: u64) -> Result<u64, String> {
 /// Tells a change record that an audit cannot use; objects without links are otherwise passed over.
 fn check_change(record: &Record<'_>) -> Result<(), String> {
     use automend_ldap::ldif::Change;
+    record.check().map_err(|defect| defect.to_string())?;
     match record.change {
         Change::Content | Change::Add => Ok(()),
         _ => named(record).map(|_| ()),
@@ -501,7 +538,7 @@ fn dangling_databases(ldif: &mut Ldif, total: &mut Part) -> Result<()> {
                 continue;
             }
             // Whatever is wrong with its values was told in the first pass.
-            if let Some(entry) = crate::directory::typed(&record.entry().0, &mut Vec::new())
+            if let Some(entry) = crate::directory::recorded(&record, &mut Vec::new())
                 && home(&entry).is_some_and(|home| gone(&home))
             {
                 let findings = links::of_owner(&entry, &places);
@@ -598,9 +635,10 @@ fn judge_back_links(ldif: &mut Ldif, total: &mut Part, links: Vec<(Dn, Dn)>) -> 
             continue;
         }
         // A file that holds the container holds what is in it; any other may be a part of the directory.
-        let complete = owner
-            .parent()
-            .is_some_and(|parent| found(&parent).is_some());
+        let complete = !ldif.lost
+            && owner
+                .parent()
+                .is_some_and(|parent| found(&parent).is_some());
         let (code, evidence) = if owner.is_deleted_object() {
             (Code::of_stale(Stale::Deleted), Evidence::default())
         } else if complete {

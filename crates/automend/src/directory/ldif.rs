@@ -13,7 +13,7 @@ use anyhow::{Context, Result};
 use automend_core::checks::configuration::{CLASSES, Installed};
 use automend_core::checks::links;
 use automend_core::dn::{Dn, hash_text};
-use automend_core::entry::{Defect, Entry};
+use automend_core::entry::Entry;
 use automend_core::names::{Guid, Sid, SmtpAddress, attribute};
 use automend_core::view::{Answer, Known, Need, View};
 use automend_ldap::ldif::{Blocks, Change, Record};
@@ -33,6 +33,8 @@ pub(crate) struct Ldif {
     told: HashSet<String>,
     /// What the whole file has, once it was read.
     seen: Option<(Seen, u64)>,
+    /// Whether an object of the file could not be read at all, so that nobody is surely absent.
+    pub lost: bool,
 }
 
 enum Source {
@@ -67,6 +69,7 @@ impl Ldif {
             notes: Vec::new(),
             told: HashSet::new(),
             seen: None,
+            lost: false,
         }
     }
 
@@ -154,10 +157,11 @@ impl Ldif {
     pub(super) fn scan(&mut self, mut look: impl FnMut(&Record<'_>, &Dn)) -> Result<()> {
         let (reader, _) = self.reader()?;
         let mut blocks = Blocks::new(reader);
-        let mut defects = Vec::new();
+        let (mut defects, mut lost) = (Vec::new(), false);
         while let Some(block) = blocks.next() {
             let block = block.with_context(|| format!("reading {}", self.shown))?;
             for record in block.records() {
+                lost |= record.is_err();
                 match record
                     .map_err(|defect| defect.to_string())
                     .and_then(|record| {
@@ -170,6 +174,7 @@ impl Ldif {
             }
             blocks.recycle(block);
         }
+        self.lost |= lost;
         for defect in defects {
             self.tell(defect);
         }
@@ -179,15 +184,17 @@ impl Ldif {
     /// Hands every object to `sink`.
     pub(crate) fn everybody(&mut self, sink: &mut impl super::live::Owners) -> Result<()> {
         let (seen, _) = self.whole()?;
-        let mut failed = Ok(());
+        let (mut failed, mut defects) = (Ok(()), Vec::new());
         self.scan(|record, _| {
-            // Whatever is wrong with its values was told in the first pass.
-            if let Some(entry) = super::typed(&record.entry().0, &mut Vec::new())
+            if let Some(entry) = super::recorded(record, &mut defects)
                 && failed.is_ok()
             {
                 failed = sink.owner(seen.applied(entry));
             }
         })?;
+        for defect in defects {
+            self.tell(defect);
+        }
         failed
     }
 
@@ -213,7 +220,7 @@ impl Ldif {
         let mut matches: HashMap<Need, Vec<usize>> = HashMap::new();
         let mut places = Places::known();
         let mut defects = Vec::new();
-        let mut seen = Seen::default();
+        let (mut seen, mut open) = (Seen::default(), false);
         // An object that is not here is gone only if its container is here.
         let parents: HashSet<u64> = needs
             .iter()
@@ -231,17 +238,10 @@ impl Ldif {
             for class in record.values(attribute::OBJECT_CLASS).flatten() {
                 places.extend(installed(&class, record));
             }
-            let hits = wanted.hits(record, dn);
+            let (hits, unread) = wanted.hits(record, dn);
+            open |= unread;
             if !hits.is_empty() {
-                let (entry, broken) = record.entry();
-                defects.extend(broken.iter().map(ToString::to_string));
-                let mut bad_values: Vec<Defect> = Vec::new();
-                found.extend(super::typed(&entry, &mut bad_values));
-                defects.extend(
-                    bad_values
-                        .iter()
-                        .map(|defect| format!("line {}: {defect}", record.line)),
-                );
+                found.extend(super::recorded(record, &mut defects));
                 for need in hits {
                     matches.entry(need).or_default().push(found.len() - 1);
                 }
@@ -264,6 +264,15 @@ impl Ldif {
                         .is_some_and(|parent| containers.contains(&parent.hash64()))
                 };
                 match &need {
+                    // One of the records that could not be read may be the object that is asked for.
+                    _ if hits.is_empty() && self.lost => {
+                        Answer::Unreadable("the file has records that cannot be read".to_owned())
+                    }
+                    Need::Address(_) | Need::Mailbox(_) | Need::LegacyDn(_)
+                        if hits.is_empty() && open =>
+                    {
+                        Answer::Unreadable("the file has addresses that cannot be read".to_owned())
+                    }
                     Need::Entry(dn) if hits.is_empty() && !dn.is_deleted_object() && !here(dn) => {
                         Answer::Unreadable(
                             "the file does not hold this part of the directory".to_owned(),
@@ -300,7 +309,7 @@ impl Ldif {
                 return;
             }
             // What is wrong with its values was told before.
-            let entry = super::typed(&record.entry().0, &mut Vec::new());
+            let entry = super::recorded(record, &mut Vec::new());
             let entry = entry.map(|entry| seen.applied(entry));
             silent.extend(entry.filter(|entry| links::never_asks(entry).is_some()));
         })?;
@@ -358,6 +367,7 @@ pub(crate) fn installed(class: &[u8], record: &Record<'_>) -> Option<Installed> 
 /// The name of an object's record; a change to an object is none.
 pub(crate) fn named(record: &Record<'_>) -> Result<Dn, String> {
     let at = |what: String| format!("line {}: {what}", record.line);
+    record.check().map_err(|defect| defect.to_string())?;
     match record.change {
         Change::Content | Change::Add => {
             Dn::parse(&record.dn).map_err(|error| at(error.to_string()))
@@ -525,7 +535,9 @@ impl Wanted {
         }
     }
 
-    fn hits(&self, record: &Record<'_>, dn: &Dn) -> Vec<Need> {
+    /// What the record answers, and whether it has an address, a GUID or a name that cannot be read, and
+    /// that might be one that is asked for.
+    fn hits(&self, record: &Record<'_>, dn: &Dn) -> (Vec<Need>, bool) {
         let mut hits = self.names.get(&dn.hash64()).cloned().unwrap_or_default();
         // Two names might share a hash.
         hits.retain(|need| !matches!(need, Need::Entry(wanted) if wanted != dn));
@@ -535,8 +547,9 @@ impl Wanted {
             && self.masters.is_empty()
             && self.called.is_empty()
         {
-            return hits;
+            return (hits, false);
         }
+        let mut open = false;
         let mut hit = |need: Option<&Need>| {
             let new = need.filter(|need| !hits.contains(need)).cloned();
             hits.extend(new);
@@ -557,7 +570,10 @@ impl Wanted {
                 attribute::USER_PRINCIPAL_NAME,
             ];
             if address.iter().any(|name| line.is(name)) {
-                let Ok(text) = line.text() else { continue };
+                let Ok(text) = line.text() else {
+                    open = true;
+                    continue;
+                };
                 let text = match text.split_once(':') {
                     Some((kind, rest)) if kind.eq_ignore_ascii_case("smtp") => rest,
                     Some((kind, name)) if kind.eq_ignore_ascii_case("x500") => {
@@ -570,6 +586,7 @@ impl Wanted {
                     hit(self.addresses.get(&address));
                 }
             } else if line.is(attribute::MAILBOX_GUID) || line.is(attribute::ARCHIVE_GUID) {
+                open |= line.value().is_err();
                 let guid = line.value().ok().and_then(|bytes| Guid::from_bytes(&bytes));
                 hit(guid.and_then(|guid| self.mailboxes.get(&guid)));
             } else if line.is(attribute::LEGACY_EXCHANGE_DN)
@@ -583,6 +600,6 @@ impl Wanted {
                 hit(self.masters.get(&sid));
             }
         }
-        hits
+        (hits, open)
     }
 }

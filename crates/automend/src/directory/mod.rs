@@ -280,6 +280,40 @@ fn texts<'a>(values: impl Iterator<Item = &'a [u8]>) -> Vec<String> {
         .collect()
 }
 
+/// The object of a record of LDIF, with the attributes that it has and that nobody can read.
+pub(crate) fn recorded(
+    record: &automend_ldap::ldif::Record<'_>,
+    defects: &mut Vec<String>,
+) -> Option<Entry> {
+    let (entry, broken) = record.entry();
+    defects.extend(broken.iter().map(ToString::to_string));
+    let mut bad_values = Vec::new();
+    let typed = typed(&entry, &mut bad_values);
+    let told = bad_values
+        .iter()
+        .map(|defect| format!("line {}: {defect}", record.line));
+    defects.extend(told);
+    let mut typed = typed?;
+    let mut unreadable = record.unreadable();
+    if record.cut {
+        defects.push(cut_off(record));
+        let last = unreadable.pop();
+        typed.cut_off(last.as_deref());
+    }
+    for name in unreadable {
+        typed.cannot_read(&name);
+    }
+    Some(typed)
+}
+
+/// What to say of the record in which a file ends.
+pub(crate) fn cut_off(record: &automend_ldap::ldif::Record<'_>) -> String {
+    format!(
+        "line {}: no line end behind the last line: the file may be cut off, so what its last object lacks is open",
+        record.line
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

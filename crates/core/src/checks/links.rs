@@ -38,7 +38,17 @@ pub const MANY_BACK_LINKS: u16 = 50;
 /// stays undecided.
 pub fn of_owner(entry: &Entry, places: &impl View) -> Vec<Finding> {
     let mut findings = Vec::new();
+    let unread = entry.unreadable.contains(&attribute::DELEGATE_LIST_LINK);
     if entry.forward_links.is_empty() {
+        // Somebody is a delegate, and nobody can tell who.
+        if unread && !matches!(Owner::of(entry), Owner::Mailbox | Owner::Remote) {
+            findings.push(Finding {
+                code: Code::OwnerUnreadable,
+                subject: Subject::of(entry),
+                delegates: Vec::new(),
+                evidence: Evidence::fact("unreadable", attribute::DELEGATE_LIST_LINK),
+            });
+        }
         return findings;
     }
     let report = |code, delegates: &[Dn], evidence| Finding {
@@ -204,7 +214,14 @@ fn recipient_type(entry: &Entry) -> Evidence {
 pub(crate) fn dangling(entry: &Entry, places: &impl View) -> Option<Evidence> {
     let gone =
         |need: &Need| matches!(places.answer(need), Some(Answer::Found(found)) if found.is_empty());
+    let homes = [attribute::HOME_MDB, attribute::HOME_SERVER];
+    if homes.iter().any(|name| entry.undecided.contains(name)) && entry.home_mdb.is_none() {
+        return None;
+    }
     if let Some(database) = &entry.home_mdb {
+        if entry.undecided.contains(&attribute::HOME_MDB) {
+            return None;
+        }
         let dangles = database.is_deleted_object() || gone(&Need::Exists(database.clone()));
         return dangles.then(|| Evidence::fact(attribute::HOME_MDB, database));
     }

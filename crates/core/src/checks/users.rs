@@ -104,8 +104,40 @@ pub fn alone(entry: &Entry) -> Vec<Finding> {
     if let Some(evidence) = inconsistent_type(entry) {
         report(Code::TypeInconsistent, evidence);
     }
+    // Links have their own code, AM106, on the owner.
+    let unreadable: Vec<_> = entry
+        .unreadable
+        .iter()
+        .copied()
+        .filter(|name| DECIDING.contains(name))
+        .collect();
+    if !unreadable.is_empty() {
+        report(
+            Code::UserUnreadable,
+            Evidence::fact("unreadable", unreadable.join(", ")),
+        );
+    }
     findings
 }
+
+/// The attributes that decide what a user is answered.
+const DECIDING: [&str; 15] = [
+    attribute::OBJECT_CLASS,
+    attribute::MAIL,
+    attribute::USER_PRINCIPAL_NAME,
+    attribute::PROXY_ADDRESSES,
+    attribute::LEGACY_EXCHANGE_DN,
+    attribute::MAILBOX_GUID,
+    attribute::HOME_MDB,
+    attribute::HOME_SERVER,
+    attribute::TARGET_ADDRESS,
+    attribute::RECIPIENT_TYPE,
+    attribute::REMOTE_RECIPIENT_TYPE,
+    attribute::ARCHIVE_GUID,
+    attribute::ARCHIVE_DATABASE,
+    attribute::ARCHIVE_STATUS,
+    attribute::ARCHIVE_ADDRESS,
+];
 
 /// The attributes that say where an archive is.
 const ARCHIVE_PLACES: [&str; 4] = [
