@@ -18,7 +18,7 @@ fn found(text: &[u8], options: &[&str]) -> (Vec<String>, Vec<String>) {
 
 /// The example with one line of Bob, a healthy owner, in place of another.
 fn with_bob(line: &str, bad: &[u8]) -> Vec<u8> {
-    let text = std::fs::read_to_string(CONTOSO).unwrap();
+    let text = CONTOSO.to_owned();
     let (before, behind) = text.split_once(line).unwrap();
     [before.as_bytes(), bad, behind.as_bytes()].concat()
 }
@@ -58,7 +58,7 @@ fn a_deciding_value_that_cannot_be_read_is_undecided_and_in_no_plan() {
 
 #[test]
 fn a_user_with_values_that_cannot_be_read_is_undecided() {
-    let text = std::fs::read_to_string(CONTOSO).unwrap();
+    let text = CONTOSO.to_owned();
     let of_emma = text.find("dn: CN=Emma Frost,").unwrap();
     for name in ["legacyExchangeDN", "msExchMailboxGuid", "proxyAddresses"] {
         let at = of_emma + text[of_emma..].find(&format!("\n{name}:")).unwrap() + 1;
@@ -84,7 +84,7 @@ fn a_user_with_values_that_cannot_be_read_is_undecided() {
 
 #[test]
 fn no_cut_makes_a_link_stale() {
-    let text = std::fs::read_to_string(CONTOSO).unwrap();
+    let text = CONTOSO.to_owned();
     let start = text.find("dn: CN=Bob Carter,").unwrap();
     // The link first, so that every cut behind it leaves an owner.
     let link = "msExchDelegateListLink: CN=Emma Frost,OU=People,DC=contoso,DC=com\n";
