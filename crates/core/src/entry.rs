@@ -320,8 +320,9 @@ impl Entry {
         }
     }
 
-    /// Notes that the source of this object ends within it: what it lacks may have been behind the end,
-    /// and of `last`, the attribute in front of it, perhaps only a part is there.
+    /// Notes that the source of this object ends within it, or has something of which nobody can tell what
+    /// it is: what the object lacks may be there. Of `last`, the attribute in front of the end, perhaps
+    /// only a part is there.
     ///
     /// A part of a value shows that there is one; only what a part would turn into something else, a type
     /// or a class, is taken back.

@@ -629,18 +629,10 @@ impl Run<'_, '_, '_> {
 /// What is kept for a value that could not be read: no UTF-8, no number, no GUID and no name.
 const UNREAD: &[u8] = b"\xff";
 
-/// Controls without which an import does the same: it shows deleted objects and treats referrals as
-/// objects in any case.
-const NEEDLESS_CONTROLS: [&str; 2] = ["1.2.840.113556.1.4.417", "2.16.840.1.113730.3.4.2"];
-
 /// Refuses a change that is not to be made without a control that an import does not know
 /// (RFC 4511, 4.1.11: unavailableCriticalExtension).
 fn known_controls(record: &Record<'_>) -> Result<(), Error> {
-    let unknown = record
-        .controls()?
-        .into_iter()
-        .find(|control| control.critical && !NEEDLESS_CONTROLS.contains(&&*control.oid));
-    match unknown {
+    match record.demand()? {
         Some(control) => Err(Refusal::CriticalControl { oid: control.oid }.into()),
         None => Ok(()),
     }

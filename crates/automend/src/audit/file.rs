@@ -25,7 +25,7 @@ use indicatif::ProgressBar;
 use super::engine::{Counts, Places, Sum, busy_findings, group_finding, tally};
 use super::tally::Tally;
 use crate::directory::cut_off;
-use crate::directory::ldif::{Ldif, Seen, installed, named};
+use crate::directory::ldif::{Ldif, Seen, check, installed, named};
 
 /// Audits a whole file.
 pub(crate) fn audit(ldif: &mut Ldif, progress: &ProgressBar) -> Result<(Counts, Vec<Finding>)> {
@@ -251,6 +251,7 @@ impl Part {
         }
         if !forward && !back && !group {
             if let Err(defect) = check_change(record) {
+                self.lost |= record.change.is_object();
                 self.defects.push(defect);
             }
             return Ok(());
@@ -258,6 +259,7 @@ impl Part {
         let hash = match check_change(record).and_then(|()| hash(&record.dn, record.line)) {
             Ok(hash) => hash,
             Err(defect) => {
+                self.lost |= record.change.is_object();
                 self.defects.push(defect);
                 return Ok(());
             }
@@ -333,7 +335,10 @@ impl Part {
                 }
                 value.eq_ignore_ascii_case(b"group")
             }
-            Err(_) => false,
+            Err(_) => {
+                self.lost = true;
+                false
+            }
         }
     }
 
@@ -415,6 +420,8 @@ impl Part {
         }
         if record.cut {
             entry.cut_off(record.unreadable().last().map(String::as_str));
+        } else if record.has_nameless_line() {
+            entry.cut_off(None);
         }
         self.defects.extend(
             bad.into_iter()
@@ -462,11 +469,10 @@ fn hash(text: &str, line: u64) -> Result<u64, String> {
 
 /// Tells a change record that an audit cannot use; objects without links are otherwise passed over.
 fn check_change(record: &Record<'_>) -> Result<(), String> {
-    use automend_ldap::ldif::Change;
-    record.check().map_err(|defect| defect.to_string())?;
-    match record.change {
-        Change::Content | Change::Add => Ok(()),
-        _ => named(record).map(|_| ()),
+    if record.change.is_object() {
+        check(record)
+    } else {
+        named(record).map(|_| ())
     }
 }
 
@@ -509,6 +515,14 @@ fn home(entry: &Entry) -> Option<Need> {
 fn dangling_databases(ldif: &mut Ldif, total: &mut Part) -> Result<()> {
     let mut places = Places::known();
     places.extend(total.installed.drain(..));
+    if ldif.lost {
+        ldif.notes.push(
+            "the file has records that cannot be read: whether mailbox databases and servers exist \
+             (AM104, DS301 to DS303) was not checked"
+                .to_owned(),
+        );
+        return Ok(());
+    }
     total.findings.extend(places.left_over());
     let (places, known) = places.or_nothing();
     if !known {

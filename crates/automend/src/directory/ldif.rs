@@ -161,15 +161,22 @@ impl Ldif {
         while let Some(block) = blocks.next() {
             let block = block.with_context(|| format!("reading {}", self.shown))?;
             for record in block.records() {
-                lost |= record.is_err();
-                match record
-                    .map_err(|defect| defect.to_string())
-                    .and_then(|record| {
-                        let dn = named(&record)?;
-                        Ok((record, dn))
-                    }) {
-                    Ok((record, dn)) => look(&record, &dn),
-                    Err(defect) => defects.push(defect),
+                let named = record
+                    .map_err(|defect| (defect.to_string(), true))
+                    .and_then(|record| match named(&record) {
+                        Ok(dn) => Ok((record, dn)),
+                        Err(defect) => Err((defect, record.change.is_object())),
+                    });
+                match named {
+                    Ok((record, dn)) => {
+                        // What it is decides what it may be asked for.
+                        lost |= record.values(attribute::OBJECT_CLASS).any(|c| c.is_err());
+                        look(&record, &dn);
+                    }
+                    Err((defect, object)) => {
+                        lost |= object;
+                        defects.push(defect);
+                    }
                 }
             }
             blocks.recycle(block);
@@ -256,7 +263,13 @@ impl Ldif {
             let answer = if matches!(need, Need::Exists(_) | Need::Server(_)) {
                 let unknown =
                     Answer::Unreadable("the file does not hold the configuration".to_owned());
-                places.answer(&need).cloned().unwrap_or(unknown)
+                let answer = places.answer(&need).cloned().unwrap_or(unknown);
+                match answer {
+                    Answer::Found(found) if found.is_empty() && self.lost => {
+                        Answer::Unreadable("the file has records that cannot be read".to_owned())
+                    }
+                    answer => answer,
+                }
             } else {
                 let hits = matches.get(&need).map_or([].as_slice(), Vec::as_slice);
                 let here = |dn: &Dn| {
@@ -364,10 +377,23 @@ pub(crate) fn installed(class: &[u8], record: &Record<'_>) -> Option<Installed> 
     })
 }
 
+/// Whether a record can be taken at its word, and asks for nothing that is not understood.
+pub(crate) fn check(record: &Record<'_>) -> Result<(), String> {
+    record.check().map_err(|defect| defect.to_string())?;
+    match record.demand() {
+        Ok(None) => Ok(()),
+        Ok(Some(control)) => Err(format!(
+            "line {}: the record wants the control {} to be honoured, which is not known",
+            record.line, control.oid
+        )),
+        Err(defect) => Err(defect.to_string()),
+    }
+}
+
 /// The name of an object's record; a change to an object is none.
 pub(crate) fn named(record: &Record<'_>) -> Result<Dn, String> {
     let at = |what: String| format!("line {}: {what}", record.line);
-    record.check().map_err(|defect| defect.to_string())?;
+    check(record)?;
     match record.change {
         Change::Content | Change::Add => {
             Dn::parse(&record.dn).map_err(|error| at(error.to_string()))

@@ -300,6 +300,9 @@ pub(crate) fn recorded(
         let last = unreadable.pop();
         typed.cut_off(last.as_deref());
     }
+    if record.has_nameless_line() {
+        typed.cut_off(None);
+    }
     for name in unreadable {
         typed.cannot_read(&name);
     }

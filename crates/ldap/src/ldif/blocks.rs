@@ -257,7 +257,7 @@ impl Block {
     ///
     /// [`Record::select`]: super::Record::select
     pub fn records_to_select_from(&self) -> Records<'_> {
-        self.records().to_select_from()
+        self.records().without_looking_whole()
     }
 
     /// The number of the first line, counted from 1.

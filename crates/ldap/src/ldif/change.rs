@@ -153,14 +153,13 @@ impl Record<'_> {
         }
         self.controls()?;
         match self.change {
-            Change::Content | Change::Add => Ok(()),
+            Change::Modify if self.modifications()?.is_empty() => {
+                wrong(self.line, "a modification without any step")
+            }
+            Change::Content | Change::Add | Change::Modify => Ok(()),
             Change::Delete => match self.lines().next() {
                 None => Ok(()),
                 Some(line) => wrong(line?.number(), "a line behind the removal of an object"),
-            },
-            Change::Modify => match self.modifications()?.is_empty() {
-                true => wrong(self.line, "a modification without any step"),
-                false => Ok(()),
             },
             Change::Rename => match self.rename()? {
                 Some(rename) if rename.new_rdn.trim().is_empty() => {
@@ -175,6 +174,19 @@ impl Record<'_> {
                 _ => Ok(()),
             },
         }
+    }
+
+    /// A critical control without which the record must not be carried out (RFC 4511, 4.1.11), unless
+    /// it asks for what a reader of files does in any case: to show deleted objects, and to treat
+    /// referrals as objects.
+    ///
+    /// # Errors
+    ///
+    /// The first control that cannot be read.
+    pub fn demand(&self) -> Result<Option<Control>, Defect> {
+        const NEEDLESS: [&str; 2] = ["1.2.840.113556.1.4.417", "2.16.840.1.113730.3.4.2"];
+        let mut controls = self.controls()?.into_iter();
+        Ok(controls.find(|control| control.critical && !NEEDLESS.contains(&&*control.oid)))
     }
 
     /// The controls that the record wants its change to be sent with.

@@ -60,7 +60,7 @@ impl<'a> Records<'a> {
     }
 
     /// Leaves it to [`Record::select`] to find a second start of a record.
-    pub(super) fn to_select_from(self) -> Self {
+    pub(super) fn without_looking_whole(self) -> Self {
         Self {
             whole: false,
             ..self
@@ -143,6 +143,13 @@ pub enum Change {
     Modify,
     /// The object is renamed or moved: [`Record::rename`].
     Rename,
+}
+
+impl Change {
+    /// Whether the record holds an object, as it is or as it shall be created.
+    pub fn is_object(self) -> bool {
+        matches!(self, Self::Content | Self::Add)
+    }
 }
 
 /// An object, or a change to one.
@@ -290,6 +297,12 @@ impl<'a> Record<'a> {
             }
         }
         (entry, defects)
+    }
+
+    /// Whether a line is there of which not even the name can be read: it may be a value of any attribute
+    /// that the record seems to lack.
+    pub fn has_nameless_line(&self) -> bool {
+        self.lines().any(|line| line.is_err())
     }
 
     /// The attributes, by their names without options, of which a value is there and cannot be read.
