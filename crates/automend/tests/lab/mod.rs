@@ -358,7 +358,9 @@ pub(crate) fn run(command: &mut Command, input: &str) -> Output {
 pub(crate) fn succeeded(output: &Output) -> String {
     assert!(
         output.status.success(),
-        "{}",
+        "{}\nstandard output:\n{}\nstandard error:\n{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     );
     String::from_utf8(output.stdout.clone()).expect("LDIF is UTF-8")

@@ -5,11 +5,12 @@ use std::process::{Command, Output, Stdio};
 
 use crate::lab::program::{Desk, Ran, Receipt};
 use crate::lab::{Added, Bind, Lab, eventually, run, succeeded};
-use crate::{Cut, LINK, SAMBA2, controllers, knows, sync};
+use crate::{Cut, LINK, SAMBA2, controllers, knows, settled, sync};
 
 #[test]
 fn an_audit_agrees_with_the_truth_on_both() {
     let lab = Lab::named(SAMBA2);
+    settled(&lab);
     for url in ["LAB_DC1_LDAPS_URL", "LAB_DC2_LDAPS_URL"] {
         let audit = lab
             .bind(url, "LAB_AUDIT")
