@@ -2,7 +2,9 @@
 //!
 //! MD5 is broken where somebody chooses both messages, which nobody can do here without the key.
 
+use hmac::{Hmac, KeyInit, Mac};
 use md5::{Digest, Md5};
+use zeroize::Zeroizing;
 
 /// MD5 of all parts in a row.
 pub(crate) fn md5(parts: &[&[u8]]) -> [u8; 16] {
@@ -13,19 +15,18 @@ pub(crate) fn md5(parts: &[&[u8]]) -> [u8; 16] {
     hashing.finalize().into()
 }
 
-/// HMAC-MD5 of all parts in a row; every key here has sixteen bytes.
-pub(crate) fn hmac_md5(key: &[u8; 16], parts: &[&[u8]]) -> [u8; 16] {
-    let mut block = [0; 64];
+/// HMAC-MD5 of all parts in a row. Often a key itself, so it is wiped.
+pub(crate) fn hmac_md5(key: &[u8; 16], parts: &[&[u8]]) -> Zeroizing<[u8; 16]> {
+    // A key is filled up to a block of the hash (RFC 2104 2).
+    let mut block = Zeroizing::new([0; 64]);
     if let Some(start) = block.first_chunk_mut() {
         *start = *key;
     }
-    let mut inner = Md5::new();
-    inner.update(block.map(|byte| byte ^ 0x36));
+    let mut mac = Hmac::<Md5>::new((&*block).into());
     for part in parts {
-        inner.update(part);
+        mac.update(part);
     }
-    let inner: [u8; 16] = inner.finalize().into();
-    md5(&[&block.map(|byte| byte ^ 0x5c), &inner])
+    Zeroizing::new(mac.finalize().into_bytes().into())
 }
 
 #[cfg(test)]
@@ -36,14 +37,14 @@ mod tests {
     #[test]
     fn the_code_is_the_known_one() {
         assert_eq!(
-            hmac_md5(&[0x0b; 16], &[b"Hi ", b"There"]),
+            *hmac_md5(&[0x0b; 16], &[b"Hi ", b"There"]),
             [
                 0x92, 0x94, 0x72, 0x7a, 0x36, 0x38, 0xbb, 0x1c, 0x13, 0xf4, 0x8e, 0xf8, 0x15, 0x8b,
                 0xfc, 0x9d
             ]
         );
         assert_eq!(
-            hmac_md5(&[0xaa; 16], &[&[0xdd; 50]]),
+            *hmac_md5(&[0xaa; 16], &[&[0xdd; 50]]),
             [
                 0x56, 0xbe, 0x34, 0x52, 0x1d, 0x14, 0x4c, 0x88, 0xdb, 0xb8, 0xc7, 0x33, 0xf0, 0xe8,
                 0xb3, 0xf6

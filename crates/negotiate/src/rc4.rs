@@ -1,9 +1,13 @@
 //! The RC4 stream (draft-kaukonen-cipher-arcfour-03), which NTLM's session keys and Kerberos' oldest
 //! encryption are made of. Nothing else here is encrypted with it.
 
+use zeroize::Zeroizing;
+
 /// Encrypts or decrypts in place, from the beginning of the stream.
 pub(crate) fn apply(key: &[u8], bytes: &mut [u8]) {
-    let mut state: [u8; 256] = std::array::from_fn(|n| n.to_le_bytes()[0]);
+    // As good as the key to whoever reads it.
+    let mut state: Zeroizing<[u8; 256]> =
+        Zeroizing::new(std::array::from_fn(|n| n.to_le_bytes()[0]));
     let mut j = 0u8;
     for (i, byte) in (0..=255u8).zip(key.iter().cycle()) {
         j = j.wrapping_add(at(&state, i)).wrapping_add(*byte);

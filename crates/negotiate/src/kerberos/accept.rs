@@ -10,7 +10,7 @@ use super::cipher::Usage;
 use super::message::{
     ApRequest, Authenticator, Sealed, TicketPart, write_ap_reply, write_ap_reply_part,
 };
-use super::{Keytab, Moment, Principal};
+use super::{Encryption, Entry, Key, Keytab, Moment, Principal};
 use crate::spnego::{framed, unframed};
 use crate::{Binding, Failed, Malformed};
 
@@ -38,6 +38,10 @@ pub struct Accepted {
     pub seal_ends: Moment,
     /// What the client bound itself to, if it did.
     pub binding: Option<Binding>,
+    /// Whether the ticket is encrypted with RC4 although the same principal has an AES key of the same
+    /// version in the keytab: the centre need not have done that, and whoever has such a ticket can guess
+    /// the service's password from it cheaply.
+    pub is_weaker_than_its_keys: bool,
 }
 
 /// Why somebody is not accepted.
@@ -127,7 +131,7 @@ pub fn accept(token: &[u8], keytab: &Keytab, now: Moment) -> Result<Accepted, Re
         return Err(Malformed("another token of Kerberos than a login").into());
     }
     let request = ApRequest::read(message)?;
-    let ticket = open(&request, keytab)?;
+    let (ticket, opener) = open(&request, keytab)?;
     let client = ticket.client.to_string();
     let Some(key) = ticket.key else {
         return Err(Malformed("the key in a ticket is of a type that is not spoken here").into());
@@ -157,7 +161,7 @@ pub fn accept(token: &[u8], keytab: &Keytab, now: Moment) -> Result<Accepted, Re
     if ticket.invalid {
         return Err(Refused::Invalid { client });
     }
-    let is_ours = |entry: &super::Entry| entry.principal.realm == ticket.client.realm;
+    let is_ours = |entry: &Entry| entry.principal.realm == ticket.client.realm;
     if !ticket.came_straight && !ticket.way_is_checked && !keytab.entries().iter().any(is_ours) {
         return Err(Refused::UncheckedWay { client });
     }
@@ -191,11 +195,28 @@ pub fn accept(token: &[u8], keytab: &Keytab, now: Moment) -> Result<Accepted, Re
             micros: 999_999,
         },
         binding: binding(&login),
+        is_weaker_than_its_keys: has_better(keytab, opener),
     })
 }
 
-/// What is in the ticket, opened with whichever key fits.
-fn open(request: &ApRequest, keytab: &Keytab) -> Result<TicketPart, Refused> {
+/// Whether a principal with this key of RC4 has one of AES, too, of the same version.
+fn has_better(keytab: &Keytab, opener: &Key) -> bool {
+    let is_rc4 = |entry: &&Entry| entry.key.encryption == Encryption::Rc4;
+    let is_opener = |entry: &&Entry| entry.key.is(opener);
+    // RC4 has no salt, so an account with several names has the same key under each.
+    let mut named = keytab.entries().iter().filter(is_rc4).filter(is_opener);
+    named.any(|weak| {
+        keytab.entries().iter().any(|entry| {
+            !is_rc4(&entry)
+                && entry.version == weak.version
+                && entry.principal.is_named_like(&weak.principal)
+                && entry.principal.realm == weak.principal.realm
+        })
+    })
+}
+
+/// What is in the ticket, opened with whichever key fits, and that key.
+fn open<'a>(request: &ApRequest, keytab: &'a Keytab) -> Result<(TicketPart, &'a Key), Refused> {
     let sealed = &request.ticket.sealed;
     let service = request.ticket.service.to_string();
     // What the ticket says it is for is not sealed, so it decides nothing. A keytab that has keys of web
@@ -211,18 +232,21 @@ fn open(request: &ApRequest, keytab: &Keytab) -> Result<TicketPart, Refused> {
         .filter(|entry| !any_web || is_web(&entry.principal))
         .filter(|entry| entry.key.encryption.number() == sealed.number)
         .collect();
-    let named = |entry: &super::Entry| sealed.version == Some(i64::from(entry.version));
+    let named = |entry: &Entry| sealed.version == Some(i64::from(entry.version));
     let opened = fitting
         .iter()
         .filter(|entry| named(entry))
         .chain(fitting.iter().filter(|entry| !named(entry)))
-        .find_map(|entry| entry.key.decrypt(Usage::TICKET, &sealed.bytes));
+        .find_map(|entry| {
+            let opened = entry.key.decrypt(Usage::TICKET, &sealed.bytes)?;
+            Some((opened, &entry.key))
+        });
     match opened {
-        Some(opened) => Ok(TicketPart::read(&opened)?),
+        Some((opened, key)) => Ok((TicketPart::read(&opened)?, key)),
         None if fitting.iter().any(|entry| named(entry)) => Err(Refused::WrongKey { service }),
         None => Err(Refused::NoKey {
             service,
-            encryption: super::Encryption::numbered(sealed.number).map_or_else(
+            encryption: Encryption::numbered(sealed.number).map_or_else(
                 || format!("type {}", sealed.number),
                 |encryption| encryption.to_string(),
             ),
@@ -239,14 +263,13 @@ fn binding(login: &Authenticator) -> Option<Binding> {
         return None;
     };
     let bytes = value.get(4..)?.first_chunk::<16>()?;
-    (*bytes != [0; 16]).then_some(Binding(*bytes))
+    Binding::sent(*bytes)
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::keytab::tests::write as write_keytab;
     use super::super::message::TicketMessage;
-    use super::super::{Encryption, Key};
     use super::*;
     use proptest::prelude::*;
 
@@ -390,6 +413,32 @@ mod tests {
             &own,
             "the ticket is of jim@CONTOSO.TEST, the login of amy",
         );
+    }
+
+    #[test]
+    fn a_ticket_of_rc4_is_told_where_the_service_has_better_keys() {
+        let mail = Principal::service("HTTP", "mail.contoso.test", "CONTOSO.TEST");
+        let alias = Principal::service("HTTP", "autodiscover.contoso.test", "CONTOSO.TEST");
+        let (rc4, aes) = (
+            Key::random(Encryption::Rc4),
+            Key::random(Encryption::Aes128Sha1),
+        );
+        let weak = |key: &Key, entries: &[(&Principal, u32, &Key)]| {
+            let keytab = Keytab::read(&write_keytab(entries)).unwrap();
+            let accepted = accept(&Login::new().token(key), &keytab, NOW).unwrap();
+            accepted.is_weaker_than_its_keys
+        };
+        assert!(weak(&rc4, &[(&mail, 2, &rc4), (&mail, 2, &aes)]));
+        assert!(weak(&rc4, &[(&mail, 2, &aes), (&mail, 2, &rc4)]));
+        // The same account, by another of its names.
+        assert!(weak(
+            &rc4,
+            &[(&mail, 2, &rc4), (&alias, 2, &rc4), (&alias, 2, &aes)]
+        ));
+        assert!(!weak(&rc4, &[(&mail, 2, &rc4)]));
+        assert!(!weak(&rc4, &[(&mail, 2, &rc4), (&mail, 3, &aes)]));
+        assert!(!weak(&rc4, &[(&mail, 2, &rc4), (&alias, 2, &aes)]));
+        assert!(!weak(&aes, &[(&mail, 2, &rc4), (&mail, 2, &aes)]));
     }
 
     #[test]

@@ -163,9 +163,9 @@ impl Encryption {
                 out.extend_from_slice(mac.sign().as_ref());
             }
             _ => {
-                let mut block = folded(purpose);
+                let mut block = Zeroizing::new(folded(purpose).to_vec());
                 while out.len() < length {
-                    block = encrypt_blocks(key, block.to_vec())?.try_into().ok()?;
+                    block = Zeroizing::new(encrypt_blocks(key, block.to_vec())?);
                     out.extend_from_slice(&block);
                 }
             }
@@ -216,7 +216,7 @@ impl Key {
             Encryption::Rc4 => {
                 let key = self.rc4_key(usage)?;
                 let mut code = hmac_md5(&key, &[&text]).to_vec();
-                rc4::apply(&hmac_md5(&key, &[&code]), &mut text);
+                rc4::apply(&*hmac_md5(&key, &[&code]), &mut text);
                 code.append(&mut text);
                 Some(code)
             }
@@ -242,8 +242,8 @@ impl Key {
             let (code, sealed) = sealed.split_at_checked(length)?;
             let key = self.rc4_key(usage)?;
             let mut text = Zeroizing::new(sealed.to_vec());
-            rc4::apply(&hmac_md5(&key, &[code]), &mut text);
-            constant_time::verify_slices_are_equal(&hmac_md5(&key, &[&text]), code).ok()?;
+            rc4::apply(&*hmac_md5(&key, &[code]), &mut text);
+            constant_time::verify_slices_are_equal(&*hmac_md5(&key, &[&text]), code).ok()?;
             return text.get(8..).map(|text| Zeroizing::new(text.to_vec()));
         }
         let (sealed, code) = sealed.split_at_checked(sealed.len().checked_sub(length)?)?;
@@ -301,7 +301,7 @@ impl Key {
     }
 
     /// RFC 4757 3 numbers a few usages otherwise.
-    fn rc4_key(&self, usage: Usage) -> Option<[u8; 16]> {
+    fn rc4_key(&self, usage: Usage) -> Option<Zeroizing<[u8; 16]>> {
         let usage = match usage.0 {
             3 | 9 => 8,
             other => other,

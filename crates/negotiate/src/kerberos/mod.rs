@@ -2,7 +2,7 @@
 //! with the keys of a keytab, and a client that gets one from a key distribution centre.
 //!
 //! Encryption types: AES with SHA-1 (RFC 3962) and with SHA-2 (RFC 8009), and RC4 (RFC 4757), with which
-//! Active Directory still encrypts tickets for accounts that were never told to use better.
+//! domain controllers without the updates of 2026 encrypt tickets for accounts that were never told better.
 //!
 //! Invariant: a ticket is believed only after its integrity was checked with a key of the keytab; times
 //! are told by the caller.
@@ -17,6 +17,7 @@ mod moment;
 
 use std::fmt;
 
+use aws_lc_rs::constant_time;
 use zeroize::Zeroizing;
 
 pub use accept::{Accepted, Refused, SKEW, accept};
@@ -99,7 +100,8 @@ impl fmt::Display for Principal {
 }
 
 /// A key.
-#[derive(Clone, Eq, PartialEq)]
+#[derive(Clone)]
+#[cfg_attr(test, derive(Eq, PartialEq))]
 pub struct Key {
     /// What it encrypts with.
     pub encryption: Encryption,
@@ -113,6 +115,12 @@ impl Key {
             encryption,
             bytes: Zeroizing::new(bytes.to_vec()),
         })
+    }
+
+    /// Whether it is the same key; in a time that tells nothing of where it differs.
+    fn is(&self, other: &Self) -> bool {
+        self.encryption == other.encryption
+            && constant_time::verify_slices_are_equal(&self.bytes, &other.bytes).is_ok()
     }
 }
 

@@ -126,8 +126,8 @@ impl Client {
         } else {
             let mut older = [0; 24];
             let proof = hmac_md5(&key, &[&server_nonce, &nonce]);
-            for (slot, byte) in older.iter_mut().zip(proof.into_iter().chain(nonce)) {
-                *slot = byte;
+            for (slot, byte) in older.iter_mut().zip(proof.iter().chain(&nonce)) {
+                *slot = *byte;
             }
             older
         };
@@ -145,10 +145,10 @@ impl Client {
             .bytes(&[0; 16]);
         let mut answer = out.finish();
         if time.is_some() {
-            let base = Zeroizing::new(hmac_md5(&key, &[&proof]));
+            let base = hmac_md5(&key, &[&*proof]);
             let code = hmac_md5(&base, &[&hello.message, challenge, &answer]);
             if let Some(place) = answer.get_mut(CODE) {
-                place.copy_from_slice(&code);
+                place.copy_from_slice(&*code);
             }
         }
         Ok(answer)
@@ -270,6 +270,46 @@ mod tests {
             .to_vec();
         challenge[22] &= !0x80;
         assert!(client.answer(&hello, &challenge, 7).is_err());
+    }
+
+    #[test]
+    fn what_a_login_is_for_and_bound_to_is_read_as_it_was_said() {
+        let mut client = Client::new("jim", "contoso", "secret", "HTTP/m\u{fc}ller.test");
+        let read = |client: &Client, change: &dyn Fn(&mut Vec<u8>)| {
+            let hello = client.hello();
+            let challenge = Challenge::to(hello.message(), &names(), 1).unwrap();
+            let mut answer = client.answer(&hello, challenge.message(), 7).unwrap();
+            change(&mut answer);
+            Authenticate::read(&answer)
+        };
+        let plain = read(&client, &|_| ()).unwrap();
+        assert_eq!(plain.service.as_deref(), Some("HTTP/m\u{fc}ller.test"));
+        assert_eq!(plain.channel, None);
+        client.binding = Some(Binding([7; 16]));
+        let bound = read(&client, &|_| ()).unwrap();
+        assert_eq!(bound.channel, Some(Binding([7; 16])));
+        let at = |answer: &[u8], pattern: &[u8]| {
+            answer
+                .windows(pattern.len())
+                .position(|part| part == pattern)
+                .unwrap()
+        };
+        // Flags of the list: a name from somebody who is not trusted.
+        let unverified = read(&client, &|answer| {
+            let flags = at(answer, &[6, 0, 4, 0, 2, 0, 0, 0]);
+            answer[flags + 4] |= 4;
+        });
+        assert_eq!(unverified.unwrap().service, None);
+        // A binding of another length is none that could be compared.
+        let short = read(&client, &|answer| {
+            let value = at(answer, &[10, 0, 16, 0]);
+            answer[value + 2] = 12;
+            // The rest becomes a pair of its own.
+            answer[value + 16..value + 20].copy_from_slice(&[42, 0, 0, 0]);
+        });
+        assert!(short.is_err());
+        client.service = String::new();
+        assert_eq!(read(&client, &|_| ()).unwrap().service, None);
     }
 
     #[test]

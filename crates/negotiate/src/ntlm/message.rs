@@ -29,6 +29,8 @@ pub(super) mod pair {
 
 /// A message integrity code is in the message.
 pub(super) const HAS_CODE: u32 = 0x2;
+/// The service's name came from an untrusted source.
+pub(super) const UNVERIFIED: u32 = 0x4;
 /// Where it is.
 pub(super) const CODE: std::ops::Range<usize> = 72..88;
 

@@ -51,7 +51,7 @@ pub fn nt_hash(password: &str) -> Zeroizing<[u8; 16]> {
 /// `NTOWFv2`: the key that a user's responses are made with ([MS-NLMP] 3.3.2).
 fn response_key(nt_hash: &[u8; 16], upper_user: &str, domain: &str) -> Zeroizing<[u8; 16]> {
     let text = format!("{upper_user}{domain}");
-    Zeroizing::new(hmac_md5(nt_hash, &[&utf16(&text)]))
+    hmac_md5(nt_hash, &[&utf16(&text)])
 }
 
 /// A name in capitals as Windows makes them: one character for one character.

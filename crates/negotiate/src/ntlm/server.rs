@@ -6,10 +6,10 @@
 use aws_lc_rs::{constant_time, rand};
 use zeroize::Zeroizing;
 
-use super::message::{self, Builder, CODE, HAS_CODE, list, pair, pairs};
+use super::message::{self, Builder, CODE, HAS_CODE, UNVERIFIED, list, pair, pairs};
 use super::{flag, response_key, upper, utf16};
 use crate::md5::hmac_md5;
-use crate::{Failed, Malformed, rc4};
+use crate::{Binding, Failed, Malformed, rc4};
 
 /// What the server calls itself.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -42,8 +42,11 @@ pub struct Authenticate {
     proof: [u8; 16],
     /// What it is a proof about, besides the challenge.
     about: Vec<u8>,
-    /// What the client says that it bound itself to, if it did: the channel's bindings.
-    pub channel: Option<[u8; 16]>,
+    /// What the client bound itself to, if it did: the channel's bindings. Good for as much as the proof.
+    pub channel: Option<Binding>,
+    /// For which service the client logs in, such as `HTTP/mail.contoso.test`; `None` where it does not say
+    /// so, or has the name from somebody whom it does not trust. Good for as much as the proof.
+    pub service: Option<String>,
     code: Option<[u8; 16]>,
     session_key: Option<[u8; 16]>,
     /// The message, the code in it blanked.
@@ -137,7 +140,7 @@ impl Challenge {
         let expected = hmac_md5(&key, &[&self.nonce, &answer.about]);
         let mut right = equal(&expected, &answer.proof);
         if let Some(code) = &answer.code {
-            let base = Zeroizing::new(hmac_md5(&key, &[&expected]));
+            let base = hmac_md5(&key, &[&*expected]);
             let key = match answer.session_key {
                 Some(mut wrapped) if answer.flags & flag::KEY_EXCHANGE != 0 => {
                     rc4::apply(&*base, &mut wrapped);
@@ -178,10 +181,12 @@ impl Authenticate {
                 .find(|(other, _)| *other == id)
                 .map(|(_, value)| *value)
         };
-        let avowed = one(pair::FLAGS).and_then(|value| value.first_chunk().copied());
+        let avowed = one(pair::FLAGS)
+            .and_then(|value| value.first_chunk().copied())
+            .map_or(0, u32::from_le_bytes);
         let mut blanked = bytes.to_vec();
         let mut code = None;
-        if avowed.is_some_and(|flags| u32::from_le_bytes(flags) & HAS_CODE != 0) {
+        if avowed & HAS_CODE != 0 {
             code = Some(message.array(CODE.start)?);
             if let Some(place) = blanked.get_mut(CODE) {
                 place.fill(0);
@@ -191,15 +196,27 @@ impl Authenticate {
         if user.is_empty() {
             return Err(Malformed("an NTLM login without a name"));
         }
+        let channel = match one(pair::CHANNEL_BINDINGS) {
+            None | Some([]) => None,
+            Some(value) => <[u8; 16]>::try_from(value)
+                .map(Binding::sent)
+                .map_err(|_| Malformed("channel bindings that are not sixteen bytes"))?,
+        };
+        // Always UTF-16 here, whatever the flags say ([MS-NLMP] 2.2.2.1).
+        let service = match one(pair::TARGET_NAME) {
+            Some(value) if avowed & UNVERIFIED == 0 => {
+                Some(message::text(value, flag::UNICODE)?).filter(|service| !service.is_empty())
+            }
+            _ => None,
+        };
         Ok(Self {
             user,
             domain: message::text(message.field(28)?, flags)?,
             flags,
             proof: *proof,
             about: about.to_vec(),
-            channel: one(pair::CHANNEL_BINDINGS)
-                .and_then(|value| value.try_into().ok())
-                .filter(|bindings| *bindings != [0; 16]),
+            channel,
+            service,
             code,
             session_key: message.field(52)?.try_into().ok(),
             blanked,
