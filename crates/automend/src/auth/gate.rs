@@ -9,6 +9,7 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,14 +19,16 @@ use automend_negotiate::ntlm::{Authenticate, Challenge, Names, is_ntlm};
 use automend_negotiate::spnego::{self, Mechanism, Message};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use futures_util::future::{Either, select};
 use tokio::time::sleep;
 
 use super::accounts::{Accounts, Candidate, Proof, Proved, Trouble, number};
+use super::header::{Wrapping, decode, split};
 use super::login::Login;
 use super::remembered::{Digest, Remembered};
 use super::seals::{Added, Seals};
 use super::throttle::Limits;
-use super::throttle::{Attempt, End, Entry, Reach, Throttle, Ticket};
+use super::throttle::{Attempt, End, Entry, Look, Reach, Throttle, Ticket};
 use super::under_way::UnderWay;
 use super::{Account, EPOCH, FAILURES_PER_ADDRESS, Scheme, Verdict, basic};
 use crate::clock;
@@ -81,17 +84,6 @@ enum State {
     In { proved: Proved, until: Instant },
 }
 
-/// How messages of NTLM are sent.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Wrapping {
-    /// `NTLM`.
-    Ntlm,
-    /// `Negotiate`, but without SPNEGO.
-    Bare,
-    /// `Negotiate`, in SPNEGO.
-    Spnego,
-}
-
 /// How long a connection stays logged in; after that its client is asked again.
 pub(crate) const CONNECTION: Duration = Duration::from_secs(15 * 60);
 
@@ -100,6 +92,10 @@ const LONGEST: usize = 96 * 1024;
 /// Why NTLM is not offered.
 const SHARED: &str =
     "NTLM is not offered through a proxy, which may send requests of others on the same connection";
+/// Why a password was refused without asking, in words for the log.
+const WRONG_AGAIN: &str = "the same wrong password again";
+const HELD: &str = "too many failures of the account, so it was not asked";
+const HELD_AGAIN: &str = "too many failures of the account, so it was not asked again";
 /// How long to wait when too many logins are under way.
 const BUSY: Duration = Duration::from_secs(1);
 /// A refused password is told after so long, or a multiple of it: a directory takes longer over the wrong
@@ -315,6 +311,20 @@ impl Gate {
         self.refuse(connection, why)
     }
 
+    /// What a client is told that has failed too often under a name; at the pace of a refused password, as a
+    /// familiar network may have had its password looked at.
+    async fn throttle_at_pace(
+        &self,
+        connection: &mut Connection,
+        login: &Login,
+        wait: Duration,
+        began: Instant,
+    ) -> Verdict {
+        let taken = clock::monotonic().saturating_duration_since(began);
+        sleep(rest_of_pace(taken)).await;
+        self.throttled(connection, login, wait)
+    }
+
     fn throttled(&self, connection: &mut Connection, login: &Login, wait: Duration) -> Verdict {
         let most = self.throttle.limits().account;
         connection.refusal = Some(format!(
@@ -368,8 +378,23 @@ impl Gate {
             .digest(&[b"password", credentials.password.as_bytes()])
             .key();
         // Before anybody is searched for: that costs the directory work, too.
-        if let Some(wait) = self.throttle.look(number(login.key()), Some(password), now) {
-            return self.throttled(connection, &login, wait);
+        let name = number(login.key());
+        match self.throttle.look(name, Some(password), from, now) {
+            Look::Go => {}
+            Look::Wait(wait) => {
+                drop(turn);
+                return self.throttle_at_pace(connection, &login, wait, now).await;
+            }
+            known @ (Look::KnownWrong | Look::Held) => {
+                drop(turn);
+                let why = if known == Look::Held {
+                    HELD_AGAIN
+                } else {
+                    WRONG_AGAIN
+                };
+                let why = format!("{}: {why}", login.key());
+                return self.refuse_at_pace(connection, now, why).await;
+            }
         }
         let candidate = match self.find(&login).await {
             Ok(candidate) => candidate,
@@ -381,33 +406,20 @@ impl Gate {
             Entry::KnownWrong => {
                 // Others who send the same need not wait for each other.
                 drop(turn);
-                let why = format!("{}: the same wrong password again", login.key());
+                let why = format!("{}: {WRONG_AGAIN}", login.key());
                 return self.refuse_at_pace(connection, now, why).await;
             }
             Entry::Wait(wait) => return self.throttled(connection, &login, wait),
         };
+        let beyond = ticket.beyond();
         // In a task of its own: a client that leaves in the middle, whose request is dropped with all that
         // it waits for, must not take back what the directory counts all the same.
         let gate = Arc::clone(self);
         let proof = tokio::spawn(async move {
             let _turn = turn;
-            let (accounts, password) = (&gate.accounts, &credentials.password);
-            let (proof, closed) = if may_reach(&mut ticket, now).await {
-                let proof = accounts.prove(&candidate, password).await;
-                (proof, "the account may not log in now")
-            } else if ticket.is_repeated() {
-                // Under the name of nobody, it would be known for wrong by now, and cost nothing.
-                (
-                    Proof::Closed,
-                    "too many failures of the account, so it was not asked again",
-                )
-            } else {
-                let proof = accounts.feign(&candidate, password).await;
-                (
-                    proof,
-                    "too many failures of the account, so it was not asked",
-                )
-            };
+            let (proof, closed) = gate
+                .check(&mut ticket, &candidate, &credentials.password, now)
+                .await;
             ticket.settle(proof.end(), clock::monotonic());
             if let Proof::Right(proved) = &proof {
                 gate.remembered.keep(digest, proved.clone(), now);
@@ -424,8 +436,46 @@ impl Gate {
             Proof::Wrong => "wrong login",
             Proof::Closed => closed,
         };
+        if let Some(wait) = beyond {
+            return self.throttle_at_pace(connection, &login, wait, now).await;
+        }
         let why = format!("{}: {refusal}", login.key());
         self.refuse_at_pace(connection, now, why).await
+    }
+
+    /// Checks a password, where the account lets it through, and does as if where it does not; with the reason
+    /// for the log, where that is not the password.
+    ///
+    /// It takes as long as under the name of nobody. Where others of the account are under way, they are waited
+    /// for while the password is checked as nobody's; when all of them have failed, that was the check.
+    async fn check(
+        &self,
+        ticket: &mut Ticket,
+        candidate: &Candidate,
+        password: &str,
+        now: Instant,
+    ) -> (Proof, &'static str) {
+        let repeated = ticket.is_repeated();
+        match ticket.reach(now) {
+            Reach::Directory => {}
+            // Under the name of nobody, it would be known for wrong by now, and cost nothing.
+            Reach::Nowhere | Reach::NotYet if repeated => return (Proof::Closed, HELD_AGAIN),
+            Reach::Nowhere => return (self.accounts.feign(candidate, password).await, HELD),
+            Reach::NotYet => {
+                let feigned = pin!(self.accounts.feign(candidate, password));
+                let decided = pin!(may_reach(ticket, now));
+                let (may_reach, feigned) = match select(decided, feigned).await {
+                    Either::Left((true, _)) => (true, None),
+                    Either::Left((false, feigned)) => (false, Some(feigned.await)),
+                    Either::Right((feigned, decided)) => (decided.await, Some(feigned)),
+                };
+                if let Some(feigned) = feigned.filter(|_| !may_reach) {
+                    return (feigned, HELD);
+                }
+            }
+        }
+        let proof = self.accounts.prove(candidate, password).await;
+        (proof, "the account may not log in now")
     }
 
     /// Admits credentials that were right a moment ago, if they still are.
@@ -479,8 +529,8 @@ impl Gate {
         let Some(login) = Login::of(&answer.user, &answer.domain) else {
             return self.refuse(connection, "a name that can name nobody");
         };
-        if let Some(wait) = self.throttle.look(number(login.key()), None, now) {
-            return self.throttled(connection, &login, wait);
+        if let Look::Wait(wait) = self.throttle.look(number(login.key()), None, from, now) {
+            return self.throttle_at_pace(connection, &login, wait, now).await;
         }
         let candidate = match self.find(&login).await {
             Ok(candidate) => candidate,
@@ -495,12 +545,17 @@ impl Gate {
             Entry::KnownWrong => return self.challenge(connection),
             Entry::Wait(wait) => return self.throttled(connection, &login, wait),
         };
-        let may_reach = may_reach(&mut ticket, now).await;
+        let beyond = ticket.beyond();
+        // At once: a proof takes no time, and who is nobody has none to wait for.
+        let may_reach = ticket.reach(now) == Reach::Directory;
         let right = challenge.proves(&answer, &hash) && may_reach;
         let proved = self.accounts.vouched(&candidate).filter(|_| right);
         let end = proved.as_ref().map_or(End::Wrong, |_| End::Right);
         ticket.settle(end, clock::monotonic());
         let Some(proved) = proved else {
+            if let Some(wait) = beyond {
+                return self.throttle_at_pace(connection, &login, wait, now).await;
+            }
             let why = format!("{}: wrong login", login.key());
             return self.refuse_at_pace(connection, now, why).await;
         };
@@ -622,26 +677,6 @@ impl Gate {
     }
 }
 
-impl Wrapping {
-    /// A `WWW-Authenticate` value with a message of NTLM.
-    fn value(self, message: &[u8], state: spnego::State) -> String {
-        match self {
-            Self::Ntlm => format!("NTLM {}", STANDARD.encode(message)),
-            Self::Bare if message.is_empty() => "Negotiate".to_owned(),
-            Self::Bare => format!("Negotiate {}", STANDARD.encode(message)),
-            Self::Spnego => {
-                let first = state == spnego::State::Incomplete;
-                let token = spnego::respond(
-                    state,
-                    first.then_some(Mechanism::Ntlm),
-                    (!message.is_empty()).then_some(message),
-                );
-                format!("Negotiate {}", STANDARD.encode(token))
-            }
-        }
-    }
-}
-
 fn attempt(login: &Login, candidate: &Candidate, password: Option<u64>, from: IpAddr) -> Attempt {
     Attempt {
         name: number(login.key()),
@@ -708,20 +743,4 @@ pub(super) fn moment() -> Moment {
         seconds: now.as_second(),
         micros,
     }
-}
-
-/// Scheme and what stands behind it.
-fn split(value: &[u8]) -> (&[u8], &[u8]) {
-    let value = value.trim_ascii();
-    match value.iter().position(|byte| matches!(byte, b' ' | b'\t')) {
-        Some(at) => {
-            let (scheme, rest) = value.split_at(at);
-            (scheme, rest.trim_ascii())
-        }
-        None => (value, b""),
-    }
-}
-
-fn decode(token: &[u8]) -> Option<Vec<u8>> {
-    STANDARD.decode(token).ok()
 }

@@ -12,6 +12,7 @@ mod basic;
 pub(crate) mod client;
 mod embedded;
 mod gate;
+mod header;
 mod kdc;
 mod lockout;
 mod login;

@@ -36,6 +36,8 @@ pub(crate) struct Servers {
     first: AtomicUsize,
     /// Logins under way.
     seats: Semaphore,
+    /// Checks that only take as long as real ones, and must not keep these waiting.
+    feigned: Semaphore,
     policy: RwLock<Policy>,
 }
 
@@ -81,6 +83,8 @@ const MOST_IDLE: usize = 16;
 const IDLE: Duration = Duration::from_secs(60);
 /// Logins under way at once.
 const MOST_SEATS: usize = 256;
+/// Checks under way at once that lead to nobody on purpose.
+const MOST_FEIGNED: usize = 16;
 /// Objects that may share a name.
 const MOST_ALIKE: usize = 32;
 
@@ -164,6 +168,7 @@ impl Servers {
             all: servers.iter().cloned().map(Server::new).collect(),
             first: AtomicUsize::new(0),
             seats: Semaphore::new(MOST_SEATS),
+            feigned: Semaphore::new(MOST_FEIGNED),
             policy: RwLock::new(Policy {
                 limits: Limits::LIVE,
                 domains: Domains::default(),
@@ -223,6 +228,23 @@ impl Servers {
         let Ok(_seat) = self.seats.try_acquire() else {
             return Proof::Unsent(Trouble::Busy);
         };
+        self.compare(candidate, password).await
+    }
+
+    /// Takes as long as a wrong password, with seats of its own; the directory does not learn whose it is.
+    /// Where no real check would have a seat, it is refused as one; where only the own ones are taken, nothing
+    /// is done, and a refusal comes at its pace.
+    pub(super) async fn feign(&self, password: &str) -> Proof {
+        if self.seats.available_permits() == 0 {
+            return Proof::Unsent(Trouble::Busy);
+        }
+        let Ok(_seat) = self.feigned.try_acquire() else {
+            return Proof::Closed;
+        };
+        self.compare(&Candidate::Nobody, password).await
+    }
+
+    async fn compare(&self, candidate: &Candidate, password: &str) -> Proof {
         if password.is_empty() {
             return Proof::Wrong;
         }

@@ -49,6 +49,11 @@ pub(super) struct Company {
 
 impl Company {
     pub(super) fn new(schemes: &[Scheme]) -> Self {
+        Self::of(COMPANY, schemes)
+    }
+
+    /// A gate to the people of an LDIF.
+    fn of(ldif: &str, schemes: &[Scheme]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let directory = Directory::create(folder.path()).unwrap();
         let how = Import {
@@ -56,7 +61,7 @@ impl Company {
             nt_hashes: NtHash::Kept,
             ..Import::default()
         };
-        import(&directory, COMPANY.as_bytes(), how, |_| {}).unwrap();
+        import(&directory, ldif.as_bytes(), how, |_| {}).unwrap();
         let offer = Offer {
             realm: "Autodiscover".to_owned(),
             schemes: schemes.to_vec(),
@@ -234,6 +239,72 @@ async fn failures_are_throttled_by_account_and_a_good_login_that_is_known_is_not
     // By whichever name, it is one account; but by another name nobody is told so.
     refused(company.basic("j.m@contoso.test", "Wint3r-Regen").await);
     name(company.basic("jim", "Wint3r-Regen").await);
+}
+
+#[tokio::test]
+async fn nobody_is_kept_out_by_others_where_they_have_logged_in_lately() {
+    let from = |network: u8, host: u8| IpAddr::V4(Ipv4Addr::new(198, 51, network, host));
+    // By another name, and by the very name.
+    for (theirs, own) in [
+        ("CONTOSO\\jim", "jim"),
+        ("jim@contoso.test", "jim@contoso.test"),
+    ] {
+        let company = Company::new(&[Scheme::Basic]);
+        let log_in = async |user: &str, password: &str, from: IpAddr| {
+            let value = basic(user, password);
+            let mut connection = Connection::default();
+            company
+                .gate
+                .admit(&mut connection, Some(value.as_bytes()), from)
+                .await
+        };
+        name(log_in(own, "Wint3r-Regen", from(1, 1)).await);
+        let guesses = (0..Limits::EMBEDDED.account).map(async |n| {
+            refused(log_in(theirs, &format!("wrong-{n}"), from(2, 1)).await);
+        });
+        futures_util::future::join_all(guesses).await;
+        // Other letters, so that the login is not the one that is remembered; from anywhere it is as before.
+        let own = own.to_uppercase();
+        let elsewhere = seen(&log_in(&own, "Wint3r-Regen", from(3, 1)).await);
+        let expected = if theirs.eq_ignore_ascii_case(&own) {
+            "wait 10 min"
+        } else {
+            "Basic realm=\"Autodiscover\", charset=\"UTF-8\""
+        };
+        assert_eq!(elsewhere, expected);
+        for host in [1, 99] {
+            let verdict = log_in(&own, "Wint3r-Regen", from(1, host)).await;
+            assert_eq!(name(verdict), "jim@contoso.test", "{theirs}");
+            company.modify(
+                "Jim",
+                Modification::replace("description", [host.to_string()]),
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_blank_password_opens_nothing_by_any_scheme() {
+    // Its NT hash, 31d6cfe0d16ae931b73c59d7e0c089c0, as a dump has it for many a new account.
+    let blank = "dn: CN=Blank,DC=contoso,DC=test\nobjectClass: user\nsAMAccountName: blank\n\
+        userAccountControl: 544\nunicodePwd:: MdbP4NFq6TG3PFnX4MCJwA==\n";
+    let company = Company::of(
+        &format!("{COMPANY}\n{blank}"),
+        &[Scheme::Ntlm, Scheme::Basic],
+    );
+    for (user, password) in [
+        ("blank", ""),
+        ("CONTOSO\\blank", ""),
+        ("CONTOSO\\BLANK", "31d6cfe0d16ae931b73c59d7e0c089c0"),
+        ("jim", ""),
+        ("nobody", ""),
+    ] {
+        let (mut login, mut connection) = (jim(user, password), Connection::default());
+        let challenge = only(turn(&company, &mut login, &mut connection, None).await);
+        let verdict = turn(&company, &mut login, &mut connection, Some(&challenge)).await;
+        refused(verdict);
+        refused(company.basic(user, password).await);
+    }
 }
 
 #[tokio::test]

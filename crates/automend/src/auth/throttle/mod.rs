@@ -11,10 +11,14 @@
 //! account's own, to which all its names add, is silent: an attempt beyond it is refused as a wrong
 //! password is, and does not reach the account.
 //!
+//! The last failure of an account is kept for networks from which its password was right lately, and so is
+//! one attempt beyond the limit of a name: who guesses from elsewhere keeps no owner out.
+//!
 //! Invariant: whatever may have counted in the directory counts here, and attempts under way count as if
 //! they had failed; what a client sees depends on what it sent, and on nobody's being there; memory is
 //! bounded, and a flood of names pushes out no record of an account.
 
+mod familiar;
 mod records;
 #[cfg(test)]
 mod tests;
@@ -23,6 +27,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use familiar::Familiar;
 pub(super) use records::make_room;
 use records::{Burst, Failures, MOMENT, Refusal, Shards, Whose, locked};
 
@@ -38,6 +43,8 @@ pub(crate) struct Limits {
     pub address: u32,
     /// How long failures of an address are remembered, from the first on.
     pub address_window: Duration,
+    /// How long a password that was refused under a name is refused again without searching for anybody.
+    pub recheck: Duration,
 }
 
 impl Limits {
@@ -47,12 +54,15 @@ impl Limits {
         account_window: Duration::from_secs(30 * 60),
         address: super::FAILURES_PER_ADDRESS,
         address_window: Duration::from_secs(5 * 60),
+        recheck: Duration::from_secs(10),
     };
 
     /// Before the embedded directory, which locks nobody out.
     pub(crate) const EMBEDDED: Self = Self {
         account: 10,
         account_window: Duration::from_secs(10 * 60),
+        // A search costs nobody else work, and what changes is to hold at once.
+        recheck: Duration::ZERO,
         ..Self::LIVE
     };
 
@@ -83,6 +93,23 @@ pub(super) struct Throttle {
     names: Shards<u64, Failures>,
     accounts: Shards<u64, Failures>,
     addresses: Shards<IpAddr, Burst>,
+    /// Networks from which passwords of accounts were right.
+    owners: Familiar,
+    /// The same, by the names that were sent with them.
+    callers: Familiar,
+}
+
+/// What is known of an attempt before anybody is searched for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Look {
+    /// Nothing that forbids it.
+    Go,
+    /// This password was wrong a moment ago.
+    KnownWrong,
+    /// The account let nothing through a moment ago, and this password has been counted.
+    Held,
+    /// Too many failures; for so long.
+    Wait(Duration),
 }
 
 /// A login that somebody tries.
@@ -153,6 +180,8 @@ pub(super) struct Ticket {
     reached: bool,
     /// Whether the same password came under the same name before.
     repeated: bool,
+    /// How long its name has to wait, where a familiar network may go on all the same.
+    beyond: Option<Duration>,
     began: Instant,
     settled: bool,
 }
@@ -164,6 +193,8 @@ impl Throttle {
             names: Shards::new(),
             accounts: Shards::new(),
             addresses: Shards::new(),
+            owners: Familiar::new(),
+            callers: Familiar::new(),
         }
     }
 
@@ -184,9 +215,28 @@ impl Throttle {
         shard.get(&from)?.wait(&limits, now)
     }
 
-    /// How long an attempt under a name has to wait, whoever that means, before anybody is searched for.
-    pub(super) fn look(&self, name: u64, password: Option<u64>, now: Instant) -> Option<Duration> {
-        self.names.look(name, password, &self.limits(), now)
+    /// Looks at the record of a name, whoever that means, before anybody is searched for. Who goes on after
+    /// having been told to wait is charged with it.
+    pub(super) fn look(
+        &self,
+        name: u64,
+        password: Option<u64>,
+        from: IpAddr,
+        now: Instant,
+    ) -> Look {
+        let limits = self.limits();
+        let look = self.names.look(name, password, &limits, now);
+        if let Look::Wait(wait) = look {
+            if self.callers.knows(name, from, now) && self.names.has_beyond(name, from) {
+                return Look::Go;
+            }
+            let from = network(from);
+            // A client that asks again for others under way is not to blame.
+            if wait > MOMENT && self.names.is_told_again(name, from) {
+                self.addresses.charge(from, &limits, now);
+            }
+        }
+        look
     }
 
     /// Asks whether an attempt may reach the directory.
@@ -198,8 +248,15 @@ impl Throttle {
         }
         let stamp = attempt.account.map_or(0, |account| account.stamp);
         let (names, password) = (&self.names, attempt.password);
-        let repeated = match names.enter(Whose::Name, attempt.name, stamp, password, &limits, now) {
-            Ok(repeated) => repeated,
+        let entered = names.enter(Whose::Name, attempt.name, stamp, password, &limits, now);
+        let (repeated, beyond) = match entered {
+            Ok(repeated) => (repeated, None),
+            Err(Refusal::Wait(wait))
+                if self.callers.knows(attempt.name, from, now)
+                    && names.enter_beyond(attempt.name, from) =>
+            {
+                (false, Some(wait))
+            }
             Err(refusal) => {
                 self.addresses.leave(from, false, &limits, now);
                 return match refusal {
@@ -214,6 +271,7 @@ impl Throttle {
             attempt: Attempt { from, ..*attempt },
             reached: false,
             repeated,
+            beyond,
             began: now,
             settled: false,
         })
@@ -226,12 +284,22 @@ impl Ticket {
         self.repeated
     }
 
+    /// How long its name has to wait: what its client is told, unless the password is right.
+    pub(super) fn beyond(&self) -> Option<Duration> {
+        self.beyond
+    }
+
     /// Asks how far the attempt may go; again, where that was not known yet.
     pub(super) fn reach(&mut self, now: Instant) -> Reach {
         let Some(Counted { key, stamp }) = self.attempt.account else {
             return Reach::Directory;
         };
-        let limits = self.throttle.limits();
+        let mut limits = self.throttle.limits();
+        let from = self.attempt.from;
+        if self.throttle.owners.is_stranger(key, from, now) {
+            // The last one is kept for those who are none; one failure can not be shared.
+            limits.account = limits.account.saturating_sub(1).max(1);
+        }
         let accounts = &self.throttle.accounts;
         match accounts.enter(
             Whose::Account,
@@ -258,13 +326,26 @@ impl Ticket {
     fn leave(&mut self, end: End, now: Instant) {
         self.settled = true;
         let (throttle, attempt) = (&self.throttle, &self.attempt);
-        let names = &throttle.names;
-        let counted = names.leave(Whose::Name, attempt.name, end, attempt, now);
-        if let Some(account) = attempt.account.filter(|_| self.reached) {
-            let accounts = &throttle.accounts;
-            accounts.leave(Whose::Account, account.key, end, attempt, now);
+        let (names, limits) = (&throttle.names, throttle.limits());
+        let held = attempt.account.is_some() && !self.reached;
+        let counted = if self.beyond.is_some() {
+            names.leave_beyond(end, attempt, now);
+            // As if it had been told to wait at once.
+            !matches!(end, End::Right | End::Unsent)
+                && names.is_told_again(attempt.name, attempt.from)
+        } else {
+            names.leave(Whose::Name, attempt.name, end, attempt, held, now)
+        };
+        if let Some(account) = attempt.account {
+            if self.reached {
+                let accounts = &throttle.accounts;
+                accounts.leave(Whose::Account, account.key, end, attempt, held, now);
+            }
+            if end == End::Right {
+                throttle.owners.add(account.key, attempt.from, now);
+                throttle.callers.add(attempt.name, attempt.from, now);
+            }
         }
-        let limits = throttle.limits();
         // What made the directory work is charged, as a repeat, too.
         let worked = self.repeated && self.reached && !matches!(end, End::Right | End::Unsent);
         throttle

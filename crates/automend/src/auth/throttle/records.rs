@@ -8,7 +8,8 @@ use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{Attempt, End, Limits};
+use super::familiar::neighbourhood;
+use super::{Attempt, End, Limits, Look};
 
 /// Whose failures a record has.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -27,6 +28,19 @@ pub(super) struct Failures {
     last: Instant,
     /// What the directory said of the account at the time.
     stamp: u64,
+    /// The failure beyond the limit, which familiar networks have under a name.
+    beyond: Beyond,
+    /// Addresses that were told to wait.
+    told: Vec<IpAddr>,
+}
+
+/// What has become of the failure beyond the limit of a name.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+enum Beyond {
+    #[default]
+    Unused,
+    UnderWay,
+    Spent,
 }
 
 #[derive(Debug)]
@@ -35,6 +49,10 @@ struct Failure {
     /// Of a password that is not to be asked again, or of one that costs nothing any more.
     password: Option<u64>,
     may_come_again: bool,
+    /// It was not sent to the directory.
+    held: bool,
+    /// When somebody was searched for last, because of it.
+    looked: Instant,
 }
 
 /// Failures from one address.
@@ -45,9 +63,11 @@ pub(super) struct Burst {
     since: Instant,
 }
 
-const SHARDS: usize = 16;
+pub(super) const SHARDS: usize = 16;
 /// Records in each of the three tables; the largest have about 400 bytes.
 pub(super) const MOST: usize = 65_536;
+/// Addresses of which is remembered that they were told to wait under a name.
+const MOST_TOLD: usize = 8;
 /// How long to wait for attempts under way, which may turn out to be right.
 pub(super) const MOMENT: Duration = Duration::from_secs(1);
 
@@ -56,9 +76,23 @@ impl Failures {
         self.under_way == 0 && self.last + limits.account_window <= now
     }
 
+    /// Begins anew.
+    fn clear(&mut self) {
+        self.all.clear();
+        self.told.clear();
+        if self.beyond == Beyond::Spent {
+            self.beyond = Beyond::Unused;
+        }
+    }
+
     /// The failure with this password.
     fn same(&self, password: Option<u64>) -> Option<&Failure> {
         let mut all = self.all.iter();
+        all.find(|failure| failure.password.is_some() && failure.password == password)
+    }
+
+    fn same_mut(&mut self, password: Option<u64>) -> Option<&mut Failure> {
+        let mut all = self.all.iter_mut();
         all.find(|failure| failure.password.is_some() && failure.password == password)
     }
 
@@ -69,12 +103,27 @@ impl Failures {
         (self.standing() >= limits.account).then(|| wait.max(MOMENT))
     }
 
+    /// Whether the failure beyond the limit is there to be used by an address: others must have used up the
+    /// limit, and not its own network alone.
+    fn has_beyond(&self, from: IpAddr) -> bool {
+        let own = neighbourhood(from);
+        let mut all = self.all.iter();
+        self.beyond == Beyond::Unused && all.any(|failure| neighbourhood(failure.from) != own)
+    }
+
     fn standing(&self) -> u32 {
         u32::try_from(self.all.len()).unwrap_or(u32::MAX)
     }
 
     /// Takes in how an attempt ended, and says whether that is one failure more.
-    fn count(&mut self, whose: Whose, end: End, attempt: &Attempt, now: Instant) -> bool {
+    fn count(
+        &mut self,
+        whose: Whose,
+        end: End,
+        attempt: &Attempt,
+        held: bool,
+        now: Instant,
+    ) -> bool {
         match (whose, end) {
             // Who failed elsewhere must not learn from a shorter wait that the owner has logged in.
             (Whose::Name, End::Right) => self.all.retain(|failure| failure.from != attempt.from),
@@ -87,22 +136,32 @@ impl Failures {
         let mut same = self.all.iter_mut();
         let same = same.find(|failure| failure.password.is_some() && failure.password == password);
         let failure = match (end, same) {
-            (End::Right | End::Unsent, _) | (End::Closed, Some(_)) => return false,
+            (End::Right | End::Unsent, _) => return false,
+            (End::Closed, Some(before)) => {
+                before.held = held;
+                before.looked = now;
+                return false;
+            }
             // The failure that it was already.
             (End::Wrong, Some(before)) if before.may_come_again => {
                 before.may_come_again = false;
+                before.looked = now;
                 return false;
             }
             (End::Wrong, _) | (End::Closed, None) => Failure {
                 from,
                 password,
                 may_come_again: end == End::Closed,
+                held,
+                looked: now,
             },
             // What nobody knows to be wrong may come again, and counts again.
             (End::Unknown, _) => Failure {
                 from,
                 password: None,
                 may_come_again: true,
+                held,
+                looked: now,
             },
         };
         self.all.push(failure);
@@ -169,6 +228,13 @@ impl Shards<IpAddr, Burst> {
         Ok(())
     }
 
+    /// Counts a failure of an address that has no attempt under way for it.
+    pub(super) fn charge(&self, from: IpAddr, limits: &Limits, now: Instant) {
+        if self.enter(from, limits, now).is_ok() {
+            self.leave(from, true, limits, now);
+        }
+    }
+
     /// Counts an attempt of an address as under way no more.
     pub(super) fn leave(&self, from: IpAddr, failed: bool, limits: &Limits, now: Instant) {
         let Some(mut shard) = self.shard(&from) else {
@@ -192,24 +258,81 @@ impl Shards<IpAddr, Burst> {
 }
 
 impl Shards<u64, Failures> {
-    /// How long an attempt under a name has to wait, as far as its record tells. Nobody's account is looked
-    /// at: who closes one elsewhere would see by a shorter wait that it is there.
+    /// What the record of a name tells before anybody is searched for. Nobody's account is looked at: who
+    /// closes one elsewhere would see by a shorter wait that it is there.
     pub(super) fn look(
         &self,
         name: u64,
         password: Option<u64>,
         limits: &Limits,
         now: Instant,
-    ) -> Option<Duration> {
-        let shard = self.shard(&name)?;
-        let failures = shard.get(&name)?;
-        if failures.is_over(limits, now) {
-            return None;
-        }
+    ) -> Look {
+        let shard = self.shard(&name);
+        let failures = shard.as_ref().and_then(|shard| shard.get(&name));
+        let Some(failures) = failures.filter(|failures| !failures.is_over(limits, now)) else {
+            return Look::Go;
+        };
         match failures.same(password) {
-            Some(_) => None,
-            None => failures.wait(limits, now),
+            Some(same) if now >= same.looked + limits.recheck => Look::Go,
+            Some(same) if !same.may_come_again => Look::KnownWrong,
+            Some(same) if same.held => Look::Held,
+            Some(_) => Look::Go,
+            None => failures.wait(limits, now).map_or(Look::Go, Look::Wait),
         }
+    }
+
+    /// Whether an address may use the failure beyond a name's limit.
+    pub(super) fn has_beyond(&self, name: u64, from: IpAddr) -> bool {
+        let shard = self.shard(&name);
+        let failures = shard.as_ref().and_then(|shard| shard.get(&name));
+        failures.is_some_and(|failures| failures.has_beyond(from))
+    }
+
+    /// Counts an attempt beyond a name's limit as under way, if the address may have one.
+    pub(super) fn enter_beyond(&self, name: u64, from: IpAddr) -> bool {
+        let mut shard = self.shard(&name);
+        let failures = shard.as_mut().and_then(|shard| shard.get_mut(&name));
+        let Some(failures) = failures.filter(|failures| failures.has_beyond(from)) else {
+            return false;
+        };
+        failures.beyond = Beyond::UnderWay;
+        failures.under_way += 1;
+        true
+    }
+
+    /// Counts an attempt beyond a name's limit as under way no more. Nothing that others see of the name
+    /// changes by it.
+    pub(super) fn leave_beyond(&self, end: End, attempt: &Attempt, now: Instant) {
+        let mut shard = self.shard(&attempt.name);
+        let failures = shard
+            .as_mut()
+            .and_then(|shard| shard.get_mut(&attempt.name));
+        let Some(failures) = failures else {
+            return;
+        };
+        failures.under_way = failures.under_way.saturating_sub(1);
+        failures.beyond = match end {
+            End::Right => {
+                failures.count(Whose::Name, end, attempt, false, now);
+                Beyond::Unused
+            }
+            End::Unsent => Beyond::Unused,
+            End::Wrong | End::Closed | End::Unknown => Beyond::Spent,
+        };
+    }
+
+    /// Notes that an address is told to wait under a name, and says whether it was told before.
+    pub(super) fn is_told_again(&self, name: u64, from: IpAddr) -> bool {
+        let mut shard = self.shard(&name);
+        let failures = shard.as_mut().and_then(|shard| shard.get_mut(&name));
+        let Some(failures) = failures else {
+            return false;
+        };
+        let again = failures.told.contains(&from) || failures.told.len() >= MOST_TOLD;
+        if !again {
+            failures.told.push(from);
+        }
+        again
     }
 
     /// Counts an attempt as under way, if its record lets it through; true for one of a password that was
@@ -237,13 +360,29 @@ impl Shards<u64, Failures> {
             under_way: 0,
             last: now,
             stamp,
+            beyond: Beyond::Unused,
+            told: Vec::new(),
         });
-        if failures.is_over(limits, now) || failures.stamp != stamp {
-            failures.all.clear();
-            failures.stamp = stamp;
+        if failures.is_over(limits, now) {
+            failures.clear();
+        } else if failures.stamp != stamp {
+            match whose {
+                Whose::Account => failures.clear(),
+                // Each password may be tried again, but who closes an account elsewhere must not see by what
+                // its names bear that it is there.
+                Whose::Name => {
+                    for failure in &mut failures.all {
+                        failure.may_come_again = true;
+                    }
+                }
+            }
         }
-        match failures.same(password) {
-            Some(failure) if !failure.may_come_again => return Err(Refusal::KnownWrong),
+        failures.stamp = stamp;
+        match failures.same_mut(password) {
+            Some(failure) if !failure.may_come_again => {
+                failure.looked = now;
+                return Err(Refusal::KnownWrong);
+            }
             // It has cost what it costs, and nobody is to see that it may come again.
             Some(_) if whose == Whose::Name => {
                 failures.under_way += 1;
@@ -268,6 +407,7 @@ impl Shards<u64, Failures> {
         key: u64,
         end: End,
         attempt: &Attempt,
+        held: bool,
         now: Instant,
     ) -> bool {
         let Some(mut shard) = self.shard(&key) else {
@@ -277,7 +417,7 @@ impl Shards<u64, Failures> {
             return false;
         };
         failures.under_way = failures.under_way.saturating_sub(1);
-        let counted = failures.count(whose, end, attempt, now);
+        let counted = failures.count(whose, end, attempt, held, now);
         if failures.all.is_empty() && failures.under_way == 0 {
             shard.remove(&key);
         }
