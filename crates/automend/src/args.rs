@@ -434,12 +434,12 @@ pub(crate) struct Test {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Login")]
 pub(crate) struct TestLogin {
-    /// Log in to the mail server as this user (else AUTOMEND_USER, else ADDRESS)
+    /// Log in to the mail server as this user (else AUTOMEND_MAIL_USER, else ADDRESS)
     #[arg(short, long, value_name = "NAME")]
     pub user: Option<String>,
 
-    /// Read the password from the first line of this file (else AUTOMEND_PASSWORD, else a prompt once a
-    /// server wants it)
+    /// Read the password from the first line of this file (else AUTOMEND_MAIL_PASSWORD, else a prompt
+    /// once a server wants it)
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub password_file: Option<PathBuf>,
 

@@ -316,16 +316,26 @@ impl TestLogin {
     pub(crate) fn read(login: &args::TestLogin) -> Result<Self> {
         let secret = |name| environment(name).map(SecretString::from);
         Ok(Self {
-            user: login.user.clone().or_else(|| environment("AUTOMEND_USER")),
+            user: login
+                .user
+                .clone()
+                .or_else(|| environment("AUTOMEND_MAIL_USER")),
             password: match &login.password_file {
                 Some(path) => Password::File(path.clone()),
-                None => secret("AUTOMEND_PASSWORD").map_or(Password::Prompt, Password::Environment),
+                None => {
+                    secret("AUTOMEND_MAIL_PASSWORD").map_or(Password::Prompt, Password::Environment)
+                }
             },
             token: match &login.bearer_file {
                 Some(path) => Some(first_line(path)?),
                 None => secret("AUTOMEND_TOKEN"),
             },
         })
+    }
+
+    /// Whether a password was given, of which only its user is missing.
+    pub(crate) fn has_password(&self) -> bool {
+        !matches!(self.password, Password::Prompt)
     }
 
     /// The password; `None` where nothing tells it and nobody can be asked.

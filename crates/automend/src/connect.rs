@@ -4,6 +4,8 @@
 //! password beyond this machine. Certificates are always checked, against the system's authorities and
 //! those of `--ca`. Failures name the host and what to do.
 
+pub(crate) mod pinned;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +20,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
 use crate::config::{Scheme, Settings, Url};
+use pinned::Pinned;
 
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(15);
@@ -139,10 +142,12 @@ fn refusal(error: &Error) -> Option<&'static str> {
 fn tls(settings: &Settings) -> Result<ClientConfig> {
     let roots = authorities(&settings.ca)?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let verifier = Pinned::new(roots, &settings.ca, Arc::clone(&provider))?;
     Ok(ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .context("setting up TLS")?
-        .with_root_certificates(roots)
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth())
 }
 

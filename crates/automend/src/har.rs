@@ -15,6 +15,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
+use crate::console;
 use crate::http::Times;
 use crate::recording::{Message, Turn};
 
@@ -86,7 +87,7 @@ impl Archive {
     /// Adds a turn.
     pub(crate) fn add(&mut self, turn: &Turn) -> io::Result<()> {
         let comma = if self.empty { "\n" } else { ",\n" };
-        let text = format!("{comma}{}{END}", entry(turn, None));
+        let text = format!("{comma}{}{END}", console::json(&entry(turn, None))?);
         self.file.seek(SeekFrom::Start(self.end))?;
         self.file.write_all(text.as_bytes())?;
         self.end += (text.len() - END.len()) as u64;

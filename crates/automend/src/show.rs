@@ -25,7 +25,7 @@ use crate::audit::people::People;
 use crate::audit::report::{FindingJson, plural, print_findings};
 use crate::clock;
 use crate::config::Settings;
-use crate::console::plain;
+use crate::console::{self, plain};
 use crate::directory::{Directory, who};
 use crate::hints;
 
@@ -43,8 +43,7 @@ pub(crate) async fn run(args: &args::Show, config: Option<&std::path::Path>) -> 
     match args.format {
         ShowFormat::Table => shown.print(&mut out)?,
         ShowFormat::Json => {
-            serde_json::to_writer_pretty(&mut out, &shown.to_json())?;
-            writeln!(out)?;
+            writeln!(out, "{}", console::json_lines(&shown.to_json())?)?;
         }
         ShowFormat::Xml => writeln!(out, "{}", xml(&shown.faithful.outcome)?)?,
     }

@@ -6,6 +6,7 @@
 //! Invariant: nothing here knows how the answer was got, so a test and a recording are judged alike; and
 //! a part of an answer never counts as an answer.
 
+mod concerns;
 mod told;
 
 use automend_autodiscover::mobilesync::Server;
@@ -16,6 +17,9 @@ use automend_autodiscover::{soap, v2};
 use automend_core::discovery::{Answer, Dialect, Url};
 use automend_core::verdict::Cause;
 
+use crate::secrets;
+
+pub(crate) use concerns::{concerns, is_plain_mail};
 pub(crate) use told::{Promise, Told, alternative_json, mailbox};
 
 /// An answer as it came over HTTP.
@@ -111,7 +115,7 @@ pub(crate) fn judge_json(heard: Heard<'_>) -> Judged {
     match v2::read(heard.body) {
         Ok((v2::Answer::Url { url, .. }, defects)) => Judged {
             defects: texts(&defects),
-            ..Judged::new(Answer::RedirectUrl(url.clone()), url)
+            ..Judged::new(Answer::RedirectUrl(url.clone()), secrets::url(&url))
         },
         Ok((v2::Answer::Fault { code, message }, _)) => {
             Judged::failed(Cause::JsonRefused, said([&code, &message], NO_REASON))
@@ -135,7 +139,7 @@ fn redirect(heard: Heard<'_>) -> Option<Judged> {
         return None;
     }
     Some(match heard.location {
-        Some(target) => Judged::new(Answer::RedirectUrl(target.to_owned()), target),
+        Some(target) => Judged::new(Answer::RedirectUrl(target.to_owned()), secrets::url(target)),
         None => Judged::failed(
             Cause::RedirectBroken,
             format!("status {} without Location", heard.status),
@@ -155,7 +159,10 @@ fn judge_pox(dialect: Dialect, body: &[u8]) -> Judged {
         Reply::RedirectAddress(address) => {
             Judged::new(Answer::RedirectAddress(address.clone()), address)
         }
-        Reply::RedirectUrl(url) => Judged::new(Answer::RedirectUrl(url.clone()), url),
+        Reply::RedirectUrl(url) => {
+            let shown = secrets::url(&url);
+            Judged::new(Answer::RedirectUrl(url), shown)
+        }
         Reply::RedirectNowhere(to) => nowhere(to),
         Reply::Fault(fault) => {
             let cause = match (fault.code, fault.status) {
@@ -177,7 +184,7 @@ fn judge_pox(dialect: Dialect, body: &[u8]) -> Judged {
             }
             let mut settings = Judged::new(Answer::Settings, "");
             if account.protocols.is_empty() {
-                settings.warnings.push((Cause::NoProtocols, String::new()));
+                settings.answer = Answer::Failed(Cause::NoProtocols);
             }
             settings.told = Some(Box::new(Told {
                 display_name: user.display_name,
@@ -199,7 +206,7 @@ fn judge_pox(dialect: Dialect, body: &[u8]) -> Judged {
             }
             let mut settings = Judged::new(Answer::Settings, "");
             if servers.is_empty() {
-                settings.warnings.push((Cause::NoProtocols, String::new()));
+                settings.answer = Answer::Failed(Cause::NoProtocols);
             } else if !servers.iter().any(is_usable) {
                 settings
                     .warnings
@@ -265,7 +272,8 @@ pub(crate) fn judge_user(level: &soap::Level, user: soap::User) -> Judged {
         return if target.is_empty() {
             nowhere(pox::Redirect::Url)
         } else {
-            Judged::new(Answer::RedirectUrl(target.clone()), target)
+            let shown = secrets::url(&target);
+            Judged::new(Answer::RedirectUrl(target), shown)
         };
     }
     if is(soap::ErrorCode::InvalidUser) || is(soap::ErrorCode::InvalidDomain) {
@@ -300,7 +308,7 @@ pub(crate) fn judge_user(level: &soap::Level, user: soap::User) -> Judged {
     }
     let mut judged = Judged::new(Answer::Settings, "");
     if told.values.is_empty() {
-        judged.warnings.push((Cause::NoProtocols, String::new()));
+        judged.answer = Answer::Failed(Cause::NoProtocols);
     }
     judged.told = Some(Box::new(told));
     judged

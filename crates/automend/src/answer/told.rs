@@ -110,12 +110,24 @@ impl Told {
     }
 
     /// The same without what is secret in the URLs of it.
-    pub(crate) fn without_secrets(mut self) -> Self {
-        let clean = |value: &mut String| {
+    pub(crate) fn without_secrets(self) -> Self {
+        self.cleaned(|value| {
             if value.contains("://") {
                 *value = secrets::url(value);
             }
-        };
+        })
+    }
+
+    /// The same, each value of the answer passed through `clean`.
+    pub(crate) fn cleaned(mut self, clean: impl Fn(&mut String)) -> Self {
+        for value in [
+            &mut self.display_name,
+            &mut self.legacy_dn,
+            &mut self.address,
+            &mut self.public_folders,
+        ] {
+            value.iter_mut().for_each(&clean);
+        }
         let fields = self.protocols.iter_mut();
         fields
             .flat_map(|protocol| &mut protocol.fields)

@@ -125,7 +125,7 @@ impl Plan {
 
     /// The plan as JSON.
     pub(crate) fn to_json(&self) -> Result<String> {
-        Ok(serde_json::to_string_pretty(self)? + "\n")
+        Ok(crate::console::json_lines(self)? + "\n")
     }
 
     /// The changes, with what each was made from.

@@ -102,7 +102,7 @@ impl Receipt {
             file,
             path: path.to_path_buf(),
         };
-        let header = serde_json::to_string(&Header {
+        let header = crate::console::json(&Header {
             version: VERSION,
             ..header
         })?;
@@ -148,7 +148,7 @@ impl Receipt {
 
     /// Notes a change before it is made.
     pub(crate) fn begin(&mut self, begin: &Begin) -> Result<()> {
-        let mut text = format!("{BEGIN}{}\n", serde_json::to_string(begin)?).into_bytes();
+        let mut text = format!("{BEGIN}{}\n", crate::console::json(begin)?).into_bytes();
         text.extend(begin.record()?);
         text.extend(b"\n");
         self.put_bytes(&text)
@@ -156,12 +156,12 @@ impl Receipt {
 
     /// Notes what became of it.
     pub(crate) fn end(&mut self, end: &End) -> Result<()> {
-        self.put(&format!("{END}{}\n\n", serde_json::to_string(end)?))
+        self.put(&format!("{END}{}\n\n", crate::console::json(end)?))
     }
 
     /// Notes values that were put back.
     pub(crate) fn undone(&mut self, undone: &Undone) -> Result<()> {
-        self.put(&format!("{UNDONE}{}\n\n", serde_json::to_string(undone)?))
+        self.put(&format!("{UNDONE}{}\n\n", crate::console::json(undone)?))
     }
 
     fn put(&mut self, text: &str) -> Result<()> {

@@ -35,6 +35,11 @@ use crate::clock::{monotonic, now};
 
 /// How long an address may take before the next is tried beside it (RFC 8305 5).
 const STAGGER: Duration = Duration::from_millis(250);
+/// How long a TLS handshake may take. With [`LOOK`] it stays below five seconds, so that a port which speaks
+/// something else, or nothing, holds up a test no longer.
+const HANDSHAKE: Duration = Duration::from_millis(3500);
+/// How long to look whether it is plain HTTP instead.
+const LOOK: Duration = Duration::from_secs(1);
 /// The head of a response may have so many bytes.
 const MOST_HEAD: usize = 64 << 10;
 
@@ -94,12 +99,27 @@ impl Web {
             ));
         };
         let watch = monotonic();
-        let shaken = TlsConnector::from(Arc::clone(&self.tls.checking))
-            .connect(name.clone(), tcp)
-            .await;
+        let handshake =
+            TlsConnector::from(Arc::clone(&self.tls.checking)).connect(name.clone(), tcp);
+        let shaken = match timeout(HANDSHAKE.min(self.limit), handshake).await {
+            Ok(shaken) => shaken.map_err(|error| tls::failure(&error)),
+            Err(_) => Err(Failure::new(
+                Cause::TlsSilent,
+                over(HANDSHAKE.min(self.limit)),
+            )),
+        };
         times.tls = Some(watch.elapsed());
-        let stream = match shaken.map_err(|error| tls::failure(&error)) {
+        let stream = match shaken {
             Ok(stream) => stream,
+            Err(failure) if matches!(failure.cause, Cause::TlsSilent | Cause::TlsNotSpoken) => {
+                let plain = timeout(LOOK, speaks_http(connected.address, url)).await;
+                return Err(if plain == Ok(true) {
+                    let detail = format!("port {} speaks plain HTTP", url.port());
+                    Failure::new(Cause::TlsNotSpoken, detail)
+                } else {
+                    failure
+                });
+            }
             Err(failure) if self.insecure && tls::is_certificate(failure.cause) => {
                 let (tcp, again) = self.dial(&[connected.address], times).await?;
                 connected = Connected {
@@ -179,6 +199,22 @@ impl Web {
             None => Failure::new(Cause::NoAddress, ""),
         })
     }
+}
+
+/// Whether plain HTTP is spoken there; what is asked holds nothing but the host.
+async fn speaks_http(address: SocketAddr, url: &Url) -> bool {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let Ok(mut stream) = TcpStream::connect(address).await else {
+        return false;
+    };
+    let request = format!(
+        "HEAD / HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
+        url.authority()
+    );
+    let mut start = [0; 5];
+    stream.write_all(request.as_bytes()).await.is_ok()
+        && stream.read_exact(&mut start).await.is_ok()
+        && start == *b"HTTP/"
 }
 
 async fn attempt(address: SocketAddr) -> (SocketAddr, Result<TcpStream, Failure>) {

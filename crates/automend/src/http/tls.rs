@@ -11,8 +11,8 @@ use anyhow::{Context, Result};
 use automend_core::discovery::Host;
 use automend_core::verdict::Cause;
 use jiff::Timestamp;
+use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{
@@ -22,6 +22,7 @@ use rustls::{
 
 use super::Failure;
 use crate::connect::authorities;
+use crate::connect::pinned::Pinned;
 
 /// A certificate that ends within this time should have been renewed.
 const SOON: Duration = Duration::from_secs(14 * 24 * 60 * 60);
@@ -33,17 +34,14 @@ pub(crate) struct Tls {
     pub checking: Arc<ClientConfig>,
     /// Whatever the certificate says, for looking only.
     pub looking: Arc<ClientConfig>,
-    verifier: Arc<WebPkiServerVerifier>,
+    verifier: Arc<Pinned>,
 }
 
 impl Tls {
     /// Trusts the system's authorities and those in `ca`.
     pub(crate) fn new(ca: &[PathBuf]) -> Result<Self> {
-        let roots = Arc::new(authorities(ca)?);
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let verifier = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider))
-            .build()
-            .context("setting up the check of certificates")?;
+        let verifier = Arc::new(Pinned::new(authorities(ca)?, ca, Arc::clone(&provider))?);
         let config = |verifier: Arc<dyn ServerCertVerifier>| -> Result<Arc<ClientConfig>> {
             let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
                 .with_safe_default_protocol_versions()
@@ -56,7 +54,7 @@ impl Tls {
             Ok(Arc::new(config))
         };
         Ok(Self {
-            checking: config(Arc::<WebPkiServerVerifier>::clone(&verifier))?,
+            checking: config(Arc::<Pinned>::clone(&verifier))?,
             looking: config(Arc::new(Whoever(Arc::clone(&provider))))?,
             verifier,
         })
@@ -165,7 +163,10 @@ fn of_certificate(why: &CertificateError) -> Failure {
         CertificateError::UnknownIssuer => Failure::new(Cause::CertificateUntrusted, ""),
         // What `openssl req -x509` makes signs itself, as an authority.
         CertificateError::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity") => {
-            Failure::new(Cause::CertificateUntrusted, "it is that of an authority")
+            Failure::new(
+                Cause::CertificateUntrusted,
+                "it is marked as an authority (CA:TRUE); make it with CA:FALSE, or name this very certificate with --ca FILE",
+            )
         }
         other => Failure::new(Cause::CertificateBroken, format!("{other:?}")),
     }

@@ -39,12 +39,13 @@ pub(super) fn value(name: &str, value: &str, known: &Secrets, logins: Logins) ->
         };
         return known.without(&told).into_owned();
     }
-    if HEADERS.contains(&name.as_str())
-        || (name.starts_with("x-") && is_secret(&name) && !value.starts_with("urn:"))
-    {
+    if HEADERS.contains(&name.as_str()) || (is_secret(&name) && !value.starts_with("urn:")) {
         return REMOVED.to_owned();
     }
-    if name == "location" || name == "referer" {
+    if matches!(
+        name.as_str(),
+        "location" | "content-location" | "referer" | "refresh"
+    ) {
         return known.clean(value, url);
     }
     known.without(value).into_owned()

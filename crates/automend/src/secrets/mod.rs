@@ -138,6 +138,13 @@ impl Secrets {
         clean
     }
 
+    /// Whether the text holds one that is known.
+    pub(crate) fn are_in(&self, text: &str) -> bool {
+        let kept = self.lock();
+        kept.iter()
+            .any(|secret| text.contains(secret.expose_secret()))
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<SecretString>> {
         // Whoever panicked with the list in hand left it whole.
         self.0

@@ -6,7 +6,7 @@
 use super::REMOVED;
 
 /// Words in a name that make its value secret.
-const WORDS: [&str; 10] = [
+const WORDS: [&str; 25] = [
     "password",
     "passwd",
     "pwd",
@@ -17,7 +17,31 @@ const WORDS: [&str; 10] = [
     "assertion",
     "ciphervalue",
     "apikey",
+    "passphrase",
+    "samlresponse",
+    "samlrequest",
+    "samlart",
+    "wresult",
+    "wctx",
+    "sessionid",
+    "signature",
+    "onetimecode",
+    "codeverifier",
+    "devicecode",
+    "usercode",
+    "accesskey",
+    "privatekey",
+    "subscriptionkey",
 ];
+
+/// Names, as they are, that make a value secret: too short to be looked for within others. CAS and WAP
+/// (`ticket`), Azure (`sig`), AD FS and Entra (`sFT`, `sCtx`).
+const NAMES: [&str; 11] = [
+    "pass", "ticket", "sig", "jwt", "otp", "cadata", "sft", "sctx", "samlart", "hmac", "pin",
+];
+
+/// Names that are secret in a URL or a form, and mean something else in an answer.
+const OF_FORMS: [&str; 6] = ["code", "key", "auth", "sid", "nonce", "ctx"];
 
 /// A URL without a password before its host, and without secrets in its query.
 pub(crate) fn url(text: &str) -> String {
@@ -31,15 +55,136 @@ pub(crate) fn url(text: &str) -> String {
             text.replace_range(at..at + user, REMOVED);
         }
     }
-    let Some((before, query)) = text.split_once('?') else {
+    let start = text.find("://").map_or(0, |at| at + 3);
+    let Some(at) = text
+        .get(start..)
+        .and_then(|rest| rest.find(['?', '#', ';']))
+        .map(|at| start + at + 1)
+    else {
         return text;
     };
-    format!("{before}?{}", form(query))
+    let (before, pairs) = text.split_at(at);
+    format!("{before}{}", query(pairs))
+}
+
+/// What stands behind a path: pairs between `&`, `?`, `#`, and `;` where another pair follows it.
+fn query(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    loop {
+        let end = rest
+            .char_indices()
+            .find(|(at, c)| match c {
+                '&' | '#' | '?' => true,
+                ';' => rest.get(at + 1..).is_some_and(begins_pair),
+                _ => false,
+            })
+            .map_or(rest.len(), |(at, _)| at);
+        let (pair, after) = rest.split_at(end);
+        out.push_str(&one(pair));
+        let mut chars = after.chars();
+        let Some(separator) = chars.next() else {
+            return out;
+        };
+        out.push(separator);
+        rest = chars.as_str();
+    }
+}
+
+fn begins_pair(text: &str) -> bool {
+    text.split_once('=').is_some_and(|(name, _)| {
+        !name.is_empty()
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
+    })
+}
+
+/// A pair without a secret value, and without one that holds a URL with a secret.
+fn one(pair: &str) -> String {
+    let Some((name, value)) = pair.split_once('=').filter(|(_, value)| !value.is_empty()) else {
+        return pair.to_owned();
+    };
+    let within = decoded(value);
+    if is_secret_in_form(&decoded(name)) || within.contains('=') && url(&within) != within {
+        return format!("{name}={REMOVED}");
+    }
+    pair.to_owned()
+}
+
+/// Percent-encoding undone as long as there is any, for looking only.
+fn decoded(text: &str) -> String {
+    let mut text = text.to_owned();
+    for _ in 0..4 {
+        let mut bytes = Vec::with_capacity(text.len());
+        let mut rest = text.as_bytes();
+        while let Some((byte, after)) = rest.split_first() {
+            let digits = after.get(..2).and_then(|two| std::str::from_utf8(two).ok());
+            let escaped = digits
+                .filter(|_| *byte == b'%')
+                .and_then(|two| u8::from_str_radix(two, 16).ok());
+            match escaped {
+                Some(escaped) => {
+                    bytes.push(escaped);
+                    rest = after.get(2..).unwrap_or_default();
+                }
+                None => {
+                    bytes.push(*byte);
+                    rest = after;
+                }
+            }
+        }
+        let next = String::from_utf8_lossy(&bytes).into_owned();
+        if next == text {
+            break;
+        }
+        text = next;
+    }
+    text
+}
+
+/// Parts of `multipart/form-data` (RFC 7578) without those whose names are secret.
+fn multipart(text: &str) -> Option<String> {
+    let delimiter = text.trim_start().lines().next()?.trim_end();
+    if !delimiter.starts_with("--") || delimiter.len() < 3 {
+        return None;
+    }
+    let parts = text.split(delimiter).map(|part| {
+        let Some(at) = ["\r\n\r\n", "\n\n"]
+            .into_iter()
+            .filter_map(|blank| part.find(blank).map(|at| at + blank.len()))
+            .min()
+        else {
+            return part.to_owned();
+        };
+        let (head, _) = part.split_at(at);
+        let name = head
+            .split(';')
+            .filter_map(|field| field.trim().strip_prefix("name="))
+            .map(|name| {
+                name.lines()
+                    .next()
+                    .unwrap_or_default()
+                    .trim()
+                    .trim_matches('"')
+            })
+            .next();
+        match name {
+            Some(name) if is_secret_in_form(name) => format!("{head}{REMOVED}\r\n"),
+            _ => part.to_owned(),
+        }
+    });
+    Some(parts.collect::<Vec<_>>().join(delimiter))
 }
 
 /// A body, by what it looks like; `is_form` is what its head says.
 pub(super) fn text(text: &str, is_form: bool) -> String {
     let start = text.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']);
+    if start.starts_with("--")
+        && let Some(clean) = multipart(text)
+    {
+        return clean;
+    }
     if start.starts_with('<') {
         xml(text)
     } else if start.starts_with(['{', '[']) {
@@ -53,15 +198,15 @@ pub(super) fn text(text: &str, is_form: bool) -> String {
 
 /// `name=value&name=value` without secret values.
 fn form(text: &str) -> String {
-    let pairs = text.split('&').map(|pair| match pair.split_once('=') {
-        Some((name, value))
-            if !value.is_empty() && (is_secret(name) || name.eq_ignore_ascii_case("code")) =>
-        {
-            format!("{name}={REMOVED}")
-        }
-        _ => pair.to_owned(),
-    });
-    pairs.collect::<Vec<_>>().join("&")
+    text.split('&').map(one).collect::<Vec<_>>().join("&")
+}
+
+/// Whether a name says so in a URL or a form, where more names do than elsewhere.
+fn is_secret_in_form(name: &str) -> bool {
+    is_secret(name)
+        || OF_FORMS
+            .iter()
+            .any(|known| name.trim().eq_ignore_ascii_case(known))
 }
 
 /// Whether a name says that its value is secret.
@@ -71,7 +216,7 @@ pub(super) fn is_secret(name: &str) -> bool {
         .filter(|c| !matches!(c, '-' | '_' | '.'))
         .collect::<String>()
         .to_ascii_lowercase();
-    WORDS.iter().any(|word| name.contains(word))
+    WORDS.iter().any(|word| name.contains(word)) || NAMES.contains(&name.as_str())
 }
 
 /// XML without what stands in secret elements and attributes, whatever else they hold.
@@ -161,6 +306,9 @@ fn local(name: &str) -> &str {
 
 /// A tag without the values of secret attributes.
 fn attributes(tag: &str) -> String {
+    // A field of a form is told by the value of its `name`: SAML POST, WS-Federation, `form_post`.
+    let field = element(tag).eq_ignore_ascii_case("input")
+        && field_name(tag).is_some_and(is_secret_in_form);
     let mut out = String::with_capacity(tag.len());
     let mut rest = tag;
     while let Some(at) = rest.find('=') {
@@ -173,9 +321,18 @@ fn attributes(tag: &str) -> String {
             .next()
             .unwrap_or_default();
         rest = value.get(1..).unwrap_or_default();
+        let hidden = is_secret(local(name)) || field && name.eq_ignore_ascii_case("value");
         let quoted = rest.trim_start();
         let blanks = rest.len() - quoted.len();
         let Some(quote) = quoted.chars().next().filter(|c| matches!(c, '"' | '\'')) else {
+            if field && hidden {
+                // HTML lets a value stand without quotation marks.
+                let end = quoted
+                    .find(|c: char| c.is_whitespace() || c == '>')
+                    .unwrap_or(quoted.len());
+                out.push_str(REMOVED);
+                rest = quoted.get(end..).unwrap_or_default();
+            }
             continue;
         };
         let inside = quoted.get(1..).unwrap_or_default();
@@ -183,7 +340,7 @@ fn attributes(tag: &str) -> String {
         out.push_str(rest.get(..blanks).unwrap_or_default());
         out.push(quote);
         let namespace = name == "xmlns" || name.starts_with("xmlns:");
-        out.push_str(if is_secret(local(name)) && !namespace {
+        out.push_str(if hidden && !namespace {
             REMOVED
         } else {
             inside.get(..end).unwrap_or_default()
@@ -196,6 +353,29 @@ fn attributes(tag: &str) -> String {
     }
     out.push_str(rest);
     out
+}
+
+/// The value of the attribute `name`.
+fn field_name(tag: &str) -> Option<&str> {
+    let lower = tag.to_ascii_lowercase();
+    let mut from = 0;
+    while let Some(at) = lower.get(from..)?.find("name").map(|at| from + at) {
+        from = at + 4;
+        let before = lower.get(..at)?.chars().next_back();
+        let value = tag.get(from..)?.trim_start();
+        let Some(value) = value.strip_prefix('=') else {
+            continue;
+        };
+        if !before.is_some_and(char::is_whitespace) {
+            continue;
+        }
+        let value = value.trim_start();
+        return match value.chars().next()? {
+            quote @ ('"' | '\'') => value.get(1..)?.split(quote).next(),
+            _ => value.split([' ', '\t', '\r', '\n', '>', '/']).next(),
+        };
+    }
+    None
 }
 
 /// JSON without the strings of secret members, and of all that stands in them.
@@ -291,6 +471,92 @@ mod tests {
             form("user=alice&password=a=b&x"),
             "user=alice&password=(removed)&x"
         );
+    }
+
+    /// What AD FS, Entra and the Web Application Proxy send and are sent.
+    #[test]
+    fn secrets_of_single_sign_on_go() {
+        for (given, kept) in [
+            (
+                "https://sts.contoso.com/adfs/ls/?wa=wsignin1.0&wresult=S3CRET&wtrealm=urn:x",
+                "wa=wsignin1.0",
+            ),
+            (
+                "https://app.contoso.com/?authToken=S3CRET&client-request-id=1",
+                "client-request-id=1",
+            ),
+            (
+                "https://app.contoso.com/cb#id_token=S3CRET&state=1",
+                "state=1",
+            ),
+            ("https://app.contoso.com/cb#/x?access_token=S3CRET", "/cb"),
+            ("https://app.contoso.com/cb;jsessionid=S3CRET", "/cb"),
+            ("https://app.contoso.com/cb;sid=S3CRET?x=1", "x=1"),
+            ("https://app.contoso.com/cb?code=S3CRET;S3CRET&x=1", "x=1"),
+            ("https://app.contoso.com/cb?x=1;ticket=S3CRET;y=2", "y=2"),
+            ("https://blob.contoso.com/x?sv=1&sig=S3CRET", "sv=1"),
+            (
+                "https://login.contoso.com/?ReturnUrl=https%3A%2F%2Fa%2F%3Ftoken%3DS3CRET&y=1",
+                "y=1",
+            ),
+            (
+                "https://login.contoso.com/?r=https%253A%252F%252Fa%253Fpass%253DS3CRET&y=1",
+                "y=1",
+            ),
+            (
+                "https://login.contoso.com/?SAMLResponse=S3CRET&RelayState=x",
+                "RelayState=x",
+            ),
+            ("/relative?access%5Ftoken=S3CRET&y=1", "y=1"),
+            ("https://u:S3CRET@contoso.com/;x", "contoso.com"),
+        ] {
+            let clean = url(given);
+            assert!(!clean.contains("S3CRET") && clean.contains(kept), "{clean}");
+            assert_eq!(url(&clean), clean);
+        }
+        for (given, kept) in [
+            (
+                "<html><body onload=\"x()\"><form method=\"POST\" action=\"https://app/\"><input type=\"hidden\" name=\"SAMLResponse\" value=\"S3CRET\"/><input name=\"RelayState\" value=\"x\"></form>",
+                "RelayState",
+            ),
+            ("<INPUT VALUE='S3CRET' NAME='wresult'><p>after</p>", "after"),
+            (
+                "<input type=hidden name=id_token value=S3CRET><p>after</p>",
+                "after",
+            ),
+            (
+                "<input value=\"S3CRET\" type=\"hidden\" name=\"code\"><p>after</p>",
+                "after",
+            ),
+            (
+                "{\"sFT\":\"S3CRET\",\"sCtx\":\"S3CRET\",\"error\":{\"code\":\"AADSTS50126\"}}",
+                "AADSTS50126",
+            ),
+            (
+                "--b1\r\nContent-Disposition: form-data; name=\"SAMLResponse\"\r\n\r\nS3CRET\r\n--b1\r\nContent-Disposition: form-data; name=\"user\"\r\n\r\nalice\r\n--b1--\r\n",
+                "alice",
+            ),
+            (
+                "--b1\nContent-Disposition: form-data; name=pass\n\nS3CRET\nS3CRET\n--b1--",
+                "--b1--",
+            ),
+        ] {
+            let clean = super::text(given, false);
+            assert!(!clean.contains("S3CRET") && clean.contains(kept), "{clean}");
+        }
+        for given in [
+            "SAMLResponse=S3CRET&RelayState=x",
+            "id_token=S3CRET&code=S3CRET&state=1",
+            "UserName=a&Password=S3CRET&AuthMethod=FormsAuthentication",
+        ] {
+            assert!(!super::text(given, true).contains("S3CRET"), "{given}");
+        }
+        for plain in [
+            "https://contoso.com/a;b/c?x=1;y=2#z",
+            "https://contoso.com/autodiscover/autodiscover.json?Email=a%40b.c&Protocol=Ews",
+        ] {
+            assert_eq!(url(plain), plain);
+        }
     }
 
     #[test]

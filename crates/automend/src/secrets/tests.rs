@@ -6,7 +6,7 @@ use super::*;
 pub(crate) const SECRET: &str = "S3CRET";
 
 /// Headers that are secret: all that either of the removers knew of which this one was made.
-const HEADERS: [&str; 12] = [
+const HEADERS: [&str; 15] = [
     "authorization",
     "Proxy-Authorization",
     "WWW-Authenticate",
@@ -18,11 +18,14 @@ const HEADERS: [&str; 12] = [
     "X-OWA-Canary",
     "x-csrf-token",
     "X-Api-Key",
+    "Api-Key",
+    "Ocp-Apim-Subscription-Key",
+    "MS-Auth-Token",
     "x-ms-client-secret",
 ];
 
 /// Names of parameters, elements, attributes and members that are secret, likewise.
-const FIELDS: [&str; 13] = [
+const FIELDS: [&str; 19] = [
     "Password",
     "passwd",
     "pwd",
@@ -36,6 +39,12 @@ const FIELDS: [&str; 13] = [
     "CipherValue",
     "api_key",
     "ApiKey",
+    "SAMLResponse",
+    "wresult",
+    "ticket",
+    "sig",
+    "pass",
+    "id_token",
 ];
 
 /// Turns with a secret wherever one is told by a name.

@@ -23,6 +23,7 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use crate::clock;
+use crate::console;
 use crate::private_file;
 
 /// The log.
@@ -115,8 +116,6 @@ const RECENT: usize = 200;
 const PAUSE: Duration = Duration::from_millis(100);
 /// Characters of a text that a client chose.
 const MOST_TEXT: usize = 320;
-/// Bytes of nearly every line.
-const LINE: usize = 512;
 /// What is kept of the memory for lines once they are written.
 const SPARE: usize = 1 << 20;
 
@@ -153,11 +152,7 @@ impl Log {
 
     /// Tells of a turn.
     pub(crate) fn turn(&self, turn: &Turn<'_>) {
-        let mut line = Vec::with_capacity(LINE);
-        if serde_json::to_writer(&mut line, turn).is_err() {
-            return;
-        }
-        let Ok(line) = String::from_utf8(line) else {
+        let Ok(line) = console::json(turn) else {
             return;
         };
         self.push(&line);
@@ -175,7 +170,7 @@ impl Log {
         if let (Some(line), Value::Object(what)) = (line.as_object_mut(), what) {
             line.extend(what);
         }
-        self.push(&line.to_string());
+        self.push(&console::json(&line).unwrap_or_default());
         self.hurry.notify_one();
     }
 

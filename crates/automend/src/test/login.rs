@@ -109,6 +109,7 @@ impl Logins {
             Ok(judged) => judged,
             Err(failure) => Judged::failed(failure.cause, failure.detail),
         };
+        let judged = self.without_echo(judged, &turns, dialect);
         Ok(Asked { turns, judged })
     }
 
@@ -161,6 +162,65 @@ impl Logins {
         self.settle(&end, turns, host);
         drop(leave);
         Ok(end)
+    }
+
+    /// The same in words from which secrets are taken out that the server gave back. Where it gave back
+    /// none, every word is left as it is: most are ours, and one of them may be somebody's password.
+    fn without_echo(&self, judged: Judged, turns: &[Turn], dialect: Dialect) -> Judged {
+        let echoes = turns.iter().any(|turn| {
+            turn.response.as_ref().is_some_and(|response| {
+                let headers = response.headers.iter();
+                std::str::from_utf8(&response.body).map_or(true, |body| self.secrets.are_in(body))
+                    || headers
+                        .into_iter()
+                        .any(|(_, value)| self.secrets.are_in(value))
+            })
+        });
+        if !echoes {
+            return judged;
+        }
+        // What the answer comes to without them: these words hold none of the server's.
+        let body = turns
+            .last()
+            .and_then(|turn| turn.response.as_ref())
+            .and_then(|response| std::str::from_utf8(&response.body).ok());
+        let again = turns.last().zip(body).and_then(|(turn, body)| {
+            let body = self.secrets.without(body);
+            let location = turn.response.as_ref()?.header("location");
+            let location = location.map(|location| self.secrets.without(location));
+            let mut heard = heard(turn).ok()?;
+            heard.location = location.as_deref();
+            heard.body = body.as_bytes();
+            Some(judge(dialect, heard))
+        });
+        let words = match again {
+            Some(again)
+                if again.cause() == judged.cause()
+                    && std::mem::discriminant(&again.answer)
+                        == std::mem::discriminant(&judged.answer) =>
+            {
+                again
+            }
+            _ => {
+                let clean = |text: &String| self.secrets.without(text).into_owned();
+                Judged {
+                    detail: clean(&judged.detail),
+                    warnings: judged
+                        .warnings
+                        .iter()
+                        .map(|(cause, detail)| (*cause, clean(detail)))
+                        .collect(),
+                    defects: judged.defects.iter().map(clean).collect(),
+                    ..judged.clone()
+                }
+            }
+        };
+        Judged {
+            detail: words.detail,
+            warnings: words.warnings,
+            defects: words.defects,
+            ..judged
+        }
     }
 
     /// Remembers how a login ended.
@@ -378,8 +438,7 @@ impl Attempt<'_> {
         } else {
             Cause::LoginFailed
         };
-        let detail = format!("{error:#}");
-        Failure::new(cause, self.secrets.without(&detail))
+        Failure::new(cause, format!("{error:#}"))
     }
 }
 

@@ -32,6 +32,7 @@ use crate::auth::Scheme;
 use crate::auth::client::Credentials;
 use crate::clock;
 use crate::config::{Settings, TestLogin};
+use crate::console;
 use crate::http::Web;
 use crate::http::names::{self, Names, Pin};
 use crate::http::tls::Tls;
@@ -77,7 +78,7 @@ pub(crate) async fn run(args: &args::Test, config: Option<&Path>) -> Result<Exit
     let report = report?;
     let secrets = &tester.logins.secrets;
     if let Some(path) = &args.har {
-        let mut text = serde_json::to_string_pretty(&har::document(&report, secrets))?;
+        let mut text = console::json_lines(&har::document(&report, secrets))?;
         text.push('\n');
         write_file(path, &text)?;
     }
@@ -92,8 +93,8 @@ pub(crate) async fn run(args: &args::Test, config: Option<&Path>) -> Result<Exit
         }
         TestFormat::Json => {
             let mut out = BufWriter::new(std::io::stdout().lock());
-            serde_json::to_writer_pretty(&mut out, &json::document(&report, secrets))?;
-            writeln!(out)?;
+            let document = json::document(&report, secrets);
+            writeln!(out, "{}", console::json_lines(&document)?)?;
             out.flush().context("writing to standard output")?;
         }
     }
@@ -210,6 +211,12 @@ fn agent() -> String {
 
 fn logins(args: &args::Test, progress: &ProgressBar) -> Result<Logins> {
     let typed = TestLogin::read(&args.login)?;
+    let own = args.login.keytab.is_some() || args.login.ticket_cache.is_some();
+    if args.users.is_some() && typed.user.is_none() && typed.has_password() && !own {
+        bail!(
+            "--users: a password was given, but not whose it is; name the user with --user or AUTOMEND_MAIL_USER"
+        );
+    }
     let user = typed.user.clone().or_else(|| args.address.clone());
     let (keytab, tickets) = (args.login.keytab.clone(), args.login.ticket_cache.clone());
     let (kdc, progress) = (args.login.kdc.clone(), progress.clone());

@@ -13,16 +13,17 @@ use automend_autodiscover::pox;
 use automend_autodiscover::schema::{content, header};
 use automend_autodiscover::soap::{self, Operation, Setting, Wanted};
 use automend_core::discovery::{
-    Act, Answer, Ask, Conclusion, Dialect, Discovery, Domain, Login, Plan, Tried, Url, Way,
+    Act, Answer, Ask, Conclusion, Dialect, Discovery, Domain, Host, Login, Plan, Tried, Url, Way,
 };
 use automend_core::names::SmtpAddress;
 use automend_core::resolve::Who;
 use automend_core::verdict::{Cause, Verdict};
+use automend_ldap::ResultCode;
 
 use super::beside::Beside;
 use super::consent::Consent;
 use super::login::{Asked, Logins, connect, heard};
-use crate::answer::{Heard, Judged, Told, judge, judge_json, judge_probe};
+use crate::answer::{Heard, Judged, Told, concerns, is_plain_mail, judge, judge_json, judge_probe};
 use crate::clock::monotonic;
 use crate::http::{Failure, MOST_BYTES, Request, Turn, Web};
 
@@ -105,6 +106,7 @@ impl Tester {
         }
         let conclusion = search.conclusion();
         let decided = conclusion.at.filter(|_| conclusion.verdict == Verdict::Ok);
+        self.look_for_exchange(decided, &mut done).await;
         let mut told = None;
         let mut endpoint = None;
         let steps = search
@@ -132,7 +134,8 @@ impl Tester {
                 taken.look();
                 taken
             });
-        let steps = steps.collect();
+        let mut steps: Vec<Taken> = steps.collect();
+        note_unasked(&mut steps);
         Ok(Run {
             dialect,
             steps,
@@ -141,6 +144,34 @@ impl Tester {
             endpoint,
             took: watch.elapsed(),
         })
+    }
+
+    /// Warns of settings without Exchange where another step, or the directory, has Exchange.
+    async fn look_for_exchange(&self, decided: Option<usize>, done: &mut HashMap<usize, Done>) {
+        let plain = |work: &Done| work.told.as_deref().is_some_and(is_plain_mail);
+        let Some(at) = decided.filter(|at| done.get(at).is_some_and(plain)) else {
+            return;
+        };
+        let later = done.iter().any(|(other, work)| {
+            let told = work.told.as_deref();
+            *other != at
+                && told.is_some_and(|told| !told.protocols.is_empty() && !is_plain_mail(told))
+        });
+        let points = match &self.directory {
+            Some(beside) if !later => beside
+                .points(None)
+                .await
+                .is_ok_and(|found| !found.is_empty()),
+            _ => false,
+        };
+        let detail = match (later, points) {
+            (true, _) => "a later step has Exchange",
+            (_, true) => "the directory names servers of Exchange",
+            _ => return,
+        };
+        if let Some(work) = done.get_mut(&at) {
+            work.warnings.push((Cause::NoExchange, detail.to_owned()));
+        }
     }
 
     async fn act(&self, act: &Act, dialect: Dialect, work: &mut Done) -> Result<Answer> {
@@ -173,7 +204,9 @@ impl Tester {
                         work.detail = bindings.cloned().collect::<Vec<_>>().join(", ");
                         Answer::Scp(points)
                     }
-                    Err(error) => work.fail(Failure::new(Cause::ScpFailed, format!("{error:#}"))),
+                    Err(error) => {
+                        work.fail(Failure::new(of_directory(&error), format!("{error:#}")))
+                    }
                 },
             },
             Act::ReadLocalXml => {
@@ -190,7 +223,13 @@ impl Tester {
             .ask_about(&subject, ask.url(), dialect, ask.login())
             .await?;
         work.turns = turns;
-        Ok(work.take(judged))
+        let found = judged
+            .told
+            .as_deref()
+            .map(|told| concerns(told, ask.address()));
+        let answer = work.take(judged);
+        work.warnings.extend(found.unwrap_or_default());
+        Ok(answer)
     }
 
     /// Asks one URL about a mailbox.
@@ -317,6 +356,60 @@ impl Tester {
     }
 }
 
+/// Why our own directory could not be asked.
+fn of_directory(error: &anyhow::Error) -> Cause {
+    let untrusted = error.chain().any(|cause| {
+        cause
+            .downcast_ref::<std::io::Error>()
+            .and_then(|error| error.get_ref())
+            .and_then(|inner| inner.downcast_ref::<rustls::Error>())
+            .is_some_and(|error| matches!(error, rustls::Error::InvalidCertificate(_)))
+    });
+    let refused = error.chain().any(|cause| {
+        matches!(
+            cause.downcast_ref::<automend_ldap::Error>(),
+            Some(automend_ldap::Error::Refused { code, .. })
+                if *code == ResultCode::INVALID_CREDENTIALS
+        )
+    });
+    match (untrusted, refused) {
+        (true, _) => Cause::DirectoryTrust,
+        (_, true) => Cause::DirectoryLogin,
+        _ => Cause::ScpFailed,
+    }
+}
+
+/// Notes where a redirect is followed without the question that Outlook may ask its user.
+fn note_unasked(steps: &mut [Taken]) {
+    let hosts: Vec<Option<Host>> = steps
+        .iter()
+        .map(|step| step.tried.url().map(|url| url.host().clone()))
+        .collect();
+    let redirects: Vec<bool> = steps
+        .iter()
+        .map(|step| step.tried.cause == Some(Cause::RedirectUrl))
+        .collect();
+    for step in steps {
+        let (Some(Act::Ask(ask)), Some(from)) = (&step.tried.act, step.tried.led_by) else {
+            continue;
+        };
+        let Ok(domain) = Domain::of(&step.tried.address) else {
+            continue;
+        };
+        let host = ask.url().host();
+        let elsewhere = hosts
+            .get(from)
+            .is_some_and(|before| before.as_ref() != Some(host));
+        let redirected = redirects.get(from) == Some(&true);
+        let own = *host == Host::from(&domain) || *host == domain.autodiscover_host();
+        if redirected && elsewhere && !own && host.is_within(&domain) {
+            step.defects.push(format!(
+                "the redirect to {host} was followed because it lies below {domain}; Outlook may ask its user first"
+            ));
+        }
+    }
+}
+
 const SOAP_ACTION: &str =
     "http://schemas.microsoft.com/exchange/2010/Autodiscover/Autodiscover/GetUserSettings";
 
@@ -422,10 +515,16 @@ impl Run {
         found.extend(failing.map(|step| {
             let cause = step.tried.cause.map_or("", Cause::what);
             let url = step.tried.url().map(|url| format!("{url}: "));
-            (
-                Cause::ScpEndpointFails,
-                format!("{}{cause}", url.unwrap_or_default()),
-            )
+            match step.tried.cause {
+                // That is between this computer and its directory.
+                Some(own @ (Cause::ScpFailed | Cause::DirectoryLogin | Cause::DirectoryTrust)) => {
+                    (own, step.detail.clone())
+                }
+                _ => (
+                    Cause::ScpEndpointFails,
+                    format!("{}{cause}", url.unwrap_or_default()),
+                ),
+            }
         }));
         found
     }

@@ -19,7 +19,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::report::{Report, json};
 use super::{Wanted, exit, test};
 use crate::args::TestFormat;
-use crate::console::plain;
+use crate::console::{self, plain};
 use crate::test::run::Tester;
 
 /// What many tests came to.
@@ -63,7 +63,7 @@ pub(super) async fn run(
         sum.add(&report);
         let text = match format {
             TestFormat::Tree => line(&report, tester),
-            TestFormat::Json => json::document(&report, &tester.logins.secrets).to_string(),
+            TestFormat::Json => console::json(&json::document(&report, &tester.logins.secrets))?,
         };
         progress.suspend(|| writeln!(anstream::stdout(), "{text}"))?;
     }
@@ -79,6 +79,7 @@ pub(super) async fn run(
     }
     Ok(match sum.worst {
         _ if sum.not_asked > 0 => ExitCode::from(1),
+        _ if sum.unreadable > 0 => ExitCode::from(2),
         Some(verdict) => exit(verdict),
         None => ExitCode::SUCCESS,
     })
@@ -121,7 +122,7 @@ fn line(report: &Report, tester: &Tester) -> String {
             .map(|step| step.detail.clone())
             .unwrap_or_default(),
         None => report
-            .warnings()
+            .warnings(&tester.logins.secrets)
             .first()
             .map(|(_, detail)| detail.clone())
             .unwrap_or_default(),
@@ -129,7 +130,7 @@ fn line(report: &Report, tester: &Tester) -> String {
     let ms = report.run.took.as_secs_f64() * 1000.0;
     let address = &report.address;
     let line = format!("{verdict:<13} {address}  {ms:.0} ms  {cause}  {detail}");
-    plain(tester.logins.secrets.without(line.trim_end()))
+    plain(line.trim_end())
 }
 
 impl Sum {

@@ -15,6 +15,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::args::{self, TraceFormat};
 use crate::config::Settings;
+use crate::console;
 use crate::directory::Directory;
 use crate::hints;
 use crate::recording::{self, Kind};
@@ -98,8 +99,7 @@ async fn tell(
     match args.format {
         TraceFormat::Table => report.print(&mut out)?,
         TraceFormat::Json => {
-            serde_json::to_writer_pretty(&mut out, &report.to_json())?;
-            writeln!(out)?;
+            writeln!(out, "{}", console::json_lines(&report.to_json())?)?;
         }
     }
     Ok(if story.findings.is_empty() {

@@ -101,7 +101,7 @@ fn an_answer_that_cannot_be_used_says_why() {
         "an external entity": xml(external()) => "failed" Some("answer-dtd"),
         "another document": xml("<rss version=\"2.0\"></rss>") => "failed" Some("answer-foreign"),
         "no account": xml(pages::account("").replace("Account>", "Accounts>")) => "failed" Some("answer-foreign"),
-        "no protocol": xml(pages::account("<Action>settings</Action>")) => "warning" Some("no-protocols"),
+        "no protocol": xml(pages::account("<Action>settings</Action>")) => "failed" Some("no-protocols"),
         "a mailbox in a forbidden form": xml(pages::settings_with(
             "<AlternativeMailbox><Type>Delegate</Type><DisplayName>Bob</DisplayName>\
              <SmtpAddress>bob@contoso.test</SmtpAddress><Server>x</Server></AlternativeMailbox>",

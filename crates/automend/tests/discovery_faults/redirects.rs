@@ -7,6 +7,7 @@ use super::*;
 fn a_redirect_is_followed_only_where_it_may_lead() {
     const X: &str = "https://contoso.test/x/autodiscover/autodiscover.xml";
     const PLAIN: &str = "http://contoso.test/autodiscover/autodiscover.xml";
+    const BELOW: &str = "https://mail.contoso.test/autodiscover/autodiscover.xml";
     const ELSEWHERE: &str = "https://mail.hoster.test/autodiscover/autodiscover.xml";
     for case in [
         Case {
@@ -165,6 +166,80 @@ fn a_redirect_is_followed_only_where_it_may_lead() {
             what: "at port 80, settings in clear",
             servers: &[(HOST, At::Http(|_| xml(settings())))],
             cause: Some("nothing-found"),
+            ..CASE
+        },
+        Case {
+            what: "to a file of another name",
+            servers: &[(
+                ROOT,
+                At::Https(|heard| match heard.target() {
+                    "/OtherPath/Autodiscover.xml" => behind_basic(heard, || xml(settings())),
+                    _ => redirect(308, "/OtherPath/Autodiscover.xml"),
+                }),
+            )],
+            verdict: "ok",
+            logins: &[ROOT],
+            ..CASE
+        },
+        Case {
+            what: "in the answer, to a path without the usual name",
+            servers: &[(
+                ROOT,
+                At::Mail(|heard| match heard.target() {
+                    "/ad/pox" => xml(settings()),
+                    _ => xml(redirect_url("https://contoso.test/ad/pox")),
+                }),
+            )],
+            verdict: "ok",
+            logins: &[ROOT, ROOT],
+            ..CASE
+        },
+        Case {
+            what: "to the same path in another case",
+            servers: &[(
+                ROOT,
+                At::Https(|heard| match heard.target() {
+                    "/Autodiscover/Autodiscover.xml" => behind_basic(heard, || xml(settings())),
+                    _ => redirect(302, "/Autodiscover/Autodiscover.xml"),
+                }),
+            )],
+            verdict: "ok",
+            logins: &[ROOT],
+            ..CASE
+        },
+        Case {
+            what: "to a host below the domain",
+            servers: &[
+                (ROOT, At::Https(|_| redirect(302, BELOW))),
+                ("mail.contoso.test", At::Mail(|_| xml(settings()))),
+            ],
+            verdict: "ok",
+            logins: &["mail.contoso.test"],
+            ..CASE
+        },
+        Case {
+            what: "at port 80, to a host below the domain",
+            servers: &[
+                (HOST, At::Http(|_| redirect(302, BELOW))),
+                ("mail.contoso.test", At::Mail(|_| xml(settings()))),
+            ],
+            verdict: "ok",
+            logins: &["mail.contoso.test"],
+            ..CASE
+        },
+        Case {
+            what: "two hosts below the domain to each other",
+            servers: &[
+                (ROOT, At::Https(|_| redirect(302, BELOW))),
+                (
+                    "mail.contoso.test",
+                    At::Https(|_| {
+                        redirect(302, "https://m2.contoso.test/autodiscover/autodiscover.xml")
+                    }),
+                ),
+                ("m2.contoso.test", At::Https(|_| redirect(302, BELOW))),
+            ],
+            cause: Some("redirect-loop"),
             ..CASE
         },
         Case {

@@ -4,7 +4,7 @@
 //! pointers, or URLs that are asked once), and a host that nobody vouches for comes behind a question.
 
 use super::places;
-use super::plan::{is_endpoint, is_json_endpoint};
+use super::plan::{is_endpoint, is_json_endpoint, leads_somewhere};
 use super::{
     Answer, Discovery, Domain, Host, Login, MOST_REDIRECTS, Pending, Question, Reason, Scheme, Scp,
     SrvRecord, Todo, Url,
@@ -31,7 +31,7 @@ impl Discovery {
             }
             (Todo::Ask(url, Login::Sealed), Answer::WantsSecret) => {
                 // It may be asked once more.
-                self.asked.remove(&(pending.address.clone(), url.folded()));
+                self.asked.remove(&(pending.address.clone(), url.clone()));
                 self.follow(pending, question(url, Reason::Secret), at);
                 Cause::SecretWanted
             }
@@ -66,6 +66,13 @@ impl Discovery {
         own.then(|| self.of_domain(&domain))
     }
 
+    /// How far one may log in at a host below the mail domain, for which whoever holds the domain vouches:
+    /// nobody else gets a certificate for it. Upwards this does not hold.
+    fn below(&self, host: &Host, address: &SmtpAddress) -> Option<Login> {
+        let domain = Domain::of(address).ok()?;
+        host.is_within(&domain).then(|| self.of_domain(&domain))
+    }
+
     /// A server of the domain with which everything began may have the password itself; one of a domain
     /// that only an answer names may not.
     fn of_domain(&self, domain: &Domain) -> Login {
@@ -87,14 +94,16 @@ impl Discovery {
             // Asked without credentials, so it may be anybody.
             return self.lead(pending, &url, Todo::AskJson(url.clone()), at);
         }
-        if !is_endpoint(&url) {
+        if !leads_somewhere(&url) {
             return Cause::RedirectPath;
         }
         let url = self.plan.in_dialect(&url);
         let login = match &pending.todo {
             // The server sends on to itself.
             Todo::Ask(from, login) if from.host() == url.host() => Some(*login),
-            _ => self.standing(url.host(), &pending.address),
+            _ => self
+                .standing(url.host(), &pending.address)
+                .or_else(|| self.below(url.host(), &pending.address)),
         };
         let todo = login.map_or_else(
             || question(&url, Reason::Redirect),
@@ -104,10 +113,7 @@ impl Discovery {
     }
 
     fn lead(&mut self, pending: &Pending, url: &Url, todo: Todo, at: usize) -> Cause {
-        if self
-            .asked
-            .contains(&(pending.address.clone(), url.folded()))
-        {
+        if self.asked.contains(&(pending.address.clone(), url.clone())) {
             return Cause::RedirectLoop;
         }
         if !self.count(pending) {
@@ -212,17 +218,18 @@ impl Discovery {
         if records.is_empty() {
             return Cause::NoSrv;
         }
-        let Ok(domain) = Domain::of(&pending.address) else {
+        if Domain::of(&pending.address).is_err() {
             return Cause::BadDomain;
-        };
+        }
         let places = places::order(records);
         if places.is_empty() {
             return Cause::SrvUnusable;
         }
         let target = self.plan.dialect.target();
         for (host, port) in places.into_iter().rev() {
-            let inside = host.is_within(&domain).then(|| self.of_domain(&domain));
-            let login = self.standing(&host, &pending.address).or(inside);
+            let login = self
+                .standing(&host, &pending.address)
+                .or_else(|| self.below(&host, &pending.address));
             let url = Url::of(Scheme::Https, host, port, &target);
             // DNS is not to be believed about a host that the domain does not contain.
             let todo = login.map_or_else(

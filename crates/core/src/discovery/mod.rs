@@ -218,7 +218,7 @@ impl Discovery {
     fn take_up(&mut self, pending: Pending) {
         match &pending.todo {
             Todo::Ask(url, _) | Todo::Probe(url) | Todo::AskJson(url) => {
-                if !self.asked.insert((pending.address.clone(), url.folded())) {
+                if !self.asked.insert((pending.address.clone(), url.clone())) {
                     if self.plan.all_steps {
                         self.record(&pending, None, Some(Cause::AlreadyAsked));
                     }

@@ -65,7 +65,7 @@ pub(super) fn select(objects: &[Scp], domain: &Domain, site: Option<&str>) -> Se
     }
     ranked.sort_by_key(|(rank, _)| *rank);
     for (_, url) in ranked {
-        let same = |other: &Url| other.folded() == url.folded();
+        let same = |other: &Url| *other == url;
         if found.urls.len() < MOST_PLACES && !found.urls.iter().any(same) {
             found.urls.push(url);
         }

@@ -53,7 +53,8 @@ impl Plan {
     pub(super) fn in_dialect(&self, url: &Url) -> Url {
         let file = self.dialect.file();
         match url.path().rsplit_once('/') {
-            Some((folder, name)) if !name.eq_ignore_ascii_case(file) => {
+            // What has another name was named on purpose.
+            Some((folder, name)) if is_endpoint(url) && !name.eq_ignore_ascii_case(file) => {
                 url.with_target(&format!("{folder}/{file}"))
             }
             _ => url.clone(),
@@ -75,6 +76,17 @@ pub(super) fn is_endpoint(url: &Url) -> bool {
 /// Whether a URL is one of the JSON service.
 pub(super) fn is_json_endpoint(url: &Url) -> bool {
     has_file(url, &["autodiscover.json"])
+}
+
+/// Whether a redirect to this path may be followed: any but that of a front page, to which web sites send
+/// whoever asks for what they do not have, and one that could be read in two ways.
+pub(super) fn leads_somewhere(url: &Url) -> bool {
+    let path = url.path();
+    let odd = |folder: &str| {
+        let folder = folder.to_ascii_lowercase().replace("%2e", ".");
+        folder.is_empty() || folder == "." || folder == ".."
+    };
+    !path.ends_with('/') && !path.split('/').skip(1).any(odd)
 }
 
 fn has_file(url: &Url, files: &[&str]) -> bool {
@@ -129,6 +141,40 @@ mod tests {
         ] {
             let url = Url::parse(&format!("https://contoso.com{path}")).unwrap();
             assert_eq!(is_endpoint(&url), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_redirect_leads_to_any_file_and_to_no_front_page() {
+        for (path, expected) in [
+            ("/OtherPath/Autodiscover.xml", true),
+            ("/ad/pox", true),
+            ("/ad/pox?x=/", true),
+            ("/x", true),
+            ("/", false),
+            ("", false),
+            ("/?x=1", false),
+            ("/en/", false),
+            ("/a/../autodiscover.xml", false),
+            ("/a/%2E%2e/autodiscover.xml", false),
+            ("/a//autodiscover.xml", false),
+        ] {
+            let url = Url::parse(&format!("https://contoso.com{path}")).unwrap();
+            assert_eq!(leads_somewhere(&url), expected, "{path}");
+        }
+        let plan = Plan {
+            dialect: Dialect::Soap,
+            ..Plan::default()
+        };
+        for (from, to) in [
+            ("/ad/pox", "/ad/pox"),
+            (
+                "/autodiscover/autodiscover.xml",
+                "/autodiscover/autodiscover.svc",
+            ),
+        ] {
+            let url = Url::parse(&format!("https://contoso.com{from}")).unwrap();
+            assert_eq!(plan.in_dialect(&url), url.with_target(to));
         }
     }
 

@@ -272,14 +272,6 @@ impl Url {
         }
     }
 
-    /// The same without regard to the case of the path, which no server of Autodiscover regards.
-    pub(crate) fn folded(&self) -> Self {
-        Self {
-            target: self.target.to_ascii_lowercase().into(),
-            ..self.clone()
-        }
-    }
-
     /// The same place with another path.
     pub fn with_target(&self, target: &str) -> Self {
         Self {

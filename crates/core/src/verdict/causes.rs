@@ -242,6 +242,11 @@ causes! {
         "the server does not speak TLS on this port",
         "Its first bytes are no TLS record, so plain HTTP, or another protocol, is served here.",
         "Bind HTTPS to this port.";
+    /// A port that is open and silent.
+    TlsSilent = "tls-silent", Failure(38), TIMEOUT,
+        "the port is open, but nothing answers the TLS handshake",
+        "Something accepts the connection and does not speak TLS: plain HTTP, another service, or a server that hangs.",
+        "Check what listens on this port, and the port in the SRV record if one led here; HTTPS is port 443 as a rule.";
     /// TLS 1.0 or 1.1 only.
     TlsTooOld = "tls-too-old", Failure(52), SECURE_FAILURE,
         "the server speaks no TLS that is still safe",
@@ -298,12 +303,12 @@ causes! {
     LoginWanted = "login-wanted", Failure(62), NO_SETTINGS,
         "the server wants a login, and no password was given",
         "Autodiscover answers only who has logged in.",
-        "Give --password-file FILE or AUTOMEND_PASSWORD, or run on a terminal, which asks.";
+        "Give --password-file FILE or AUTOMEND_MAIL_PASSWORD, or run on a terminal, which asks.";
     /// The login was rejected.
     LoginRejected = "login-rejected", Failure(72), NO_SETTINGS,
         "the server rejected the login",
-        "User name or password are wrong, the account is locked or disabled, or this server knows other accounts; no further login is risked, so that no account gets locked.",
-        "Check user name and password. Where this host is not the mail server but, say, the web site of the domain, leave its step out with --exclude, or allow one more try with --max-auth 2.";
+        "User name or password are wrong, the account is locked or disabled, this server knows other accounts, or, with NTLM and Kerberos, Extended Protection is on and something between ends TLS; no further login is risked, so that no account gets locked.",
+        "Check user name and password. Where this host is not the mail server but, say, the web site of the domain, leave its step out with --exclude, or allow one more try with --max-auth 2. To see whether a proxy ends TLS, compare the certificate that this test got (HAR, or openssl s_client) with the one that IIS has bound; where they differ, use the same certificate on both, or switch Extended Protection off for this directory.";
     /// No scheme that can be used.
     LoginNoScheme = "login-no-scheme", Failure(66), NO_SETTINGS,
         "the server offers no way to log in that can be used here",
@@ -369,7 +374,7 @@ causes! {
     /// Not a path of Autodiscover.
     RedirectPath = "redirect-elsewhere", Failure(26), NO_SETTINGS,
         "the redirect does not lead to Autodiscover",
-        "Its path does not end with autodiscover/autodiscover.xml, as when a web site sends everybody to its front page.",
+        "It leads to a front page, as when a web site sends everybody there, or its path could be read in two ways.",
         "Where this step is meant to work, keep the path /autodiscover out of the web site's redirect.";
     /// No URL.
     RedirectBroken = "redirect-broken", Failure(45), NO_SETTINGS,
@@ -435,6 +440,16 @@ causes! {
         "the directory could not be searched for service connection points",
         "The directory refused, was lost, or cannot be reached.",
         "Check --directory and its login.";
+    /// The directory rejected our own login.
+    DirectoryLogin = "directory-login-failed", Failure(33), NOTHING,
+        "the login to your directory failed",
+        "The directory that --directory names rejected the user or the password that this command was given; it says nothing about the mail servers.",
+        "Check --directory-user and --directory-password-file, or AUTOMEND_DIRECTORY_USER and AUTOMEND_DIRECTORY_PASSWORD.";
+    /// The certificate of our own directory is not trusted.
+    DirectoryTrust = "directory-untrusted", Failure(33), NOTHING,
+        "the certificate of your directory is not trusted",
+        "This computer cannot verify the certificate of the server that --directory names; it says nothing about the mail servers.",
+        "Name the authority of the directory with --ca FILE, and the directory by a name that is in its certificate.";
     /// A service connection point with an unusable URL.
     ScpBroken = "scp-broken", Failure(34), NOTHING,
         "a service connection point names no URL that can be asked",
@@ -488,7 +503,7 @@ causes! {
         "Clients look for settings by the exact namespaces of the specification, and find none in this answer.",
         "Correct the namespaces that the server writes; the detail names the element, and the namespace that it should have.";
     /// Nothing but an account.
-    NoProtocols = "no-protocols", Warning, None,
+    NoProtocols = "no-protocols", Failure(55), FOREIGN_ANSWER,
         "the answer has settings, but no protocol among them",
         "Such an answer is legal, and Outlook cannot connect with it.",
         "Look at the internal and external URLs of the virtual directories.";
@@ -587,6 +602,21 @@ causes! {
         "an element of the answer is not in the namespace that the specification gives it",
         "Clients that compare namespaces exactly do not find the element.",
         "Correct the namespace that the server writes.";
+    /// Settings of another address.
+    OtherAddress = "address-differs", Warning, None,
+        "the answer is about another address",
+        "Outlook opens the mailbox that the answer names, which is not the one that was asked for unless both addresses belong to one person.",
+        "Check that the address in the answer is one of the same mailbox.";
+    /// An external URL that nobody outside can find.
+    InternalName = "external-name-internal", Warning, None,
+        "an external URL has a name that only the internal network knows",
+        "A client outside cannot resolve it, and no public authority signs a certificate for it.",
+        "Set the external URL of the virtual directory to a public name.";
+    /// IMAP or SMTP only.
+    NoExchange = "no-exchange", Warning, None,
+        "the answer has only IMAP, POP or SMTP, and no Exchange protocol",
+        "Outlook adds the mailbox as an IMAP or POP account, without calendar and address book; a web host that answers in the place of Exchange does this.",
+        "Where the mailbox is on Exchange, switch Autodiscover of the web host off, or let the name lead to Exchange.";
     /// A telephone's settings without a URL that it can use.
     NoMobileUrl = "no-mobilesync-url", Warning, None,
         "the answer names no server that a mobile client can use",

@@ -11,6 +11,7 @@ use crate::audit::people::People;
 
 use super::{Report, since};
 use crate::clock;
+use crate::console::plain;
 
 /// Owners in the picture; more cannot be told apart.
 const MOST_DRAWN: usize = 40;
@@ -21,8 +22,8 @@ const ROW: usize = 26;
 
 #[derive(Template)]
 #[template(path = "report.html")]
-struct Page<'a> {
-    directory: &'a str,
+struct Page {
+    directory: String,
     at: String,
     headline: String,
     owners: u64,
@@ -31,8 +32,8 @@ struct Page<'a> {
     hurt: String,
     rows: Vec<Row>,
     dated: bool,
-    unread: &'a [String],
-    defects: Vec<&'a String>,
+    unread: Vec<String>,
+    defects: Vec<String>,
     picture: Option<Picture>,
 }
 
@@ -79,7 +80,7 @@ pub(super) fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
         (broken, _) => format!("{} break Autodiscover", plural(broken, "stale link")),
     };
     let page = Page {
-        directory: &report.directory,
+        directory: plain(&report.directory),
         at: clock::for_people(report.at),
         headline,
         owners: report.counts.owners,
@@ -95,12 +96,13 @@ pub(super) fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
             .findings
             .iter()
             .any(|finding| since(finding).is_some()),
-        unread: &report.gaps.unread,
+        unread: report.gaps.unread.iter().map(plain).collect(),
         defects: report
             .gaps
             .defects
             .iter()
             .chain(&report.gaps.notes)
+            .map(plain)
             .collect(),
         picture: picture(report),
     };
@@ -125,16 +127,21 @@ fn row(finding: &automend_core::finding::Finding, people: &People) -> Row {
         code: finding.code.as_str(),
         severity: finding.code.severity().as_str(),
         title: finding.code.title(),
-        owner: finding.subject.shown.clone(),
-        owner_reached: people.behind_name(&finding.subject.dn),
-        owner_dn: finding.subject.dn.to_string(),
+        owner: plain(&finding.subject.shown),
+        owner_reached: plain(people.behind_name(&finding.subject.dn)),
+        owner_dn: plain(&finding.subject.dn),
         missing: finding.evidence.missing.join(", "),
-        facts: finding.evidence.facts.clone(),
+        facts: finding
+            .evidence
+            .facts
+            .iter()
+            .map(|(name, value)| (*name, plain(value)))
+            .collect(),
         since: since(finding).unwrap_or_default(),
         delegates: finding
             .delegates
             .iter()
-            .map(|dn| (dn.shown() + &people.behind_name(dn), dn.to_string()))
+            .map(|dn| (plain(dn.shown() + &people.behind_name(dn)), plain(dn)))
             .collect(),
         mend: finding.code.mend(),
     }
@@ -152,8 +159,8 @@ fn picture(report: &Report) -> Option<Picture> {
     }
     let node = |i: usize, name: String, dn: &Dn| Node {
         y: ROW / 2 + i * ROW,
-        name: shorten(&name),
-        dn: dn.to_string(),
+        name: shorten(&plain(name)),
+        dn: plain(dn),
     };
     let mut owners = Vec::new();
     let mut delegates: Vec<Node> = Vec::new();

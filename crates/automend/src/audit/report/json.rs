@@ -10,9 +10,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::audit::people::People;
-
 use super::{Report, for_programs};
+use crate::audit::people::People;
+use crate::console;
 
 #[derive(Serialize)]
 struct ReportJson<'a> {
@@ -146,14 +146,13 @@ pub(super) fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
             .collect(),
         command: report.mend.as_ref().map(Command::arguments),
     };
-    serde_json::to_writer_pretty(&mut *out, &shape)?;
-    writeln!(out)
+    writeln!(out, "{}", console::json_lines(&shape)?)
 }
 
 pub(super) fn write_lines(report: &Report, out: &mut impl Write) -> io::Result<()> {
     for finding in &report.findings {
-        serde_json::to_writer(&mut *out, &FindingJson::new(finding, &report.people))?;
-        writeln!(out)?;
+        let line = console::json(&FindingJson::new(finding, &report.people))?;
+        writeln!(out, "{line}")?;
     }
     Ok(())
 }

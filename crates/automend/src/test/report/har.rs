@@ -63,8 +63,7 @@ fn entry(step: &str, turn: &http::Turn, secrets: &Secrets) -> (Turn, Own) {
         comment: match &turn.failure {
             None => step.to_owned(),
             Some(failure) => {
-                let detail = secrets.without(&failure.detail);
-                format!("{step}: {} {detail}", failure.cause)
+                format!("{step}: {} {}", failure.cause, failure.detail)
             }
         },
     };

@@ -8,8 +8,8 @@ use automend_core::discovery::Tried;
 use automend_core::verdict::{Cause, Hint};
 use serde_json::{Map, Value, json};
 
-use super::{Report, hresult, protocol};
-use crate::answer::{Told, alternative_json};
+use super::{Report, hresult, protocol, shown_url};
+use crate::answer::alternative_json;
 use crate::audit::report::FindingJson;
 use crate::http::Turn;
 use crate::secrets::Secrets;
@@ -23,7 +23,7 @@ pub(in crate::test) fn document(report: &Report, secrets: &Secrets) -> Value {
     let cause = report.cause();
     let explained = cause.map(|cause| report.explain(cause));
     let warnings: Vec<Value> = report
-        .warnings()
+        .warnings(secrets)
         .into_iter()
         .map(|(cause, detail)| json!({ "cause": cause.code(), "what": cause.what(), "detail": text(&detail) }))
         .collect();
@@ -33,14 +33,14 @@ pub(in crate::test) fn document(report: &Report, secrets: &Secrets) -> Value {
         "protocol": protocol(report.run.dialect),
         "verdict": report.verdict().as_str(),
         "cause": cause.map(Cause::code),
-        "explanation": report.explanation(),
+        "explanation": report.explanation(secrets),
         "advice": cause.and_then(|cause| report.advice(cause)),
         "command": explained.as_ref().and_then(|explained| explained.command.as_ref()).map(Command::arguments),
         "outlook": explained.and_then(|explained| explained.hint).map(hint),
         "ms": ms(report.run.took),
         "warnings": warnings,
-        "steps": steps(&report.run),
-        "settings": report.run.told.as_deref().map(Told::to_json),
+        "steps": steps(&report.run, secrets),
+        "settings": report.run.told.as_deref().map(|told| clean(told.to_json(), secrets)),
     });
     if let Some(object) = document.as_object_mut() {
         let mut add = |name: &str, values: Vec<Value>| {
@@ -56,19 +56,30 @@ pub(in crate::test) fn document(report: &Report, secrets: &Secrets) -> Value {
                 .map(|other| {
                     json!({
                         "protocol": protocol(other.dialect),
-                        "url": other.url.to_string(),
+                        "url": if report.is_led() { shown_url(&other.url, secrets) } else { other.url.to_string() },
                         "cause": other.cause.map(Cause::code),
                         "detail": text(&other.detail),
-                        "turns": turns(&other.turns),
+                        "turns": turns(&other.turns, secrets, report.is_led()),
                     })
                 })
                 .collect(),
         );
         add(
             "alternatives",
-            report.followed.iter().map(followed).collect(),
+            report
+                .followed
+                .iter()
+                .map(|mailbox| followed(mailbox, secrets))
+                .collect(),
         );
-        add("urls", report.checked.iter().map(checked).collect());
+        add(
+            "urls",
+            report
+                .checked
+                .iter()
+                .map(|found| checked(found, secrets))
+                .collect(),
+        );
         if let Some(blame) = &report.blame {
             let told = match blame {
                 Ok(blame) => blamed(blame),
@@ -77,14 +88,14 @@ pub(in crate::test) fn document(report: &Report, secrets: &Secrets) -> Value {
             object.insert("directory".to_owned(), told);
         }
     }
-    clean(document, secrets)
+    document
 }
 
-fn steps(run: &Run) -> Vec<Value> {
-    run.steps.iter().map(step).collect()
+fn steps(run: &Run, secrets: &Secrets) -> Vec<Value> {
+    run.steps.iter().map(|taken| step(taken, secrets)).collect()
 }
 
-fn step(step: &Taken) -> Value {
+fn step(step: &Taken, secrets: &Secrets) -> Value {
     let Tried {
         way,
         address,
@@ -95,32 +106,33 @@ fn step(step: &Taken) -> Value {
     } = &step.tried;
     json!({
         "step": way.as_str(),
-        "url": step.tried.url().map(ToString::to_string),
+        "url": step.shown_url(secrets),
         "address": address.as_str(),
         "cause": cause.map(Cause::code),
         "detail": text(&step.detail),
         "ms": ms(step.took),
         "ledBy": led_by,
         "outlook": outlook,
-        "turns": turns(&step.turns),
+        "turns": turns(&step.turns, secrets, led_by.is_some()),
         "defects": step.defects,
     })
 }
 
-fn turns(turns: &[Turn]) -> Vec<Value> {
-    turns.iter().map(turn).collect()
+/// Requests; `led` where an answer named their URL.
+fn turns(turns: &[Turn], secrets: &Secrets, led: bool) -> Vec<Value> {
+    turns.iter().map(|made| turn(made, secrets, led)).collect()
 }
 
-fn turn(turn: &Turn) -> Value {
+fn turn(turn: &Turn, secrets: &Secrets, led: bool) -> Value {
     let connection = turn.connection.as_deref();
     let response = turn.response.as_ref();
     json!({
         "method": turn.request.method,
-        "url": turn.request.url.to_string(),
+        "url": if led { shown_url(&turn.request.url, secrets) } else { turn.request.url.to_string() },
         "login": turn.login,
         "status": response.map(|response| response.status),
         "offered": response.map(|response| response.headers("www-authenticate").map(|value| {
-            value.split(' ').next().unwrap_or_default()
+            secrets.without(value.split(' ').next().unwrap_or_default()).into_owned()
         }).collect::<Vec<_>>()),
         "cause": turn.failure.as_ref().map(|failure| failure.cause.code()),
         "detail": turn.failure.as_ref().and_then(|failure| text(&failure.detail)),
@@ -137,15 +149,15 @@ fn turn(turn: &Turn) -> Value {
     })
 }
 
-fn followed(followed: &Followed) -> Value {
-    let mut document = alternative_json(&followed.mailbox);
+fn followed(followed: &Followed, secrets: &Secrets) -> Value {
+    let mut document = clean(alternative_json(&followed.mailbox), secrets);
     let (found, asked, detail) = match &followed.how {
-        How::Search(run) => (steps(run), Vec::new(), None),
+        How::Search(run) => (steps(run, secrets), Vec::new(), None),
         How::Asked {
             turns: asked,
             detail,
             ..
-        } => (Vec::new(), turns(asked), text(detail)),
+        } => (Vec::new(), turns(asked, secrets, true), text(detail)),
         How::Not => (Vec::new(), Vec::new(), None),
     };
     if let Some(object) = document.as_object_mut() {
@@ -158,10 +170,10 @@ fn followed(followed: &Followed) -> Value {
     document
 }
 
-fn checked(checked: &Checked) -> Value {
+fn checked(checked: &Checked, secrets: &Secrets) -> Value {
     json!({
-        "names": checked.promise.names,
-        "url": checked.promise.url.to_string(),
+        "names": clean(json!(checked.promise.names), secrets),
+        "url": shown_url(&checked.promise.url, secrets),
         "status": checked.status,
         "cause": checked.cause.map(Cause::code),
         "detail": text(&checked.detail),
@@ -198,7 +210,7 @@ fn text(text: &str) -> Option<&str> {
     (!text.is_empty()).then_some(text)
 }
 
-/// The document without any secret, in whatever text it may stand.
+/// What a server told without any secret, in whatever text of it one may stand; names of members stay.
 fn clean(value: Value, secrets: &Secrets) -> Value {
     match value {
         Value::String(text) => Value::String(secrets.without(&text).into_owned()),

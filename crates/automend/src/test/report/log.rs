@@ -9,7 +9,7 @@ use automend_core::discovery::{Act, Way};
 use automend_core::verdict::Cause;
 use jiff::Timestamp;
 
-use super::{Report, hresult};
+use super::{Report, hresult, shown_url};
 use crate::console::plain;
 use crate::http::Turn;
 use crate::secrets::Secrets;
@@ -24,6 +24,7 @@ pub(in crate::test) fn text(report: &Report, began: Timestamp, secrets: &Secrets
         began,
         now: began,
         text: String::new(),
+        secrets,
     };
     log.line("AUTODISCOVER GET SETTINGS BEGIN");
     log.line(&format!("SMTP={}", report.address));
@@ -31,16 +32,17 @@ pub(in crate::test) fn text(report: &Report, began: Timestamp, secrets: &Secrets
         log.step(step);
     }
     log.line("AUTODISCOVER GET SETTINGS END");
-    secrets.without(&log.text).into_owned()
+    log.text
 }
 
-struct Log {
+struct Log<'a> {
     began: Timestamp,
     now: Timestamp,
     text: String,
+    secrets: &'a Secrets,
 }
 
-impl Log {
+impl Log<'_> {
     fn line(&mut self, text: &str) {
         let tick = self.now.as_millisecond() - self.began.as_millisecond();
         let at = self.now.strftime("%m/%d/%y %H:%M:%S");
@@ -55,13 +57,14 @@ impl Log {
         let domain = step.tried.address.domain();
         let what = match &step.tried.act {
             None | Some(Act::Consent(_)) => return,
-            Some(Act::Ask(ask)) => {
+            Some(Act::Ask(_)) => {
+                let url = step.shown_url(self.secrets).unwrap_or_default();
                 if let Some(how) = found_through(step.tried.way) {
-                    self.line(&format!("Attempting URL {} found through {how}", ask.url()));
+                    self.line(&format!("Attempting URL {} found through {how}", url));
                 }
-                format!("Autodiscover to {}", ask.url())
+                format!("Autodiscover to {url}")
             }
-            Some(Act::Probe(url)) => format!("Redirect check to {url}"),
+            Some(Act::Probe(url)) => format!("Redirect check to {}", shown_url(url, self.secrets)),
             Some(Act::AskJson(url)) => format!("Autodiscover V2 to {url}"),
             Some(Act::LookUp(_)) => format!("Srv Record lookup for {domain}"),
             Some(Act::ReadLocalXml) => format!("Local autodiscover for {domain}"),
@@ -105,6 +108,7 @@ impl Log {
             .collect();
         if status == 401 && !schemes.is_empty() {
             let schemes = schemes.join(" / ");
+            let schemes = self.secrets.without(&schemes).into_owned();
             self.line(&format!(
                 "AutoDiscover supported auth schemes:  / {schemes}"
             ));
@@ -112,7 +116,8 @@ impl Log {
         if status == 200 && turn.request.method == "POST" {
             self.line("Autodiscover XML Received");
             self.line("---BEGIN XML---");
-            for line in String::from_utf8_lossy(&response.body).lines() {
+            let body = String::from_utf8_lossy(&response.body);
+            for line in self.secrets.without(&body).lines() {
                 let _ = writeln!(self.text, "{}", plain(line));
             }
             self.line("---END XML---");
@@ -155,6 +160,7 @@ mod tests {
             began,
             now: "2026-11-22T10:15:01.5Z".parse().unwrap(),
             text: String::new(),
+            secrets: &Secrets::default(),
         };
         log.line("SMTP=alice@contoso.com");
         let rest = log.text.split_once(' ').unwrap().1;

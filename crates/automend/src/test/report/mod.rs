@@ -1,6 +1,6 @@
 //! What a test came to, in words: one verdict for the search and for everything that was looked at behind.
 //!
-//! Invariant: every form says the same, and each passes through `Secrets` on its way out.
+//! Invariant: every form says the same, and what a server said passes through `Secrets`, and no word of ours does.
 
 pub(super) mod har;
 pub(super) mod json;
@@ -16,6 +16,7 @@ use super::follow::Followed;
 use super::run::{Run, Taken};
 use super::urls::Checked;
 use crate::http::Turn;
+use crate::secrets::Secrets;
 
 /// A test of one address.
 pub(super) struct Report {
@@ -44,19 +45,23 @@ impl Report {
     /// The verdict on everything.
     pub(super) fn verdict(&self) -> Verdict {
         match self.run.conclusion.verdict {
-            Verdict::Ok if !self.warnings().is_empty() => Verdict::Warning,
+            Verdict::Ok if !self.warnings(&Secrets::default()).is_empty() => Verdict::Warning,
             verdict => verdict,
         }
     }
 
     /// Why the verdict is what it is.
     pub(super) fn cause(&self) -> Option<Cause> {
-        let first = || self.warnings().first().map(|(cause, _)| *cause);
+        let first = || {
+            self.warnings(&Secrets::default())
+                .first()
+                .map(|(cause, _)| *cause)
+        };
         self.run.conclusion.cause.or_else(first)
     }
 
-    /// What works and should be better.
-    pub(super) fn warnings(&self) -> Vec<(Cause, String)> {
+    /// What works and should be better, without the secrets that servers gave back.
+    pub(super) fn warnings(&self, secrets: &Secrets) -> Vec<(Cause, String)> {
         let mut found = self.run.warnings();
         if self.run.conclusion.verdict != Verdict::Ok {
             return found;
@@ -68,11 +73,15 @@ impl Report {
         }));
         found.extend(self.followed.iter().filter_map(|followed| {
             let what = followed.cause()?.what();
-            let shown = followed.shown();
+            let shown = secrets.without(followed.shown());
             Some((Cause::AlternativeFails, format!("{shown}: {what}")))
         }));
-        found.extend(self.checked.iter().filter_map(|checked| {
-            let url = &checked.promise.url;
+        // That a URL is plain HTTP the settings themselves tell.
+        let known = found.iter().any(|(cause, _)| *cause == Cause::UrlPlain);
+        let others = self.checked.iter();
+        let others = others.filter(|checked| !(known && checked.cause == Some(Cause::UrlPlain)));
+        found.extend(others.filter_map(|checked| {
+            let url = shown_url(&checked.promise.url, secrets);
             Some((checked.cause?, format!("{url}: {}", checked.detail)))
         }));
         found
@@ -83,20 +92,26 @@ impl Report {
         self.run.steps.get(self.run.conclusion.at?)
     }
 
+    /// Whether an answer led to the server that decides.
+    pub(super) fn is_led(&self) -> bool {
+        self.telling()
+            .is_some_and(|step| step.tried.led_by.is_some())
+    }
+
     /// Everything there is to say, in sentences.
-    pub(super) fn explanation(&self) -> String {
+    pub(super) fn explanation(&self, secrets: &Secrets) -> String {
         let mut sentences = Vec::new();
         if self.run.conclusion.verdict == Verdict::Ok {
             let from = match self
                 .telling()
-                .map(|step| (step.tried.way, step.tried.url()))
+                .map(|step| (step.tried.way, step.shown_url(secrets)))
             {
                 Some((_, Some(url))) => format!(" from {url}"),
                 Some((Way::LocalXml, None)) => " from the local file".to_owned(),
                 _ => String::new(),
             };
             sentences.push(format!("Outlook gets its settings{from}."));
-            for (cause, detail) in self.warnings() {
+            for (cause, detail) in gathered(self.warnings(secrets)) {
                 sentences.push(sentence(&with(cause.what(), &detail)));
                 sentences.push(cause.why().to_owned());
                 sentences.extend(self.advice(cause));
@@ -109,7 +124,7 @@ impl Report {
         };
         let what = match self.telling() {
             Some(step) => {
-                let place = place(step);
+                let place = place(step, secrets);
                 format!("{place}: {}", with(cause.what(), &step.detail))
             }
             None => cause.what().to_owned(),
@@ -203,10 +218,55 @@ pub(super) fn nothing_wrong(blame: &Blame) -> String {
 }
 
 /// Where a step was.
-fn place(step: &Taken) -> String {
-    match step.tried.url() {
+fn place(step: &Taken, secrets: &Secrets) -> String {
+    match step.shown_url(secrets) {
         Some(url) => format!("{} at {url}", step.tried.way),
         None => step.tried.way.to_string(),
+    }
+}
+
+/// What repeats, once: how often, and the first few of it.
+pub(super) fn gathered(found: Vec<(Cause, String)>) -> Vec<(Cause, String)> {
+    const NAMED: usize = 3;
+    let mut causes: Vec<(Cause, Vec<String>)> = Vec::new();
+    for (cause, detail) in found {
+        match causes.iter_mut().find(|(known, _)| *known == cause) {
+            Some((_, details)) => details.push(detail),
+            None => causes.push((cause, vec![detail])),
+        }
+    }
+    let told = causes.into_iter().map(|(cause, details)| {
+        let count = details.len();
+        if count == 1 {
+            return (cause, details.concat());
+        }
+        let first: Vec<&str> = details
+            .iter()
+            .map(String::as_str)
+            .filter(|detail| !detail.is_empty())
+            .take(NAMED)
+            .collect();
+        let more = if count > first.len() { ", …" } else { "" };
+        (cause, format!("{count} times: {}{more}", first.join("; ")))
+    });
+    told.collect()
+}
+
+/// A URL without a secret that its text may hold, whoever wrote it.
+pub(super) fn shown_url(url: &Url, secrets: &Secrets) -> String {
+    let target = secrets.without(&url.to_string()).into_owned();
+    crate::secrets::url(&target)
+}
+
+impl Taken {
+    /// The URL of the step. One that the search made itself, or the administrator gave, is shown as it is;
+    /// one that an answer named may hold what was sent.
+    pub(super) fn shown_url(&self, secrets: &Secrets) -> Option<String> {
+        let url = self.tried.url()?;
+        Some(match self.tried.led_by {
+            Some(_) => shown_url(url, secrets),
+            None => url.to_string(),
+        })
     }
 }
 
@@ -258,6 +318,19 @@ pub(super) fn protocol(dialect: Dialect) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_repeats_is_one_sentence_with_a_count() {
+        let many = (0..200).map(|i| (Cause::MixedShape, format!("m{i}")));
+        let all = many.chain([(Cause::SrvPort, "port 444".to_owned())]);
+        assert_eq!(
+            gathered(all.collect()),
+            [
+                (Cause::MixedShape, "200 times: m0; m1; m2, …".to_owned()),
+                (Cause::SrvPort, "port 444".to_owned()),
+            ]
+        );
+    }
 
     #[test]
     fn messages_become_sentences() {

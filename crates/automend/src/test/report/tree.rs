@@ -8,7 +8,7 @@ use anyhow::Result;
 use automend_core::discovery::Act;
 use automend_core::verdict::{Cause, Effect, Verdict};
 
-use super::{Report, hresult, nothing_wrong, protocol, with};
+use super::{Report, gathered, hresult, nothing_wrong, protocol, shown_url, with};
 use crate::answer::{Told, mailbox};
 use crate::audit::report::print_findings;
 use crate::console::plain;
@@ -29,12 +29,12 @@ pub(in crate::test) fn write(
     out: &mut impl Write,
 ) -> Result<()> {
     let mut text = Vec::new();
-    body(report, &mut text)?;
-    out.write_all(secrets.without(&String::from_utf8_lossy(&text)).as_bytes())?;
+    body(report, secrets, &mut text)?;
+    out.write_all(&text)?;
     Ok(())
 }
 
-fn body(report: &Report, out: &mut Vec<u8>) -> Result<()> {
+fn body(report: &Report, secrets: &Secrets, out: &mut Vec<u8>) -> Result<()> {
     let kind = protocol(report.run.dialect);
     writeln!(
         out,
@@ -42,7 +42,7 @@ fn body(report: &Report, out: &mut Vec<u8>) -> Result<()> {
         plain(&report.address),
         ms(report.run.took)
     )?;
-    steps(&report.run, "", out)?;
+    steps(&report.run, secrets, "", out)?;
     for other in &report.others {
         let what = outcome(other.cause, &other.detail);
         let mark = mark(other.cause);
@@ -50,13 +50,13 @@ fn body(report: &Report, out: &mut Vec<u8>) -> Result<()> {
             out,
             "{mark} {:<18} {}  {what}",
             protocol(other.dialect),
-            plain(&other.url)
+            plain(shown_url(&other.url, secrets))
         )?;
-        turns(&other.turns, "", out)?;
+        turns(&other.turns, secrets, "", out)?;
     }
     if let Some(told) = &report.run.told {
         writeln!(out)?;
-        settings(told, &report.followed, out)?;
+        settings(told, &report.followed, secrets, out)?;
     }
     if !report.checked.is_empty() {
         writeln!(out, "\nURLs of the answer:")?;
@@ -65,18 +65,18 @@ fn body(report: &Report, out: &mut Vec<u8>) -> Result<()> {
                 out,
                 "{} {}  {}  {}\n    {}{}{QUIET:#}",
                 mark(checked.cause),
-                plain(&checked.promise.url),
+                plain(shown_url(&checked.promise.url, secrets)),
                 plain(outcome(checked.cause, &checked.detail)),
                 ms(checked.took),
                 QUIET.render(),
-                plain(checked.promise.names.join(", ")),
+                plain(secrets.without(&checked.promise.names.join(", "))),
             )?;
         }
     }
-    verdict(report, out)
+    verdict(report, secrets, out)
 }
 
-fn verdict(report: &Report, out: &mut Vec<u8>) -> Result<()> {
+fn verdict(report: &Report, secrets: &Secrets, out: &mut Vec<u8>) -> Result<()> {
     let verdict = report.verdict();
     let style = match verdict {
         Verdict::Ok => GOOD,
@@ -87,12 +87,12 @@ fn verdict(report: &Report, out: &mut Vec<u8>) -> Result<()> {
     write!(out, "\n{}{word}{style:#}", style.render())?;
     let failed = report.run.conclusion.cause.filter(|cause| cause.fails());
     let Some(cause) = failed else {
-        let from = report.telling().and_then(|step| step.tried.url());
+        let from = report.telling().and_then(|step| step.shown_url(secrets));
         match from {
             Some(url) => writeln!(out, ": Outlook gets its settings from {}.", plain(url))?,
             None => writeln!(out, ": Outlook gets its settings.")?,
         }
-        let mut warnings = report.warnings().into_iter().peekable();
+        let mut warnings = gathered(report.warnings(secrets)).into_iter().peekable();
         while let Some((cause, detail)) = warnings.next() {
             let what = plain(with(cause.what(), &detail));
             writeln!(out, "\n{}!{SOSO:#} {what}", SOSO.render())?;
@@ -110,8 +110,7 @@ fn verdict(report: &Report, out: &mut Vec<u8>) -> Result<()> {
     writeln!(out, " ({cause}): {}", plain(with(cause.what(), detail)))?;
     if let Some(step) = report.telling() {
         let url = step
-            .tried
-            .url()
+            .shown_url(secrets)
             .map(|url| format!(" at {url}"))
             .unwrap_or_default();
         writeln!(out, "  Step:     {}{}", step.tried.way, plain(url))?;
@@ -150,7 +149,7 @@ fn explain(cause: Cause, report: &Report, out: &mut Vec<u8>) -> Result<()> {
     Ok(())
 }
 
-fn steps(run: &Run, indent: &str, out: &mut Vec<u8>) -> Result<()> {
+fn steps(run: &Run, secrets: &Secrets, indent: &str, out: &mut Vec<u8>) -> Result<()> {
     for step in &run.steps {
         let deeper = if step.tried.led_by.is_some() {
             "  "
@@ -173,14 +172,14 @@ fn steps(run: &Run, indent: &str, out: &mut Vec<u8>) -> Result<()> {
             )?;
             continue;
         }
-        let (place, took) = (plain(place(step)), ms(step.took));
+        let (place, took) = (plain(place(step, secrets)), ms(step.took));
         writeln!(
             out,
             "{indent}{mark} {way:<18} {place}  {took}{quiet}{aside}{QUIET:#}\n{indent}    {what}"
         )?;
-        turns(&step.turns, &indent, out)?;
-        for (cause, detail) in &step.warnings {
-            let what = plain(with(cause.what(), detail));
+        turns(&step.turns, secrets, &indent, out)?;
+        for (cause, detail) in gathered(step.warnings.clone()) {
+            let what = plain(with(cause.what(), &detail));
             writeln!(out, "{indent}    {}!{SOSO:#} {what}", SOSO.render())?;
         }
         for defect in &step.defects {
@@ -195,7 +194,7 @@ fn steps(run: &Run, indent: &str, out: &mut Vec<u8>) -> Result<()> {
     Ok(())
 }
 
-fn place(step: &Taken) -> String {
+fn place(step: &Taken, secrets: &Secrets) -> String {
     match &step.tried.act {
         None => String::new(),
         Some(Act::LookUp(name)) => name.clone(),
@@ -203,15 +202,13 @@ fn place(step: &Taken) -> String {
         Some(Act::SearchDirectory { at: None }) => "the directory".to_owned(),
         Some(Act::SearchDirectory { at: Some(host) }) => format!("the directory at {host}"),
         Some(Act::Consent(question)) => format!("may {} be asked?", question.host),
-        Some(Act::Ask(_) | Act::Probe(_) | Act::AskJson(_)) => step
-            .tried
-            .url()
-            .map(ToString::to_string)
-            .unwrap_or_default(),
+        Some(Act::Ask(_) | Act::Probe(_) | Act::AskJson(_)) => {
+            step.shown_url(secrets).unwrap_or_default()
+        }
     }
 }
 
-fn turns(turns: &[Turn], indent: &str, out: &mut Vec<u8>) -> Result<()> {
+fn turns(turns: &[Turn], secrets: &Secrets, indent: &str, out: &mut Vec<u8>) -> Result<()> {
     let mut shown = None;
     // What did not even connect is told by its step.
     let connected = |turn: &&Turn| turn.connection.is_some();
@@ -254,7 +251,7 @@ fn turns(turns: &[Turn], indent: &str, out: &mut Vec<u8>) -> Result<()> {
         });
         let offers = offers.filter(|offers| !offers.is_empty());
         let offers = offers
-            .map(|offers| format!(", offers {offers}"))
+            .map(|offers| format!(", offers {}", secrets.without(&offers)))
             .unwrap_or_default();
         let took = ms([turn.times.wait, turn.times.receive]
             .into_iter()
@@ -269,14 +266,21 @@ fn turns(turns: &[Turn], indent: &str, out: &mut Vec<u8>) -> Result<()> {
     Ok(())
 }
 
-fn settings(told: &Told, followed: &[Followed], out: &mut Vec<u8>) -> Result<()> {
-    told.print(out)?;
+fn settings(
+    told: &Told,
+    followed: &[Followed],
+    secrets: &Secrets,
+    out: &mut Vec<u8>,
+) -> Result<()> {
+    told.clone()
+        .cleaned(|text| *text = secrets.without(text).into_owned())
+        .print(out)?;
     if !told.alternatives.is_empty() {
         writeln!(out, "Alternative mailboxes:")?;
     }
     if followed.is_empty() {
         for alternative in &told.alternatives {
-            writeln!(out, "  {}", mailbox(alternative))?;
+            writeln!(out, "  {}", secrets.without(&mailbox(alternative)))?;
         }
     }
     for followed in followed {
@@ -287,10 +291,10 @@ fn settings(told: &Told, followed: &[Followed], out: &mut Vec<u8>) -> Result<()>
             out,
             "  {} {}  {what}",
             mark(followed.cause()),
-            mailbox(&followed.mailbox)
+            secrets.without(&mailbox(&followed.mailbox))
         )?;
         match &followed.how {
-            How::Search(run) if followed.cause().is_some() => steps(run, "      ", out)?,
+            How::Search(run) if followed.cause().is_some() => steps(run, secrets, "      ", out)?,
             How::Asked {
                 turns: asked,
                 detail,
@@ -299,7 +303,7 @@ fn settings(told: &Told, followed: &[Followed], out: &mut Vec<u8>) -> Result<()>
                 if !detail.is_empty() {
                     writeln!(out, "      {}", plain(detail))?;
                 }
-                turns(asked, "  ", out)?;
+                turns(asked, secrets, "  ", out)?;
             }
             _ => {}
         }
