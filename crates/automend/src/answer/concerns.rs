@@ -28,12 +28,14 @@ const INTERNAL: [&str; 11] = [
 /// Protocols of any mail server ([MS-OXDSCLI] 2.2.4.1.1.2.6.49).
 const PLAIN_MAIL: [&str; 4] = ["IMAP", "POP3", "POP", "SMTP"];
 
-/// What should be better in settings that were asked for by `address`.
-pub(crate) fn concerns(told: &Told, address: &SmtpAddress) -> Vec<(Cause, String)> {
+/// What should be better in settings that were asked for by the first of `names`; the others are names of the
+/// same mailbox, which led there.
+pub(crate) fn concerns(told: &Told, names: &[&SmtpAddress]) -> Vec<(Cause, String)> {
     let mut found = Vec::new();
     if let Some(other) = told.address.as_deref().map(str::trim)
         && !other.is_empty()
-        && SmtpAddress::parse(other).map_or(true, |other| other != *address)
+        && SmtpAddress::parse(other).map_or(true, |other| !names.contains(&&other))
+        && let Some(address) = names.first()
     {
         found.push((Cause::OtherAddress, format!("{other} instead of {address}")));
     }
@@ -46,7 +48,7 @@ pub(crate) fn concerns(told: &Told, address: &SmtpAddress) -> Vec<(Cause, String
             found.push((Cause::UrlPlain, format!("{names} is {url}")));
         }
     }
-    let home = Host::parse(address.domain());
+    let home = names.first().and_then(|name| Host::parse(name.domain()));
     for (name, value) in external(told) {
         let host = Url::parse(&value)
             .map(|url| url.host().clone())
@@ -136,7 +138,7 @@ mod tests {
             ..Told::default()
         };
         let asked = SmtpAddress::parse("alice@contoso.com").unwrap();
-        let found = concerns(&told, &asked);
+        let found = concerns(&told, &[&asked]);
         let found: Vec<(Cause, &str)> = found.iter().map(|(c, d)| (*c, d.as_str())).collect();
         assert_eq!(found, expected, "{protocols}");
         told

@@ -308,7 +308,7 @@ pub(crate) fn judge_user(level: &soap::Level, user: soap::User) -> Judged {
     }
     let mut judged = Judged::new(Answer::Settings, "");
     if told.values.is_empty() {
-        judged.answer = Answer::Failed(Cause::NoProtocols);
+        judged.warnings.push((Cause::NoProtocols, String::new()));
     }
     judged.told = Some(Box::new(told));
     judged

@@ -390,7 +390,7 @@ fn json(text: &str) -> String {
         rest = after;
         let value = after.trim_start();
         if let Some(value) = value.strip_prefix(':')
-            && is_secret(string)
+            && is_secret(string.trim_matches('"'))
         {
             let value = value.trim_start();
             out.push_str(": \"");

@@ -115,7 +115,11 @@ impl Tester {
             .cloned()
             .enumerate()
             .map(|(at, tried)| {
-                let work = done.remove(&at).unwrap_or_default();
+                let mut work = done.remove(&at).unwrap_or_default();
+                if let (Some(told), Some(Act::Ask(_))) = (&work.told, &tried.act) {
+                    let found = concerns(told, &[&tried.address, address]);
+                    work.warnings.extend(found);
+                }
                 if decided == Some(at) {
                     told = work.told;
                     endpoint = match &tried.act {
@@ -223,13 +227,7 @@ impl Tester {
             .ask_about(&subject, ask.url(), dialect, ask.login())
             .await?;
         work.turns = turns;
-        let found = judged
-            .told
-            .as_deref()
-            .map(|told| concerns(told, ask.address()));
-        let answer = work.take(judged);
-        work.warnings.extend(found.unwrap_or_default());
-        Ok(answer)
+        Ok(work.take(judged))
     }
 
     /// Asks one URL about a mailbox.

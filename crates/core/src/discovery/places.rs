@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_is_asked_once_whatever_its_case_and_a_broken_one_never() {
+    fn a_url_is_asked_once_for_each_case_of_its_path_and_a_broken_one_never() {
         let objects = [
             scp(
                 &[SCP_URL],
@@ -206,7 +206,10 @@ mod tests {
         check(
             &objects,
             None,
-            &["https://cas.test/Autodiscover/Autodiscover.xml"],
+            &[
+                "https://cas.test/Autodiscover/Autodiscover.xml",
+                "https://cas.test/autodiscover/autodiscover.xml",
+            ],
             3,
             None,
         );

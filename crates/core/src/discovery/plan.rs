@@ -86,7 +86,7 @@ pub(super) fn leads_somewhere(url: &Url) -> bool {
         let folder = folder.to_ascii_lowercase().replace("%2e", ".");
         folder.is_empty() || folder == "." || folder == ".."
     };
-    !path.ends_with('/') && !path.split('/').skip(1).any(odd)
+    !is_json_endpoint(url) && !path.ends_with('/') && !path.split('/').skip(1).any(odd)
 }
 
 fn has_file(url: &Url, files: &[&str]) -> bool {

@@ -443,13 +443,13 @@ causes! {
     /// The directory rejected our own login.
     DirectoryLogin = "directory-login-failed", Failure(33), NOTHING,
         "the login to your directory failed",
-        "The directory that --directory names rejected the user or the password that this command was given; it says nothing about the mail servers.",
-        "Check --directory-user and --directory-password-file, or AUTOMEND_DIRECTORY_USER and AUTOMEND_DIRECTORY_PASSWORD.";
+        "The directory rejected the user or the password that this command was given; it says nothing about the mail servers.",
+        "Check the user and the password that were given for the directory; they are not those of the mail server.";
     /// The certificate of our own directory is not trusted.
     DirectoryTrust = "directory-untrusted", Failure(33), NOTHING,
         "the certificate of your directory is not trusted",
-        "This computer cannot verify the certificate of the server that --directory names; it says nothing about the mail servers.",
-        "Name the authority of the directory with --ca FILE, and the directory by a name that is in its certificate.";
+        "This computer cannot verify the certificate of the directory server; it says nothing about the mail servers.",
+        "Name the authority of the directory, and the directory by a name that is in its certificate.";
     /// A service connection point with an unusable URL.
     ScpBroken = "scp-broken", Failure(34), NOTHING,
         "a service connection point names no URL that can be asked",
