@@ -103,6 +103,19 @@ impl Beside {
         Ok(self.settings.at(url))
     }
 
+    /// Whether two addresses are of one object; `false` where the directory does not say so.
+    pub(super) async fn is_same(&self, one: &SmtpAddress, other: &SmtpAddress) -> bool {
+        let mut opened = self.opened.lock().await;
+        let Ok(directory) = opened.directory(&self.settings).await else {
+            return false;
+        };
+        let mut known = Known::default();
+        let one = directory.find(&Who::Address(one.clone()), &mut known).await;
+        let other = Who::Address(other.clone());
+        let other = directory.find(&other, &mut known).await;
+        matches!((one, other), (Ok(one), Ok(other)) if one.dn == other.dn)
+    }
+
     /// What is wrong with somebody.
     pub(super) async fn blame(&self, address: &SmtpAddress) -> Result<Blame> {
         let mut opened = self.opened.lock().await;

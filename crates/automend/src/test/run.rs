@@ -107,6 +107,7 @@ impl Tester {
         let conclusion = search.conclusion();
         let decided = conclusion.at.filter(|_| conclusion.verdict == Verdict::Ok);
         self.look_for_exchange(decided, &mut done).await;
+        let aliases = self.aliases(address, &done).await;
         let mut told = None;
         let mut endpoint = None;
         let steps = search
@@ -117,7 +118,9 @@ impl Tester {
             .map(|(at, tried)| {
                 let mut work = done.remove(&at).unwrap_or_default();
                 if let (Some(told), Some(Act::Ask(_))) = (&work.told, &tried.act) {
-                    let found = concerns(told, &[&tried.address, address]);
+                    let mut names = vec![&tried.address, address];
+                    names.extend(&aliases);
+                    let found = concerns(told, &names);
                     work.warnings.extend(found);
                 }
                 if decided == Some(at) {
@@ -148,6 +151,29 @@ impl Tester {
             endpoint,
             took: watch.elapsed(),
         })
+    }
+
+    /// Other addresses in answers that are of the same mailbox, as far as the directory says so.
+    async fn aliases(
+        &self,
+        address: &SmtpAddress,
+        done: &HashMap<usize, Done>,
+    ) -> Vec<SmtpAddress> {
+        let mut aliases = Vec::new();
+        let Some(beside) = &self.directory else {
+            return aliases;
+        };
+        let named = done.values().filter_map(|work| work.told.as_deref());
+        for other in named.filter_map(|told| told.address.as_deref()) {
+            if let Ok(other) = SmtpAddress::parse(other.trim())
+                && other != *address
+                && !aliases.contains(&other)
+                && beside.is_same(address, &other).await
+            {
+                aliases.push(other);
+            }
+        }
+        aliases
     }
 
     /// Warns of settings without Exchange where another step, or the directory, has Exchange.

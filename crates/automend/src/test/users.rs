@@ -79,6 +79,7 @@ pub(super) async fn run(
     }
     Ok(match sum.worst {
         _ if sum.not_asked > 0 => ExitCode::from(1),
+        Some(verdict @ (Verdict::Failed | Verdict::NeedsConsent)) => exit(verdict),
         _ if sum.unreadable > 0 => ExitCode::from(2),
         Some(verdict) => exit(verdict),
         None => ExitCode::SUCCESS,

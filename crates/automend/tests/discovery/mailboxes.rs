@@ -164,6 +164,14 @@ fn users(count: usize) -> String {
     users.join("\n") + "\n"
 }
 
+/// Settings for whoever a request asks about.
+fn settings_of(request: &str) -> String {
+    let asked = request
+        .split_once("<EMailAddress>")
+        .and_then(|(_, rest)| rest.split_once('<'));
+    settings().replace(USER, asked.unwrap().0)
+}
+
 #[test]
 fn many_users_are_tested_with_one_login_and_a_line_each() {
     let mut world = World::new(&[]);
@@ -174,7 +182,7 @@ fn many_users_are_tested_with_one_login_and_a_line_each() {
         if heard.body.contains("user7@") {
             return xml(fault("603", "The Active Directory user wasn't found."));
         }
-        xml(settings())
+        xml(settings_of(&heard.body))
     });
     let bench = bench(&world);
     let users = users(40);
@@ -226,6 +234,126 @@ fn many_users_are_tested_with_one_login_and_a_line_each() {
         .collect();
     assert_eq!(reports.len(), 40);
     conforms(&reports[0]);
+}
+
+#[test]
+fn lines_that_are_no_address_end_with_2_and_a_password_needs_its_user() {
+    let mut world = World::new(&[]);
+    world.https(ROOT, |heard| {
+        behind_basic(heard, || xml(settings_of(&heard.body)))
+    });
+    let bench = bench(&world);
+    let arguments = ["--users", "users"];
+    for lines in ["nobody\n", "user1@contoso.test\n@contoso.test\n"] {
+        bench.file("users", lines);
+        let own = [&arguments[..], &["--user", USER]].concat();
+        test(&bench, &world, &own)
+            .exits(2)
+            .warns("is not an SMTP address")
+            .says("1  lines that are no address");
+    }
+    let before = world.server(ROOT, 443).connections();
+    test(&bench, &world, &arguments)
+        .exits(2)
+        .warns("name the user with --user or AUTOMEND_MAIL_USER");
+    assert_eq!(world.server(ROOT, 443).connections(), before);
+}
+
+#[test]
+fn the_login_of_the_directory_goes_to_no_mail_server() {
+    let mut world = World::new(&[]);
+    world.https(ROOT, |heard| {
+        behind_basic(heard, || xml(settings_of(&heard.body)))
+    });
+    let bench = bench(&world);
+    let flags = world.flags();
+    let mut arguments = vec!["test", USER, "--format", "json"];
+    arguments.extend(flags.iter().map(String::as_str));
+    let directory = [("AUTOMEND_USER", USER), ("AUTOMEND_PASSWORD", PASSWORD)];
+    let run = bench.automend_with(&directory, &arguments).exits(1);
+    assert_eq!(run.json()["cause"], "login-wanted", "{run}");
+    assert_eq!(world.server(ROOT, 443).logins(), [""; 0]);
+    let mail = [
+        ("AUTOMEND_USER", "audit@contoso.test"),
+        ("AUTOMEND_PASSWORD", "another"),
+        ("AUTOMEND_MAIL_USER", USER),
+        ("AUTOMEND_MAIL_PASSWORD", PASSWORD),
+    ];
+    bench.automend_with(&mail, &arguments).exits(0);
+    assert_eq!(world.server(ROOT, 443).logins(), [BASIC]);
+}
+
+#[test]
+fn a_report_is_whole_whatever_the_password_is() {
+    let mut world = World::new(&[]);
+    world
+        .https(ROOT, |_| challenge(&["Basic realm=\"x\""]))
+        .https(HOST, |_| status(404));
+    let bench = bench(&world);
+    let without_times = |text: &str| -> String {
+        let words = text.split_whitespace();
+        let words = words.filter(|word| !word.chars().any(|c| c.is_ascii_digit()));
+        words.collect::<Vec<_>>().join(" ")
+    };
+    for form in ["tree", "json"] {
+        let mut expected = None;
+        for password in [
+            "Wint3r-Regen",
+            "failed",
+            "account",
+            "wrong",
+            "contoso",
+            "step",
+            "e",
+        ] {
+            bench.file("password", format!("{password}\n"));
+            let run = test(&bench, &world, &[USER, "--format", form]).exits(1);
+            let text = without_times(&run.out);
+            assert_eq!(*expected.get_or_insert(text.clone()), text, "{password}");
+        }
+    }
+}
+
+#[test]
+fn no_mark_that_hides_or_turns_text_comes_out_of_an_answer() {
+    const MARKS: &str = "\u{9b}31m\u{85}\u{202e}\u{200f}\u{2066}\u{61c}\u{200b}\u{feff}";
+    let mut world = World::new(&[]);
+    world.https(ROOT, |heard| {
+        behind_basic(heard, || {
+            let marked = format!(
+                "<DisplayName>A{}</DisplayName>",
+                MARKS
+                    .replace('\u{9b}', "&#x9b;")
+                    .replace('\u{85}', "&#x85;")
+            );
+            xml(settings().replace("<DisplayName>Alice</DisplayName>", &marked))
+        })
+    });
+    let bench = bench(&world);
+    let arguments = [USER, "--har", "turns.har", "--log", "olkdisc.log"];
+    let tree = test(&bench, &world, &arguments).exits(0).out;
+    let run = test(&bench, &world, &[USER, "--format", "json"]).exits(0);
+    let name = run.json()["settings"]["displayName"].clone();
+    assert_eq!(name, format!("A{MARKS}"), "{run}");
+    for format in ["text", "json"] {
+        let read = bench.automend(&["trace", "turns.har", "--format", format]);
+        assert_no_marks(MARKS, &read.out);
+    }
+    for text in [
+        tree,
+        run.out,
+        bench.read("turns.har"),
+        bench.read("olkdisc.log"),
+    ] {
+        assert_no_marks(MARKS, &text);
+    }
+}
+
+#[track_caller]
+fn assert_no_marks(marks: &str, text: &str) {
+    for mark in marks.chars().filter(|mark| !mark.is_ascii()) {
+        assert!(!text.contains(mark), "{mark:?} in {text:?}");
+    }
 }
 
 #[test]
@@ -308,4 +436,38 @@ fn an_error_603_is_traced_to_its_owner_by_the_directory() {
         .exits(1)
         .says("Jim Stone")
         .says("To mend: automend fix --directory");
+}
+
+#[test]
+fn the_directory_tells_an_alias_from_somebody_else() {
+    let mut world = World::new(&[]);
+    world.https("contoso.com", |heard| {
+        behind_basic(heard, || xml(settings().replace(USER, "alice@contoso.com")))
+    });
+    let bench = bench(&world);
+    let people = ["alice", "bob"].map(|name| {
+        format!(
+            "dn: CN={name},DC=contoso,DC=com\nobjectClass: top\nobjectClass: person\n\
+             objectClass: organizationalPerson\nobjectClass: user\nmailNickname: {name}\n\
+             mail: {name}@contoso.com\nproxyAddresses: SMTP:{name}@contoso.com\n\
+             proxyAddresses: smtp:{name}.alias@contoso.com\n"
+        )
+    });
+    bench.file("people.ldif", people.join("\n"));
+    let check = |address: &str, more: &[&str], expected: bool| {
+        let own = [&[address, "--user", USER, "--format", "json"], more].concat();
+        let report = test(&bench, &world, &own).json();
+        let warnings = report["warnings"].as_array().unwrap().iter();
+        let mut causes = warnings.map(|warning| warning["cause"].clone());
+        assert_eq!(
+            causes.any(|cause| cause == "address-differs"),
+            expected,
+            "{report:#}"
+        );
+    };
+    let beside = ["--directory", "people.ldif"];
+    check("alice.alias@contoso.com", &beside, false);
+    check("bob@contoso.com", &beside, true);
+    check("alice@contoso.com", &[], false);
+    check("alice.alias@contoso.com", &[], true);
 }

@@ -71,6 +71,48 @@ fn a_connection_that_breaks_or_hangs_says_where() {
     }
 }
 
+/// Ports at which nobody speaks TLS.
+#[test]
+fn a_port_without_tls_is_given_up_soon_and_told_as_what_it_is() {
+    for case in [
+        Case {
+            what: "a port that says nothing",
+            servers: &[(HOST, At::Behind(|_, _| Certificate::Silent))],
+            cause: Some("tls-silent"),
+            ..CASE
+        },
+        Case {
+            what: "an SRV record with the port of plain HTTP",
+            servers: &[("mail.contoso.test", At::Http(|_| status(404)))],
+            dns: &[(
+                "_autodiscover._tcp.contoso.test",
+                Is::Served(&[(0, 0, 80, "mail.contoso.test")]),
+            )],
+            cause: Some("tls-not-spoken"),
+            ..CASE
+        },
+    ] {
+        let (report, run) = check(&case);
+        let mut steps = report["steps"].as_array().unwrap().iter();
+        let step = steps.find(|step| step["cause"] == report["cause"]).unwrap();
+        assert!(step["ms"].as_f64().unwrap() < 5000.0, "{run}");
+    }
+}
+
+/// The certificate of one's own directory.
+#[test]
+fn a_directory_that_is_not_trusted_is_told_as_that() {
+    let mut world = World::new(&[]);
+    world.https(HOST, |heard| behind_basic(heard, || xml(settings())));
+    let stranger = web::certificate::Authority::new().good("localhost");
+    let directory = Server::start(Some(stranger), |_| Does::Closes);
+    let url = format!("ldaps://localhost:{}", directory.port);
+    let (report, run) = ask(&world, "10", &["--directory", &url]);
+    let mut steps = report["steps"].as_array().unwrap().iter();
+    let step = steps.find(|step| step["step"] == "scp").unwrap();
+    assert_eq!(step["cause"], "directory-untrusted", "{run}");
+}
+
 /// Certificates and versions of TLS.
 #[test]
 fn no_password_goes_to_a_server_that_cannot_prove_its_name() {

@@ -185,13 +185,13 @@ fn a_redirect_is_followed_only_where_it_may_lead() {
             what: "in the answer, to a path without the usual name",
             servers: &[(
                 ROOT,
-                At::Mail(|heard| match heard.target() {
-                    "/ad/pox" => xml(settings()),
+                At::Https(|heard| match heard.target() {
+                    "/ad/pox" => behind_basic(heard, || xml(settings())),
                     _ => xml(redirect_url("https://contoso.test/ad/pox")),
                 }),
             )],
             verdict: "ok",
-            logins: &[ROOT, ROOT],
+            logins: &[ROOT],
             ..CASE
         },
         Case {

@@ -605,8 +605,8 @@ causes! {
     /// Settings of another address.
     OtherAddress = "address-differs", Warning, None,
         "the answer is about another address",
-        "Outlook opens the mailbox that the answer names, which is not the one that was asked for unless both addresses belong to one person.",
-        "Check that the address in the answer is one of the same mailbox.";
+        "Outlook opens the mailbox that the answer names. That is right where the address that was asked for is an alias of the same mailbox, and wrong otherwise.",
+        "Check that both addresses belong to one mailbox.";
     /// An external URL that nobody outside can find.
     InternalName = "external-name-internal", Warning, None,
         "an external URL has a name that only the internal network knows",
