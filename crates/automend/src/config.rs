@@ -13,6 +13,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use crate::args;
+use crate::directory::live::OneDirectory;
 use crate::private_file::first_line;
 use crate::serve::settings::{Section, Source};
 
@@ -23,6 +24,8 @@ pub(crate) struct Settings {
     pub directory: Where,
     /// Other servers of the same directory, for when that one does not answer.
     pub others: Vec<Url>,
+    /// The directory that all servers must hold, where there are several.
+    pub one: Option<OneDirectory>,
     /// Who logs in.
     pub user: Option<String>,
     /// Where the password comes from.
@@ -184,6 +187,7 @@ impl Settings {
         };
         Ok(Self {
             directory,
+            one: (!others.is_empty()).then(OneDirectory::default),
             others,
             // Not read by the command line itself: what is typed may mean more there (see `audit`).
             user: source
@@ -220,6 +224,7 @@ impl Settings {
         Self {
             directory,
             others: Vec::new(),
+            one: None,
             user: None,
             password: Password::Prompt,
             ca: Vec::new(),

@@ -367,3 +367,111 @@ fn a_directory_that_is_not_there_at_start_is_told_and_one_of_two_is_enough() {
     let served = Served::in_folder(folder, "", &["--directory", &urls, "--allow-plain"]);
     assert_eq!(pox(&served, "amy@contoso.test").pox(), "settings: Bob, Eve");
 }
+
+/// A server of another directory, in which nobody of the first one is.
+fn elsewhere() -> Controller {
+    let other = Controller::honest();
+    {
+        let mut held = other.server.held();
+        held.context = "DC=fabrikam,DC=test".to_owned();
+        held.objects.clear();
+    }
+    other
+}
+
+fn automend(command: &[&str], controllers: &[&Controller]) -> std::process::Output {
+    let urls: Vec<String> = controllers.iter().map(|one| one.server.url()).collect();
+    std::process::Command::new(env!("CARGO_BIN_EXE_automend"))
+        .args(command)
+        .args(["--directory", &urls.join(","), "--allow-plain"])
+        .current_dir(std::env::temp_dir())
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn servers_of_two_directories_are_refused_by_every_command() {
+    let (first, other) = (Controller::honest(), elsewhere());
+    for servers in [[&first, &other], [&other, &first]] {
+        for command in [
+            &["audit"][..],
+            &["audit", "--deep"],
+            &["show", "amy@contoso.test"],
+            &["fix", "--plan-only"],
+            &["serve", "--check"],
+            &["serve", "--listen", "127.0.0.1:0"],
+        ] {
+            let output = automend(command, &servers);
+            let told = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(2), "{command:?}: {told}");
+            for part in [
+                "dc=contoso,dc=test",
+                "dc=fabrikam,dc=test",
+                &first.server.url(),
+                &other.server.url(),
+            ] {
+                assert!(told.contains(part), "no {part} in {command:?}: {told}");
+            }
+            assert_eq!(output.stdout, b"", "{command:?}");
+        }
+    }
+}
+
+#[test]
+fn servers_of_one_name_and_two_guids_are_two_directories() {
+    let (first, other) = (Controller::honest(), Controller::honest());
+    let guid = |controller: &Controller, attribute, value| {
+        let head = Object::new(BASE, &[("objectClass", "domain"), (attribute, value)]);
+        controller.server.held().objects.push(head);
+    };
+    guid(&first, "objectGUID", "0123456789abcdef");
+    // What may not be read on one of them is told apart by the name alone.
+    assert_eq!(
+        automend(&["audit"], &[&first, &other]).status.code(),
+        Some(1)
+    );
+    guid(&other, "objectGUID", "fedcba9876543210");
+    assert_eq!(
+        automend(&["audit"], &[&first, &other]).status.code(),
+        Some(2)
+    );
+    let (first, other) = (Controller::honest(), Controller::honest());
+    guid(&first, "entryUUID", "0b4a3c52-0000-103f-8000-000000000001");
+    guid(&other, "entryUUID", "0B4A3C52-0000-103F-8000-000000000001");
+    assert_eq!(
+        automend(&["audit"], &[&first, &other]).status.code(),
+        Some(1)
+    );
+}
+
+#[test]
+fn a_server_of_another_directory_that_comes_later_is_left_out() {
+    let (first, other) = (Controller::honest(), elsewhere());
+    other.switch(false);
+    let served = serve(&[&first, &other], "keep = 0\ncheck = 1");
+    other.switch(true);
+    let told = served.logged(|event| {
+        let why = event["why"].as_str().unwrap_or_default();
+        event["event"] == "directory-down" && why.contains("copies of one directory")
+    });
+    assert_eq!(told["server"], other.server.url());
+    first.switch(false);
+    // An outage, and not a wrong password or an address that nobody has.
+    pox(&served, "amy@contoso.test").is(503);
+    pox(&served, "amy@contoso.test").is(503);
+    first.switch(true);
+    until("the first is back", || {
+        served.admin("/readyz").json()["directory"][0]["up"] == true
+    });
+    assert_eq!(pox(&served, "amy@contoso.test").pox(), "settings: Bob, Eve");
+}
+
+#[test]
+fn a_report_names_the_server_that_answered() {
+    let (first, second) = (Controller::honest(), Controller::honest());
+    first.switch(false);
+    let output = automend(&["audit", "--format", "json"], &[&first, &second]);
+    assert_eq!(output.status.code(), Some(1));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["directory"], second.server.url());
+}

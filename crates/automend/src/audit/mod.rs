@@ -54,6 +54,7 @@ pub(crate) async fn run(args: &args::Audit, config: Option<&std::path::Path>) ->
         settings.user = None;
     }
     let mut directory = Directory::open(&settings).await?;
+    directory.name_server(&mut settings);
     if args.print_search {
         return print_search(&directory);
     }

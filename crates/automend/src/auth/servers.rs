@@ -378,6 +378,11 @@ impl Servers {
                 found.map(Reply::Found).map_err(Failed::unsent)
             }
             Question::Belong { dn, password } => {
+                if self.settings.one.is_some() {
+                    // Another directory would call every password wrong.
+                    let service = server.in_time(server.service(&self.settings)).await;
+                    service.map_err(Failed::unsent)?;
+                }
                 let told = server.bind(&self.settings, dn, password).await?;
                 Ok(Reply::Told(told))
             }
@@ -460,6 +465,10 @@ impl Server {
         let mut root = RootDse::read(&client)
             .await
             .map_err(|error| format!("{}: {error}", self.url))?;
+        if let Some(one) = &settings.one {
+            let held = one.check(&self.url, &client, &root).await;
+            held.map_err(|error| format!("{error:#}"))?;
+        }
         if root.active_directory {
             root.contexts.retain(|context| has_accounts(context));
         }

@@ -13,6 +13,7 @@ mod rights;
 mod scp;
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use automend_core::dn::Dn;
@@ -20,6 +21,7 @@ use automend_core::entry::{Defect, Entry};
 use automend_core::names::SmtpAddress;
 use automend_core::resolve::{Request, Resolved, Who, meant, resolve};
 use automend_core::view::{Known, Need};
+use tokio::time::timeout;
 
 use crate::audit::engine::Places;
 use crate::config::{Settings, Url, Where};
@@ -37,6 +39,9 @@ pub(crate) enum Directory {
 
 /// Rounds of questions before the resolver is believed to run in circles.
 const MOST_ROUNDS: usize = 64;
+
+/// How long another server may take to tell which directory it holds.
+const LOOK: Duration = Duration::from_secs(5);
 
 impl Directory {
     /// Opens the source; a live server is connected and logged in to.
@@ -56,21 +61,39 @@ impl Directory {
         })
     }
 
-    /// The first server that answers.
+    /// The first server that answers. Those after it are refused if they hold another directory, as an
+    /// outage would turn everybody into nobody otherwise; one that does not answer is not waited for.
     async fn first(settings: &Settings, url: &Url) -> Result<live::Live> {
         let settings = &settings.with_known_password()?;
-        let mut failed = match live::Live::open(settings, url).await {
-            Ok(live) => return Ok(live),
-            Err(error) => error,
-        };
-        for other in &settings.others {
+        let mut others = settings.others.iter();
+        let mut opened = live::Live::open(settings, url).await;
+        let live = loop {
+            let failed = match opened {
+                Ok(live) => break live,
+                Err(error) => error,
+            };
+            let Some(other) = others.next() else {
+                return Err(failed);
+            };
             eprintln!("note: {}", plain(format_args!("{failed:#}")));
-            match live::Live::open(settings, other).await {
-                Ok(live) => return Ok(live),
-                Err(error) => failed = error,
+            opened = live::Live::open(settings, other).await;
+        };
+        let looks = others.map(|other| timeout(LOOK, live::Live::open(settings, other)));
+        for looked in futures_util::future::join_all(looks).await {
+            if let Ok(Err(error)) = looked
+                && error.is::<live::OtherDirectory>()
+            {
+                return Err(error);
             }
         }
-        Err(failed)
+        Ok(live)
+    }
+
+    /// Lets the settings name the server that answered.
+    pub(crate) fn name_server(&self, settings: &mut Settings) {
+        if let Self::Live(live) = self {
+            settings.directory = Where::Server(live.url.clone());
+        }
     }
 
     /// Answers the resolver's questions.

@@ -53,8 +53,9 @@ pub(crate) async fn run(args: &args::Fix, config: Option<&Path>) -> Result<ExitC
     if let Some((_, plan)) = plan_file.as_ref().filter(|_| source.directory.is_empty()) {
         source.directory.push(plan.directory.clone());
     }
-    let settings = Settings::read(&source, config)?;
+    let mut settings = Settings::read(&source, config)?;
     let mut directory = Directory::open(&settings).await?;
+    directory.name_server(&mut settings);
     let identity = directory.identity().await?;
     let mut approved = Approved::default();
     // What an audit could not see is not known to be mended.

@@ -28,7 +28,7 @@ use crate::audit::engine::Places;
 use crate::auth::Accounts;
 use crate::clock;
 use crate::config::{Settings, Url, Where};
-use crate::directory::live::{Bearing, LATE, Live, is_lost};
+use crate::directory::live::{Bearing, LATE, Live, OtherDirectory, is_lost};
 use crate::directory::replicas::replicas;
 use crate::directory::{Directory, typed};
 
@@ -103,6 +103,9 @@ impl Pool {
         }
         let mut seen = BTreeSet::new();
         urls.retain(|url| seen.insert(url.to_string().to_lowercase()));
+        if urls.len() > 1 {
+            settings.one.get_or_insert_default();
+        }
         let servers = urls
             .into_iter()
             .map(|url| Server {
@@ -127,6 +130,13 @@ impl Pool {
         let mut failed = None;
         for server in &shared.servers {
             let looked = shared.look_at(server).await;
+            if looked
+                .as_ref()
+                .is_err_and(anyhow::Error::is::<OtherDirectory>)
+            {
+                looked?;
+                continue;
+            }
             shared.mark(server, looked.as_ref().err());
             failed = failed.or(looked.err());
         }
@@ -435,7 +445,10 @@ impl Shared {
             .set(i64::from(up));
         let changed = {
             let mut state = server.state.lock().unwrap_or_else(PoisonError::into_inner);
-            let changed = server.up.swap(up, Ordering::AcqRel) != up || (!up && state.1.is_none());
+            let is_other = error.is_some_and(anyhow::Error::is::<OtherDirectory>);
+            let changed = server.up.swap(up, Ordering::AcqRel) != up
+                || (!up && state.1.is_none())
+                || (is_other && state.1 != why);
             if changed {
                 *state = (clock::now().to_string(), why.clone());
             }

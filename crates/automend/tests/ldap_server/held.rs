@@ -137,6 +137,8 @@ pub(crate) const LINK: &str = "msExchDelegateListLink";
 /// What the server holds, and its limits.
 #[derive(Debug)]
 pub(crate) struct Held {
+    /// The naming context.
+    pub(crate) context: String,
     pub(crate) objects: Vec<Object>,
     /// Values of one attribute in one answer; AD calls it MaxValRange.
     pub(crate) values_at_once: usize,
@@ -192,7 +194,11 @@ pub(super) fn answered(request: &Request, held: &mut Held) -> Vec<Vec<u8>> {
 }
 
 fn searched(request: &Request, search: &Search, held: &Held) -> Vec<Vec<u8>> {
-    let root = Object::new("", &[("namingContexts", BASE), ("supportedControl", PAGED)]);
+    let root = [
+        ("namingContexts", &*held.context),
+        ("supportedControl", PAGED),
+    ];
+    let root = Object::new("", &root);
     let found: Vec<&Object> = if search.base.is_empty() && search.scope == 0 {
         vec![&root]
     } else {

@@ -165,6 +165,7 @@ impl Server {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let held = Arc::new(Mutex::new(Held {
+            context: BASE.to_owned(),
             objects,
             values_at_once: usize::MAX,
             page_at_most: usize::MAX,

@@ -8,6 +8,7 @@
 //! ([MS-ADTS] 3.1.1.3.1.3.1, RFC 4511 4.5.1.7); what it does not affirm is marked undecided. Samba
 //! affirms it of what it hides, too, so there the object's own permissions are looked at (`rights`).
 
+mod identity;
 mod lookup;
 mod lost;
 mod root_dse;
@@ -31,6 +32,7 @@ use crate::audit::engine::Places;
 use crate::config::{Settings, Url};
 use crate::connect::connect;
 
+pub(crate) use identity::{OneDirectory, OtherDirectory};
 pub(crate) use lookup::LATE;
 pub(crate) use lost::{is_lost, is_lost_code, persist};
 pub(crate) use root_dse::RootDse;
@@ -90,6 +92,9 @@ impl Live {
         let root = RootDse::read(&client)
             .await
             .with_context(|| format!("{url}: reading its root DSE"))?;
+        if let Some(one) = &settings.one {
+            one.check(url, &client, &root).await?;
+        }
         Ok(Self {
             url: url.clone(),
             settings,
