@@ -6,7 +6,7 @@
 demo:
 	cargo run --release --locked -q -p automend -- demo
 
-# Everything: unit tests, the same against Samba and slapd, and clients that others wrote.
+# Everything: unit tests, the same against Samba, slapd and MIT Kerberos, and clients that others wrote.
 test:
 	lab/test.sh
 

@@ -22,7 +22,7 @@ remove_namespaces
 rm -f "$LAB_ROOT"/*.env "$LAB_ROOT"/run/*_PASSWORD
 if [ "${1:-}" = --purge ]; then
   # Only the names that these scripts make, as LAB_ROOT may be a directory that holds other things.
-  rm -rf "$LAB_ROOT"/{run,cache,clients,samba,samba2,slapd,slapd-*,seed-*,cargo-test.log,test,bench,recycle-bin,lock}
+  rm -rf "$LAB_ROOT"/{run,cache,clients,mit,samba,samba2,slapd,slapd-*,seed-*,cargo-test.log,test,bench,recycle-bin,lock}
   real=$(cd -- "$LAB_ROOT" && pwd -P)
   rmdir --ignore-fail-on-non-empty -- "$real"
 fi

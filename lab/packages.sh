@@ -4,6 +4,7 @@
 #   packages.sh            everything
 #   packages.sh samba      only what the Samba domain controllers need
 #   packages.sh slapd      only what slapd needs
+#   packages.sh mit        only what MIT's key distribution centre and its clients need
 #   packages.sh clients    only what the clients of Autodiscover need
 #   packages.sh recorders  only what records HTTP: tshark, Chromium, curl, and what installs the others
 #   packages.sh lint       shellcheck, for `make lint`
@@ -16,6 +17,7 @@ set -euo pipefail
 base=(curl iproute2 ldap-utils openssl python3)
 samba=(samba samba-ad-dc samba-ad-provision samba-common-bin samba-dsdb-modules python3-samba winbind
   krb5-user libsasl2-modules-gssapi-mit)
+mit=(krb5-kdc krb5-admin-server krb5-user krb5-gss-samples)
 # Node.js often comes from elsewhere, with npm in the same package.
 node=()
 command -v node > /dev/null || node+=(nodejs)
@@ -24,14 +26,15 @@ clients=(curl dnsmasq-base evolution-ews python3-venv thunderbird "${node[@]}")
 recorders=(tshark chromium curl python3-venv "${node[@]}")
 
 case "${1:-all}" in
-  all)       wanted=("${base[@]}" "${samba[@]}" slapd "${clients[@]}" "${recorders[@]}") ;;
+  all)       wanted=("${base[@]}" "${samba[@]}" slapd "${mit[@]}" "${clients[@]}" "${recorders[@]}") ;;
   samba)     wanted=("${base[@]}" "${samba[@]}") ;;
   slapd)     wanted=("${base[@]}" slapd) ;;
+  mit)       wanted=("${base[@]}" "${mit[@]}") ;;
   clients)   wanted=("${base[@]}" "${clients[@]}") ;;
   recorders) wanted=("${recorders[@]}") ;;
   lint)      wanted=(shellcheck) ;;
   bench)     wanted=(wrk openssl python3) ;;
-  *)         echo "usage: packages.sh [samba|slapd|clients|recorders|lint|bench]" >&2; exit 2 ;;
+  *)         echo "usage: packages.sh [samba|slapd|mit|clients|recorders|lint|bench]" >&2; exit 2 ;;
 esac
 
 find_missing() {
@@ -48,6 +51,7 @@ tests_without() {
   for package in "${missing[@]}"; do
     case " slapd ${base[*]} " in *" $package "*) echo slapd ;; esac
     case " ${samba[*]} ${base[*]} " in *" $package "*) printf '%s\n' samba samba_recycle_bin samba_two_dcs ;; esac
+    case " ${mit[*]} ${base[*]} " in *" $package "*) echo mit ;; esac
     case " ${clients[*]} ${base[*]} " in *" $package "*) echo clients ;; esac
     case " ${recorders[*]} " in *" $package "*) echo trace_recorders ;; esac
   done | sort -u | paste -sd ' '

@@ -56,6 +56,7 @@ up() {
 seed samba 500
 seed slapd 3000
 up slapd AUTOMEND_LAB_SLAPD slapd "$lab/slapd-up.sh" "$LAB_ROOT/seed-slapd/all.ldif"
+up mit AUTOMEND_LAB_MIT mit "$lab/mit-up.sh"
 up samba AUTOMEND_LAB_SAMBA samba "$lab/samba-up.sh" "$LAB_ROOT/seed-samba"
 up samba_recycle_bin AUTOMEND_LAB_RECYCLE_BIN recycle-bin/samba \
   env LAB_ROOT="$recycle_bin" LAB_RECYCLE_BIN=1 "$lab/samba-up.sh"

@@ -17,7 +17,7 @@ use super::message::{
     is_message, kind, read_ap_reply, read_ap_reply_part, read_hints, write_request,
     write_timestamp,
 };
-use super::{Encryption, Key, Keytab, Moment, NT_SRV_INST, Principal};
+use super::{Encryption, Key, Keytab, Moment, NT_PRINCIPAL, NT_SRV_INST, Principal};
 use crate::spnego::{framed, unframed};
 use crate::{Binding, Failed, Malformed};
 
@@ -166,6 +166,7 @@ const LIFETIME: i64 = 36_000;
 
 /// Numbers of errors (RFC 4120 7.5.9).
 mod code {
+    pub(super) const CLIENT_EXPIRED: i64 = 1;
     pub(super) const UNKNOWN_CLIENT: i64 = 6;
     pub(super) const UNKNOWN_SERVICE: i64 = 7;
     pub(super) const NO_ENCRYPTION: i64 = 14;
@@ -256,7 +257,14 @@ impl Ask {
                         rounds: None,
                     }));
                 let key = self.key(&hint.ok_or(KdcError::NoEncryption)?)?;
-                self.granted(&reply, &key, now)
+                let granted = self.granted(&reply, &key, now);
+                // The centre has checked nothing, so this is where a wrong password shows.
+                granted.map_err(|error| match error {
+                    KdcError::NotBelieved => KdcError::WrongPassword {
+                        client: self.client.to_string(),
+                    },
+                    error => error,
+                })
             }
             State::Proved(key) => {
                 let reply = KdcReply::read(answer, kind::AS_REPLY)?;
@@ -394,19 +402,37 @@ impl Ask {
                 }
                 _ => KdcError::Loop,
             },
-            code::UNKNOWN_CLIENT => KdcError::UnknownClient { client, realm },
+            code::UNKNOWN_CLIENT => match self.plain_client() {
+                // Centres other than Active Directory's may know no such names (RFC 6806 5).
+                Some(plain) if matches!(self.state, State::Named) => {
+                    self.client = plain;
+                    return self.name_client(&[], now);
+                }
+                _ => KdcError::UnknownClient { client, realm },
+            },
             code::UNKNOWN_SERVICE => KdcError::UnknownService {
                 service: self.service.name.join("/"),
                 realm,
             },
             code::NO_ENCRYPTION => KdcError::NoEncryption,
-            code::REVOKED => KdcError::Revoked { client },
+            code::REVOKED | code::CLIENT_EXPIRED => KdcError::Revoked { client },
             code::PASSWORD_EXPIRED => KdcError::PasswordExpired { client },
             code::WRONG_PASSWORD => KdcError::WrongPassword { client },
             code::SKEW => KdcError::Skew {
                 seconds: error.server_time.away_from(now),
             },
             code => KdcError::Refused { code },
+        })
+    }
+
+    /// The principal that `user@domain` is where the domain is the realm itself.
+    fn plain_client(&self) -> Option<Principal> {
+        let (user, domain) = self.client.name.first()?.rsplit_once('@')?;
+        let fits = self.client.is_enterprise() && domain.eq_ignore_ascii_case(&self.client.realm);
+        fits.then(|| Principal {
+            kind: NT_PRINCIPAL,
+            name: vec![user.to_owned()],
+            realm: self.client.realm.clone(),
         })
     }
 
@@ -559,6 +585,63 @@ fn nonce() -> Result<u32, Failed> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::der::{
+        GENERAL_STRING, GENERALIZED_TIME, application, element, field, integer, sequence,
+    };
+
+    /// A refusal as a centre sends it.
+    fn refusal(code: i64) -> Vec<u8> {
+        let text = |text: &str| element(GENERAL_STRING, text.as_bytes());
+        let inside = sequence(&[
+            field(0, &integer(5)),
+            field(1, &integer(i64::from(kind::ERROR))),
+            field(4, &element(GENERALIZED_TIME, b"20261128105251Z")),
+            field(5, &integer(0)),
+            field(6, &integer(code)),
+            field(9, &text("MIT.TEST")),
+        ]);
+        element(application(kind::ERROR), &inside)
+    }
+
+    fn asking(user: &str) -> Ask {
+        let client = Principal::user(user, "MIT.TEST");
+        let service = Principal::service("HTTP", "mail.mit.test", "MIT.TEST");
+        let secret = Secret::Password("Wint3r-Regen".to_owned().into());
+        Ask::with_secret(client, secret, service, false, Moment::at(0))
+            .unwrap()
+            .0
+    }
+
+    #[test]
+    fn a_centre_that_knows_no_enterprise_names_is_asked_for_the_plain_one_once() {
+        for user in ["jim@mit.test", "jim@MIT.TEST"] {
+            let mut ask = asking(user);
+            let step = ask.feed(&refusal(code::UNKNOWN_CLIENT), Moment::at(0));
+            assert!(matches!(step, Ok(Step::Send { realm, .. }) if realm == "MIT.TEST"));
+            assert_eq!(ask.client, Principal::user("jim", "MIT.TEST"));
+            let error = ask.feed(&refusal(code::UNKNOWN_CLIENT), Moment::at(0));
+            assert_eq!(
+                error.unwrap_err().to_string(),
+                "jim@MIT.TEST is not known in realm MIT.TEST"
+            );
+        }
+        // The name of another domain is not one of this realm, nor is a part of a name.
+        for user in ["jim@other.test", "jim@mit.test@other.test", "jim"] {
+            let error = asking(user).feed(&refusal(code::UNKNOWN_CLIENT), Moment::at(0));
+            assert!(
+                matches!(error, Err(KdcError::UnknownClient { .. })),
+                "{user}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_account_that_has_expired_is_no_wrong_password() {
+        for code in [code::CLIENT_EXPIRED, code::REVOKED] {
+            let error = asking("jim").feed(&refusal(code), Moment::at(0));
+            assert!(matches!(error, Err(KdcError::Revoked { .. })), "{code}");
+        }
+    }
 
     #[test]
     fn a_key_that_is_cheap_to_guess_is_not_made() {
