@@ -8,7 +8,7 @@
 //! a byte of the client's request goes there, and the client is told why.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,6 +32,7 @@ use tokio_rustls::{LazyConfigAcceptor, TlsConnector};
 
 use super::Proxy;
 use super::authority::CERTIFICATE;
+use super::reach::may_reach;
 use super::tap::{Direction, Tap, Tapped};
 use crate::http::tls;
 use crate::trace::story::may_be;
@@ -55,10 +56,10 @@ struct NoServer {
     why: String,
 }
 
-/// Serves a client until its connection ends.
-pub(crate) async fn serve(proxy: Arc<Proxy>, stream: TcpStream) {
+/// Serves a client at this address until its connection ends.
+pub(crate) async fn serve(proxy: Arc<Proxy>, stream: TcpStream, from: IpAddr) {
     let _ = stream.set_nodelay(true);
-    let upstream = Arc::new(Upstream::default());
+    let upstream = Arc::new(Upstream::new(from));
     let connection = Arc::clone(&upstream);
     let service = service_fn(move |request| {
         let (proxy, upstream) = (Arc::clone(&proxy), Arc::clone(&connection));
@@ -97,7 +98,7 @@ async fn speak<S>(
 /// A request that comes to the proxy itself: a tunnel, a whole URL, or something for us.
 async fn plain(proxy: Arc<Proxy>, upstream: Arc<Upstream>, request: Request<Incoming>) -> Answer {
     if request.method() == Method::CONNECT {
-        return tunnel(proxy, request).await;
+        return tunnel(proxy, request, upstream.from).await;
     }
     let Some(authority) = request.uri().authority().cloned() else {
         return for_us(&proxy, request.uri().path());
@@ -135,12 +136,12 @@ fn for_us(proxy: &Proxy, path: &str) -> Answer {
 }
 
 /// CONNECT: what is not looked into goes on byte by byte.
-async fn tunnel(proxy: Arc<Proxy>, request: Request<Incoming>) -> Answer {
+async fn tunnel(proxy: Arc<Proxy>, request: Request<Incoming>, from: IpAddr) -> Answer {
     let Some(authority) = request.uri().authority().cloned() else {
         return refusal(StatusCode::BAD_REQUEST, "CONNECT without a host");
     };
     let looked_into = proxy.hosts.has(authority.host());
-    let mut server = match proxy.connect(&authority, 443).await {
+    let mut server = match proxy.connect(&authority, 443, from).await {
         Ok(server) => server,
         Err(no) => {
             if looked_into {
@@ -163,7 +164,7 @@ async fn tunnel(proxy: Arc<Proxy>, request: Request<Incoming>) -> Answer {
         };
         let mut client = TokioIo::new(upgraded);
         if looked_into {
-            look_into(proxy, authority, client, server).await;
+            look_into(proxy, authority, client, (server, from)).await;
         } else {
             // The end of either side is the end of the tunnel, however it comes.
             let _ = copy_bidirectional(&mut client, &mut server).await;
@@ -177,7 +178,7 @@ async fn look_into(
     proxy: Arc<Proxy>,
     authority: Authority,
     client: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    server: TcpStream,
+    (server, from): (TcpStream, IpAddr),
 ) {
     let acceptor = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), client);
     let Ok(Ok(hello)) = timeout(CONNECT, acceptor).await else {
@@ -203,7 +204,7 @@ async fn look_into(
         }
         Err(_) => return,
     };
-    let upstream = Arc::new(Upstream::default());
+    let upstream = Arc::new(Upstream::new(from));
     upstream.begin(&proxy, &authority, &name, server).await;
     let target = Arc::new(Target {
         authority,
@@ -243,8 +244,9 @@ struct Target {
 }
 
 /// The connection to the server that belongs to a client's.
-#[derive(Default)]
 struct Upstream {
+    /// Where the client is.
+    from: IpAddr,
     state: Mutex<State>,
     /// Told when the server's connection has ended.
     gone: Arc<Notify>,
@@ -259,6 +261,15 @@ enum State {
 }
 
 impl Upstream {
+    /// None yet, for a client at this address.
+    fn new(from: IpAddr) -> Self {
+        Self {
+            from,
+            state: Mutex::default(),
+            gone: Arc::default(),
+        }
+    }
+
     /// TLS with the server, over a connection that there is.
     async fn begin(&self, proxy: &Proxy, authority: &Authority, name: &str, server: TcpStream) {
         let opened = async {
@@ -315,7 +326,7 @@ impl Upstream {
             && !matches!(&*state, State::Open(authority, sender) if *authority == target.authority && !sender.is_closed())
         {
             // In the open a client's connection may ask for one host after another.
-            let stream = proxy.connect(&target.authority, 80).await?;
+            let stream = proxy.connect(&target.authority, 80, self.from).await?;
             *state = State::Open(
                 target.authority.clone(),
                 self.open(proxy, stream, &target.authority).await?,
@@ -442,8 +453,13 @@ fn refusal(status: StatusCode, why: &str) -> Answer {
 }
 
 impl Proxy {
-    /// A connection to a server.
-    async fn connect(&self, authority: &Authority, usual: u16) -> Result<TcpStream, NoServer> {
+    /// A connection to a server, for a client at `from`.
+    async fn connect(
+        &self,
+        authority: &Authority,
+        usual: u16,
+        from: IpAddr,
+    ) -> Result<TcpStream, NoServer> {
         let host = authority
             .host()
             .trim_start_matches('[')
@@ -466,6 +482,14 @@ impl Proxy {
         };
         let mut last = no(Cause::NoAddress, "the name has no address".to_owned());
         for address in addresses {
+            if !may_reach(from, address.ip()) {
+                let why = format!(
+                    "{}: only this machine may reach that address, and {from} is another",
+                    address.ip()
+                );
+                last = no(Cause::Unreachable, why);
+                continue;
+            }
             if address.port() == self.own.port()
                 && (address.ip() == self.own.ip()
                     || address.ip().is_loopback() && self.own.ip().is_unspecified())
@@ -530,5 +554,50 @@ fn no_answer(authority: &Authority, error: &hyper::Error) -> NoServer {
     NoServer {
         cause,
         why: format!("{authority}: {}: {error}", cause.what()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::proxy::authority;
+    use crate::trace::proxy::hosts::Hosts;
+    use tokio::net::TcpListener;
+    use tokio::sync::{Semaphore, mpsc, watch};
+
+    #[tokio::test]
+    async fn others_are_not_connected_to_what_only_this_machine_reaches() {
+        let folder = tempfile::tempdir().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (scribe, _told) = mpsc::unbounded_channel();
+        let (notes, _said) = mpsc::channel(1);
+        let authority =
+            authority::Authority::open(&folder.path().join("ca"), crate::clock::now()).unwrap();
+        let proxy = Proxy {
+            hosts: Arc::new(Hosts::new(&[])),
+            authority: Arc::new(authority),
+            client: tls::Tls::new(None).unwrap().checking,
+            scribe,
+            leaves: Arc::new(Semaphore::new(1)),
+            notes,
+            stop: watch::Sender::new(false),
+            own: "0.0.0.0:1".parse().unwrap(),
+        };
+        let hosts = ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "0.0.0.0"];
+        for host in hosts {
+            let authority: super::Authority = format!("{host}:{port}").parse().unwrap();
+            let from = |text: &str| text.parse::<IpAddr>().unwrap();
+            let reached = proxy.connect(&authority, 80, from("127.0.0.1")).await;
+            assert!(reached.is_ok(), "{host}");
+            for other in ["192.0.2.7", "::ffff:192.0.2.7", "2001:db8::1"] {
+                let no = proxy
+                    .connect(&authority, 80, from(other))
+                    .await
+                    .unwrap_err();
+                assert_eq!(no.cause, Cause::Unreachable, "{host}");
+                assert!(no.why.contains("only this machine"), "{}", no.why);
+            }
+        }
     }
 }

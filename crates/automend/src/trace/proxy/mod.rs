@@ -3,11 +3,13 @@
 //! Only connections to Autodiscover and to the hosts that it names are looked into; all others are passed on
 //! untouched. Of turns that are not Autodiscover's the bodies are left out, because they may be mail.
 //!
-//! Invariant: without being told so it listens to this machine only, and writes no secret.
+//! Invariant: without being told so it listens to this machine only, and writes no secret. Others reach
+//! nothing through it that only this machine can reach.
 
 mod authority;
 mod connection;
 mod hosts;
+mod reach;
 mod tap;
 
 use std::io::Write;
@@ -182,7 +184,7 @@ async fn serve(
             written = writer.as_mut() => return written.context("writing the recording")?,
             accepted = listener.accept() => accepted,
         };
-        let Ok((stream, _)) = accepted else {
+        let Ok((stream, peer)) = accepted else {
             // No descriptors, or the client has left; either is over soon.
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
             continue;
@@ -193,7 +195,7 @@ async fn serve(
         let shared = Arc::clone(&proxy);
         proxy.spawn(async move {
             let _place = place;
-            connection::serve(shared, stream).await;
+            connection::serve(shared, stream, peer.ip()).await;
         });
     }
     drop(listener);
