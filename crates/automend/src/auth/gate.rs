@@ -23,6 +23,7 @@ use futures_util::future::{Either, select};
 use tokio::time::sleep;
 
 use super::accounts::{Accounts, Candidate, Proof, Proved, Trouble, number};
+use super::channel::{Channel, Expected, Purpose};
 use super::header::{Wrapping, decode, split};
 use super::login::Login;
 use super::remembered::{Digest, Remembered};
@@ -43,6 +44,8 @@ pub(crate) struct Offer {
     pub schemes: Vec<Scheme>,
     /// The keys of the service, for Negotiate.
     pub keytab: Option<PathBuf>,
+    /// Whether tickets that are encrypted with RC4 are taken though the keytab has AES keys.
+    pub rc4_tickets: bool,
 }
 
 /// The gate.
@@ -69,7 +72,9 @@ pub(crate) struct Connection {
     shared: bool,
     /// Who logged in on it last.
     last: Option<Arc<Account>>,
-    /// Why the last login was refused.
+    /// What a login on it must have been made for.
+    purpose: Option<Purpose>,
+    /// Why the last login was refused, or what is amiss with it though it was not.
     refusal: Option<String>,
 }
 
@@ -113,6 +118,14 @@ impl Connection {
         self.state = State::New;
     }
 
+    /// Says what a login on it must have been made for; until then nothing is compared.
+    pub(crate) fn expect(&mut self, expected: &Arc<Expected>, channel: &Arc<Channel>) {
+        self.purpose = Some(Purpose {
+            expected: Arc::clone(expected),
+            channel: Arc::clone(channel),
+        });
+    }
+
     /// Whether the next request needs no login of its own.
     pub(crate) fn is_logged_in(&self) -> bool {
         matches!(self.state, State::In { .. })
@@ -127,7 +140,8 @@ impl Connection {
         }
     }
 
-    /// Why the last login was refused, in words for the log; never for the client.
+    /// Why the last login was refused, or what is amiss with it though it was not, in words for the log;
+    /// never for the client.
     pub(crate) fn refusal(&mut self) -> Option<String> {
         self.refusal.take()
     }
@@ -529,6 +543,16 @@ impl Gate {
         let Some(login) = Login::of(&answer.user, &answer.domain) else {
             return self.refuse(connection, "a name that can name nobody");
         };
+        // Before anybody is searched for: it is the same whoever it is, and no password is tried.
+        if let Some(purpose) = &connection.purpose {
+            let who = login.key();
+            let meant = purpose
+                .is_service(&who, answer.service.as_deref())
+                .and_then(|()| purpose.is_channel(&who, answer.channel));
+            if let Err(why) = meant {
+                return self.refuse(connection, why);
+            }
+        }
         if let Look::Wait(wait) = self.throttle.look(number(login.key()), None, from, now) {
             return self.throttle_at_pace(connection, &login, wait, now).await;
         }
@@ -631,6 +655,22 @@ impl Gate {
                 return self.refuse(connection, why);
             }
             Added::NoRoom => return Verdict::Throttled(BUSY),
+        }
+        if accepted.is_weaker_than_its_keys {
+            let why = format!(
+                "{}: the ticket is encrypted with RC4 though the keytab has AES keys",
+                accepted.client
+            );
+            if !self.offer.rc4_tickets {
+                let remedy = "let msDS-SupportedEncryptionTypes of the service's account be 24, or allow it with rc4-tickets";
+                return self.refuse(connection, format!("{why}; {remedy}"));
+            }
+            connection.refusal = Some(why);
+        }
+        if let Some(purpose) = &connection.purpose
+            && let Err(why) = purpose.is_channel(&accepted.client.to_string(), accepted.binding)
+        {
+            return self.refuse(connection, why);
         }
         let login = match accepted.client.name.as_slice() {
             [user] if !accepted.client.is_enterprise() => Some(Login::Ticket {

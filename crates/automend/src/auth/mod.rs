@@ -9,6 +9,7 @@
 
 mod accounts;
 mod basic;
+mod channel;
 pub(crate) mod client;
 mod embedded;
 mod gate;
@@ -30,6 +31,7 @@ use std::time::Duration;
 use automend_core::resolve::Who;
 
 pub(crate) use accounts::Accounts;
+pub(crate) use channel::{Channel, ChannelBinding, Expected};
 pub(crate) use gate::{Connection, Gate, Offer};
 
 /// Seconds from 1601, where the times of Windows begin, to 1970.

@@ -24,6 +24,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Mutex, watch};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::HandshakeKind;
 
 use super::Service;
 use super::addresses::{Allowance, Full};
@@ -31,6 +32,7 @@ use super::metrics::{WhyLabels, Word};
 use super::proxies::{HEAD, SIGNATURE, announced, rest_of};
 use super::settings::Limits;
 use super::socket::Socket;
+use super::tls::watched;
 use super::turn::{Body, Line, turn};
 use super::{admin, plain};
 
@@ -158,6 +160,7 @@ fn take(stream: TcpStream, peer: SocketAddr, face: Face, service: &Arc<Service>,
         name: peer.to_string(),
         guest,
         is_proxy,
+        channel: Arc::default(),
         login: None,
     };
     let (service, stop) = (Arc::clone(service), stop.clone());
@@ -258,9 +261,12 @@ async fn secure(
         }
         _ => return service.refused("silent"),
     }
-    let Ok(Ok(stream)) = timeout(limits.handshake, tls.accept(socket)).await else {
+    let handshake = timeout(limits.handshake, tls.accept(socket));
+    let (Ok(Ok(stream)), shown) = watched(handshake).await else {
         return service.refused("handshake");
     };
+    let resumed = stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
+    line.channel = Arc::new(service.certificates.channel(shown, resumed));
     let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
     line.login = (!h2).then(Mutex::default);
     let line = Arc::new(line);

@@ -45,7 +45,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::args;
-use crate::auth::{Gate, Offer};
+use crate::auth::{Expected, Gate, Offer};
 use crate::config::{self, serve_section};
 use crate::console::{plain, say};
 use crate::directory::Directory;
@@ -70,6 +70,7 @@ pub(crate) struct Service {
     metrics: Arc<Metrics>,
     log: Arc<Log>,
     current: RwLock<Arc<Current>>,
+    certificates: Arc<Certificates>,
     /// With HTTP/2, and without.
     tls: [Arc<ServerConfig>; 2],
     stopping: AtomicBool,
@@ -83,6 +84,8 @@ pub(crate) struct Current {
     /// What holds for no domain in particular.
     everybody: Services,
     gate: Arc<Gate>,
+    /// What logins must have been made for.
+    expected: Arc<Expected>,
     /// The keytab before the gate was made.
     keytab: Option<Stamp>,
     answers: Arc<Answers>,
@@ -158,6 +161,7 @@ async fn serve(args: &args::Serve, config: Option<&Path>) -> Result<ExitCode> {
         lookers: Arc::default(),
         metrics,
         log: Arc::clone(&log),
+        certificates: Arc::clone(&certificates),
         tls: [
             Arc::new(certificates.server(true)?),
             Arc::new(certificates.server(false)?),
@@ -312,6 +316,7 @@ impl Current {
         }
         let first = domains.first().map_or("localhost", String::as_str);
         Self {
+            expected: Arc::new(settings.expected(&domains)),
             everybody: settings.urls.services(first, &urls::Home::default()),
             page: page::page(&domains),
             keytab: door.keytab,
@@ -357,6 +362,7 @@ impl Door {
             realm: realm.to_owned(),
             schemes: settings.schemes.clone(),
             keytab: settings.keytab.clone(),
+            rc4_tickets: settings.rc4_tickets,
         };
         let gate = Gate::new(supply.accounts()?, offer, before)?;
         let gate = Arc::new(gate.with_failures_per_address(settings.limits.failures_per_address));
@@ -497,6 +503,7 @@ impl Service {
         let same_logins = settings.schemes == was.schemes
             && settings.keytab == was.keytab
             && settings.realm == was.realm
+            && settings.rc4_tickets == was.rc4_tickets
             && old.keytab.as_ref().is_none_or(Stamp::holds);
         let door = if same_supply && same_logins {
             Door {

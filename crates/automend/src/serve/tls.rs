@@ -5,8 +5,9 @@
 //!
 //! Invariant: private keys are in no message.
 
+use std::cell::RefCell;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -18,6 +19,7 @@ use rustls::sign::CertifiedKey;
 use rustls::{ServerConfig, SignatureScheme};
 
 use super::supply::Stamp;
+use crate::auth::Channel;
 use crate::private_file::{self, Readable};
 
 /// The files of one certificate.
@@ -42,6 +44,8 @@ pub(crate) enum Source {
 #[derive(Debug)]
 pub(crate) struct Certificates {
     keys: RwLock<Vec<Arc<CertifiedKey>>>,
+    /// Certificates that were in use before. Whoever goes on with an earlier connection has seen one of them.
+    earlier: Mutex<Vec<CertificateDer<'static>>>,
     /// The files before they were read, so that a change in the middle is seen.
     stamps: Mutex<Vec<Stamp>>,
     /// The certificate that nobody has signed, PEM, for clients that shall trust it.
@@ -61,6 +65,7 @@ impl Certificates {
         };
         Ok(Self {
             keys: RwLock::new(keys),
+            earlier: Mutex::default(),
             stamps,
             made,
         })
@@ -76,9 +81,25 @@ impl Certificates {
         *self.stamps.lock().unwrap_or_else(PoisonError::into_inner) = source.stamps();
         if let Source::Files(files) = source {
             let keys = read_all(files)?;
-            *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+            let mut now = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+            let before = std::mem::replace(&mut *now, keys);
+            let mut earlier = self.earlier.lock().unwrap_or_else(PoisonError::into_inner);
+            earlier.splice(
+                0..0,
+                before.iter().filter_map(|key| key.cert.first().cloned()),
+            );
+            earlier.truncate(MOST_EARLIER);
         }
         Ok(())
+    }
+
+    /// The connection of a handshake with this key; `resumed` where it goes on with an earlier connection.
+    pub(crate) fn channel(&self, shown: Option<Arc<CertifiedKey>>, resumed: bool) -> Channel {
+        let Some(certificate) = shown.and_then(|key| key.cert.first().cloned()) else {
+            return Channel::default();
+        };
+        let earlier = self.earlier.lock().unwrap_or_else(PoisonError::into_inner);
+        Channel::of(certificate, if resumed { &earlier } else { &[] })
     }
 
     /// What a handshake is done with; `h2` offers HTTP/2.
@@ -112,9 +133,32 @@ impl ResolvesServerCert for Certificates {
             .server_name()
             .and_then(|name| ServerName::try_from(name.to_owned()).ok());
         let named = wanted.and_then(|wanted| usable.iter().find(|key| covers(key, &wanted)));
-        named.or(usable.first()).map(|key| Arc::clone(key))
+        let chosen = named.or(usable.first()).map(|key| Arc::clone(key));
+        // Without anybody who watches, nobody needs to know.
+        let _ = SHOWN.try_with(|shown| shown.borrow_mut().clone_from(&chosen));
+        chosen
     }
 }
+
+tokio::task_local! {
+    /// What was chosen for the handshake of this task: a connection does not tell by itself which of its own
+    /// certificates it showed.
+    static SHOWN: RefCell<Option<Arc<CertifiedKey>>>;
+}
+
+/// Does a handshake, and tells which key was used for it.
+pub(crate) async fn watched<F: Future>(handshake: F) -> (F::Output, Option<Arc<CertifiedKey>>) {
+    SHOWN
+        .scope(RefCell::default(), async {
+            let done = handshake.await;
+            (done, SHOWN.with(RefCell::take))
+        })
+        .await
+}
+
+/// How many certificates that were in use before are remembered: more than are renewed in the hours for
+/// which an earlier connection can be gone on with.
+const MOST_EARLIER: usize = 64;
 
 impl Source {
     /// The state of the files.
@@ -145,6 +189,12 @@ fn read_all(files: &[Files]) -> Result<Vec<Arc<CertifiedKey>>> {
         .iter()
         .map(|files| Ok(Arc::new(read(files)?)))
         .collect()
+}
+
+/// The first certificate of a PEM file.
+pub(crate) fn certificate(path: &Path) -> Result<CertificateDer<'static>> {
+    CertificateDer::from_pem_file(path)
+        .map_err(|error| anyhow!("reading the certificate {}: {error}", path.display()))
 }
 
 fn read(files: &Files) -> Result<CertifiedKey> {
@@ -180,7 +230,6 @@ fn self_signed(names: &[String]) -> Result<(CertifiedKey, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::Path;
 
     fn write(folder: &Path, name: &str) -> Files {
         let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();

@@ -50,6 +50,8 @@ pub(crate) struct Line {
     pub is_proxy: bool,
     /// Counts the connection, and how often its address asks.
     pub guest: Guest,
+    /// The TLS connection, for logins that are bound to it.
+    pub channel: Arc<auth::Channel>,
     /// The login that is bound to the connection; HTTP/2 has none, as its turns are mixed.
     pub login: Option<Mutex<auth::Connection>>,
 }
@@ -366,6 +368,7 @@ async fn behind_the_gate(current: &Current, line: &Line, from: IpAddr, asked: &A
         if shared {
             login.share();
         }
+        login.expect(&current.expected, &line.channel);
         let verdict = current.gate.admit(login, authorization, from).await;
         let (refusal, holds) = (login.refusal(), login.is_logged_in());
         // Clients ask at several places at once. Who has to wait for others of the same account only until
@@ -399,6 +402,8 @@ async fn behind_the_gate(current: &Current, line: &Line, from: IpAddr, asked: &A
     current.login("good");
     let mut reply = admitted(current, &account, asked).await;
     reply.user = Some(account);
+    // What is amiss with a login that is good enough.
+    reply.why = reply.why.or(refusal);
     if let Some(proof) = proof.and_then(|proof| HeaderValue::try_from(proof).ok()) {
         reply = reply.with(WWW_AUTHENTICATE, proof);
         if !holds {

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "lab")]
 mod peers;
+mod purpose;
 #[cfg(feature = "lab")]
 mod samba;
 #[cfg(feature = "lab")]
@@ -66,6 +67,7 @@ impl Company {
             realm: "Autodiscover".to_owned(),
             schemes: schemes.to_vec(),
             keytab: None,
+            rc4_tickets: false,
         };
         let gate = Gate::new(Accounts::embedded(directory.clone()), offer, None).unwrap();
         Self {
@@ -384,6 +386,7 @@ async fn a_gate_that_follows_another_counts_on() {
         realm: "Another".to_owned(),
         schemes: vec![Scheme::Basic],
         keytab: None,
+        rc4_tickets: false,
     };
     let accounts = Accounts::embedded(company.directory.clone());
     let next = Gate::new(accounts, offer, Some(&company.gate)).unwrap();
@@ -531,6 +534,7 @@ async fn an_address_may_fail_as_often_as_is_said() {
             realm: "Autodiscover".to_owned(),
             schemes: vec![Scheme::Basic],
             keytab: None,
+            rc4_tickets: false,
         };
         let gate = Gate::new(accounts, offer, None).unwrap();
         let gate = Arc::new(gate.with_failures_per_address(most));
@@ -646,6 +650,7 @@ async fn only_what_works_is_offered() {
             realm: String::new(),
             schemes: vec![scheme],
             keytab: keytab.map(Into::into),
+            rc4_tickets: false,
         };
         let gate = Gate::new(Accounts::embedded(directory.clone()), offer, None);
         gate.err()
@@ -692,6 +697,7 @@ async fn a_connection_to_a_server_that_was_lost_is_made_anew() {
         realm: String::new(),
         schemes: vec![Scheme::Basic],
         keytab: None,
+        rc4_tickets: false,
     };
     let gate = Gate::new(Accounts::live(&settings, &[url]).unwrap(), offer, None).unwrap();
     let gate = Arc::new(gate);

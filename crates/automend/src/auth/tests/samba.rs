@@ -151,6 +151,8 @@ impl Controller {
             realm: "Autodiscover".to_owned(),
             schemes: vec![scheme],
             keytab,
+            // What Samba encrypts with for an account that was told nothing.
+            rc4_tickets: true,
         };
         let accounts = Accounts::live(&self.settings(), &servers).unwrap();
         Arc::new(Gate::new(accounts, offer, None).unwrap())

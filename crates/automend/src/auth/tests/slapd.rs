@@ -81,6 +81,7 @@ impl Slapd {
             realm: String::new(),
             schemes: vec![Scheme::Basic],
             keytab: None,
+            rc4_tickets: false,
         };
         let accounts = Accounts::live(&settings, &[url]).unwrap();
         Arc::new(Gate::new(accounts, offer, None).unwrap())

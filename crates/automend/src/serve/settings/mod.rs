@@ -13,6 +13,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, anyhow, bail};
 use automend_core::policy::Policy;
+use rustls::pki_types::CertificateDer;
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -20,7 +21,7 @@ use super::proxies::Proxies;
 use super::tls;
 use super::urls::{Layer, Urls};
 use crate::args;
-use crate::auth::Scheme;
+use crate::auth::{ChannelBinding, Expected, Scheme};
 
 use checked::Checked;
 pub(crate) use checked::{Source, domain};
@@ -45,6 +46,8 @@ pub(crate) struct Settings {
     pub schemes: Vec<Scheme>,
     /// The service's Kerberos keys.
     pub keytab: Option<PathBuf>,
+    /// Whether tickets that are encrypted with RC4 are taken though the keytab has AES keys.
+    pub rc4_tickets: bool,
     /// What a password dialogue calls the service.
     pub realm: Option<String>,
     /// Mail domains besides those that the directory names.
@@ -59,6 +62,12 @@ pub(crate) struct Settings {
     pub log: Option<PathBuf>,
     /// The proxies that are believed when they say for whom they ask.
     pub proxies: Proxies,
+    /// When a login must be bound to the TLS connection that it comes on.
+    pub binding: ChannelBinding,
+    /// Hosts under which clients know this service, besides those of its domains and certificates.
+    pub service_names: Vec<String>,
+    /// Certificates of proxies at which TLS ends.
+    pub proxy_certificates: Vec<CertificateDer<'static>>,
     /// How much of everything.
     pub limits: Limits,
     /// How live servers are asked.
@@ -76,12 +85,16 @@ pub(crate) struct Section {
     policy: Option<PolicyWord>,
     auth: Option<Spanned<Vec<SchemeWord>>>,
     keytab: Option<PathBuf>,
+    rc4_tickets: bool,
     realm: Option<String>,
     domains: Vec<Spanned<String>>,
     alternative_mailboxes_of_others: bool,
     plain_autoconfig: bool,
     log: Option<PathBuf>,
     proxies: Vec<Spanned<String>>,
+    channel_binding: Option<BindingWord>,
+    service_names: Vec<Spanned<String>>,
+    proxy_certificates: Vec<PathBuf>,
     limits: LimitsSection,
     asking: AskingSection,
     everybody: LayerSection,
@@ -110,6 +123,14 @@ enum SchemeWord {
     Basic,
     Ntlm,
     Negotiate,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum BindingWord {
+    Off,
+    IfSent,
+    Required,
 }
 
 /// Where the service listens when nobody says.
@@ -166,6 +187,7 @@ impl Settings {
             },
             schemes: unique(schemes),
             keytab: flags.keytab.clone().or_else(|| section.keytab.clone()),
+            rc4_tickets: section.rc4_tickets,
             realm: section.realm.clone(),
             domains,
             urls: urls(section, &from)?,
@@ -179,9 +201,39 @@ impl Settings {
                     .map(|told| from.network(told))
                     .collect::<Result<_>>()?,
             ),
+            binding: match section.channel_binding {
+                Some(told) => told.into(),
+                // The TLS connections of clients may end there.
+                None if !section.proxies.is_empty() => ChannelBinding::Off,
+                None => ChannelBinding::IfSent,
+            },
+            service_names: section
+                .service_names
+                .iter()
+                .map(|told| from.host(told))
+                .collect::<Result<_>>()?,
+            proxy_certificates: section
+                .proxy_certificates
+                .iter()
+                .map(|path| tls::certificate(path))
+                .collect::<Result<_>>()?,
             limits: section.limits.read(&from)?,
             asking: section.asking.read(&from)?,
         })
+    }
+
+    /// What logins must have been made for, with these mail domains.
+    pub(crate) fn expected(&self, domains: &[String]) -> Expected {
+        let told: Vec<String> = domains
+            .iter()
+            .map(|domain| self.urls.autodiscover(domain))
+            .collect();
+        let hosts = told.iter().chain(domains).chain(&self.service_names);
+        Expected::new(
+            self.binding,
+            hosts.map(String::as_str),
+            &self.proxy_certificates,
+        )
     }
 }
 
@@ -255,6 +307,16 @@ impl From<SchemeWord> for Scheme {
             SchemeWord::Basic => Self::Basic,
             SchemeWord::Ntlm => Self::Ntlm,
             SchemeWord::Negotiate => Self::Negotiate,
+        }
+    }
+}
+
+impl From<BindingWord> for ChannelBinding {
+    fn from(word: BindingWord) -> Self {
+        match word {
+            BindingWord::Off => Self::Off,
+            BindingWord::IfSent => Self::IfSent,
+            BindingWord::Required => Self::Required,
         }
     }
 }
