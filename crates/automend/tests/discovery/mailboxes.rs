@@ -335,8 +335,11 @@ fn no_mark_that_hides_or_turns_text_comes_out_of_an_answer() {
     let run = test(&bench, &world, &[USER, "--format", "json"]).exits(0);
     let name = run.json()["settings"]["displayName"].clone();
     assert_eq!(name, format!("A{MARKS}"), "{run}");
-    for format in ["text", "json"] {
-        let read = bench.automend(&["trace", "turns.har", "--format", format]);
+    for format in ["table", "json"] {
+        let read = bench
+            .automend(&["trace", "turns.har", "--format", format])
+            .exits(0)
+            .says("contoso.test");
         assert_no_marks(MARKS, &read.out);
     }
     for text in [

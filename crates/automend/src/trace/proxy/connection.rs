@@ -577,7 +577,7 @@ mod tests {
         let proxy = Proxy {
             hosts: Arc::new(Hosts::new(&[])),
             authority: Arc::new(authority),
-            client: tls::Tls::new(None).unwrap().checking,
+            client: tls::Tls::new(&[]).unwrap().checking,
             scribe,
             leaves: Arc::new(Semaphore::new(1)),
             notes,
