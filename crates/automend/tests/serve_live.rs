@@ -373,7 +373,7 @@ fn elsewhere() -> Controller {
     let other = Controller::honest();
     {
         let mut held = other.server.held();
-        held.context = "DC=fabrikam,DC=test".to_owned();
+        "DC=fabrikam,DC=test".clone_into(&mut held.context);
         held.objects.clear();
     }
     other

@@ -7,6 +7,8 @@
 //! answered once, on its own connection. A password that was sent to the directory is counted unless it is
 //! right, whether its client waits for that or not. A refusal comes at [`PACE`], whatever it took.
 
+mod negotiate;
+
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::pin::pin;
@@ -14,11 +16,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use automend_negotiate::kerberos::{Keytab, Moment, accept};
+use automend_negotiate::kerberos::{Keytab, Moment};
 use automend_negotiate::ntlm::{Authenticate, Challenge, Names, is_ntlm};
-use automend_negotiate::spnego::{self, Mechanism, Message};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use automend_negotiate::spnego;
 use futures_util::future::{Either, select};
 use tokio::time::sleep;
 
@@ -27,7 +27,7 @@ use super::channel::{Channel, Expected, Purpose};
 use super::header::{Wrapping, decode, split};
 use super::login::Login;
 use super::remembered::{Digest, Remembered};
-use super::seals::{Added, Seals};
+use super::seals::Seals;
 use super::throttle::Limits;
 use super::throttle::{Attempt, End, Entry, Look, Reach, Throttle, Ticket};
 use super::under_way::UnderWay;
@@ -588,125 +588,6 @@ impl Gate {
             wrapping => Some(wrapping.value(&[], spnego::State::Completed)),
         };
         log_in(connection, proved, proof, now)
-    }
-
-    async fn negotiate(
-        &self,
-        connection: &mut Connection,
-        token: &[u8],
-        from: IpAddr,
-        now: Instant,
-    ) -> Verdict {
-        let message = match spnego::read(token) {
-            Ok(message) => message,
-            Err(malformed) => return self.refuse(connection, malformed.to_string()),
-        };
-        let ntlm = self.offers(Scheme::Ntlm) && !connection.shared;
-        match message {
-            Message::Bare(mechanism, token) if mechanism.is_kerberos() => {
-                self.kerberos(connection, None, token).await
-            }
-            Message::Init {
-                mechanisms,
-                favourite: true,
-                token: Some(token),
-            } if !is_ntlm(token) => {
-                let first = mechanisms.first().copied();
-                self.kerberos(connection, first, token).await
-            }
-            Message::Bare(_, token) if ntlm => {
-                self.ntlm(connection, Wrapping::Bare, token, from, now)
-                    .await
-            }
-            Message::Init {
-                token: Some(token), ..
-            }
-            | Message::Response { token: Some(token) }
-                if ntlm && is_ntlm(token) =>
-            {
-                self.ntlm(connection, Wrapping::Spnego, token, from, now)
-                    .await
-            }
-            _ => {
-                connection.state = State::New;
-                let why = "the client has no ticket for this service, and offers NTLM instead";
-                self.refuse(connection, why)
-            }
-        }
-    }
-
-    /// Kerberos: one message, and the server's proof goes back with the answer (RFC 4559 5).
-    async fn kerberos(
-        &self,
-        connection: &mut Connection,
-        negotiated: Option<Mechanism>,
-        token: &[u8],
-    ) -> Verdict {
-        connection.state = State::New;
-        let moment = moment();
-        let accepted = match accept(token, &self.keytab, moment) {
-            Ok(accepted) => accepted,
-            Err(refused) => return self.refuse(connection, refused.to_string()),
-        };
-        match self.seals.add(accepted.seal, accepted.seal_ends, moment) {
-            Added::New => {}
-            Added::Copy => {
-                let why = format!("{}: a copy of an earlier login", accepted.client);
-                return self.refuse(connection, why);
-            }
-            Added::NoRoom => return Verdict::Throttled(BUSY),
-        }
-        if accepted.is_weaker_than_its_keys {
-            let why = format!(
-                "{}: the ticket is encrypted with RC4 though the keytab has AES keys",
-                accepted.client
-            );
-            if !self.offer.rc4_tickets {
-                let remedy = "let msDS-SupportedEncryptionTypes of the service's account be 24, or allow it with rc4-tickets";
-                return self.refuse(connection, format!("{why}; {remedy}"));
-            }
-            connection.refusal = Some(why);
-        }
-        if let Some(purpose) = &connection.purpose
-            && let Err(why) = purpose.is_channel(&accepted.client.to_string(), accepted.binding)
-        {
-            return self.refuse(connection, why);
-        }
-        let login = match accepted.client.name.as_slice() {
-            [user] if !accepted.client.is_enterprise() => Some(Login::Ticket {
-                user: user.clone(),
-                realm: accepted.client.realm.clone(),
-            }),
-            _ => None,
-        };
-        let Some(login) = login else {
-            let why = format!("{}: not a user", accepted.client);
-            return self.refuse(connection, why);
-        };
-        let candidate = match self.find(&login).await {
-            Ok(candidate) => candidate,
-            Err(trouble) => return trouble.into(),
-        };
-        let Some(proved) = self.accounts.vouched(&candidate) else {
-            let why = format!(
-                "{}: no account of the directory, or one that is closed",
-                accepted.client
-            );
-            return self.refuse(connection, why);
-        };
-        let reply = accepted.reply.as_deref();
-        let token = match negotiated {
-            Some(mechanism) => Some(spnego::respond(
-                spnego::State::Completed,
-                Some(mechanism),
-                reply,
-            )),
-            None => accepted.reply,
-        };
-        let proof = token.map(|token| format!("Negotiate {}", STANDARD.encode(token)));
-        // For this request: the next one on the connection may be somebody else's, through a proxy, and
-        // clients send a ticket with each.
-        admitted(&proved, proof)
     }
 
     async fn find(&self, login: &Login) -> Result<Candidate, Trouble> {

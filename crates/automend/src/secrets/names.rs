@@ -123,16 +123,10 @@ fn decoded(text: &str) -> String {
             let escaped = digits
                 .filter(|_| *byte == b'%')
                 .and_then(|two| u8::from_str_radix(two, 16).ok());
-            match escaped {
-                Some(escaped) => {
-                    bytes.push(escaped);
-                    rest = after.get(2..).unwrap_or_default();
-                }
-                None => {
-                    bytes.push(*byte);
-                    rest = after;
-                }
-            }
+            bytes.push(escaped.unwrap_or(*byte));
+            rest = after
+                .get(if escaped.is_some() { 2 } else { 0 }..)
+                .unwrap_or_default();
         }
         let next = String::from_utf8_lossy(&bytes).into_owned();
         if next == text {

@@ -357,7 +357,7 @@ impl Attempt<'_> {
             let value = match value {
                 Ok(Some(value)) => value,
                 Ok(None) => return Err(self.rejected(login.scheme())),
-                Err(error) => return Err(self.failed(&error)),
+                Err(error) => return Err(failed(&error)),
             };
             self.secrets.authorization(&value);
             if leg > 0 && !connection.is_usable().await {
@@ -371,7 +371,7 @@ impl Attempt<'_> {
             let offers = offers(&turn);
             turns.push(turn);
             if let Some(judged) = heard? {
-                login.finish(&offers).map_err(|error| self.failed(&error))?;
+                login.finish(&offers).map_err(|error| failed(&error))?;
                 return Ok(judged);
             }
             let own = offers.iter().find(|offer| offer.scheme == Some(scheme));
@@ -405,7 +405,7 @@ impl Attempt<'_> {
                 Ok(login)
             }
             Err(error) if scheme == Scheme::Negotiate => self.instead(offered, &error, certificate),
-            Err(error) => Err(self.failed(&error)),
+            Err(error) => Err(failed(&error)),
         }
     }
 
@@ -419,7 +419,7 @@ impl Attempt<'_> {
         let offers = |offer: &Challenge| offer.scheme == Some(Scheme::Ntlm);
         let ntlm = self.schemes.contains(&Scheme::Ntlm) && offered.iter().any(offers);
         if !ntlm || self.have.password.is_none() || is_refused(error) {
-            return Err(self.failed(error));
+            return Err(failed(error));
         }
         self.begin(Scheme::Ntlm, offered, certificate)
     }
@@ -431,15 +431,16 @@ impl Attempt<'_> {
             format!("{user}, with {}", scheme.name()),
         )
     }
+}
 
-    fn failed(&self, error: &anyhow::Error) -> Failure {
-        let cause = if is_refused(error) {
-            Cause::LoginRejected
-        } else {
-            Cause::LoginFailed
-        };
-        Failure::new(cause, format!("{error:#}"))
-    }
+/// What a login that could not be made comes to.
+fn failed(error: &anyhow::Error) -> Failure {
+    let cause = if is_refused(error) {
+        Cause::LoginRejected
+    } else {
+        Cause::LoginFailed
+    };
+    Failure::new(cause, format!("{error:#}"))
 }
 
 /// Connects; a connection that does not come about is a turn, too.

@@ -60,7 +60,7 @@ impl Log<'_> {
             Some(Act::Ask(_)) => {
                 let url = step.shown_url(self.secrets).unwrap_or_default();
                 if let Some(how) = found_through(step.tried.way) {
-                    self.line(&format!("Attempting URL {} found through {how}", url));
+                    self.line(&format!("Attempting URL {url} found through {how}"));
                 }
                 format!("Autodiscover to {url}")
             }
