@@ -90,6 +90,12 @@ impl<'a> Iterator for Selected<'a, '_> {
                 Err(defect) => return Some(Err(defect)),
             };
             if let Some(index) = self.selector.index(line.description()) {
+                // The names in the list can be written; options behind them need not be such.
+                if memchr(b';', line.description()).is_some()
+                    && let Err(defect) = check_description(number, line.description())
+                {
+                    return Some(Err(defect));
+                }
                 return Some(Ok((index, self.lines.with_characters_checked(line, text))));
             }
             let strange = line
