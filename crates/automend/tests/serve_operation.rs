@@ -2,6 +2,8 @@
 
 mod served;
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -288,11 +290,10 @@ fn the_policy_can_be_changed_while_it_runs() {
 
 fn certificate(folder: &Path, name: &str, for_name: &str) -> Vec<u8> {
     let made = rcgen::generate_simple_self_signed([for_name.to_owned()]).unwrap();
-    std::fs::write(
-        folder.join(format!("{name}.key")),
-        made.signing_key.serialize_pem(),
-    )
-    .unwrap();
+    // As a key should be: others may not read it, and no warning stands in the log.
+    let key = folder.join(format!("{name}.key"));
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    std::fs::set_permissions(&key, Permissions::from_mode(0o600)).unwrap();
     std::fs::write(folder.join(format!("{name}.pem")), made.cert.pem()).unwrap();
     made.cert.der().to_vec()
 }

@@ -164,8 +164,7 @@ fn distrusts(bench: &Bench, config: Arc<ServerConfig>, more: &[&str], why: &str)
 #[test]
 fn an_unknown_authority_is_refused() {
     let authority = Authority::new();
-    let why =
-        "nobody trusted has signed the server's certificate; give its authority with --ca FILE";
+    let why = "the server's certificate is not issued by a trusted authority; add the authority with --ca FILE";
     distrusts(
         &bench(&Authority::new()),
         authority.good(),
@@ -373,7 +372,7 @@ fn every_controller_of_a_fix_is_held_to_the_same_rules() {
             "1",
         ])
         .exits(1)
-        .says("nobody trusted has signed")
+        .says("not issued by a trusted authority")
         .says("refusing clear text");
     assert!(!format!("{run}{}", bench.read("r.ldif")).contains(PASSWORD));
     assert_eq!(other.held().passwords(), []);

@@ -81,8 +81,9 @@ fn external(told: &Told) -> Vec<(String, String)> {
         let outside = protocol.kind.trim().eq_ignore_ascii_case("EXPR");
         for field in &protocol.fields {
             let named = field.path.contains("External");
-            let url = field.value.contains("://") || field.path == "Server";
-            if (named || outside && url) && !field.path.contains("Internal") {
+            // Types, flags and ways to log in stand beside them, and are no names of hosts.
+            let leads = is_url(&field.value) || outside && field.path == "Server";
+            if (named || outside) && leads && !field.path.contains("Internal") {
                 found.push((
                     format!("{} {}", protocol.kind, field.path),
                     field.value.clone(),
@@ -93,12 +94,19 @@ fn external(told: &Told) -> Vec<(String, String)> {
     let values = told.values.iter();
     found.extend(
         values
-            .filter(|(name, _)| name.starts_with("External"))
+            .filter(|(name, value)| {
+                name.starts_with("External") && (is_url(value) || name == "ExternalMailboxServer")
+            })
             .cloned(),
     );
     let servers = told.servers.iter();
+    let servers = servers.filter(|server| is_url(&server.url));
     found.extend(servers.map(|server| (server.kind.clone(), server.url.clone())));
     found
+}
+
+fn is_url(value: &str) -> bool {
+    value.contains("://")
 }
 
 /// Whether nobody outside can find a host.
@@ -172,6 +180,13 @@ mod tests {
                 (Cause::InternalName, "EXPR Server names mail"),
                 (Cause::InternalName, "EXPR EwsUrl names mbx1.contoso.local"),
             ],
+        );
+        // A type beside an external URL is no host.
+        check(
+            alice,
+            "<Protocol><Type>WEB</Type><External><OWAUrl AuthenticationMethod=\"Basic\">https://mail.contoso.com/owa</OWAUrl>\
+             <Protocol><Type>EXPR</Type><ASUrl>https://mail.contoso.com/e</ASUrl></Protocol></External></Protocol>",
+            &[],
         );
         check(
             alice,

@@ -232,16 +232,21 @@ async fn one_owner(
             .iter()
             .map(|server| Need::Server(server_name(server).to_owned())),
     );
-    needs.extend(entry.forward_links.iter().cloned().map(Need::Entry));
     directory.answer(needs, &mut known).await?;
-    let delegates: Vec<Entry> = entry
-        .forward_links
-        .iter()
-        .filter_map(|dn| match known.answer(&Need::Entry(dn.clone())) {
-            Some(Answer::Found(found)) => found.first().cloned(),
-            _ => None,
-        })
-        .collect();
+    let delegates: Vec<Entry> = match directory {
+        // There may be thousands, and one search finds those that matter.
+        Directory::Live(_) if entry.forward_links.is_empty() => Vec::new(),
+        Directory::Live(live) => live.silent_delegates(Some(&entry.dn)).await?,
+        Directory::Embedded(_) | Directory::Ldif(_) => {
+            let needs = entry.forward_links.iter().cloned().map(Need::Entry);
+            directory.answer(needs.collect(), &mut known).await?;
+            let delegate = |dn: &Dn| match known.answer(&Need::Entry(dn.clone())) {
+                Some(Answer::Found(found)) => found.first().cloned(),
+                _ => None,
+            };
+            entry.forward_links.iter().filter_map(delegate).collect()
+        }
+    };
     let accounts = delegates
         .iter()
         .filter(|entry| links::never_asks(entry).is_some());

@@ -148,7 +148,7 @@ async fn redirects(
 /// Links to delegates that can never ask Autodiscover.
 async fn delegates(directory: &mut Directory, findings: &mut Vec<Finding>) -> Result<()> {
     let silent = match directory {
-        Directory::Live(live) => live.silent_delegates().await?,
+        Directory::Live(live) => live.silent_delegates(None).await?,
         Directory::Embedded(embedded) => {
             embedded.delegates(|entry| links::never_asks(entry).is_some())?
         }

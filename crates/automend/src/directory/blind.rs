@@ -100,7 +100,15 @@ impl Live {
             )));
         }
         let back = Filter::present(attribute::DELEGATE_LIST_BL);
-        if let Some(delegate) = persist!(self, self.some(&back)).first() {
+        let shows = |entry: &&automend_ldap::Entry| {
+            // The links of what was deleted are shown to nobody.
+            let owners = super::texts(entry.values(attribute::DELEGATE_LIST_BL));
+            owners
+                .iter()
+                .any(|owner| Dn::parse(owner).is_ok_and(|dn| !dn.is_deleted_object()))
+        };
+        let delegates = persist!(self, self.some(&back));
+        if let Some(delegate) = delegates.iter().find(shows) {
             return Ok(Some(format!(
                 "{}: {} has msExchDelegateListBL, and no owner shows msExchDelegateListLink: this account \
                  may not read it",
@@ -127,11 +135,12 @@ impl Live {
         )))
     }
 
-    /// A few of the objects that a filter selects, with their names.
+    /// A few of the objects that a filter selects, with their names and back links.
     async fn some(&self, filter: &Filter) -> Result<Vec<automend_ldap::Entry>> {
         let mut found = Vec::new();
         for base in self.bases()? {
-            let mut search = Search::new(&base, Scope::Subtree, filter.clone(), &["1.1"]);
+            let wanted = [attribute::DELEGATE_LIST_BL];
+            let mut search = Search::new(&base, Scope::Subtree, filter.clone(), &wanted);
             search.size_limit = WITNESSES;
             let mut answers = self.client.search(&search).await?;
             loop {

@@ -99,7 +99,22 @@ impl Object {
     }
 
     fn matches(&self, filter: &Filter) -> bool {
-        self.decides(filter) == Some(true)
+        if !self.hidden.is_empty() {
+            return self.decides(filter) == Some(true);
+        }
+        // Thousands of objects are looked at thousands of times.
+        match filter {
+            Filter::And(all) => all.iter().all(|one| self.matches(one)),
+            Filter::Or(any) => any.iter().any(|one| self.matches(one)),
+            Filter::Not(other) => !self.matches(other),
+            Filter::Present(name) => {
+                name.eq_ignore_ascii_case("objectClass") || !self.values(name).is_empty()
+            }
+            Filter::Equal(name, value) => {
+                let mut own = self.values(name).iter();
+                own.any(|own| own.eq_ignore_ascii_case(value))
+            }
+        }
     }
 
     /// `None` is Undefined: what may not be read is neither there nor absent (RFC 4511 4.5.1.7).

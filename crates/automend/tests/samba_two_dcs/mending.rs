@@ -23,7 +23,7 @@ fn an_audit_agrees_with_the_truth_on_both() {
 fn a_fix_waits_for_both_controllers_and_so_does_its_undo() {
     let lab = Lab::named(SAMBA2);
     let world = World::new(&lab);
-    let said = world.fix(&[]).ended(0);
+    let said = world.fix(&[]).ended(1);
     for dc in ["LAB_DC1_LDAPS_URL", "LAB_DC2_LDAPS_URL"] {
         assert!(
             said.contains(&format!("agrees  {} ", lab.var(dc))),
@@ -92,7 +92,7 @@ fn the_controllers_named_by_hand_are_all_that_are_asked() {
         "--replication-timeout",
         "3",
     ];
-    let said = world.fix_by(dc1_there, &only).ended(0);
+    let said = world.fix_by(dc1_there, &only).ended(1);
     assert!(!said.contains(dc2), "--dc names all that are asked: {said}");
     // From there dc2 shows the link still, so an undo finds nothing to do, and says so.
     let undone = world
@@ -166,7 +166,7 @@ fn a_link_that_comes_back_from_the_other_side_is_found_again() {
         "--receipt",
         &desk.arg("again.ldif"),
     ];
-    world.dc1.automend(&again).ended(0);
+    world.dc1.automend(&again).ended(1);
     assert_eq!(
         (world.links(world.dc1).len(), world.links(world.dc2).len()),
         (0, 0)

@@ -173,14 +173,17 @@ impl Live {
         self.delegates(filter, &attributes).await
     }
 
-    /// Delegates that can never ask Autodiscover; what they seem to lack the server has affirmed.
-    pub(crate) async fn silent_delegates(&mut self) -> Result<Vec<Entry>> {
+    /// Delegates that can never ask Autodiscover, of one owner or of all; what they seem to lack the server
+    /// has affirmed.
+    pub(crate) async fn silent_delegates(&mut self, owner: Option<&Dn>) -> Result<Vec<Entry>> {
         let class = |name| Filter::equal(attribute::OBJECT_CLASS, name);
-        let filter = Filter::or([
+        let silent = Filter::or([
             class("foreignSecurityPrincipal"),
             class("contact"),
             Filter::not(Filter::present(attribute::MAILBOX_GUID)),
         ]);
+        let of = owner.map(|dn| Filter::equal(attribute::DELEGATE_LIST_BL, dn.as_str()));
+        let filter = Filter::and(of.into_iter().chain([silent]));
         let mut found = self.delegates(filter, ATTRIBUTES).await?;
         self.prove(&mut found).await?;
         found.retain(|entry| links::never_asks(entry).is_some());
