@@ -248,6 +248,8 @@ fn a_file_an_archive_and_an_embedded_directory_say_the_same() {
         };
         let (mut file, mut embedded) = (show("a.ldif"), show("embedded"));
         for report in [&mut file, &mut embedded] {
+            // Each names its own directory in the command that mends.
+            report.as_object_mut().unwrap().remove("command");
             for finding in report["findings"].as_array_mut().unwrap() {
                 finding["evidence"]
                     .as_object_mut()
