@@ -78,9 +78,9 @@ pub(super) async fn run(
         );
     }
     Ok(match sum.worst {
-        _ if sum.not_asked > 0 => ExitCode::from(1),
-        Some(verdict @ (Verdict::Failed | Verdict::NeedsConsent)) => exit(verdict),
+        // Of somebody nothing can be said, whatever the others came to.
         _ if sum.unreadable > 0 => ExitCode::from(2),
+        _ if sum.not_asked > 0 => ExitCode::from(1),
         Some(verdict) => exit(verdict),
         None => ExitCode::SUCCESS,
     })

@@ -199,8 +199,9 @@ fn many_users_are_tested_with_one_login_and_a_line_each() {
             "4",
         ],
     );
+    // A line that is no address weighs more than a user who failed.
     let run = run
-        .exits(1)
+        .exits(2)
         .warns("line 43: \"nobody\" is not an SMTP address");
     assert_eq!(
         run.out
@@ -214,6 +215,7 @@ fn many_users_are_tested_with_one_login_and_a_line_each() {
         .says("40 tested")
         .says("     39  ok")
         .says("      1  fault-603: ");
+    bench.file("users", &users);
     let lines = test(
         &bench,
         &world,
