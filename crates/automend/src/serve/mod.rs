@@ -35,7 +35,6 @@ use anyhow::{Context, Result};
 use automend_autodiscover::services::Services;
 use automend_core::command::Command;
 use automend_core::policy::Policy;
-use hyper::body::Bytes;
 use rustls::ServerConfig;
 use serde_json::json;
 use tempfile::NamedTempFile;
@@ -54,6 +53,7 @@ use answers::Answers;
 use listen::{Face, Stop, bind, listen};
 use log::Log;
 use metrics::{Metrics, ResultLabels, Word};
+use page::Pages;
 use settings::Settings;
 use supply::{Stamp, Supply};
 use tls::Certificates;
@@ -90,7 +90,7 @@ pub(crate) struct Current {
     keytab: Option<Stamp>,
     answers: Arc<Answers>,
     /// What a person sees who comes with a browser.
-    page: Bytes,
+    pages: Pages,
     metrics: Arc<Metrics>,
     /// Counts reloads.
     generation: u32,
@@ -318,7 +318,7 @@ impl Current {
         Self {
             expected: Arc::new(settings.expected(&domains)),
             everybody: settings.urls.services(first, &urls::Home::default()),
-            page: page::page(&domains),
+            pages: Pages::new(&domains),
             keytab: door.keytab,
             settings,
             domains,

@@ -3,8 +3,31 @@
 use automend_autodiscover::schema::path;
 use hyper::body::Bytes;
 
-/// The page: that Autodiscover is here, and how to test it.
-pub(crate) fn page(domains: &[String]) -> Bytes {
+/// The page in each of its states.
+pub(crate) struct Pages {
+    /// The login was good.
+    pub(crate) welcome: Bytes,
+    /// There was no login.
+    pub(crate) wanted: Bytes,
+    /// There was one, and it does not let in; why, or whether it only goes on, is not said.
+    pub(crate) refused: Bytes,
+}
+
+impl Pages {
+    pub(crate) fn new(domains: &[String]) -> Self {
+        let of = |state: &str| page(domains, state);
+        Self {
+            welcome: of("Your login works, and nothing is wrong."),
+            wanted: of("A login is needed."),
+            refused: of(
+                "The login was not accepted. Check user name and password, and log in with the name that your mail program uses.",
+            ),
+        }
+    }
+}
+
+/// The page: that Autodiscover is here, how it stands with the login, and how to test it.
+fn page(domains: &[String], state: &str) -> Bytes {
     let named = domains
         .iter()
         .map(|domain| escaped(domain))
@@ -17,8 +40,9 @@ pub(crate) fn page(domains: &[String]) -> Bytes {
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<title>Autodiscover</title>\n\
          <h1>Autodiscover is here</h1>\n\
+         <p>{state}</p>\n\
          <p>This is {what}. Outlook, telephones and mail programs ask here for their settings; \
-         there is nothing to see with a browser, and nothing is wrong.</p>\n\
+         there is nothing else to see with a browser.</p>\n\
          <p>It answers a POST with a login: Outlook's at <code>{}</code>, that of programs at \
          <code>{}</code>.</p>\n</html>\n",
         path::POX,
@@ -61,12 +85,19 @@ mod tests {
 
     #[test]
     fn the_page_says_where_one_is_and_escapes_what_it_names() {
-        let page = page(&["contoso.com".to_owned(), "<b>".to_owned()]);
-        let text = std::str::from_utf8(&page).unwrap();
-        assert!(
-            text.contains("Autodiscover for contoso.com, &lt;b&gt;"),
-            "{text}"
-        );
+        let pages = Pages::new(&["contoso.com".to_owned(), "<b>".to_owned()]);
+        for (page, state) in [
+            (pages.welcome, "Your login works"),
+            (pages.wanted, "A login is needed"),
+            (pages.refused, "The login was not accepted"),
+        ] {
+            let text = std::str::from_utf8(&page).unwrap();
+            assert!(
+                text.contains("Autodiscover for contoso.com, &lt;b&gt;"),
+                "{text}"
+            );
+            assert!(text.contains(state), "{text}");
+        }
     }
 
     #[test]

@@ -418,7 +418,7 @@ async fn admitted(current: &Current, account: &Arc<Account>, asked: &Asked) -> R
     match (asked.route, &asked.head.method) {
         (_, &Method::HEAD) => Reply::new(StatusCode::OK, content::XML, Bytes::new(), "head"),
         (Route::Soap, &Method::GET) => {
-            Reply::new(StatusCode::OK, HTML, current.page.clone(), "page")
+            Reply::new(StatusCode::OK, HTML, current.pages.welcome.clone(), "page")
         }
         (Route::Soap, _) => Box::pin(faces::soap(current, account, asked)).await,
         // A GET has no body that could name anybody, so it is refused as Exchange does.
@@ -429,12 +429,12 @@ async fn admitted(current: &Current, account: &Arc<Account>, asked: &Asked) -> R
 
 /// Asks for a login. What is shown is for a person who came with a browser.
 fn challenge(current: &Current, values: &[String], tried: bool) -> Reply {
-    let mut reply = Reply::new(
-        StatusCode::UNAUTHORIZED,
-        HTML,
-        current.page.clone(),
-        "challenge",
-    );
+    let page = if tried {
+        &current.pages.refused
+    } else {
+        &current.pages.wanted
+    };
+    let mut reply = Reply::new(StatusCode::UNAUTHORIZED, HTML, page.clone(), "challenge");
     if tried {
         // The middle of NTLM looks the same from here.
         reply.outcome = "challenge-again";

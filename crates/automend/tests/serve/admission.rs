@@ -41,6 +41,15 @@ fn whoever_has_not_logged_in_is_asked_to_before_anything_else() {
         page.header("content-type"),
         Some("text/html; charset=utf-8")
     );
+    page.says("A login is needed").says_not("nothing is wrong");
+    let user = "amy@contoso.com";
+    wire.ask(&Ask::get(SOAP).basic(user, "wrong"))
+        .is(401)
+        .says("The login was not accepted")
+        .says_not("nothing is wrong");
+    wire.ask(&Ask::get(SOAP).basic(user, PASSWORD))
+        .is(200)
+        .says("Your login works");
 }
 
 #[test]
