@@ -1,14 +1,19 @@
 //! What `automend test` does besides finding fault: forms, follow-ups, many users, the directory beside it.
 
+mod ldap_server;
 #[path = "discovery/mailboxes.rs"]
 mod mailboxes;
 #[cfg(target_os = "linux")]
 #[path = "discovery/on_a_terminal.rs"]
 mod on_a_terminal;
 mod tool;
+#[path = "discovery/urls.rs"]
+mod urls;
 #[path = "discovery/ways.rs"]
 mod ways;
 mod web;
+#[path = "discovery/words.rs"]
+mod words;
 
 use std::net::Ipv6Addr;
 
