@@ -6,9 +6,10 @@
 //!
 //! Invariant: a password is never stored, printed or given out again, only compared. What can't be kept
 //! as a salted hash is not kept. The one exception has to be asked for: the NT hash, which has no salt
-//! and without which there is no NTLM ([MS-NLMP] 3.3.2).
+//! and without which there is no NTLM ([MS-NLMP] 3.3.2). Every copy of a password or an NT hash is wiped.
 
 use std::fmt;
+use std::hash::Hasher;
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use aws_lc_rs::{constant_time, digest, rand};
@@ -42,10 +43,10 @@ const LONGEST_SALT: usize = 256;
 const VERSION: u8 = 1;
 
 /// What is kept of one object's passwords.
-#[derive(Clone, Default, Eq, Hash, PartialEq)]
+#[derive(Clone, Default, Eq, PartialEq)]
 pub struct Passwords {
     hashes: Vec<Hash>,
-    nt: Option<[u8; 16]>,
+    nt: Option<Zeroizing<[u8; 16]>>,
 }
 
 /// A salted hash.
@@ -144,7 +145,7 @@ pub(crate) enum Given {
     /// A salted hash.
     Hashed(Hash),
     /// The NT hash and nothing else.
-    Nt([u8; 16]),
+    Nt(Zeroizing<[u8; 16]>),
 }
 
 /// Why a value of a password attribute is not kept.
@@ -247,14 +248,14 @@ impl Passwords {
             && let Some(nt) = &self.nt
         {
             let offered = std::str::from_utf8(password).map(nt_hash);
-            found |= offered.is_ok_and(|offered| equal(&*offered, nt));
+            found |= offered.is_ok_and(|offered| equal(&*offered, &**nt));
         }
         found
     }
 
     /// The NT hash, where it was asked for.
     pub fn nt_hash(&self) -> Option<&[u8; 16]> {
-        self.nt.as_ref()
+        self.nt.as_deref()
     }
 
     /// Whether nothing is kept.
@@ -279,7 +280,7 @@ impl Passwords {
         match given {
             Given::Clear(password) => return self.keep_clear(&password, keeping),
             Given::Hashed(hash) => self.push(hash)?,
-            Given::Nt(hash) if hash == *nt_hash("") => return Err(Unusable::Length),
+            Given::Nt(hash) if hash == nt_hash("") => return Err(Unusable::Length),
             Given::Nt(hash) if keeping.nt == NtHash::Kept => self.nt = Some(hash),
             Given::Nt(_) => return Err(Unusable::NtHash),
         }
@@ -292,7 +293,7 @@ impl Passwords {
         if keeping.nt == NtHash::Kept
             && let Ok(text) = std::str::from_utf8(password)
         {
-            self.nt = Some(*nt_hash(text));
+            self.nt = Some(nt_hash(text));
         }
         Ok(())
     }
@@ -320,8 +321,10 @@ impl Passwords {
         found
     }
 
-    pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut out = vec![VERSION, u8::from(self.nt.is_some())];
+    pub(crate) fn encode(&self) -> Zeroizing<Vec<u8>> {
+        // As large as it will be, so that no half of it is left behind where it was before it grew.
+        let mut out = Zeroizing::new(Vec::with_capacity(self.longest()));
+        out.extend([VERSION, u8::from(self.nt.is_some())]);
         out.extend_from_slice(self.nt.as_ref().map_or(&[], |nt| nt.as_slice()));
         put_number(&mut out, self.hashes.len() as u64);
         for hash in &self.hashes {
@@ -348,6 +351,16 @@ impl Passwords {
         out
     }
 
+    /// What [`Passwords::encode`] takes at most: every number of a hash is shorter than ten bytes.
+    fn longest(&self) -> usize {
+        let of_hash = |hash: &Hash| match hash {
+            Hash::Sha { digest, salt, .. } | Hash::Argon2 { digest, salt, .. } => {
+                digest.len() + salt.len() + 64
+            }
+        };
+        32 + self.hashes.iter().map(of_hash).sum::<usize>()
+    }
+
     pub(crate) fn decode(id: u64, bytes: &[u8]) -> Result<Self, Error> {
         Self::read(bytes).ok_or_else(|| Error::Damaged {
             what: format!("the passwords of object {id} cannot be decoded"),
@@ -361,7 +374,7 @@ impl Passwords {
         }
         let nt = match at.byte()? {
             0 => None,
-            1 => Some(at.take(16)?.try_into().ok()?),
+            1 => Some(Zeroizing::new(at.take(16)?.try_into().ok()?)),
             _ => return None,
         };
         let count = usize::try_from(at.number()?).ok().filter(|n| *n <= MOST)?;
@@ -391,6 +404,13 @@ impl Passwords {
             });
         }
         at.0.is_empty().then_some(Self { hashes, nt })
+    }
+}
+
+impl std::hash::Hash for Passwords {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.hashes.hash(state);
+        self.nt_hash().hash(state);
     }
 }
 
@@ -607,7 +627,8 @@ impl Given {
             let text = Zeroizing::new(text.map_err(|_| Unusable::Broken)?);
             return Self::clear(text.as_bytes());
         }
-        value.try_into().map(Self::Nt).map_err(|_| Unusable::Broken)
+        let hash = value.try_into().map_err(|_| Unusable::Broken)?;
+        Ok(Self::Nt(Zeroizing::new(hash)))
     }
 
     fn clear(password: &[u8]) -> Result<Self, Unusable> {

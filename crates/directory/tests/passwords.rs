@@ -137,6 +137,33 @@ fn unicode_passwords_are_read_as_clients_write_them() {
 }
 
 #[test]
+fn the_nt_hash_of_a_blank_password_is_not_kept() {
+    let blank = "unicodePwd:: MdbP4NFq6TG3PFnX4MCJwA==\n";
+    for (lines, is_right) in [
+        (blank.to_owned(), false),
+        // It takes nothing away from a password that there is besides.
+        (format!("userPassword: {{SSHA}}{SSHA}\n{blank}"), true),
+        (format!("{blank}userPassword: {{SSHA}}{SSHA}\n"), true),
+    ] {
+        for nt_hashes in [NtHash::Kept, NtHash::Dropped] {
+            let fixture = Fixture::new();
+            let how = Import {
+                nt_hashes,
+                ..Import::default()
+            };
+            let report = fixture.import(&lines, how);
+            assert_eq!(notes(&report).len(), 1, "{report:?}");
+            let reading = fixture.directory.read().unwrap();
+            let id = reading.object(&jim()).unwrap().unwrap().id;
+            assert_eq!(reading.passwords(id).unwrap().nt_hash(), None);
+            assert!(!reading.has_nt_hashes().unwrap());
+            assert!(!fixture.is_right(""));
+            assert_eq!(fixture.is_right(SECRET), is_right);
+        }
+    }
+}
+
+#[test]
 fn nt_hashes_are_kept_only_where_they_were_asked_for() {
     // Of "Password" ([MS-NLMP] 4.2.2.1.1).
     let hash = [

@@ -13,6 +13,7 @@ use anyhow::{Result, bail};
 use automend_core::dn::Dn;
 use automend_core::resolve::Who;
 use automend_negotiate::ntlm::Names;
+use zeroize::Zeroizing;
 
 use super::embedded::Embedded;
 use super::login::Login;
@@ -149,7 +150,7 @@ impl Accounts {
     }
 
     /// The NT hash of a candidate's password, or one that nobody has; `None` where there are none at all.
-    pub(super) fn nt_hash(&self, candidate: &Candidate) -> Option<[u8; 16]> {
+    pub(super) fn nt_hash(&self, candidate: &Candidate) -> Option<Zeroizing<[u8; 16]>> {
         match (self, &candidate.kind) {
             (Self::Embedded(_), Kind::Embedded(candidate)) => Some(Embedded::nt_hash(candidate)),
             _ => None,

@@ -44,7 +44,8 @@ const MOST_ALIKE: usize = 32;
 /// An account, or nobody with somebody else's password.
 pub(super) struct Candidate {
     object: Option<Object>,
-    passwords: Passwords,
+    /// Shared with the checks under way, so that there is one copy to wipe.
+    passwords: Arc<Passwords>,
     /// [`Directory::commits`] before they were read.
     commits: u64,
 }
@@ -85,7 +86,7 @@ impl Embedded {
             counted,
             kind: Kind::Embedded(Candidate {
                 object,
-                passwords,
+                passwords: Arc::new(passwords),
                 commits,
             }),
         })
@@ -140,7 +141,7 @@ impl Embedded {
         let Ok(turn) = Arc::clone(&self.checking).acquire_owned().await else {
             return Proof::Unsent(Trouble::Busy);
         };
-        let kept = candidate.passwords.clone();
+        let kept = Arc::clone(&candidate.passwords);
         let checked = tokio::task::spawn_blocking(move || {
             let right = kept.matches(&password);
             drop(turn);
@@ -170,15 +171,15 @@ impl Embedded {
     }
 
     /// Somebody without an NT hash gets one that no password has.
-    pub(super) fn nt_hash(candidate: &Candidate) -> [u8; 16] {
+    pub(super) fn nt_hash(candidate: &Candidate) -> Zeroizing<[u8; 16]> {
         if let (Some(_), Some(hash)) = (&candidate.object, candidate.passwords.nt_hash()) {
             // A blank password opens nothing, as with Basic.
             if *hash != *automend_negotiate::ntlm::nt_hash("") {
-                return *hash;
+                return Zeroizing::new(*hash);
             }
         }
         let half = |salt: u8| number((salt, candidate.commits)).to_ne_bytes();
-        let mut hash = [0; 16];
+        let mut hash = Zeroizing::new([0; 16]);
         for (slot, byte) in hash.iter_mut().zip(half(0).into_iter().chain(half(1))) {
             *slot = byte;
         }
