@@ -4,8 +4,12 @@
 mod served;
 mod tool;
 
+use automend_negotiate::Binding;
+use automend_negotiate::ntlm::Client;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
-use served::{DOMAIN, PASSWORD, Served, mailbox};
+use served::{Ask, DOMAIN, PASSWORD, POX, Served, mailbox, outlook};
 use tool::{Bench, CONTOSO, Run};
 
 /// Everybody of the company with [`PASSWORD`], and NTLM for those who want it.
@@ -75,6 +79,52 @@ fn followed(report: &Value) -> Vec<String> {
                 .join(" ")
         })
         .collect()
+}
+
+#[test]
+fn a_login_that_must_be_bound_to_its_connection_is_made_so() {
+    let options = ["--auth", "basic,ntlm"];
+    let own = CONTOSO
+        .lines()
+        .filter(|line| !line.starts_with("userPassword:"));
+    let company: String = own.flat_map(|line| [line, "\n"]).collect();
+    let served = Served::with(
+        &company,
+        "[serve]\nchannel-binding = \"required\"\n",
+        &options,
+    );
+    for protocol in ["pox", "soap"] {
+        let (run, report) = test(&served, "alice@contoso.com", protocol, "ntlm");
+        assert_eq!(report["verdict"], "ok", "{run}");
+    }
+    // The same login without the binding: the password is right, and it is refused.
+    let mut client = Client::new("alice@contoso.com", "", PASSWORD, "HTTP/localhost");
+    for bound in [false, true] {
+        let mut wire = served.connect();
+        let certificate = wire.certificate().unwrap();
+        client.binding = bound.then(|| Binding::to_server(&certificate)).flatten();
+        let hello = client.hello();
+        let mut ask = |message: &[u8]| {
+            let value = format!("NTLM {}", STANDARD.encode(message));
+            wire.ask(&Ask::post(POX, outlook("alice@contoso.com")).with("Authorization", &value))
+        };
+        let challenge = ask(hello.message());
+        assert_eq!(challenge.status, 401);
+        let mut values = challenge.headers.iter();
+        let token = values
+            .find_map(|(_, value)| value.strip_prefix("NTLM "))
+            .unwrap();
+        let answer = client
+            .answer(&hello, &STANDARD.decode(token).unwrap(), 7)
+            .unwrap();
+        assert_eq!(ask(&answer).status, if bound { 200 } else { 401 });
+        if !bound {
+            served.logged(|line| {
+                let why = line["why"].as_str().unwrap_or_default();
+                why.contains("bound to no TLS connection")
+            });
+        }
+    }
 }
 
 const WAYS: [(&str, &str); 4] = [

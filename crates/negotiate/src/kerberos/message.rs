@@ -116,7 +116,7 @@ fn key(bytes: &[u8]) -> Result<Option<Key>, Malformed> {
     Ok(encryption.and_then(|encryption| Key::new(encryption, bytes)))
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "mint"))]
 pub(super) fn write_key(key: &Key) -> Vec<u8> {
     sequence(&[
         field(0, &integer(key.encryption.number())),
@@ -146,7 +146,7 @@ impl TicketMessage {
         })
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "mint"))]
     pub(super) fn write(service: &Principal, sealed: &Sealed) -> Vec<u8> {
         let inside = sequence(&[
             field(0, &integer(5)),
@@ -235,7 +235,7 @@ impl TicketPart {
         })
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "mint"))]
     pub(super) fn write(
         flags: [u8; 2],
         way: &[u8],

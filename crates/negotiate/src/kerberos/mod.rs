@@ -13,6 +13,8 @@ mod cipher;
 mod credentials;
 mod keytab;
 mod message;
+#[cfg(feature = "mint")]
+mod mint;
 mod moment;
 
 use std::fmt;

@@ -1,5 +1,6 @@
 //! The gate from outside: every scheme, with an embedded directory behind it.
 
+mod checks;
 #[cfg(feature = "lab")]
 mod peers;
 mod purpose;
@@ -7,6 +8,7 @@ mod purpose;
 mod samba;
 #[cfg(feature = "lab")]
 mod slapd;
+mod tickets;
 mod web;
 
 use std::net::{IpAddr, Ipv4Addr};
