@@ -137,10 +137,10 @@ pub(crate) fn check(file: &File, path: &Path, what: &str, readable: Readable) ->
     match fault(&about) {
         None => Ok(()),
         Some(Fault::Readable) if readable == Readable::Told => {
-            anstream::eprintln!(
-                "automend: warning: {what} {} can be read by others; chmod 600 takes that from them",
-                plain(path.display())
-            );
+            tell(format!(
+                "{what} {} can be read by others; chmod 600 takes that from them",
+                path.display()
+            ));
             Ok(())
         }
         Some(fault) => bail!(
@@ -152,6 +152,43 @@ pub(crate) fn check(file: &File, path: &Path, what: &str, readable: Readable) ->
                 Fault::Readable => "can be read by others (chmod 600 takes that from them)",
             }
         ),
+    }
+}
+
+/// Warnings that are kept for [`gathered`]; `None` where they are said at once.
+static WARNINGS: Mutex<Option<Warnings>> = Mutex::new(None);
+
+#[derive(Default)]
+struct Warnings {
+    new: Vec<String>,
+    /// All that were told: a service reads its files again and again.
+    known: Vec<String>,
+}
+
+/// From now on, warnings are kept until they are asked for, and each comes once: a service tells them in its
+/// log, in whose lines no other text may stand.
+pub(crate) fn gather() {
+    *WARNINGS.lock().unwrap_or_else(PoisonError::into_inner) = Some(Warnings::default());
+}
+
+/// The warnings since the last time.
+pub(crate) fn gathered() -> Vec<String> {
+    let mut warnings = WARNINGS.lock().unwrap_or_else(PoisonError::into_inner);
+    warnings
+        .as_mut()
+        .map(|warnings| std::mem::take(&mut warnings.new))
+        .unwrap_or_default()
+}
+
+fn tell(warning: String) {
+    let mut warnings = WARNINGS.lock().unwrap_or_else(PoisonError::into_inner);
+    match warnings.as_mut() {
+        Some(warnings) if warnings.known.contains(&warning) => {}
+        Some(warnings) => {
+            warnings.known.push(warning.clone());
+            warnings.new.push(warning);
+        }
+        None => anstream::eprintln!("automend: warning: {}", plain(warning)),
     }
 }
 

@@ -116,6 +116,72 @@ fn a_good_configuration_is_shown_as_it_is_understood() {
 }
 
 #[test]
+fn a_check_shows_every_setting_with_its_default_or_what_was_said() {
+    let (code, out, err) = check("", &[]);
+    assert_eq!(code, Some(0), "{err}");
+    for (name, value) in [
+        ("proxies", "none"),
+        ("channel-binding", "if-sent"),
+        ("limits.failures-per-address", "100"),
+        ("certificates", "one that is made at the start"),
+        ("asking.keep", "300"),
+    ] {
+        let line = format!("  {name:<31} {value}\n");
+        assert!(out.contains(&line), "no {line:?} in {out}");
+    }
+    let told = "[serve]\nproxies = [\"10.0.0.0/24\", \"::1\"]\nservice-names = [\"owa.contoso.com\"]\n\
+        log = \"turns.log\"\nrc4-tickets = true\n\
+        [serve.limits]\nfailures-per-address = 0\nburst = 7\n";
+    let (code, out, err) = check(told, &[]);
+    assert_eq!(code, Some(0), "{err}");
+    for (name, value) in [
+        ("proxies", "10.0.0.0/24, ::1/128"),
+        // Where nothing is said, it is off behind proxies.
+        ("channel-binding", "off"),
+        ("service-names", "owa.contoso.com"),
+        ("log", "turns.log"),
+        ("rc4-tickets", "yes"),
+        ("limits.failures-per-address", "0"),
+        ("limits.burst", "7"),
+    ] {
+        let line = format!("  {name:<31} {value}\n");
+        assert!(out.contains(&line), "no {line:?} in {out}");
+    }
+}
+
+#[test]
+fn a_key_that_others_can_read_is_an_event_of_the_log_and_a_line_of_a_check() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = served::with_passwords(&directory());
+    std::fs::write(folder.path().join("directory.ldif"), directory).unwrap();
+    certificate(folder.path(), "a", "localhost");
+    let readable = Permissions::from_mode(0o644);
+    std::fs::set_permissions(folder.path().join("a.key"), readable).unwrap();
+    let options = [
+        "--directory",
+        "directory.ldif",
+        "--tls-cert",
+        "a.pem",
+        "--tls-key",
+        "a.key",
+    ];
+    let checked = command(folder.path())
+        .args(["serve", "--check"])
+        .args(options)
+        .output()
+        .unwrap();
+    let told = "the key a.key can be read by others; chmod 600 takes that from them";
+    assert!(checked.status.success());
+    assert_eq!(
+        String::from_utf8_lossy(&checked.stderr),
+        format!("automend: warning: {told}\n")
+    );
+    // Every line of the log is JSON: the test's reader takes no other.
+    let served = Served::in_folder(folder, "", &options);
+    assert_eq!(served.event("readable-by-others")["why"], told);
+}
+
+#[test]
 fn what_cannot_be_served_is_told_and_ends() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let at = taken.local_addr().unwrap().to_string();

@@ -54,6 +54,17 @@ pub(super) struct Purpose {
     pub channel: Arc<Channel>,
 }
 
+impl ChannelBinding {
+    /// Its word in the configuration.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::IfSent => "if-sent",
+            Self::Required => "required",
+        }
+    }
+}
+
 impl Expected {
     /// What is expected by a service with these hosts besides the names in its certificate, behind proxies
     /// that show these certificates (DER).

@@ -7,6 +7,7 @@
 mod addresses;
 mod admin;
 mod answers;
+mod check;
 mod faces;
 mod listen;
 mod log;
@@ -47,7 +48,7 @@ use crate::args;
 use crate::auth::{Expected, Gate, Offer};
 use crate::config::{self, serve_section};
 use crate::console::{plain, say};
-use crate::directory::Directory;
+use crate::private_file;
 use addresses::Addresses;
 use answers::Answers;
 use listen::{Face, Stop, bind, listen};
@@ -121,18 +122,24 @@ const RESERVED: u64 = 256;
 
 /// Runs the command.
 pub(crate) fn run(args: &args::Serve, config: Option<&Path>) -> Result<ExitCode> {
-    tokio::runtime::Builder::new_multi_thread()
+    private_file::gather();
+    let done = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("starting the runtime")?
-        .block_on(serve(args, config))
+        .block_on(serve(args, config));
+    // What came too late or too early for a log.
+    for warning in private_file::gathered() {
+        anstream::eprintln!("automend: warning: {}", plain(warning));
+    }
+    done
 }
 
 async fn serve(args: &args::Serve, config: Option<&Path>) -> Result<ExitCode> {
     let from = config::Settings::read(&args.source, config)?;
     let settings = read(args, config)?;
     if args.check {
-        return check(&from, &settings).await;
+        return check::check(&from, &settings).await;
     }
     let mut listeners = Vec::new();
     for (face, addresses) in [
@@ -177,6 +184,7 @@ async fn serve(args: &args::Serve, config: Option<&Path>) -> Result<ExitCode> {
         "started",
         json!({ "directory": service.from.directory.shown() }),
     );
+    service.tell_warnings();
     service
         .until_stopped(listeners, signals, &certificates, args, config)
         .await?;
@@ -209,61 +217,6 @@ fn descriptors() -> u64 {
         Err(_) => limit.current,
     };
     most.unwrap_or(u64::MAX)
-}
-
-/// `--check`: whether the service would start, and whether the directory has anybody to answer for.
-///
-/// Every server that is configured is asked, as a service that is told to stop would rather not learn of
-/// it from the last one.
-async fn check(from: &config::Settings, settings: &Settings) -> Result<ExitCode> {
-    let mut unread = Vec::new();
-    let mut first = Directory::open(&from.alone()).await?;
-    unread.append(&mut first.unread().await?);
-    for other in &from.others {
-        let mut directory = Directory::open(&from.at(other.clone())).await?;
-        unread.append(&mut directory.unread().await?);
-    }
-    if !unread.is_empty() {
-        for gap in &unread {
-            eprintln!(
-                "automend: not everything could be looked at: {}",
-                plain(gap)
-            );
-        }
-        return Ok(ExitCode::from(2));
-    }
-    if !settings.certificates.is_empty() {
-        Certificates::open(&tls::Source::Files(settings.certificates.clone()))?;
-    }
-    say!("The configuration is good.");
-    say!("  directory  {}", plain(from.directory.shown()));
-    for other in &from.others {
-        say!("             {}", plain(other));
-    }
-    for address in &settings.listen {
-        say!("  listen     https://{address}");
-    }
-    for address in &settings.http {
-        say!("  http       http://{address}");
-    }
-    if let Some(address) = settings.admin {
-        say!("  admin      http://{address}");
-    }
-    say!("  policy     {}", policy_word(settings.policy));
-    say!("  auth       {}", schemes(settings));
-    for domain in &settings.domains {
-        let services = settings.urls.services(domain, &urls::Home::default());
-        say!(
-            "  domain     {}: Autodiscover at https://{}, EWS at {}",
-            plain(domain),
-            settings.urls.autodiscover(domain),
-            services.external.ews.as_deref().unwrap_or("nowhere")
-        );
-        if !automend_autodiscover::autoconfig::is_offered(&services) {
-            say!("             warning: no outgoing server (smtp), so autoconfig answers 404");
-        }
-    }
-    Ok(ExitCode::SUCCESS)
 }
 
 fn policy_word(policy: Policy) -> &'static str {
@@ -417,6 +370,7 @@ impl Service {
                     self.read_certificates(certificates);
                 }
                 () = sleep(LOOK) => {
+                    self.tell_warnings();
                     if certificates.are_outdated(&self.current().certificates()) {
                         self.read_certificates(certificates);
                     }
@@ -436,6 +390,14 @@ impl Service {
             _ = signals.interrupt.recv() => {}
         }
         Ok(())
+    }
+
+    /// Tells of files that others can read.
+    fn tell_warnings(&self) {
+        for warning in private_file::gathered() {
+            self.log
+                .event("readable-by-others", json!({ "why": warning }));
+        }
     }
 
     /// Reads the configuration again; a bad one is told, and the one in use stays.
@@ -530,6 +492,16 @@ impl Service {
     }
 }
 
+/// The servers of the directory, as far as two of them; or the one thing that it is.
+fn named(from: &config::Settings) -> String {
+    let first = from.directory.shown();
+    match from.others.as_slice() {
+        [] => first,
+        [other] => format!("{first} and {other}"),
+        others => format!("{first} and {} more", others.len()),
+    }
+}
+
 /// A few names, and how many more there are.
 fn unusable_names(names: &[&str]) -> String {
     const SHOWN: usize = 5;
@@ -554,7 +526,7 @@ fn told(
     };
     say!(
         "Autodiscover for {domains}, out of {}",
-        plain(service.from.directory.shown())
+        plain(named(&service.from))
     );
     let unusable = current.without_autoconfig();
     if !unusable.is_empty() {
@@ -630,5 +602,24 @@ fn reachable(at: SocketAddr) -> String {
         format!("localhost:{}", at.port())
     } else {
         at.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_server_of_the_directory_is_named_or_counted() {
+        let url = |host: &str| config::Url::parse(&format!("ldaps://{host}")).unwrap();
+        let mut from = config::Settings::of(config::Where::Server(url("dc1")));
+        for (others, expected) in [
+            (&[][..], "ldaps://dc1"),
+            (&["dc2"], "ldaps://dc1 and ldaps://dc2"),
+            (&["dc2", "dc3"], "ldaps://dc1 and 2 more"),
+        ] {
+            from.others = others.iter().map(|host| url(host)).collect();
+            assert_eq!(named(&from), expected);
+        }
     }
 }

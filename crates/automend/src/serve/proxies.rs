@@ -6,6 +6,7 @@
 //! Invariant: only a configured proxy is believed, and of what it sends only what it has written itself: the
 //! right end of a list. What cannot be read, or contradicts itself, leaves the proxy's own address.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use hyper::HeaderMap;
@@ -38,6 +39,12 @@ const MARKS: [HeaderName; 7] = [
     HeaderName::from_static("x-real-ip"),
     HeaderName::from_static("x-client-ip"),
 ];
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.bits)
+    }
+}
 
 impl Network {
     /// Reads `ADDRESS` or `ADDRESS/BITS`; `None` for what is neither.

@@ -1,0 +1,160 @@
+//! `automend serve --check`: whether the service would start, and with which settings.
+//!
+//! Invariant: every setting that a login or a client meets is shown, with its default where none was given.
+
+use std::fmt::Display;
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use super::settings::Settings;
+use super::tls::{self, Certificates};
+use super::{policy_word, schemes, urls};
+use crate::config;
+use crate::console::{plain, say};
+use crate::directory::Directory;
+use crate::private_file;
+
+/// Checks that the service would start, and that the directory has anybody to answer for.
+///
+/// Every server that is configured is asked, as a service that is told to stop would rather not learn of
+/// it from the last one.
+pub(super) async fn check(from: &config::Settings, settings: &Settings) -> Result<ExitCode> {
+    let mut unread = Vec::new();
+    let mut first = Directory::open(&from.alone()).await?;
+    unread.append(&mut first.unread().await?);
+    for other in &from.others {
+        let mut directory = Directory::open(&from.at(other.clone())).await?;
+        unread.append(&mut directory.unread().await?);
+    }
+    if !unread.is_empty() {
+        for gap in &unread {
+            eprintln!(
+                "automend: not everything could be looked at: {}",
+                plain(gap)
+            );
+        }
+        return Ok(ExitCode::from(2));
+    }
+    if !settings.certificates.is_empty() {
+        Certificates::open(&tls::Source::Files(settings.certificates.clone()))?;
+    }
+    for warning in private_file::gathered() {
+        eprintln!("automend: warning: {}", plain(warning));
+    }
+    say!("The configuration is good.");
+    say!("  directory  {}", plain(from.directory.shown()));
+    for other in &from.others {
+        say!("             {}", plain(other));
+    }
+    for address in &settings.listen {
+        say!("  listen     https://{address}");
+    }
+    for address in &settings.http {
+        say!("  http       http://{address}");
+    }
+    if let Some(address) = settings.admin {
+        say!("  admin      http://{address}");
+    }
+    say!("  policy     {}", policy_word(settings.policy));
+    say!("  auth       {}", schemes(settings));
+    show_rest(settings);
+    for domain in &settings.domains {
+        let services = settings.urls.services(domain, &urls::Home::default());
+        say!(
+            "  domain     {}: Autodiscover at https://{}, EWS at {}",
+            plain(domain),
+            settings.urls.autodiscover(domain),
+            services.external.ews.as_deref().unwrap_or("nowhere")
+        );
+        if !automend_autodiscover::autoconfig::is_offered(&services) {
+            say!("             warning: no outgoing server (smtp), so autoconfig answers 404");
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Everything but the listeners, the policy, the logins and the domains.
+fn show_rest(settings: &Settings) {
+    let list = |values: Vec<String>| {
+        if values.is_empty() {
+            "none".to_owned()
+        } else {
+            values.join(", ")
+        }
+    };
+    let yes = |yes| if yes { "yes" } else { "no" };
+    let path = |path: &Option<std::path::PathBuf>, none: &str| {
+        path.as_ref()
+            .map_or_else(|| none.to_owned(), |path| path.display().to_string())
+    };
+    let certificates = settings
+        .certificates
+        .iter()
+        .map(|files| files.certificate.display().to_string());
+    let certificates: Vec<String> = certificates.collect();
+    if certificates.is_empty() {
+        show("certificates", "one that is made at the start");
+    } else {
+        show("certificates", certificates.join(", "));
+    }
+    show("keytab", path(&settings.keytab, "none"));
+    show("rc4-tickets", yes(settings.rc4_tickets));
+    show("realm", settings.realm.as_deref().unwrap_or("Autodiscover"));
+    show("log", path(&settings.log, "standard error"));
+    let proxies = settings.proxies.0.iter().map(ToString::to_string);
+    show("proxies", list(proxies.collect()));
+    show("channel-binding", settings.binding.name());
+    show("service-names", list(settings.service_names.clone()));
+    show("proxy-certificates", settings.proxy_certificates.len());
+    show(
+        "alternative-mailboxes-of-others",
+        yes(settings.alternatives_of_others),
+    );
+    show("plain-autoconfig", yes(settings.plain_autoconfig));
+    let limits = &settings.limits;
+    let allowance = &limits.allowance;
+    for (name, seconds) in [
+        ("handshake-time", limits.handshake),
+        ("head-time", limits.head_time),
+        ("body-time", limits.body_time),
+        ("answer-time", limits.answer_time),
+        ("write-time", limits.write_time),
+        ("stop-time", limits.stop_time),
+    ] {
+        show(&format!("limits.{name}"), seconds.as_secs());
+    }
+    for (name, number) in [
+        ("body", limits.body),
+        ("head", limits.head),
+        ("headers", limits.headers),
+        ("connections", allowance.connections),
+        ("connections-per-address", allowance.connections_per_address),
+        ("memory", limits.memory >> 20),
+    ] {
+        show(&format!("limits.{name}"), number);
+    }
+    for (name, number) in [
+        ("requests-per-address", allowance.requests_per_address),
+        ("burst", allowance.burst),
+        ("failures-per-address", limits.failures_per_address),
+    ] {
+        show(&format!("limits.{name}"), number);
+    }
+    let asking = &settings.asking;
+    show("asking.connections", asking.connections);
+    for (name, seconds) in [
+        ("time", asking.time),
+        ("owner-time", asking.owner_time),
+        ("check", asking.check),
+        ("keep", asking.keep),
+        ("keep-unsure", asking.keep_unsure),
+    ] {
+        show(&format!("asking.{name}"), seconds.as_secs());
+    }
+    show("asking.find-servers", yes(asking.find_servers));
+}
+
+fn show(name: &str, value: impl Display) {
+    say!("  {name:<31} {}", plain(value));
+}
