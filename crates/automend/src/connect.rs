@@ -220,6 +220,21 @@ mod tests {
     use automend_ldap::Operation;
 
     #[test]
+    fn tls_on_a_port_for_plain_ldap_is_told_as_that() {
+        for (url, instead) in [
+            ("ldaps://dc1:389", "ldaps://HOST:636"),
+            ("ldaps://dc1:3268", "ldaps://HOST:3269"),
+        ] {
+            let reset = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+            let told = tls_error(&Url::parse(url).unwrap(), reset).to_string();
+            assert!(
+                told.contains("the port for plain LDAP") && told.contains(instead),
+                "{told}"
+            );
+        }
+    }
+
+    #[test]
     fn active_directory_says_why_a_login_failed() {
         for (message, expected) in [
             (

@@ -1,6 +1,8 @@
 //! Servers that do what no server should: an audit of them is complete, or it says what happened and
 //! where, and exits with 2. It never waits for ever and never tells half of the truth as the whole.
 
+#[path = "hostile_servers/asked.rs"]
+mod asked;
 #[path = "hostile_servers/connections.rs"]
 mod connections;
 mod ldap_server;

@@ -151,6 +151,22 @@ impl Live {
     }
 
     pub(super) fn explain(&self, error: Error, base: &str) -> anyhow::Error {
+        if let Error::Refused {
+            code: ResultCode::NO_SUCH_OBJECT,
+            ..
+        } = &error
+            && self.settings.base.iter().any(|dn| dn.to_string() == base)
+        {
+            // What the server says besides is about its own source.
+            let contexts = match self.root.contexts.as_slice() {
+                [] => "the server names no naming context".to_owned(),
+                all => format!("the directory's naming contexts are {}", all.join(" and ")),
+            };
+            return anyhow::anyhow!(
+                "{}: no object has this DN: --base {base:?}; {contexts}",
+                self.url
+            );
+        }
         let advice = match &error {
             Error::Incomplete {
                 code: ResultCode::SIZE_LIMIT_EXCEEDED,
