@@ -76,6 +76,15 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
             // Written at once, as the generator knows no closed pipe.
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Arguments::command(), "automend", &mut script);
+            if *shell == clap_complete::Shell::Fish {
+                // The generator knows values of options only.
+                let codes: Vec<&str> = explain::codes().collect();
+                writeln!(
+                    script,
+                    "complete -c automend -n \"__fish_automend_using_subcommand explain\" -f -a \"{}\"",
+                    codes.join(" ")
+                )?;
+            }
             std::io::stdout().write_all(&script)?;
             Ok(ExitCode::SUCCESS)
         }

@@ -3,6 +3,8 @@
 //! What a directory holds is data and stays it: no name in it moves a cursor, ends a line, closes a
 //! quotation or becomes a script.
 
+#[path = "forms/asked.rs"]
+mod asked;
 #[path = "forms/names.rs"]
 mod names;
 mod tool;
@@ -396,7 +398,7 @@ fn there_are_no_colours_in_a_pipe_unless_they_are_asked_for() {
 mod on_a_terminal {
     use std::fs::File;
     use std::io::{Read, Write};
-    use std::process::{Command, Stdio};
+    use std::process::Command;
 
     use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
@@ -426,8 +428,7 @@ mod on_a_terminal {
             .envs(variables.iter().copied())
             .stdin(open())
             .stdout(open())
-            // Progress is shown here; it isn't what is looked at.
-            .stderr(Stdio::null());
+            .stderr(open());
         let mut child = command.spawn().unwrap();
         // The terminal closes with the child only when nobody else has it open.
         drop(command);
@@ -442,6 +443,21 @@ mod on_a_terminal {
             child.wait().unwrap().code(),
             String::from_utf8_lossy(&screen).into_owned(),
         )
+    }
+
+    #[test]
+    fn a_width_of_nothing_is_none_and_a_small_file_has_no_bar() {
+        let bench = Bench::contoso();
+        bench.file("contoso.ldif", crate::tool::CONTOSO);
+        // The terminal of a test is made with a width of 0.
+        for source in ["contoso.ldif", "directory"] {
+            let audit = ["audit", "-d", source, "--color", "never"];
+            let (code, screen) = run(&bench, &[], &audit, "");
+            assert_eq!(code, Some(1), "{screen}");
+            assert!(screen.contains("CN=Jim Stone,OU=People,DC=contoso,DC=com"));
+            assert!(screen.lines().count() < 100, "{screen}");
+            assert!(!screen.contains("reading "), "{screen}");
+        }
     }
 
     #[test]

@@ -210,10 +210,10 @@ fn a_page_shows_names_and_runs_none() {
         "{page}"
     );
     for active in [
-        "<script", "<img", "<link", "<iframe", "src=", "href=", "http:", "https:", "url(",
-        "@import",
+        "<script", "<img", "<link", "<iframe", "src=", "href=", "url(", "@import",
     ] {
-        let shown = page.replace("src=x onerror=y", "");
+        // Links within the page lead nowhere else.
+        let shown = page.replace("src=x onerror=y", "").replace("href=\"#", "");
         assert!(!shown.contains(active), "{active} in {page}");
     }
     bench

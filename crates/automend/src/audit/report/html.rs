@@ -1,6 +1,9 @@
 //! The report as one self-contained page, with a picture of who is hurt by whom.
+//!
+//! There is no script in it, and none could run: what is looked for is found by links within the page, by code
+//! and by the container of the owner, and by folding.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{self, Write};
 
 use askama::Template;
@@ -12,6 +15,7 @@ use crate::audit::people::People;
 use super::{Report, since};
 use crate::clock;
 use crate::console::plain;
+use crate::explain;
 
 /// Owners in the picture; more cannot be told apart.
 const MOST_DRAWN: usize = 40;
@@ -30,17 +34,33 @@ struct Page {
     links: u64,
     delegates: u64,
     hurt: String,
-    rows: Vec<Row>,
+    findings: usize,
+    groups: Vec<Group>,
+    places: Vec<Place>,
     dated: bool,
     unread: Vec<String>,
     defects: Vec<String>,
     picture: Option<Picture>,
 }
 
-struct Row {
+/// The findings of one code.
+struct Group {
     code: &'static str,
     severity: &'static str,
     title: &'static str,
+    /// What `automend explain` says.
+    explanation: &'static str,
+    rows: Vec<Row>,
+}
+
+/// The findings whose owners lie in one container, by number and in short.
+struct Place {
+    name: String,
+    found: Vec<(usize, String)>,
+}
+
+struct Row {
+    number: usize,
     owner: String,
     owner_reached: String,
     owner_dn: String,
@@ -87,11 +107,9 @@ pub(super) fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
         links: report.counts.links,
         delegates: report.counts.delegates,
         hurt: plural(hurt(report), "user"),
-        rows: report
-            .findings
-            .iter()
-            .map(|finding| row(finding, &report.people))
-            .collect(),
+        findings: report.findings.len(),
+        groups: groups(report),
+        places: places(report),
         dated: report
             .findings
             .iter()
@@ -122,11 +140,47 @@ fn hurt(report: &Report) -> u64 {
     users.len() as u64
 }
 
-fn row(finding: &automend_core::finding::Finding, people: &People) -> Row {
+/// The findings by code, in the order in which the codes first occur: the worst first.
+fn groups(report: &Report) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for (number, finding) in report.findings.iter().enumerate() {
+        let code = finding.code.as_str();
+        let row = row(number, finding, &report.people);
+        match groups.iter_mut().find(|group| group.code == code) {
+            Some(group) => group.rows.push(row),
+            None => groups.push(Group {
+                code,
+                severity: finding.code.severity().as_str(),
+                title: finding.code.title(),
+                explanation: explain::page(finding.code),
+                rows: vec![row],
+            }),
+        }
+    }
+    groups
+}
+
+/// The findings by container, by its name.
+fn places(report: &Report) -> Vec<Place> {
+    let mut places: BTreeMap<String, Vec<(usize, String)>> = BTreeMap::new();
+    for (number, finding) in report.findings.iter().enumerate() {
+        let dn = &finding.subject.dn;
+        let container = dn.parent().map(|parent| plain(&parent)).unwrap_or_default();
+        let short = format!("{} {}", finding.code.as_str(), finding.subject.shown);
+        places
+            .entry(container)
+            .or_default()
+            .push((number, plain(short)));
+    }
+    places
+        .into_iter()
+        .map(|(name, found)| Place { name, found })
+        .collect()
+}
+
+fn row(number: usize, finding: &automend_core::finding::Finding, people: &People) -> Row {
     Row {
-        code: finding.code.as_str(),
-        severity: finding.code.severity().as_str(),
-        title: finding.code.title(),
+        number,
         owner: plain(&finding.subject.shown),
         owner_reached: plain(people.behind_name(&finding.subject.dn)),
         owner_dn: plain(&finding.subject.dn),
