@@ -85,6 +85,15 @@ pub mod attribute {
 #[derive(Clone, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct SmtpAddress(Box<str>);
 
+/// A domain as DNS spells it: lower case, and punycode for what is not ASCII, so that both spellings of a
+/// domain are one; `None` for what DNS has no spelling for.
+pub fn ascii_domain(text: &str) -> Option<String> {
+    if text.is_ascii() {
+        return Some(text.to_ascii_lowercase());
+    }
+    idna::domain_to_ascii(text).ok()
+}
+
 /// How the made-up address of a mailbox begins.
 const EXCHANGE_GUID: &str = "ExchangeGuid+";
 

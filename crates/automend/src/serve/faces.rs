@@ -13,7 +13,7 @@ use automend_autodiscover::soap::{
 };
 use automend_autodiscover::{autoconfig as ac, mobilesync, pox as px, soap as sp, v2 as json};
 use automend_core::fault::FaultCode;
-use automend_core::names::SmtpAddress;
+use automend_core::names::{SmtpAddress, ascii_domain};
 use automend_core::resolve::Who;
 use automend_core::settings::{Outcome, Settings};
 use hyper::StatusCode;
@@ -258,10 +258,20 @@ pub(crate) fn autoconfig(current: &Current, asked: &Asked) -> Reply {
     Reply::new(StatusCode::OK, content::XML, out, "configuration")
 }
 
+/// Hosts that a mail domain has of its own.
+const OWN_HOSTS: [&str; 3] = ["autodiscover", "autoconfig", "mail"];
+
 impl Current {
-    /// Whether a domain is one of ours.
+    /// Whether a domain is one of ours, in whichever spelling.
     pub(crate) fn knows(&self, domain: &str) -> bool {
-        self.domains.iter().any(|known| known == domain)
+        let Some(domain) = ascii_domain(domain) else {
+            return false;
+        };
+        let below = |above: &String| {
+            let host = domain.strip_suffix(above.as_str());
+            host.is_some_and(|host| host.len() > 1 && host.ends_with('.'))
+        };
+        self.domains.contains(&domain) || self.above.iter().any(below)
     }
 
     /// The domain of ours that is meant: by the address, or by the host that was asked, or the first.
@@ -288,8 +298,14 @@ impl Current {
             let below = self.domains.iter().filter(below);
             below.max_by_key(|known| known.len())
         });
-        let found = found.or_else(|| self.domains.first().filter(|_| names_none));
-        found.cloned()
+        // A host of a domain below one that is accepted as `*.contoso.com`.
+        let accepted = || {
+            let (first, rest) = asked.split_once('.')?;
+            let is_host = OWN_HOSTS.contains(&first) && self.knows(rest);
+            is_host.then(|| rest.to_owned())
+        };
+        let first = || self.domains.first().filter(|_| names_none).cloned();
+        found.cloned().or_else(accepted).or_else(first)
     }
 
     /// The domain of ours whose own host was asked.
@@ -304,7 +320,8 @@ impl Current {
                 || asked == known.as_str()
                 || asked
                     .strip_suffix(known.as_str())
-                    .is_some_and(|host| matches!(host, "autodiscover." | "autoconfig." | "mail."))
+                    .and_then(|host| host.strip_suffix('.'))
+                    .is_some_and(|host| OWN_HOSTS.contains(&host))
         };
         self.domains.iter().find(meant)
     }

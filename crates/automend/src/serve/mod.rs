@@ -82,6 +82,8 @@ pub(crate) struct Current {
     settings: Settings,
     /// Every mail domain: the configured ones, then those of the directory.
     domains: Vec<String>,
+    /// Domains of which those below are ours, as `*.contoso.com` is accepted; they themselves need not be.
+    above: Vec<String>,
     /// What holds for no domain in particular.
     everybody: Services,
     gate: Arc<Gate>,
@@ -262,8 +264,11 @@ impl Current {
         generation: u32,
     ) -> Self {
         let mut domains = settings.domains.clone();
+        let mut above = Vec::new();
         for found in answers.supply().domains().await {
-            if !domains.contains(&found) {
+            if let Some(found) = found.strip_prefix("*.") {
+                above.push(found.to_owned());
+            } else if !domains.contains(&found) {
                 domains.push(found);
             }
         }
@@ -275,6 +280,7 @@ impl Current {
             keytab: door.keytab,
             settings,
             domains,
+            above,
             gate: door.gate,
             answers,
             metrics: Arc::clone(metrics),
@@ -520,7 +526,9 @@ fn told(
     listeners: &[(Face, TcpListener)],
 ) -> Result<Option<NamedTempFile>> {
     let current = service.current();
-    let domains = match current.domains.as_slice() {
+    let below = current.above.iter().map(|above| format!("*.{above}"));
+    let all: Vec<String> = current.domains.iter().cloned().chain(below).collect();
+    let domains = match all.as_slice() {
         [] => "no domain that could be found".to_owned(),
         all => plain(all.join(", ")),
     };

@@ -135,7 +135,7 @@ impl Supply {
         }
     }
 
-    /// The mail domains, as far as a short look shows them.
+    /// The mail domains, as far as a short look shows them; `*.contoso.com` stands for those below.
     pub(crate) async fn domains(&self) -> Vec<String> {
         let mut found = BTreeSet::new();
         let looked = match self {
@@ -287,9 +287,12 @@ pub(super) fn of_naming_context(context: &Dn) -> Option<String> {
     domain(&parts?.join("."))
 }
 
-/// A domain as Exchange accepts it: `*.contoso.com` stands for those below.
+/// A domain as Exchange accepts it: `*.contoso.com` stands for those below, and stays as it is.
 pub(super) fn accepted(text: &str) -> Option<String> {
-    domain(text.strip_prefix("*.").unwrap_or(text))
+    match text.strip_prefix("*.") {
+        Some(above) => Some(format!("*.{}", domain(above)?)),
+        None => domain(text),
+    }
 }
 
 /// The attributes that [`of_entry`] looks at.

@@ -15,7 +15,7 @@ use automend_autodiscover::services::{
     AuthPackage, Encryption, Login, MailServer, OwaAuthentication, Services, Shape, Site, Version,
 };
 use automend_core::dn::Dn;
-use automend_core::names::{Guid, SmtpAddress};
+use automend_core::names::{Guid, SmtpAddress, ascii_domain};
 
 /// Every layer.
 #[derive(Clone, Debug, Default)]
@@ -158,7 +158,7 @@ impl Urls {
         });
         [
             Some(&self.everybody),
-            self.domains.get(domain),
+            ascii_domain(domain).and_then(|domain| self.domains.get(&domain)),
             server,
             database,
         ]

@@ -512,6 +512,73 @@ fn autoconfig_answers_for_domains_that_are_served_and_no_others() {
 }
 
 #[test]
+fn domains_below_an_accepted_one_and_both_spellings_of_a_name_are_served() {
+    let accepted: String = [
+        "*.wild.test",
+        "b\u{fc}cher.example",
+        "xn--mller-kva.example",
+    ]
+    .iter()
+    .map(|name| {
+        format!(
+            "dn: CN={0},CN=Accepted Domains,CN=Configuration,DC=contoso,DC=com\n\
+                 objectClass: msExchAcceptedDomain\nmsExchAcceptedDomainName: {0}\n\n",
+            name.replace('*', "all")
+        )
+        .replace("Name: all", "Name: *")
+    })
+    .collect();
+    let ldif = format!("{}\n\n{accepted}", matrix().trim_end());
+    let configuration =
+        format!("{WITH_SMTP}[serve.domain.\"m\u{fc}ller.example\"]\ndisplay-name = \"Mill\"\n");
+    let served = Served::with(&ldif, &configuration, &[]);
+    let mut wire = served.connect();
+    let mut ask = |host: &str, target: &str| {
+        let mut ask = Ask::get(target);
+        ask.headers = vec![("Host".to_owned(), host.to_owned())];
+        wire.ask(&ask)
+    };
+    for (name, known) in [
+        ("wild.test", false),
+        ("a.wild.test", true),
+        ("a.b.wild.test", true),
+        ("A.Wild.Test", true),
+        ("notwild.test", false),
+        (".wild.test", false),
+        ("b%C3%BCcher.example", true),
+        ("B%C3%9CCHER.example", true),
+        ("xn--bcher-kva.example", true),
+        ("XN--BCHER-KVA.EXAMPLE", true),
+        ("m%C3%BCller.example", true),
+        ("xn--mller-kva.example", true),
+        ("xn--bcher-kvb.example", false),
+    ] {
+        let address = format!("emailaddress=x@{name}");
+        let answer = ask("localhost", &format!("/mail/config-v1.1.xml?{address}"));
+        assert_eq!(
+            answer.status,
+            if known { 200 } else { 404 },
+            "{name}: {answer}"
+        );
+        if name.contains("ller") {
+            answer.says("<displayName>Mill</displayName>");
+        }
+        let json = format!("/autodiscover/autodiscover.json?Email=x@{name}&Protocol=Ews");
+        let answer = ask("localhost", &json);
+        assert_eq!(answer.status == 200, known, "{name}: {answer}");
+    }
+    for (host, known) in [
+        ("autoconfig.a.wild.test", true),
+        ("autoconfig.wild.test", false),
+        ("autoconfig.xn--bcher-kva.example", true),
+        ("autoconfig.xn--mller-kva.example", true),
+    ] {
+        let status = ask(host, "/mail/config-v1.1.xml").status;
+        assert_eq!(status, if known { 200 } else { 404 }, "{host}");
+    }
+}
+
+#[test]
 fn autoconfig_without_an_outgoing_server_is_not_found_and_warned_of() {
     let imap = "imap = { host = \"imap.contoso.com\" }\n";
     for configuration in [String::new(), format!("[serve.everybody]\n{imap}")] {

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
+use automend_core::names::ascii_domain;
 use toml::Spanned;
 
 use super::super::proxies::Network;
@@ -102,7 +103,7 @@ fn is_authority(text: &str) -> bool {
     host_is_good && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
 }
 
-/// A domain in lower case; `None` for what is none.
+/// A domain in lower case, and in punycode where it is not ASCII; `None` for what is none.
 pub(crate) fn domain(text: &str) -> Option<String> {
     let label = |label: &str| {
         !label.is_empty()
@@ -111,6 +112,6 @@ pub(crate) fn domain(text: &str) -> Option<String> {
                 .chars()
                 .all(|c| c.is_alphanumeric() || matches!(c, '-' | '_'))
     };
-    let text = text.trim_end_matches('.').to_lowercase();
+    let text = ascii_domain(text.trim_end_matches('.'))?;
     (text.len() <= 253 && text.split('.').all(label)).then_some(text)
 }
