@@ -1,5 +1,7 @@
 //! What the server holds, and what an honest server answers out of it.
 
+use std::collections::{HashMap, HashSet};
+
 use super::ber::{ber, octets};
 use super::codec::{PAGED, message_of, outcome, text};
 use super::{Change, Filter, Op, Request, Search};
@@ -161,9 +163,26 @@ pub(crate) struct Held {
     pub(crate) page_at_most: usize,
     /// Everything that was asked, in order.
     pub(crate) asked: Vec<Request>,
+    /// Where an object was by its name: thousands are asked for one by one.
+    pub(super) places: HashMap<String, usize>,
 }
 
 impl Held {
+    /// Where the object with this name, in small letters, is.
+    fn place(&mut self, dn: &str) -> Option<usize> {
+        let is_there = |held: &Self| {
+            let at = held.places.get(dn).copied()?;
+            let same = held.objects.get(at)?.dn.eq_ignore_ascii_case(dn);
+            same.then_some(at)
+        };
+        // A script may have put objects elsewhere.
+        is_there(self).or_else(|| {
+            let names = self.objects.iter().enumerate();
+            self.places = names.map(|(at, o)| (o.dn.to_lowercase(), at)).collect();
+            is_there(self)
+        })
+    }
+
     /// The links of an owner.
     #[track_caller]
     pub(crate) fn links(&mut self, owner: &str) -> &mut Vec<Vec<u8>> {
@@ -208,32 +227,31 @@ pub(super) fn answered(request: &Request, held: &mut Held) -> Vec<Vec<u8>> {
     }
 }
 
-fn searched(request: &Request, search: &Search, held: &Held) -> Vec<Vec<u8>> {
+fn searched(request: &Request, search: &Search, held: &mut Held) -> Vec<Vec<u8>> {
     let root = [
         ("namingContexts", &*held.context),
         ("supportedControl", PAGED),
     ];
     let root = Object::new("", &root);
-    let found: Vec<&Object> = if search.base.is_empty() && search.scope == 0 {
-        vec![&root]
-    } else {
-        let base = normal(&search.base);
-        let within = |object: &&Object| match search.scope {
-            0 => object.dn.eq_ignore_ascii_case(&base),
-            _ => normal(&object.dn).ends_with(&base),
-        };
-        if search.scope == 0 && !held.objects.iter().any(|object| within(&object)) {
-            return vec![message_of(
-                request.id,
-                &outcome(&request.op, 32, "", None),
-                None,
-            )];
+    let base = normal(&search.base);
+    let found: Vec<&Object> = match search.scope {
+        0 if base.is_empty() => vec![&root],
+        0 => {
+            let Some(at) = held.place(&base) else {
+                let none = outcome(&request.op, 32, "", None);
+                return vec![message_of(request.id, &none, None)];
+            };
+            let object = held.objects.get(at).into_iter();
+            object
+                .filter(|object| object.matches(&search.filter))
+                .collect()
         }
-        held.objects
+        _ => held
+            .objects
             .iter()
-            .filter(within)
-            .filter(|object| object.matches(&search.filter))
-            .collect()
+            .filter(|object| normal(&object.dn).ends_with(&base))
+            .filter(alternatives(&search.filter))
+            .collect(),
     };
     let (size, from): (usize, usize) = match &request.page {
         Some((size, cookie)) => (
@@ -265,6 +283,31 @@ fn searched(request: &Request, search: &Search, held: &Held) -> Vec<Vec<u8>> {
         cookie,
     ));
     messages
+}
+
+/// What selects the objects that a filter matches; many alternatives are looked up, not tried in turn.
+fn alternatives(filter: &Filter) -> impl Fn(&&Object) -> bool {
+    let mut wanted: HashMap<String, HashSet<Vec<u8>>> = HashMap::new();
+    let all_equal = match filter {
+        Filter::Or(any) => any.iter().all(|one| match one {
+            Filter::Equal(name, value) => {
+                let values = wanted.entry(name.to_lowercase()).or_default();
+                values.insert(value.to_ascii_lowercase());
+                true
+            }
+            _ => false,
+        }),
+        _ => false,
+    };
+    move |object| {
+        if !all_equal || !object.hidden.is_empty() {
+            return object.matches(filter);
+        }
+        wanted.iter().any(|(name, wanted)| {
+            let mut values = object.values(name).iter();
+            values.any(|value| wanted.contains(&value.to_ascii_lowercase()))
+        })
+    }
 }
 
 /// One entry with the attributes asked for; long ones come in ranges ([MS-ADTS] 3.1.1.3.1.3.3).
@@ -319,18 +362,26 @@ fn modified(dn: &str, changes: &[Change], held: &mut Held) -> u8 {
         values,
     } in changes
     {
-        for value in values {
-            let own = copy.values_mut(attribute);
-            match (
-                operation,
-                own.iter().position(|own| same(text(own), text(value))),
-            ) {
-                (0, None) => own.push(value.clone()),
-                (0, Some(_)) => return 20,
-                (1, Some(at)) => drop(own.remove(at)),
-                (1, None) => return 16,
-                _ => return 53,
+        let own = copy.values_mut(attribute);
+        let key = |value: &Vec<u8>| normal(text(value));
+        let mut there: HashSet<String> = own.iter().map(key).collect();
+        match operation {
+            0 => {
+                for value in values {
+                    if !there.insert(key(value)) {
+                        return 20;
+                    }
+                    own.push(value.clone());
+                }
             }
+            1 => {
+                let gone: HashSet<String> = values.iter().map(key).collect();
+                if !gone.is_subset(&there) {
+                    return 16;
+                }
+                own.retain(|value| !gone.contains(&key(value)));
+            }
+            _ => return 53,
         }
     }
     *object = copy;

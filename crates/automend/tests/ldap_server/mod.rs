@@ -170,6 +170,7 @@ impl Server {
             values_at_once: usize::MAX,
             page_at_most: usize::MAX,
             asked: Vec::new(),
+            places: std::collections::HashMap::new(),
         }));
         let (script, shared): (Arc<Script>, _) = (Arc::new(script), Arc::clone(&held));
         std::thread::spawn(move || {

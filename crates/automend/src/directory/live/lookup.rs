@@ -2,6 +2,7 @@
 //!
 //! Invariant: what does not come in time, or may not be read, is unreadable and never absent.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -18,10 +19,10 @@ use super::super::{proof, typed};
 use super::Live;
 
 /// Requests under way at once on the one connection.
-const PARALLEL: usize = 16;
+pub(super) const PARALLEL: usize = 16;
 
 /// More objects than this under one address are told as this many.
-const MOST_NAMESAKES: usize = 100;
+pub(super) const MOST_NAMESAKES: usize = 100;
 
 /// Why an object that took too long is unreadable.
 pub(crate) const LATE: &str = "the directory took too long to tell";
@@ -101,16 +102,24 @@ impl Live {
         until: Option<Instant>,
         answered: &mut Vec<(Need, Answer, Vec<Defect>)>,
     ) -> Result<()> {
-        let questions: Vec<_> = needs
-            .iter()
+        let mut together = match until {
+            // Somebody waits for one user, and many are asked for by nobody.
+            Some(_) => HashMap::new(),
+            None => self.together(needs).await?,
+        };
+        let alone = needs.iter().filter(|need| !together.contains_key(need));
+        let questions: Vec<_> = alone
             .map(|need| self.in_time(need, until).boxed())
             .collect();
         let mut answers = stream::iter(questions).buffered(PARALLEL);
         for need in needs {
-            let Some(answer) = answers.next().await else {
-                break;
+            let (answer, defects) = match together.remove(need) {
+                Some(answer) => answer,
+                None => match answers.next().await {
+                    Some(answer) => answer?,
+                    None => break,
+                },
             };
-            let (answer, defects) = answer?;
             answered.push((need.clone(), answer, defects));
         }
         Ok(())

@@ -13,6 +13,7 @@ mod lookup;
 mod lost;
 mod root_dse;
 mod search;
+mod together;
 
 use std::sync::Arc;
 use std::time::Duration;
