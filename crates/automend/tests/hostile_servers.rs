@@ -9,6 +9,8 @@ mod ldap_server;
 #[path = "hostile_servers/mending.rs"]
 mod mending;
 mod tool;
+#[path = "hostile_servers/values.rs"]
+mod values;
 
 use ldap_server::ber::{ber, octets};
 use ldap_server::{

@@ -97,7 +97,7 @@ impl Live {
                     let metadata = found.values(attribute::REPLICATION_METADATA).next();
                     if let Some(entry) = named.remove(guid).and_then(|i| entries.get_mut(i)) {
                         entry.replication_metadata = metadata.map(<[u8]>::to_vec);
-                        entry.undecided = self.hidden(&found, lacking);
+                        leave_only(entry, self.hidden(&found, lacking));
                     }
                 }
                 if named.is_empty() {
@@ -109,7 +109,8 @@ impl Live {
         left.extend(named.into_values());
         for i in left {
             if let Some(entry) = entries.get_mut(i) {
-                entry.undecided = self.undecided(entry, lacking).await?;
+                let undecided = self.undecided(entry, lacking).await?;
+                leave_only(entry, undecided);
             }
         }
         Ok(())
@@ -210,8 +211,20 @@ impl Live {
 /// What nobody could prove in time is not known to lack anything.
 pub(super) fn leave_open(entries: &mut [Entry]) {
     for entry in entries {
-        entry.undecided = absent(entry);
+        let absent = absent(entry);
+        leave_only(entry, absent);
     }
+}
+
+/// Leaves these open, and what has a value that is none: no proof of absence makes that readable.
+fn leave_only(entry: &mut Entry, mut open: Vec<&'static str>) {
+    let unreadable = entry.unreadable.iter().copied();
+    open.extend(
+        unreadable
+            .filter(|name| !open.contains(name))
+            .collect::<Vec<_>>(),
+    );
+    entry.undecided = open;
 }
 
 fn all_absent(names: &[&'static str]) -> Filter {
