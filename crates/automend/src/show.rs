@@ -47,8 +47,7 @@ pub(crate) async fn run(args: &args::Show, config: Option<&std::path::Path>) -> 
         }
         ShowFormat::Xml => writeln!(out, "{}", xml(&shown.faithful.outcome)?)?,
     }
-    let defects = directory.take_defects();
-    for defect in &defects {
+    for defect in &shown.defects {
         eprintln!("note: {}", plain(defect));
     }
     if let Some(gap) = &shown.unread {
@@ -60,7 +59,7 @@ pub(crate) async fn run(args: &args::Show, config: Option<&std::path::Path>) -> 
     Ok(match shown.faithful.findings.is_empty() {
         _ if shown.unread.is_some() => ExitCode::from(2),
         false => ExitCode::from(1),
-        true if defects.is_empty() => ExitCode::SUCCESS,
+        true if shown.defects.is_empty() => ExitCode::SUCCESS,
         true => ExitCode::from(2),
     })
 }
@@ -82,6 +81,8 @@ struct Shown {
     healthy: Resolved,
     /// Why there may be other links than these.
     unread: Option<String>,
+    /// What could not be read.
+    defects: Vec<String>,
     /// The delegates of this mailbox, as far as they exist.
     opened_by: Vec<(automend_core::dn::Dn, Option<Entry>)>,
     people: People,
@@ -114,18 +115,22 @@ impl Shown {
             _ => None,
         };
         let opened_by = links.iter().map(|dn| (dn.clone(), delegate(dn))).collect();
-        let people = People::of(directory, &faithful.findings).await;
         let asked = who.to_string();
+        directory.tell_unread_owners()?;
         let unread = match &faithful.user {
             Some(user) => directory.unread_links(user).await?,
             None => directory.unread_at_all().await?,
         };
+        // Looking people up forgets what could not be read.
+        let defects = directory.take_defects();
+        let people = People::of(directory, &faithful.findings).await;
         Ok(Self {
             mending_command,
             asked,
             faithful,
             healthy,
             unread,
+            defects,
             opened_by,
             people,
         })

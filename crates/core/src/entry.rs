@@ -196,12 +196,14 @@ impl Entry {
         let before = defects.len();
         // A name or an address with a piece missing would be another one.
         let exact = [
+            attribute::OBJECT_CLASS,
             attribute::LEGACY_EXCHANGE_DN,
             attribute::HOME_SERVER,
             attribute::PROXY_ADDRESSES,
             attribute::MAIL,
             attribute::USER_PRINCIPAL_NAME,
             attribute::TARGET_ADDRESS,
+            attribute::ARCHIVE_ADDRESS,
         ];
         if std::str::from_utf8(value).is_err() && exact.iter().any(|known| is(known)) {
             defects.push(Defect {
@@ -355,6 +357,9 @@ impl Entry {
             if absent || is_last(name) {
                 self.leave_open(name);
             }
+        }
+        if is_last(attribute::DELEGATE_LIST_LINK) {
+            self.cannot_read(attribute::DELEGATE_LIST_LINK);
         }
         // Half a mailbox at the end of what was cut off may be a whole one.
         if self.mailbox_guid.is_some() || self.home_mdb.is_some() {

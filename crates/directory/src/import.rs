@@ -13,8 +13,6 @@ use std::collections::HashMap;
 use std::io::Read;
 
 use automend_core::dn::Dn;
-use automend_core::entry::ATTRIBUTES;
-use automend_core::names::attribute;
 use automend_ldap::ldif::{Blocks, Change, Defect, Line, Record};
 use redb::ReadableTable;
 use zeroize::Zeroizing;
@@ -255,16 +253,22 @@ impl Run<'_, '_, '_> {
         let mut draft = Draft::default();
         let mut own = Own::default();
         let mut waiting: Vec<Waiting> = Vec::new();
+        let mut open = record.cut;
         for line in record.lines() {
             let read = line.and_then(|line| Ok((line.value()?, line)));
             match read {
                 Ok((value, line)) => {
                     self.value(work, &mut draft, &mut own, &mut waiting, &line, &value)?;
                 }
-                Err(defect) => self.unreadable(defect)?,
+                Err(defect) => {
+                    self.unreadable(defect)?;
+                    open = true;
+                }
             }
         }
-        self.unread_values(work, &mut draft, record)?;
+        if open {
+            work.keep_unread(&mut draft, &dn, record)?;
+        }
         let naming = naming_value(dn.rdn());
         self.tidy(work, &mut draft, naming.as_ref(), record.line);
         if own.usn_created.is_some() || own.usn_changed.is_some() {
@@ -312,32 +316,6 @@ impl Run<'_, '_, '_> {
             waiting.id = id;
             self.waits = true;
             self.spool.push(&waiting)?;
-        }
-        Ok(())
-    }
-
-    /// Where an import goes on in spite of values that can't be read, those that decide about a mailbox
-    /// are kept as a value that no syntax allows: an attribute that is there must not seem absent.
-    fn unread_values(
-        &mut self,
-        work: &mut Work<'_>,
-        draft: &mut Draft,
-        record: &Record<'_>,
-    ) -> Result<(), Error> {
-        for line in record.lines().flatten() {
-            let name = String::from_utf8_lossy(line.name()).into_owned();
-            let known = ATTRIBUTES
-                .iter()
-                .find(|known| known.eq_ignore_ascii_case(&name));
-            let Some(known) = known.filter(|_| line.value().is_err()) else {
-                continue;
-            };
-            if let Kind::Plain(number, _) = self.kind(work, &line)? {
-                let there = draft.attributes.iter().any(|(other, _)| *other == number);
-                if !there || *known == attribute::PROXY_ADDRESSES {
-                    draft.put(number, vec![UNREAD.to_vec()]);
-                }
-            }
         }
         Ok(())
     }
@@ -584,12 +562,24 @@ impl Run<'_, '_, '_> {
             match work.reference(attribute, &value) {
                 Ok(delegate) => work.link(id, pair, delegate),
                 Err(Error::Refused(_)) => {
-                    let value = String::from_utf8_lossy(&value).into_owned();
                     // The file may be a part of a directory: the name is kept as a bare place, as a
                     // controller keeps a phantom of an object in another domain.
-                    if let Some(place) = bare_place(work, &value)? {
-                        work.link(id, pair, place)?;
+                    match named(pair, &value) {
+                        Named::Place(dn) => {
+                            let place = bare_place(work, &dn)?;
+                            work.link(id, pair, place)?;
+                        }
+                        Named::Nothing => {}
+                        Named::Unread => {
+                            let owner = work.dn(id)?;
+                            let place = work.unread_place(&owner)?;
+                            work.link(id, pair, place)?;
+                            let attribute = attribute.to_owned();
+                            note(line, Trouble::BadValue { attribute });
+                            return Ok(());
+                        }
                     }
+                    let value = String::from_utf8_lossy(&value).into_owned();
                     note(line, Trouble::Dangling { attribute, value });
                     Ok(())
                 }
@@ -625,9 +615,6 @@ impl Run<'_, '_, '_> {
         Ok(())
     }
 }
-
-/// What is kept for a value that could not be read: no UTF-8, no number, no GUID and no name.
-const UNREAD: &[u8] = b"\xff";
 
 /// Refuses a change that is not to be made without a control that an import does not know
 /// (RFC 4511, 4.1.11: unavailableCriticalExtension).
@@ -668,18 +655,35 @@ fn usn(value: &[u8]) -> Option<u64> {
         .filter(|usn| *usn < 1 << 62)
 }
 
-/// The bare place with this name, made if need be; `None` for what is no name, or a tombstone's.
-fn bare_place(work: &mut Work<'_>, name: &str) -> Result<Option<u64>, Error> {
-    let Ok(dn) = Dn::parse(name) else {
-        return Ok(None);
+/// What the value of a forward link names that leads to no object.
+enum Named {
+    /// An object that the file does not hold.
+    Place(Dn),
+    /// Nothing, or a delegate that was deleted, to which no link is kept.
+    Nothing,
+    /// An object that cannot be told from the value, or that was deleted and leaves open what is there.
+    Unread,
+}
+
+fn named(pair: u16, value: &[u8]) -> Named {
+    let text = std::str::from_utf8(value).ok();
+    let Some(dn) = text.and_then(|text| Dn::parse(text).ok()) else {
+        return Named::Unread;
     };
-    if dn.as_str().is_empty() || dn.is_deleted_object() || check_length(name.len()).is_err() {
-        return Ok(None);
+    match () {
+        () if dn.as_str().is_empty() => Named::Nothing,
+        () if dn.is_deleted_object() && pair == schema::DELEGATES => Named::Nothing,
+        () if dn.is_deleted_object() || check_length(value.len()).is_err() => Named::Unread,
+        () => Named::Place(dn),
     }
-    let Ok(below) = Dn::parse(&format!("CN=x,{dn}")) else {
-        return Ok(None);
-    };
+}
+
+/// The bare place with this name, made if need be.
+fn bare_place(work: &mut Work<'_>, dn: &Dn) -> Result<u64, Error> {
+    let damaged = |what: String| Error::Damaged { what };
+    let below = Dn::parse(&format!("CN=x,{dn}")).map_err(|error| damaged(error.to_string()))?;
     // Making the place of a child makes the place itself.
     work.make_place(&below)?;
-    Ok(work.place(&dn)?.and_then(|place| place.id))
+    let id = work.place(dn)?.and_then(|place| place.id);
+    id.ok_or_else(|| damaged(format!("'{dn}' has no place")))
 }

@@ -65,6 +65,7 @@ mod spool;
 mod store;
 mod time;
 mod tree;
+mod unread;
 mod walk;
 mod writing;
 
@@ -79,5 +80,6 @@ pub use password::{ClearAs, NtHash, Passwords, Unusable};
 pub use reading::{Counts, Reading};
 pub use report::{MAX_NOTES, Note, Progress, Report, Trouble};
 pub use store::{CACHE_BYTES, Directory, FILE, FORMAT, MAX_NAMES};
+pub use unread::UNREAD;
 pub use walk::{Owners, Scope, Subtree};
 pub use writing::Writing;

@@ -19,6 +19,7 @@ use crate::store::{
     BACK_LINKS, CHILDREN, Dictionary, GUIDS, HEAD, LINKS, NAMES, NT_HASHES, OBJECTS, OWNERS,
     PASSWORDS, VALUES, descend, value_key, value_key_id,
 };
+use crate::unread::{UNREAD, is_unread};
 
 /// How many names of parents a snapshot remembers.
 const REMEMBERED: usize = 8192;
@@ -407,8 +408,13 @@ impl Reading {
                 last = Some(pair);
             }
             let value = self.dn_text_once(other)?;
+            let value = if is_unread(&value) {
+                UNREAD.to_vec()
+            } else {
+                value.into_bytes()
+            };
             if let Some((_, values)) = object.attributes.last_mut() {
-                values.push(value.into_bytes());
+                values.push(value);
             }
         }
         Ok(())

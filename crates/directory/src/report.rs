@@ -83,7 +83,8 @@ pub enum Trouble {
         /// The attribute.
         attribute: String,
     },
-    /// A value that the directory keeps itself and could not read.
+    /// A value that could not be read: of what the directory keeps itself, or of a link, which is kept
+    /// as one that nobody can read.
     #[error("{attribute} has a value that is none")]
     BadValue {
         /// The attribute.
@@ -104,7 +105,9 @@ pub enum Trouble {
         what: &'static str,
     },
     /// A file without a line end behind its last line.
-    #[error("the file ends within this record: it may have been cut off, and lack the rest")]
+    #[error(
+        "the file ends within this record: it may have been cut off, so what the object lacks is open"
+    )]
     CutFile,
     /// A record that was refused and passed over.
     #[error("passed over: {why}")]

@@ -9,6 +9,7 @@ use crate::error::{Error, Refusal};
 use crate::object::Object;
 use crate::reading::{Links, Reading, span};
 use crate::schema::{self, Link};
+use crate::unread::unread_place;
 
 /// How far below its base a walk goes (RFC 4511 4.5.1.2).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -105,6 +106,28 @@ impl Reading {
             pair,
             range: self.owners.range((pair, 0)..=(pair, u64::MAX))?,
         })
+    }
+
+    /// The owners of links to delegates that could not be read, see [`crate::UNREAD`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Damaged`] or [`Error::Store`].
+    pub fn unread_owners(&self) -> Result<Vec<Dn>, Error> {
+        let mut owners = Vec::new();
+        for context in self.naming_contexts()? {
+            let Some(place) = unread_place(&context) else {
+                continue;
+            };
+            let Some(id) = self.id(&place)? else { continue };
+            for link in self.back_links.range(span(id, schema::DELEGATES))? {
+                let owner = self.dn_text_once(link?.0.value().2)?;
+                owners.push(Dn::parse(&owner).map_err(|error| Error::Damaged {
+                    what: error.to_string(),
+                })?);
+            }
+        }
+        Ok(owners)
     }
 
     /// The heads of the naming contexts, in the order a root DSE lists them: domains, then their

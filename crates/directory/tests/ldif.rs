@@ -2,7 +2,7 @@
 
 use automend_core::dn::Dn;
 use automend_directory::{
-    Directory, Error, Export, Import, Object, Report, Scope, Trouble, export, import,
+    Directory, Error, Export, Import, Object, Report, Scope, Trouble, UNREAD, export, import,
 };
 use std::fmt::Write as _;
 
@@ -306,4 +306,82 @@ fn only_a_thousand_notes_are_kept() {
         }
     ));
     assert_eq!(directory.read().unwrap().counts().unwrap().objects, 1201);
+}
+#[test]
+fn what_cannot_be_read_does_not_become_absent() {
+    let body = "dn: CN=Jim,DC=contoso,DC=test\nmsExchMailboxGuid:: @@@\nlegacyExchangeDN\nmail: a@x\n\
+                proxyAddresses: SMTP:a@x\nproxyAddresses:< file:///x\nsn:: @@@\n";
+    let (_folder, directory, report) = filled(&format!("{DOMAIN}{body}"));
+    let lines: Vec<u64> = report.notes.iter().map(|note| note.line).collect();
+    assert_eq!(lines, [5, 6, 9, 10]);
+    let jim = object(&directory, "CN=Jim,DC=contoso,DC=test");
+    for name in ["msExchMailboxGuid", "legacyExchangeDN"] {
+        assert_eq!(jim.values(name), [b"\xff"], "{name}");
+    }
+    let addresses = jim.values("proxyAddresses");
+    assert_eq!(addresses, [b"\xff".to_vec(), b"SMTP:a@x".to_vec()]);
+    assert_eq!(jim.text("mail"), Some("a@x"));
+    assert!(jim.values("sn").is_empty());
+}
+
+#[test]
+fn a_link_that_names_nobody_is_kept_as_one_that_cannot_be_read() {
+    let body = "dn: CN=Jim,DC=contoso,DC=test\nhomeMDB: no name\nmsExchDelegateListLink:: /w==\n\
+                msExchDelegateListLink: CN=Amy,DC=contoso,DC=test\nmsExchDelegateListLink:: @@@\n\n\
+                dn: CN=Amy,DC=contoso,DC=test\ncn: Amy\n";
+    let (_folder, directory, _) = filled(&format!("{DOMAIN}{body}"));
+    let check = |directory: &Directory| {
+        let reading = directory.read().unwrap();
+        assert_eq!(reading.check().unwrap(), []);
+        let jim = object(directory, "CN=Jim,DC=contoso,DC=test");
+        assert_eq!(jim.values("homeMDB"), [UNREAD]);
+        let mut links = jim.values("msExchDelegateListLink").to_vec();
+        links.sort();
+        assert_eq!(links, [b"CN=Amy,DC=contoso,DC=test".as_slice(), UNREAD]);
+        assert_eq!(reading.unread_owners().unwrap(), [jim.dn]);
+        let contexts = reading.naming_contexts().unwrap();
+        assert_eq!(contexts, [dn("DC=contoso,DC=test")]);
+    };
+    check(&directory);
+    let mut text = Vec::new();
+    export(&directory.read().unwrap(), &mut text, Export::default()).unwrap();
+    let (_folder, again, _) = filled(&String::from_utf8(text).unwrap());
+    check(&again);
+}
+
+#[test]
+fn what_a_cut_file_lacks_of_its_last_object_is_open() {
+    let owner = "dn: CN=Jim,DC=contoso,DC=test\nobjectClass: user\n\
+                 msExchDelegateListLink: CN=Amy,DC=contoso,DC=test\nmail: jim@contoso";
+    let printer = "dn: CN=P,DC=contoso,DC=test\nobjectClass: printQueue\ndescription: x";
+    let lacks = |text: &str, name: &str| {
+        let (_folder, directory, report) = filled(&format!("{DOMAIN}{text}"));
+        assert_eq!(
+            report
+                .notes
+                .iter()
+                .filter(|n| n.trouble == Trouble::CutFile)
+                .count(),
+            usize::from(!text.ends_with('\n'))
+        );
+        let object = object(&directory, name);
+        [
+            "msExchMailboxGuid",
+            "legacyExchangeDN",
+            "homeMDB",
+            "msExchHomeServerName",
+            "msExchRecipientTypeDetails",
+            "targetAddress",
+        ]
+        .map(|name| object.values(name) == [UNREAD])
+    };
+    assert_eq!(lacks(owner, "CN=Jim,DC=contoso,DC=test"), [true; 6]);
+    assert_eq!(
+        lacks(&format!("{owner}\n"), "CN=Jim,DC=contoso,DC=test"),
+        [false; 6]
+    );
+    assert_eq!(lacks(printer, "CN=P,DC=contoso,DC=test"), [false; 6]);
+    // A part of a number would be another number.
+    let text = format!("{owner}\nmsExchRecipientTypeDetails: 21");
+    assert_eq!(lacks(&text, "CN=Jim,DC=contoso,DC=test"), [true; 6]);
 }

@@ -39,7 +39,7 @@ pub mod ntlm;
 mod rc4;
 pub mod spnego;
 
-pub use binding::{Binding, EndPoint, Hash};
+pub use binding::Binding;
 
 /// A message is not what its specification says.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]

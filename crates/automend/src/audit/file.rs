@@ -25,7 +25,7 @@ use indicatif::ProgressBar;
 use super::engine::{Counts, Places, Sum, busy_findings, group_finding, tally};
 use super::tally::Tally;
 use crate::directory::cut_off;
-use crate::directory::ldif::{Ldif, Seen, check, installed, named};
+use crate::directory::ldif::{Ldif, Seen, check, installed, linked, named, unlinked};
 
 /// Audits a whole file.
 pub(crate) fn audit(ldif: &mut Ldif, progress: &ProgressBar) -> Result<(Counts, Vec<Finding>)> {
@@ -265,7 +265,7 @@ impl Part {
             }
         };
         if back {
-            self.each(lines, Role::Back, |part, owner, _| {
+            self.each(record, lines, Role::Back, |part, owner, _| {
                 part.back.add(owner, hash);
                 Ok(())
             })?;
@@ -278,7 +278,7 @@ impl Part {
         }
         self.counts.owners += 1;
         let mut own = false;
-        self.each(lines, Role::Forward, |part, delegate, text| {
+        self.each(record, lines, Role::Forward, |part, delegate, text| {
             own |= delegate == hash;
             part.counts.links += 1;
             part.forward.add(hash, delegate);
@@ -305,6 +305,7 @@ impl Part {
     /// Hands the hash and the text of every name in a link attribute to `take`.
     fn each(
         &mut self,
+        record: &Record<'_>,
         lines: &[(usize, Line<'_>)],
         role: Role,
         mut take: impl FnMut(&mut Self, u64, &str) -> Result<()>,
@@ -313,8 +314,11 @@ impl Part {
             if AUDITED.get(*index).is_none_or(|(_, other)| *other != role) {
                 continue;
             }
-            let named = line.text().map_err(|defect| defect.to_string());
-            match named.and_then(|text| Ok((hash(&text, line.number())?, text))) {
+            let named = linked(record, line).and_then(|text| {
+                let hash = hash_text(&text).map_err(|error| unlinked(record, line, &error))?;
+                Ok((hash, text))
+            });
+            match named {
                 Ok((hash, text)) => take(self, hash, &text)?,
                 Err(defect) => self.defects.push(defect),
             }

@@ -205,6 +205,7 @@ async fn one_user(
         }
         Some(_) => {}
     }
+    directory.tell_unread_owners()?;
     let links = resolved.links.len() as u64;
     let counts = Counts {
         owners: links,

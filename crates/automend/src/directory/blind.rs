@@ -48,6 +48,15 @@ impl Directory {
         }
     }
 
+    /// Notes the owners of links that could not be read, and may be to anybody; those in a file are noted
+    /// with every question, and those on a server with every owner that is read.
+    pub(crate) fn tell_unread_owners(&mut self) -> Result<()> {
+        match self {
+            Self::Embedded(embedded) => embedded.tell_unread_owners(),
+            Self::Live(_) | Self::Ldif(_) => Ok(()),
+        }
+    }
+
     /// Why the links of one object may be others than those that were read, if so.
     pub(crate) async fn unread_links(&mut self, entry: &Entry) -> Result<Option<String>> {
         let mut lacking = Vec::new();

@@ -9,7 +9,7 @@ use automend_core::dn::Dn;
 use automend_core::entry::{ATTRIBUTES, Defect, Entry};
 use automend_core::names::{Guid, attribute};
 use automend_core::view::{Answer, Known, Need, View};
-use automend_directory::{Directory, Object, Reading};
+use automend_directory::{Directory, Object, Reading, UNREAD};
 
 use super::live::Owners;
 use super::texts;
@@ -29,6 +29,9 @@ pub(crate) struct Embedded {
     pub lean: bool,
     places: Arc<Mutex<PlacesThen>>,
 }
+
+/// What is wrong with a value that an import could not read.
+const NEVER_READ: &str = "a value could not be read in the file that it was imported from";
 
 /// Databases and servers, and after how many commits they were so.
 #[derive(Default)]
@@ -88,6 +91,18 @@ impl Embedded {
         Ok(false)
     }
 
+    /// Notes each owner of which a link could not be read: it may be a link to anybody.
+    pub(crate) fn tell_unread_owners(&mut self) -> Result<()> {
+        for owner in self.reading()?.unread_owners()? {
+            self.defects.push(Defect {
+                dn: owner.to_string(),
+                attribute: attribute::DELEGATE_LIST_LINK.to_owned(),
+                what: NEVER_READ.to_owned(),
+            });
+        }
+        Ok(())
+    }
+
     /// Mailbox databases and servers, as the configuration has them.
     pub(crate) fn places(&self) -> Result<Places> {
         let reading = self.reading()?;
@@ -128,7 +143,8 @@ impl Embedded {
         let mut seen = std::collections::HashSet::new();
         let mut found = Vec::new();
         for owner in reading.owners()? {
-            for delegate in entry(&owner?, &mut self.defects).forward_links {
+            // What is wrong with its values was told when the owner was judged.
+            for delegate in entry(&owner?, &mut Vec::new()).forward_links {
                 if !seen.insert(delegate.hash64()) {
                     continue;
                 }
@@ -252,7 +268,17 @@ pub(crate) fn entry(object: &Object, defects: &mut Vec<Defect>) -> Entry {
     let mut entry = Entry::bare(object.dn.clone());
     for (name, values) in &object.attributes {
         for value in values {
-            entry.take(name, value, defects);
+            if value == UNREAD {
+                let mut bad = Vec::new();
+                entry.take(name, value, &mut bad);
+                // What is wrong with it is that it was never read.
+                defects.extend(bad.into_iter().map(|bad| Defect {
+                    what: NEVER_READ.to_owned(),
+                    ..bad
+                }));
+            } else {
+                entry.take(name, value, defects);
+            }
         }
     }
     entry

@@ -4,6 +4,7 @@
 //! derived from forward links, as the directory would. What the file cannot show is not judged: where
 //! no record at all has an attribute, it was not exported, and nobody is called stale for lack of it.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{Read, Seek};
@@ -16,7 +17,7 @@ use automend_core::dn::{Dn, hash_text};
 use automend_core::entry::Entry;
 use automend_core::names::{Guid, Sid, SmtpAddress, attribute};
 use automend_core::view::{Answer, Known, Need, View};
-use automend_ldap::ldif::{Blocks, Change, Record};
+use automend_ldap::ldif::{Blocks, Change, Line, Record};
 use flate2::read::MultiGzDecoder;
 
 use crate::audit::engine::Places;
@@ -340,13 +341,34 @@ impl Ldif {
             at.entry(entry.dn.hash64()).or_default().push(i);
             present.push(entry.back_links.iter().map(Dn::hash64).collect());
         }
+        let mut defects = Vec::new();
         self.scan(|record, owner| {
-            for value in record.values(attribute::DELEGATE_LIST_LINK).flatten() {
-                let Some(delegate) = std::str::from_utf8(&value)
-                    .ok()
-                    .and_then(|text| Dn::parse(text).ok())
-                else {
-                    continue;
+            // Whatever cannot be read may be a link to one of these.
+            if record.cut {
+                defects.push(super::cut_off(record));
+            }
+            for line in record.lines() {
+                let line = match line {
+                    Ok(line) if line.is(attribute::DELEGATE_LIST_LINK) => line,
+                    Ok(_) => continue,
+                    Err(defect) => {
+                        defects.push(defect.to_string());
+                        continue;
+                    }
+                };
+                let delegate = match linked(record, &line) {
+                    Ok(text) => Dn::parse(&text),
+                    Err(defect) => {
+                        defects.push(defect);
+                        continue;
+                    }
+                };
+                let delegate = match delegate {
+                    Ok(delegate) => delegate,
+                    Err(error) => {
+                        defects.push(unlinked(record, &line, &error));
+                        continue;
+                    }
                 };
                 for i in at.get(&delegate.hash64()).into_iter().flatten() {
                     if let (Some(entry), Some(present)) = (entries.get_mut(*i), present.get_mut(*i))
@@ -356,8 +378,28 @@ impl Ldif {
                     }
                 }
             }
-        })
+        })?;
+        for defect in defects {
+            self.tell(defect);
+        }
+        Ok(())
     }
+}
+
+/// The name in a link, or what is wrong with it, with its owner and its line.
+pub(crate) fn linked<'a>(record: &Record<'_>, line: &Line<'a>) -> Result<Cow<'a, str>, String> {
+    line.text()
+        .map_err(|defect| unlinked(record, line, &defect.what))
+}
+
+/// What to say of a link that names nobody.
+pub(crate) fn unlinked(
+    record: &Record<'_>,
+    line: &Line<'_>,
+    what: &dyn std::fmt::Display,
+) -> String {
+    let name = String::from_utf8_lossy(line.name());
+    format!("line {}: {}: {name}: {what}", line.number(), record.dn)
 }
 
 /// What an object of the class is, if Exchange installed it.

@@ -134,7 +134,9 @@ impl Directory {
     /// What could not be read so far, told once.
     pub(crate) fn take_defects(&mut self) -> Vec<String> {
         let told = |defects: &mut Vec<Defect>| {
-            defects.drain(..).map(|defect| defect.to_string()).collect()
+            let mut seen = HashSet::new();
+            let told = defects.drain(..).map(|defect| defect.to_string());
+            told.filter(|defect| seen.insert(defect.clone())).collect()
         };
         match self {
             Self::Live(live) => told(&mut live.defects),

@@ -117,6 +117,178 @@ fn no_cut_makes_a_link_stale() {
     }
 }
 
+/// What an audit finds in an embedded directory that was filled from a file, and whether it is complete.
+#[track_caller]
+fn found_embedded(text: &[u8], options: &[&str]) -> Option<(Vec<String>, Vec<String>, Bench)> {
+    let bench = Bench::new();
+    bench.file("a.ldif", text);
+    let run = bench.automend(&["directory", "import", "a.ldif", "-d", "a"]);
+    if run.code == Some(2) {
+        assert!(run.err.contains("line "), "{run}");
+        return None;
+    }
+    let audit = ["audit", "-d", "a", "--format", "json"];
+    let report = bench.automend(&[&audit, options].concat()).json();
+    Some((findings(&report), defects(&report), bench))
+}
+
+/// The example with Bob at its end, and his links in front of all else that he has.
+fn with_bob_last() -> (String, String) {
+    let start = CONTOSO.find("dn: CN=Bob Carter,").unwrap();
+    let end = start + CONTOSO[start..].find("\n\n").unwrap() + 1;
+    let (bob, others) = (
+        &CONTOSO[start..end],
+        [&CONTOSO[..start], &CONTOSO[end..]].concat(),
+    );
+    let link = "msExchDelegateListLink: CN=Emma Frost,OU=People,DC=contoso,DC=com\n";
+    let head = bob.find('\n').unwrap() + 1;
+    let bob = format!("{}{link}{}", &bob[..head], bob[head..].replace(link, ""));
+    (format!("{}\n\n", others.trim_end()), bob)
+}
+
+#[test]
+fn a_cut_file_gives_the_same_verdict_when_it_was_imported() {
+    let (others, bob) = with_bob_last();
+    let from = bob.find("msExchDelegateListLink: ").unwrap();
+    let bob_of = |found: &[String]| -> Vec<String> {
+        let of = found
+            .iter()
+            .filter(|line| line.contains(" Bob ") || line.contains("CN=Bob"));
+        of.cloned().collect()
+    };
+    let mut undecided = 0;
+    for cut in (from..bob.len()).filter(|cut| cut % 67 == 0 && bob.as_bytes()[cut - 1] != b'\n') {
+        let text = format!("{others}{}", &bob[..cut]);
+        let (in_file, told) = found(text.as_bytes(), &[]);
+        assert!(!told.is_empty(), "{cut}");
+        let Some((embedded, told, bench)) = found_embedded(text.as_bytes(), &[]) else {
+            continue;
+        };
+        assert_eq!(
+            bob_of(&embedded),
+            bob_of(&in_file),
+            "{cut}: {}",
+            &bob[..cut]
+        );
+        assert!(
+            told.iter().any(|d| d.starts_with("CN=Bob Carter,")),
+            "{cut}: {told:?}"
+        );
+        undecided += usize::from(bob_of(&embedded).iter().any(|f| f.starts_with("AM106")));
+        for source in ["a", "a.ldif"] {
+            let plan = bench.automend(&["fix", "-d", source, "--export", "ldif"]);
+            assert!(
+                !plan.out.contains("dn: CN=Bob Carter,"),
+                "{cut} {source}: {plan}"
+            );
+        }
+    }
+    assert!(undecided > 2, "{undecided}");
+}
+
+#[test]
+fn a_bad_deciding_value_is_undecided_when_it_was_imported() {
+    let home = CONTOSO[CONTOSO.find("dn: CN=Bob Carter,").unwrap()..]
+        .lines()
+        .find(|line| line.starts_with("homeMDB:"))
+        .unwrap();
+    let start = CONTOSO.find("dn: CN=Bob Carter,").unwrap();
+    for (line, bad, whether) in [
+        (GUID, b"msExchMailboxGuid:: AAECAwQ=".as_slice(), true),
+        (LEGACY, b"legacyExchangeDN:: L2892w==", true),
+        (home, b"homeMDB: no name", true),
+        (home, b"homeMDB:: /w==", true),
+        (GUID, b"msExchMailboxGuid:: @@@", false),
+        (GUID, b"msExchMailboxGuid", false),
+        (LEGACY, b"legacyExchangeDN:< http://x.test/", false),
+    ] {
+        let shown = String::from_utf8_lossy(bad).into_owned();
+        let at = start + CONTOSO[start..].find(line).unwrap();
+        let end = at + line.len();
+        let server = |text: &str| text.replace("msExchHomeServerName:", "description:");
+        let text = [
+            server(&CONTOSO[..at]).as_bytes(),
+            bad,
+            server(&CONTOSO[end..]).as_bytes(),
+        ]
+        .concat();
+        let of_bob = |found: &[String]| -> Vec<String> {
+            found
+                .iter()
+                .filter(|f| f.contains(" Bob Carter: "))
+                .cloned()
+                .collect()
+        };
+        let (in_file, _) = found(&text, &[]);
+        assert_eq!(
+            of_bob(&in_file),
+            ["AM106 Bob Carter: Emma Frost"],
+            "{shown}"
+        );
+        let embedded = found_embedded(&text, &[]);
+        assert_eq!(embedded.is_some(), whether, "{shown}");
+        let Some((embedded, told, bench)) = embedded else {
+            continue;
+        };
+        assert_eq!(of_bob(&embedded), of_bob(&in_file), "{shown}");
+        assert!(
+            told.iter().any(|d| d.starts_with("CN=Bob Carter,")),
+            "{told:?}"
+        );
+        let plan = bench.automend(&["fix", "-d", "a", "--export", "ldif"]);
+        assert!(!plan.out.contains("dn: CN=Bob Carter,"), "{shown}: {plan}");
+    }
+}
+
+#[test]
+fn a_link_of_another_owner_that_cannot_be_read_is_told_to_every_delegate() {
+    let start = CONTOSO.find("dn: CN=Bob Carter,").unwrap();
+    let link = "msExchDelegateListLink: CN=Emma Frost,OU=People,DC=contoso,DC=com";
+    let at = start + CONTOSO[start..].find(link).unwrap();
+    let number = CONTOSO[..at].lines().count() + 1;
+    // A user of whom nothing else is wrong.
+    let bench = Bench::contoso();
+    let healthy = "victor@contoso.com";
+    let show = |source: &str| bench.automend(&["show", "-d", source, healthy]);
+    let audit = |source: &str| {
+        bench.automend(&[
+            "audit",
+            "-d",
+            source,
+            "--delegate",
+            healthy,
+            "--format",
+            "json",
+        ])
+    };
+    show("contoso.ldif").exits(0);
+    for bad in [
+        "msExchDelegateListLink: nobody",
+        "msExchDelegateListLink:: /w==",
+        "msExchDelegateListLink:: @@@",
+    ] {
+        let text = format!("{}{bad}{}", &CONTOSO[..at], &CONTOSO[at + link.len()..]);
+        bench.file("b.ldif", &text);
+        let of_file = format!("line {number}: CN=Bob Carter,");
+        show("b.ldif").exits(2).warns(&of_file);
+        let told = defects(&audit("b.ldif").exits(2).json());
+        assert!(told.iter().any(|d| d.starts_with(&of_file)), "{told:?}");
+        let folder = format!("b{}", bad.len());
+        let import = ["directory", "import", "b.ldif", "-d", &folder];
+        if bench.automend(&import).code == Some(2) {
+            assert!(bad.contains('@'), "{bad}");
+            continue;
+        }
+        show(&folder).exits(2).warns("CN=Bob Carter,");
+        let told = defects(&audit(&folder).exits(2).json());
+        assert!(
+            told.iter()
+                .any(|d| d.contains("CN=Bob Carter,") && d.contains("msExchDelegateListLink")),
+            "{told:?}"
+        );
+    }
+}
+
 #[test]
 fn two_objects_never_become_one() {
     let two = |between: &str| {

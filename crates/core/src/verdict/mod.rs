@@ -9,7 +9,6 @@
 
 mod causes;
 mod recorded;
-mod several;
 
 pub use causes::Cause;
 
