@@ -1,14 +1,19 @@
 //! What `automend test` does besides finding fault: forms, follow-ups, many users, the directory beside it.
 
+mod ldap_server;
 #[path = "discovery/mailboxes.rs"]
 mod mailboxes;
 #[cfg(target_os = "linux")]
 #[path = "discovery/on_a_terminal.rs"]
 mod on_a_terminal;
 mod tool;
+#[path = "discovery/urls.rs"]
+mod urls;
 #[path = "discovery/ways.rs"]
 mod ways;
 mod web;
+#[path = "discovery/words.rs"]
+mod words;
 
 use std::net::Ipv6Addr;
 
@@ -101,6 +106,27 @@ fn every_step_is_reported_in_the_promised_shape() {
     conforms(&report);
 }
 
+/// Members of `value` that `schema` does not name, where it names any.
+fn unlisted(value: &Value, schema: &Value, root: &Value, at: &str) -> Vec<String> {
+    if let Some(name) = schema["$ref"].as_str() {
+        let target = root.pointer(name.trim_start_matches('#')).unwrap();
+        return unlisted(value, target, root, at);
+    }
+    let mut found = Vec::new();
+    let items = value.as_array().into_iter().flatten();
+    found.extend(items.flat_map(|item| unlisted(item, &schema["items"], root, at)));
+    if let Some(properties) = schema["properties"].as_object() {
+        for (name, inner) in value.as_object().into_iter().flatten() {
+            let at = format!("{at}.{name}");
+            match properties.get(name) {
+                Some(schema) => found.extend(unlisted(inner, schema, root, &at)),
+                None => found.push(at),
+            }
+        }
+    }
+    found
+}
+
 /// The report is what `docs/test.schema.json` promises.
 #[track_caller]
 fn conforms(report: &Value) {
@@ -115,6 +141,8 @@ fn conforms(report: &Value) {
     broken["verdict"] = Value::from("fine");
     broken.as_object_mut().unwrap().remove("steps");
     assert_eq!(invalid(&broken, &schema, &schema, "report").len(), 2);
+    let more = unlisted(report, &schema, &schema, "report");
+    assert!(more.is_empty(), "not in the schema: {more:?}");
 }
 
 #[test]

@@ -145,7 +145,7 @@ fn negotiate_alone_without_tickets_is_no_reason_to_send_the_password() {
 
 #[test]
 fn a_rejected_proof_is_a_rejected_login() {
-    let (world, _) = ask(
+    let (world, run) = ask(
         |heard| ntlm(heard, || challenge(&["Negotiate", "NTLM"])),
         &[],
         "failed",
@@ -158,6 +158,46 @@ fn a_rejected_proof_is_a_rejected_login() {
         .filter(|heard| ntlm_message(heard) == Some(3))
         .count();
     assert_eq!(proofs, 1);
+    // Extended Protection rejects in the same way: what the login was bound to, and how to compare it.
+    let report = run.json();
+    let told = report["explanation"].as_str().unwrap();
+    let bound =
+        "bound by tls-server-end-point to the certificate CN=rcgen self signed cert, SHA-256 ";
+    let (_, rest) = told.split_once(bound).unwrap_or_else(|| panic!("{run}"));
+    let digits = rest.get(..95).unwrap().split(':');
+    assert!(
+        digits
+            .clone()
+            .all(|two| u8::from_str_radix(two, 16).is_ok())
+    );
+    assert_eq!(digits.count(), 32);
+    let command = "openssl s_client -connect SERVER:443 -servername autodiscover.contoso.test </dev/null \
+        | openssl x509 -noout -subject -fingerprint -sha256";
+    assert!(told.contains("Extended Protection"), "{told}");
+    assert!(
+        report["advice"].as_str().unwrap().contains(command),
+        "{run}"
+    );
+    let step = report["steps"].as_array().unwrap().last().unwrap();
+    assert!(step["detail"].as_str().unwrap().contains(bound), "{run}");
+    let bench = Bench::new();
+    bench.file("ca.pem", &world.authority.pem);
+    bench.file("password", format!("{PASSWORD}\n"));
+    let flags = world.flags();
+    let mut arguments = vec![
+        "test",
+        USER,
+        "--password-file",
+        "password",
+        "--kdc",
+        "127.0.0.1:1",
+    ];
+    arguments.extend(flags.iter().map(String::as_str));
+    bench
+        .automend(&arguments)
+        .exits(1)
+        .says(bound)
+        .says(command);
 }
 
 #[test]

@@ -39,7 +39,7 @@ pub mod ntlm;
 mod rc4;
 pub mod spnego;
 
-pub use binding::Binding;
+pub use binding::{Binding, EndPoint, Hash};
 
 /// A message is not what its specification says.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]

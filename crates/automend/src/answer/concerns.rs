@@ -8,6 +8,7 @@
 use automend_core::discovery::{Host, Scheme, Url};
 use automend_core::names::SmtpAddress;
 use automend_core::verdict::Cause;
+use serde_json::{Value, json};
 
 use super::Told;
 
@@ -27,6 +28,104 @@ const INTERNAL: [&str; 11] = [
 ];
 /// Protocols of any mail server ([MS-OXDSCLI] 2.2.4.1.1.2.6.49).
 const PLAIN_MAIL: [&str; 4] = ["IMAP", "POP3", "POP", "SMTP"];
+
+/// How many are named of what is met several times.
+const NAMED: usize = 3;
+
+/// What should be better, once however often it is met.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Concern {
+    /// What it is.
+    pub cause: Cause,
+    /// How often it is met.
+    pub count: usize,
+    /// The first few, each once.
+    named: Vec<String>,
+}
+
+/// What was found, each cause once, in the order in which they are first met.
+pub(crate) fn gathered(found: impl IntoIterator<Item = (Cause, String)>) -> Vec<Concern> {
+    let mut concerns: Vec<Concern> = Vec::new();
+    for (cause, detail) in found {
+        match concerns.iter_mut().find(|known| known.cause == cause) {
+            Some(known) => {
+                known.count += 1;
+                known.name(detail);
+            }
+            None => concerns.push(Concern::new(cause, detail)),
+        }
+    }
+    concerns
+}
+
+impl Concern {
+    /// Something that is met once.
+    pub(crate) fn new(cause: Cause, detail: String) -> Self {
+        let mut concern = Self {
+            cause,
+            count: 1,
+            named: Vec::new(),
+        };
+        concern.name(detail);
+        concern
+    }
+
+    /// What it is, with the count.
+    pub(crate) fn what(&self) -> String {
+        self.cause.what_of(self.count)
+    }
+
+    /// The first few of it, and how many more there are; may be empty.
+    pub(crate) fn detail(&self) -> String {
+        let first = self.named.join("; ");
+        match self.count.saturating_sub(self.named.len()) {
+            0 => first,
+            _ if self.named.is_empty() => first,
+            more => format!("{first} and {more} more"),
+        }
+    }
+
+    /// The same in one sentence without a full stop.
+    pub(crate) fn sentence(&self) -> String {
+        let (what, detail) = (self.what(), self.detail());
+        if detail.is_empty() {
+            what
+        } else {
+            format!("{what}: {detail}")
+        }
+    }
+
+    /// As a member of a report: the shape `warning` of the schemas.
+    pub(crate) fn to_json(&self) -> Value {
+        let detail = Some(self.detail()).filter(|detail| !detail.is_empty());
+        json!({
+            "cause": self.cause.code(),
+            "what": self.what(),
+            "count": self.count,
+            "detail": detail,
+        })
+    }
+
+    /// The same, with every name passed through `clean`.
+    pub(crate) fn cleaned(mut self, clean: impl Fn(&mut String)) -> Self {
+        self.named.iter_mut().for_each(clean);
+        self
+    }
+
+    /// Takes what another answer has of it. Clients ask again and again, so most of it is the same.
+    pub(crate) fn again(&mut self, other: &Self) {
+        for detail in &other.named {
+            self.name(detail.clone());
+        }
+        self.count = self.count.max(other.count).max(self.named.len());
+    }
+
+    fn name(&mut self, detail: String) {
+        if self.named.len() < NAMED && !detail.is_empty() && !self.named.contains(&detail) {
+            self.named.push(detail);
+        }
+    }
+}
 
 /// What should be better in settings that were asked for by the first of `names`; the others are names of the
 /// same mailbox, which led there.
@@ -193,6 +292,37 @@ mod tests {
             "<Protocol><Type>EXPR</Type><Server>mail.contoso.com</Server></Protocol>\
              <Protocol><Type>EXCH</Type><Server>mbx1.contoso.local</Server></Protocol>",
             &[],
+        );
+    }
+
+    #[test]
+    fn what_repeats_is_one_sentence_with_a_count() {
+        let many = (0..200).map(|i| (Cause::MixedShape, format!("m{i}")));
+        let twice = std::iter::repeat_n((Cause::UrlFails, "a".to_owned()), 2);
+        let all = many.chain(twice).chain([
+            (Cause::SrvPort, "port 444".to_owned()),
+            (Cause::NoExchange, String::new()),
+        ]);
+        let mut concerns = gathered(all);
+        let told: Vec<String> = concerns.iter().map(Concern::sentence).collect();
+        assert_eq!(
+            told,
+            [
+                "200 alternative mailboxes are described in a form that the specification forbids: m0; m1; m2 and 197 more",
+                "2 URLs of the answer do not work: a and 1 more",
+                "the SRV record names another port than 443: port 444",
+                "the answer has only IMAP, POP or SMTP, and no Exchange protocol",
+            ]
+        );
+        // The same answer again is not counted again, and another one is named, too.
+        let same = concerns[0].clone();
+        concerns[0].again(&same);
+        assert_eq!(concerns[0], same);
+        let mut port = concerns.remove(2);
+        port.again(&Concern::new(Cause::SrvPort, "port 445".to_owned()));
+        assert_eq!(
+            port.sentence(),
+            "the SRV record names another port than 443 (2 times): port 444; port 445"
         );
     }
 

@@ -19,7 +19,7 @@ use automend_core::verdict::Cause;
 
 use crate::secrets;
 
-pub(crate) use concerns::{concerns, is_plain_mail};
+pub(crate) use concerns::{Concern, concerns, gathered, is_plain_mail};
 pub(crate) use told::{Promise, Told, alternative_json, mailbox};
 
 /// An answer as it came over HTTP.
@@ -65,7 +65,7 @@ impl Judged {
         Self {
             answer,
             told: None,
-            detail: detail.into(),
+            detail: secrets::urls_in(&detail.into()),
             warnings: Vec::new(),
             defects: Vec::new(),
         }
@@ -242,11 +242,27 @@ fn judge_soap(body: &[u8]) -> Judged {
             } else {
                 level
             };
-            judge_user(&level, user)
+            whole(judge_user(&level, user))
         }
         _ => Judged::failed(Cause::AnswerForeign, "it is the answer to another question"),
     };
     sort(&defects, &mut judged);
+    judged
+}
+
+/// An answer to a request for every setting, of which some must name a server, as in POX.
+fn whole(mut judged: Judged) -> Judged {
+    let names_server = |told: &Told| {
+        told.values.iter().any(|(name, value)| {
+            !value.trim().is_empty() && (value.contains("://") || name.ends_with("Server"))
+        })
+    };
+    if matches!(judged.answer, Answer::Settings)
+        && !judged.told.as_deref().is_some_and(names_server)
+    {
+        judged.answer = Answer::Failed(Cause::NoProtocols);
+        judged.warnings.clear();
+    }
     judged
 }
 
@@ -288,6 +304,8 @@ pub(crate) fn judge_user(level: &soap::Level, user: soap::User) -> Judged {
     if !level.is_ok() {
         return Judged::failed(Cause::SoapFault, said);
     }
+    // Clients ask for what they need, so it does not matter here which settings there are.
+    let has_settings = !user.settings.is_empty();
     let text = |name| user.text(name).map(str::to_owned);
     let mut told = Told {
         display_name: text("UserDisplayName"),
@@ -307,7 +325,7 @@ pub(crate) fn judge_user(level: &soap::Level, user: soap::User) -> Judged {
         }
     }
     let mut judged = Judged::new(Answer::Settings, "");
-    if told.values.is_empty() {
+    if !has_settings {
         judged.warnings.push((Cause::NoProtocols, String::new()));
     }
     judged.told = Some(Box::new(told));
@@ -371,7 +389,7 @@ fn unusable(servers: &[Server]) -> String {
             };
             match server.url.trim() {
                 "" => format!("{kind} has no URL"),
-                url => format!("{kind} has the URL {url:?}"),
+                url => format!("{kind} has the URL {:?}", secrets::url(url)),
             }
         })
         .collect();

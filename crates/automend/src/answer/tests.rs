@@ -289,9 +289,14 @@ fn an_absent_code_of_soap_is_no_error_where_what_was_asked_for_is_there() {
             "<ErrorCode>NoError</ErrorCode>",
             "<ErrorCode i:nil=\"true\"/>",
         ] {
-            for inside in [ews, "<UserSettings/>", missing] {
+            // Without any setting it is as much an answer as in POX.
+            for (inside, expected) in [
+                (ews, "settings"),
+                ("<UserSettings/>", "no-protocols"),
+                (missing, "no-protocols"),
+            ] {
                 let user = format!("<UserResponse>{code}{inside}</UserResponse>");
-                check(Dialect::Soap, 200, &message(outer, &user), "settings");
+                check(Dialect::Soap, 200, &message(outer, &user), expected);
             }
         }
         let user = "<UserResponse><ErrorCode>InvalidUser</ErrorCode></UserResponse>";
@@ -495,7 +500,9 @@ fn settings_in_a_namespace_of_another_kind_are_told() {
     // An error says the same in whatever namespace.
     let error = of(ENVELOPE, request).replace(inside, "<Error><ErrorCode>603</ErrorCode></Error>");
     check(Dialect::Pox, 200, &error, "fault-603");
-    let soap = message("", "<UserResponse><UserSettings/></UserResponse>");
+    let url = "<UserSetting><Name>ExternalEwsUrl</Name><Value>https://mail.contoso.com/e</Value></UserSetting>";
+    let settings = format!("<UserResponse><UserSettings>{url}</UserSettings></UserResponse>");
+    let soap = message("", &settings);
     let soap = soap.replace(
         "http://schemas.microsoft.com",
         "https://schemas.microsoft.com",

@@ -22,7 +22,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::recording::{Message, Order, Turn, Utf8};
 
-pub(crate) use names::url;
+pub(crate) use names::{url, urls_in};
 
 /// What stands in the place of a secret.
 pub(crate) const REMOVED: &str = "(removed)";
@@ -151,6 +151,11 @@ impl Secrets {
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
+}
+
+/// A document without what its names say, nor what is known.
+pub(crate) fn document(text: &str, known: &Secrets) -> String {
+    known.clean(text, |text| names::text(text, false))
 }
 
 fn body(message: &mut Message, known: &Secrets) {

@@ -67,6 +67,32 @@ pub(crate) fn url(text: &str) -> String {
     format!("{before}{}", query(pairs))
 }
 
+/// A sentence without secrets in the URLs that stand in it.
+pub(crate) fn urls_in(text: &str) -> String {
+    urls(text, char::is_whitespace)
+}
+
+/// A text without secrets in the URLs that stand in it; a URL ends where a quotation mark or a tag does, or at
+/// what `ends` it.
+fn urls(text: &str, ends: impl Fn(char) -> bool) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let within = |c: char| !ends(c) && !matches!(c, '"' | '\'' | '<' | '>' | '\\');
+        let scheme = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
+        let (before, behind) = rest.split_at(at);
+        let start = before.trim_end_matches(scheme).len();
+        let end = behind.find(|c| !within(c)).unwrap_or(behind.len());
+        let (one, after) = rest.split_at(at + end);
+        let (before, one) = one.split_at(start);
+        out.push_str(before);
+        out.push_str(&url(one));
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
+
 /// What stands behind a path: pairs between `&`, `?`, `#`, and `;` where another pair follows it.
 fn query(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -173,6 +199,11 @@ fn multipart(text: &str) -> Option<String> {
 
 /// A body, by what it looks like; `is_form` is what its head says.
 pub(super) fn text(text: &str, is_form: bool) -> String {
+    // A broken URL may have a blank in it.
+    urls(&by_names(text, is_form), char::is_control)
+}
+
+fn by_names(text: &str, is_form: bool) -> String {
     let start = text.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']);
     if start.starts_with("--")
         && let Some(clean) = multipart(text)
@@ -217,9 +248,14 @@ pub(super) fn is_secret(name: &str) -> bool {
 fn xml(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
+    let mut is_url = false;
     while let Some(at) = rest.find('<') {
         let (before, tag) = rest.split_at(at);
-        out.push_str(before);
+        if is_url {
+            out.push_str(&url(before));
+        } else {
+            out.push_str(before);
+        }
         let Some(end) = tag_end(tag) else {
             // A tag that was cut off: nothing of it is sure.
             return out;
@@ -229,14 +265,22 @@ fn xml(text: &str) -> String {
         out.push_str(&attributes(tag));
         rest = after;
         let opens = !tag.starts_with("</") && !tag.ends_with("/>") && !name.is_empty();
+        // It may be relative, or broken.
+        is_url = opens && holds_url(local(name));
         if opens && is_secret(local(name)) {
             out.push_str(REMOVED);
             // Up to the end of the element of that name that is not closed within.
             rest = beyond(after, name);
         }
     }
-    out.push_str(rest);
+    out.push_str(&if is_url { url(rest) } else { rest.to_owned() });
     out
+}
+
+/// Whether an element of Autodiscover holds a URL: `RedirectUrl`, `RedirectTarget`, `EwsUrl`.
+fn holds_url(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name.ends_with("url") || name == "redirecttarget"
 }
 
 /// Where a tag ends; a `>` in the value of an attribute is no end.
@@ -465,6 +509,31 @@ mod tests {
             form("user=alice&password=a=b&x"),
             "user=alice&password=(removed)&x"
         );
+    }
+
+    #[test]
+    fn secrets_in_urls_go_wherever_the_urls_stand() {
+        for (given, expected) in [
+            (
+                "Max retries (url: https://a.test/x?token=S3CRET) and\nhttps://u:S3CRET@b.test/;jsessionid=S3CRET",
+                "Max retries (url: https://a.test/x?token=(removed) and\nhttps://(removed)@b.test/;jsessionid=(removed)",
+            ),
+            (
+                "<RedirectUrl>https://a.test/?a=1&amp;SAMLRequest=S3CRET</RedirectUrl>",
+                "<RedirectUrl>https://a.test/?a=1&amp;SAMLRequest=(removed)</RedirectUrl>",
+            ),
+            (
+                r#"{"Url":"https://a.test/#id_token=S3CRET&x=1"}"#,
+                r#"{"Url":"https://a.test/#id_token=(removed)&x=1"}"#,
+            ),
+            ("no :// and no URL", "no :// and no URL"),
+            ("://", "://"),
+        ] {
+            assert_eq!(urls_in(given), expected);
+            if given.starts_with(['<', '{']) {
+                assert_eq!(text(given, false), expected);
+            }
+        }
     }
 
     /// What AD FS, Entra and the Web Application Proxy send and are sent.

@@ -14,6 +14,7 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::Result;
 use automend_core::discovery::{Answer, Dialect, Host, Login, Scheme as UrlScheme, Url};
 use automend_core::verdict::Cause;
+use automend_negotiate::EndPoint;
 use tokio::sync::{Mutex as Waiting, MutexGuard, OnceCell};
 
 use crate::answer::{Heard, Judged, judge};
@@ -356,7 +357,7 @@ impl Attempt<'_> {
             };
             let value = match value {
                 Ok(Some(value)) => value,
-                Ok(None) => return Err(self.rejected(login.scheme())),
+                Ok(None) => return Err(self.rejected(login.scheme(), &certificate)),
                 Err(error) => return Err(failed(&error)),
             };
             self.secrets.authorization(&value);
@@ -386,7 +387,7 @@ impl Attempt<'_> {
                     let detail = format!("first {}, then {}", scheme.name(), shown(&offers));
                     Failure::new(Cause::LoginDowngrade, detail)
                 } else {
-                    self.rejected(scheme)
+                    self.rejected(scheme, &certificate)
                 });
             }
         }
@@ -424,12 +425,41 @@ impl Attempt<'_> {
         self.begin(Scheme::Ntlm, offered, certificate)
     }
 
-    fn rejected(&self, scheme: Scheme) -> Failure {
+    fn rejected(&self, scheme: Scheme, certificate: &[u8]) -> Failure {
         let user = self.have.user.as_deref().unwrap_or("the token");
+        let how = format!("{user}, with {}", scheme.name());
         Failure::new(
             Cause::LoginRejected,
-            format!("{user}, with {}", scheme.name()),
+            if hands_over(scheme) {
+                how
+            } else {
+                format!("{how}; {}", bound(certificate))
+            },
         )
+    }
+}
+
+/// What a login by NTLM or Kerberos was bound to, over a connection on which the server showed this
+/// certificate.
+fn bound(certificate: &[u8]) -> String {
+    match EndPoint::of(certificate) {
+        Some(end) => {
+            let whose = match end.subject.as_str() {
+                "" => "without a subject",
+                subject => subject,
+            };
+            format!(
+                "bound by tls-server-end-point to the certificate {whose}, {} {}",
+                end.algorithm.name(),
+                end.fingerprint
+            )
+        }
+        None if certificate.is_empty() => {
+            "the connection was not TLS: the login was bound to nothing".to_owned()
+        }
+        None => {
+            "the server's certificate cannot be read: the login was bound to nothing".to_owned()
+        }
     }
 }
 
@@ -536,4 +566,40 @@ fn nothing() -> Judged {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_lc_rs::digest;
+
+    use super::*;
+
+    #[test]
+    fn what_a_login_was_bound_to_is_told_whatever_the_connection_was() {
+        let nothing = bound(&[]);
+        assert!(nothing.contains("not TLS"), "{nothing}");
+        let mut params = rcgen::CertificateParams::new(["mail.contoso.test".to_owned()]).unwrap();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        let names = &mut params.distinguished_name;
+        names.push(rcgen::DnType::CommonName, "mail.contoso.test");
+        names.push(rcgen::DnType::OrganizationName, "Contoso");
+        for (algorithm, hash, name) in [
+            (&rcgen::PKCS_ECDSA_P256_SHA256, &digest::SHA256, "SHA-256"),
+            (&rcgen::PKCS_ECDSA_P384_SHA384, &digest::SHA384, "SHA-384"),
+        ] {
+            let key = rcgen::KeyPair::generate_for(algorithm).unwrap();
+            let made = params.self_signed(&key).unwrap();
+            let bytes = digest::digest(hash, made.der());
+            let bytes = bytes.as_ref().iter().map(|byte| format!("{byte:02X}"));
+            let fingerprint = bytes.collect::<Vec<_>>().join(":");
+            assert_eq!(
+                bound(made.der()),
+                format!(
+                    "bound by tls-server-end-point to the certificate CN=mail.contoso.test, O=Contoso, {name} {fingerprint}"
+                )
+            );
+        }
+        let unread = bound(b"no certificate");
+        assert!(unread.contains("cannot be read"), "{unread}");
+    }
 }

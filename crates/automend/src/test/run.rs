@@ -23,9 +23,11 @@ use automend_ldap::ResultCode;
 use super::beside::Beside;
 use super::consent::Consent;
 use super::login::{Asked, Logins, connect, heard};
+use super::report::with;
 use crate::answer::{Heard, Judged, Told, concerns, is_plain_mail, judge, judge_json, judge_probe};
 use crate::clock::monotonic;
 use crate::http::{Failure, MOST_BYTES, Request, Turn, Web};
+use crate::secrets;
 
 /// Everything that tests share.
 pub(super) struct Tester {
@@ -231,7 +233,8 @@ impl Tester {
                 Some(beside) => match beside.points(at.as_ref()).await {
                     Ok(points) => {
                         let bindings = points.iter().flat_map(|point| &point.bindings);
-                        work.detail = bindings.cloned().collect::<Vec<_>>().join(", ");
+                        let shown = bindings.map(|binding| secrets::url(binding));
+                        work.detail = shown.collect::<Vec<_>>().join(", ");
                         Answer::Scp(points)
                     }
                     Err(error) => {
@@ -492,12 +495,12 @@ impl Taken {
                 // That this computer has no way to IPv6 is not the server's fault.
                 if failure.cause != Cause::Unreachable {
                     let detail = format!("{address}: {}", failure.detail);
-                    self.warnings.push((Cause::AddressDead, detail));
+                    add(&mut self.warnings, Cause::AddressDead, detail);
                 }
             }
             if let Some(until) = connection.expires {
                 let detail = format!("it is valid until {}", until.strftime("%Y-%m-%d"));
-                self.warnings.push((Cause::CertificateExpiresSoon, detail));
+                add(&mut self.warnings, Cause::CertificateExpiresSoon, detail);
             }
         }
         if let (Way::Srv, Some(Act::Ask(ask))) = (self.tried.way, &self.tried.act)
@@ -506,7 +509,14 @@ impl Taken {
             let detail = format!("port {}", ask.url().port());
             self.warnings.push((Cause::SrvPort, detail));
         }
-        self.warnings.dedup();
+    }
+}
+
+/// Adds what several connections have in common, once.
+fn add(warnings: &mut Vec<(Cause, String)>, cause: Cause, detail: String) {
+    let warning = (cause, detail);
+    if !warnings.contains(&warning) {
+        warnings.push(warning);
     }
 }
 
@@ -523,7 +533,14 @@ impl Run {
         let mut found = Vec::new();
         // Back along the redirects.
         while let Some(step) = self.steps.get(at) {
-            found.extend(step.warnings.iter().cloned());
+            for (cause, detail) in &step.warnings {
+                match cause {
+                    Cause::AddressDead | Cause::CertificateExpiresSoon => {
+                        add(&mut found, *cause, detail.clone());
+                    }
+                    _ => found.push((*cause, detail.clone())),
+                }
+            }
             match step.tried.led_by {
                 Some(before) => at = before,
                 None => break,
@@ -538,7 +555,7 @@ impl Run {
         });
         found.extend(failing.map(|step| {
             let cause = step.tried.cause.map_or("", Cause::what);
-            let url = step.tried.url().map(|url| format!("{url}: "));
+            let url = step.tried.url().map(|url| secrets::url(&url.to_string()));
             match step.tried.cause {
                 // That is between this computer and its directory.
                 Some(own @ (Cause::ScpFailed | Cause::DirectoryLogin | Cause::DirectoryTrust)) => {
@@ -546,7 +563,7 @@ impl Run {
                 }
                 _ => (
                     Cause::ScpEndpointFails,
-                    format!("{}{cause}", url.unwrap_or_default()),
+                    with(&url.unwrap_or_default(), cause),
                 ),
             }
         }));

@@ -18,6 +18,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::report::{Report, json};
 use super::{Wanted, exit, test};
+use crate::answer::Concern;
 use crate::args::TestFormat;
 use crate::console::{self, plain};
 use crate::test::run::Tester;
@@ -125,7 +126,7 @@ fn line(report: &Report, tester: &Tester) -> String {
         None => report
             .warnings(&tester.logins.secrets)
             .first()
-            .map(|(_, detail)| detail.clone())
+            .map(Concern::detail)
             .unwrap_or_default(),
     };
     let ms = report.run.took.as_secs_f64() * 1000.0;

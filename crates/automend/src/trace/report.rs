@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::join::Joined;
 use super::story::{Asked, Finding, Listed, Outcome, Story, User};
-use crate::answer::{Told, mailbox};
+use crate::answer::{Concern, Told, mailbox};
 use crate::audit::report::{FindingJson, plural, print_findings};
 use crate::console::plain;
 
@@ -228,20 +228,12 @@ fn print_settings(told: &Told, out: &mut impl Write) -> Result<()> {
     Ok(())
 }
 
-/// What should be better; what is to be said of several is said once.
+/// What should be better.
 fn print_warnings(user: &User, out: &mut impl Write) -> Result<()> {
-    let mut warnings = user.warnings.iter().peekable();
-    while let Some((cause, detail)) = warnings.next() {
-        let Explanation {
-            what, why, advice, ..
-        } = cause.explain_recorded(name(user.asked.as_ref()));
-        match detail.as_str() {
-            "" => writeln!(out, "  ! {what}.")?,
-            detail => writeln!(out, "  ! {what}: {}.", plain(detail))?,
-        }
-        if warnings.peek().is_some_and(|(next, _)| next == cause) {
-            continue;
-        }
+    for concern in &user.warnings {
+        let Explanation { why, advice, .. } =
+            concern.cause.explain_recorded(name(user.asked.as_ref()));
+        writeln!(out, "  ! {}.", plain(concern.sentence()))?;
         writeln!(out, "    {why}")?;
         if let Some(advice) = advice {
             writeln!(out, "    {}", plain(advice))?;
@@ -310,14 +302,7 @@ fn user_json(user: &User) -> Value {
     map.insert("turns".to_owned(), json!(user.turns));
     let names: Vec<&str> = user.redirected_to.iter().map(Asked::as_str).collect();
     map.insert("redirected_to".to_owned(), json!(names));
-    let warnings: Vec<Value> = user
-        .warnings
-        .iter()
-        .map(|(cause, detail)| {
-            let detail = Some(detail).filter(|detail| !detail.is_empty());
-            json!({ "cause": cause.code(), "what": cause.what(), "detail": detail })
-        })
-        .collect();
+    let warnings: Vec<Value> = user.warnings.iter().map(Concern::to_json).collect();
     map.insert("warnings".to_owned(), json!(warnings));
     map.insert(
         "settings".to_owned(),

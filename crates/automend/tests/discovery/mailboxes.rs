@@ -474,5 +474,7 @@ fn the_directory_tells_an_alias_from_somebody_else() {
     check("alice.alias@contoso.com", &beside, false);
     check("bob@contoso.com", &beside, true);
     check("alice@contoso.com", &[], false);
+    // Without a directory nothing tells an alias from another person's address.
+    check("alice.alias@contoso.com", &[], true);
     check("alice.alias@contoso.com", &[], true);
 }

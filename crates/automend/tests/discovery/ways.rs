@@ -9,6 +9,7 @@ fn soap_and_mobile_clients_ask_in_their_own_way() {
         xmlns:i=\"http://www.w3.org/2001/XMLSchema-instance\"><Response><ErrorCode>NoError</ErrorCode><ErrorMessage/>\
         <UserResponses><UserResponse><ErrorCode>NoError</ErrorCode><ErrorMessage/><UserSettingErrors/><UserSettings>\
         <UserSetting i:type=\"StringSetting\"><Name>UserDisplayName</Name><Value>Alice</Value></UserSetting>\
+        <UserSetting i:type=\"StringSetting\"><Name>ExternalEwsUrl</Name><Value>https://mail.contoso.test/ews</Value></UserSetting>\
         <UserSetting i:type=\"AlternateMailboxCollectionSetting\"><Name>AlternateMailboxes</Name><AlternateMailboxes>\
         <AlternateMailbox><Type>Delegate</Type><DisplayName>Bob</DisplayName><SmtpAddress>bob@contoso.test</SmtpAddress>\
         </AlternateMailbox></AlternateMailboxes></UserSetting></UserSettings></UserResponse></UserResponses></Response>\

@@ -307,8 +307,8 @@ causes! {
     /// The login was rejected.
     LoginRejected = "login-rejected", Failure(72), NO_SETTINGS,
         "the server rejected the login",
-        "User name or password are wrong, the account is locked or disabled, this server knows other accounts, or, with NTLM and Kerberos, Extended Protection is on and something between ends TLS; no further login is risked, so that no account gets locked.",
-        "Check user name and password. Where this host is not the mail server but, say, the web site of the domain, leave its step out with --exclude, or allow one more try with --max-auth 2. To see whether a proxy ends TLS, compare the certificate that this test got (HAR, or openssl s_client) with the one that IIS has bound; where they differ, use the same certificate on both, or switch Extended Protection off for this directory.";
+        "User name or password are wrong, the account is locked or disabled, or this server knows other accounts. With NTLM and Kerberos there is one more reason, which looks the same: Extended Protection, which current versions of Exchange require, takes only a login that is bound to the certificate that the server itself has, and something between, such as a proxy, ends TLS with another. No further login is risked, so that no account gets locked.",
+        "Check user name and password. Where this host is not the mail server but, say, the web site of the domain, leave its step out with --exclude, or allow one more try with --max-auth 2. To see whether TLS ends at a proxy, compare the fingerprint to which the login was bound with that of the mail server itself, SERVER: openssl s_client -connect SERVER:443 -servername HOST </dev/null | openssl x509 -noout -subject -fingerprint -sha256. Where they differ, use the same certificate on both, or switch Extended Protection off for this directory.";
     /// No scheme that can be used.
     LoginNoScheme = "login-no-scheme", Failure(66), NO_SETTINGS,
         "the server offers no way to log in that can be used here",
@@ -444,12 +444,12 @@ causes! {
     DirectoryLogin = "directory-login-failed", Failure(33), NOTHING,
         "the login to your directory failed",
         "The directory rejected the user or the password that this command was given; it says nothing about the mail servers.",
-        "Check the user and the password that were given for the directory; they are not those of the mail server.";
+        "Check --directory-user and --directory-password-file, or AUTOMEND_DIRECTORY_USER and AUTOMEND_DIRECTORY_PASSWORD, or automend.toml; the login of the mail server is another one.";
     /// The certificate of our own directory is not trusted.
     DirectoryTrust = "directory-untrusted", Failure(33), NOTHING,
         "the certificate of your directory is not trusted",
         "This computer cannot verify the certificate of the directory server; it says nothing about the mail servers.",
-        "Name the authority of the directory, and the directory by a name that is in its certificate.";
+        "Name the authority of the directory with --ca FILE, and the directory by a name that is in its certificate.";
     /// A service connection point with an unusable URL.
     ScpBroken = "scp-broken", Failure(34), NOTHING,
         "a service connection point names no URL that can be asked",
@@ -504,8 +504,8 @@ causes! {
         "Correct the namespaces that the server writes; the detail names the element, and the namespace that it should have.";
     /// Nothing but an account.
     NoProtocols = "no-protocols", Failure(55), FOREIGN_ANSWER,
-        "the answer has settings, but no protocol among them",
-        "Such an answer is legal, and Outlook cannot connect with it.",
+        "the answer has settings, but no protocol or server among them",
+        "Such an answer is legal, and no client can connect with it.",
         "Look at the internal and external URLs of the virtual directories.";
 
     /// The recorder kept the head of the answer only.
@@ -605,8 +605,8 @@ causes! {
     /// Settings of another address.
     OtherAddress = "address-differs", Warning, None,
         "the answer is about another address",
-        "Outlook opens the mailbox that the answer names. That is right where the address that was asked for is an alias of the same mailbox, and wrong otherwise.",
-        "Check that both addresses belong to one mailbox.";
+        "The client opens the mailbox that the answer names. That is right where the address that was asked for is an alias of the same mailbox, and wrong where the mailbox is another person's.",
+        "Check that both addresses belong to one mailbox; automend test --directory looks it up, and does not report an alias.";
     /// An external URL that nobody outside can find.
     InternalName = "external-name-internal", Warning, None,
         "an external URL has a name that only the internal network knows",
@@ -635,7 +635,7 @@ causes! {
     /// Another protocol of the server that answered fails.
     ProtocolFails = "protocol-fails", Warning, None,
         "another protocol of the same server fails",
-        "Outlook gets its settings, and other clients do not.",
+        "The client that was asked for first gets its settings, and those that speak the other protocol do not.",
         "Look into the event log of the server at this time.";
     /// The answer of an alternative mailbox fails.
     AlternativeFails = "alternative-fails", Warning, None,

@@ -9,6 +9,7 @@
 
 mod causes;
 mod recorded;
+mod several;
 
 pub use causes::Cause;
 

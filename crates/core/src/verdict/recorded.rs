@@ -3,7 +3,8 @@
 //! Most causes read alike. Where the usual text tells how to run this program otherwise, or speaks of this
 //! computer, a recording gets a text of its own: what the client did, and how to record again.
 //!
-//! Invariant: texts only, and none that names an option without the command to which it belongs.
+//! Invariant: texts only; none names an option without the command to which it belongs, and none tells to run
+//! `automend test` otherwise.
 
 use super::{Cause, Explanation};
 
@@ -17,7 +18,7 @@ impl Cause {
             explanation.why = why;
         }
         if let Some(advice) = advice(self) {
-            explanation.advice = Some(advice.replace("{address}", address));
+            explanation.advice = Some(advice.to_owned());
         }
         explanation.advice = explanation.advice.map(|advice| {
             advice
@@ -45,7 +46,7 @@ fn words(cause: Cause) -> Option<(&'static str, &'static str)> {
         ),
         Cause::LoginRejected => (
             "the server rejected the login",
-            "User name or password are wrong, the account is locked or disabled, or this server knows other accounts; where the server requires Extended Protection, it also rejects a login that goes through a recorder which looks into TLS.",
+            "User name or password are wrong, the account is locked or disabled, or this server knows other accounts; where the server requires Extended Protection, as current versions of Exchange do, it rejects in the same way a login by NTLM or Kerberos that goes through a proxy or a recorder which looks into TLS.",
         ),
         Cause::LoginNoScheme => (
             "the server offers no way to log in that the client can use",
@@ -77,6 +78,11 @@ fn advice(cause: Cause) -> Option<&'static str> {
         Cause::NoDirectory | Cause::ScpFailed => {
             "Look for the service connection points in the directory that the client uses."
         }
+        Cause::OtherAddress => "Check that both addresses belong to one mailbox.",
+        Cause::DirectoryLogin => "Check the login that the client has for its directory.",
+        Cause::DirectoryTrust => {
+            "Let the client trust the authority of its directory, and name the directory as its certificate does."
+        }
         Cause::SingleLabel | Cause::PublicSuffix => "Check the spelling of the address.",
         Cause::DnsTimeout => "Check the network and the DNS servers of the client.",
         Cause::TimeLimit => "Look whether the application pool of Autodiscover hangs.",
@@ -99,10 +105,10 @@ fn advice(cause: Cause) -> Option<&'static str> {
             "Find out whether the host is the right one; then allow it on the client."
         }
         Cause::SoapInvalidUser => {
-            "automend test {address} --protocol pox asks in the form that tells them apart: there the first is error 500 and the second error 603."
+            "Ask about the same mailbox as Outlook does, by POX: there the first is error 500 and the second error 603."
         }
         Cause::SoapServerError => {
-            "automend test {address} --protocol pox may tell more; and look into the event log of the server at this time."
+            "Ask about the same mailbox as Outlook does, by POX, which may tell more, and look into the event log of the server at this time."
         }
         _ => return None,
     })
@@ -126,6 +132,7 @@ mod tests {
                     assert!(before.contains("automend "), "{cause}: {sentence}");
                 }
                 assert!(!text.contains("AUTOMEND_"), "{cause}: {text}");
+                assert!(!text.contains("automend test"), "{cause}: {text}");
                 assert!(!text.contains('{'), "{cause}: {text}");
                 assert!(!text.contains("this computer"), "{cause}: {text}");
             }

@@ -4,12 +4,12 @@
 use std::time::Duration;
 
 use automend_core::command::Command;
-use automend_core::discovery::Tried;
+use automend_core::discovery::{Tried, Url};
 use automend_core::verdict::{Cause, Hint};
 use serde_json::{Map, Value, json};
 
 use super::{Report, hresult, protocol, shown_url};
-use crate::answer::alternative_json;
+use crate::answer::{Concern, alternative_json};
 use crate::audit::report::FindingJson;
 use crate::http::Turn;
 use crate::secrets::Secrets;
@@ -22,11 +22,9 @@ use crate::test::urls::Checked;
 pub(in crate::test) fn document(report: &Report, secrets: &Secrets) -> Value {
     let cause = report.cause();
     let explained = cause.map(|cause| report.explain(cause));
-    let warnings: Vec<Value> = report
-        .warnings(secrets)
-        .into_iter()
-        .map(|(cause, detail)| json!({ "cause": cause.code(), "what": cause.what(), "detail": text(&detail) }))
-        .collect();
+    let warnings = report.warnings(secrets);
+    let warnings: Vec<Value> = warnings.iter().map(Concern::to_json).collect();
+    let told = report.run.told.clone();
     let mut document = json!({
         "version": 1,
         "address": report.address,
@@ -36,11 +34,11 @@ pub(in crate::test) fn document(report: &Report, secrets: &Secrets) -> Value {
         "explanation": report.explanation(secrets),
         "advice": cause.and_then(|cause| report.advice(cause)),
         "command": explained.as_ref().and_then(|explained| explained.command.as_ref()).map(Command::arguments),
-        "outlook": explained.and_then(|explained| explained.hint).map(hint),
+        "outlook": cause.and_then(|cause| report.hint(cause)).map(hint),
         "ms": ms(report.run.took),
         "warnings": warnings,
         "steps": steps(&report.run, secrets),
-        "settings": report.run.told.as_deref().map(|told| clean(told.to_json(), secrets)),
+        "settings": told.map(|told| clean(told.without_secrets().to_json(), secrets)),
     });
     if let Some(object) = document.as_object_mut() {
         let mut add = |name: &str, values: Vec<Value>| {
@@ -56,7 +54,7 @@ pub(in crate::test) fn document(report: &Report, secrets: &Secrets) -> Value {
                 .map(|other| {
                     json!({
                         "protocol": protocol(other.dialect),
-                        "url": if report.is_led() { shown_url(&other.url, secrets) } else { other.url.to_string() },
+                        "url": shown(&other.url, secrets, report.is_led()),
                         "cause": other.cause.map(Cause::code),
                         "detail": text(&other.detail),
                         "turns": turns(&other.turns, secrets, report.is_led()),
@@ -128,7 +126,7 @@ fn turn(turn: &Turn, secrets: &Secrets, led: bool) -> Value {
     let response = turn.response.as_ref();
     json!({
         "method": turn.request.method,
-        "url": if led { shown_url(&turn.request.url, secrets) } else { turn.request.url.to_string() },
+        "url": shown(&turn.request.url, secrets, led),
         "login": turn.login,
         "status": response.map(|response| response.status),
         "offered": response.map(|response| response.headers("www-authenticate").map(|value| {
@@ -147,6 +145,15 @@ fn turn(turn: &Turn, secrets: &Secrets, led: bool) -> Value {
         "server": connection.map(|connection| connection.address.to_string()),
         "tls": connection.and_then(|connection| connection.tls.as_ref()).map(|(version, _)| version),
     })
+}
+
+/// A URL that an answer named where `led`, and otherwise one that was made here or given.
+fn shown(url: &Url, secrets: &Secrets, led: bool) -> String {
+    if led {
+        shown_url(url, secrets)
+    } else {
+        crate::secrets::url(&url.to_string())
+    }
 }
 
 fn followed(followed: &Followed, secrets: &Secrets) -> Value {

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::{Report, hresult, shown_url};
 use crate::console::plain;
 use crate::http::Turn;
-use crate::secrets::Secrets;
+use crate::secrets::{self, Secrets};
 use crate::test::run::Taken;
 
 /// What Outlook writes where no code is known.
@@ -65,7 +65,9 @@ impl Log<'_> {
                 format!("Autodiscover to {url}")
             }
             Some(Act::Probe(url)) => format!("Redirect check to {}", shown_url(url, self.secrets)),
-            Some(Act::AskJson(url)) => format!("Autodiscover V2 to {url}"),
+            Some(Act::AskJson(url)) => {
+                format!("Autodiscover V2 to {}", shown_url(url, self.secrets))
+            }
             Some(Act::LookUp(_)) => format!("Srv Record lookup for {domain}"),
             Some(Act::ReadLocalXml) => format!("Local autodiscover for {domain}"),
             Some(Act::SearchDirectory { .. }) => format!("SCP lookup for {domain}"),
@@ -117,7 +119,7 @@ impl Log<'_> {
             self.line("Autodiscover XML Received");
             self.line("---BEGIN XML---");
             let body = String::from_utf8_lossy(&response.body);
-            for line in self.secrets.without(&body).lines() {
+            for line in secrets::document(&body, self.secrets).lines() {
                 let _ = writeln!(self.text, "{}", plain(line));
             }
             self.line("---END XML---");

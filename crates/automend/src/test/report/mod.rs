@@ -10,11 +10,13 @@ pub(super) mod tree;
 use automend_core::command::Command;
 use automend_core::discovery::{Act, Dialect, Url, Way};
 use automend_core::verdict::{Cause, Certainty, Explanation, Hint, Verdict};
+use automend_negotiate::EndPoint;
 
 use super::beside::Blame;
 use super::follow::Followed;
 use super::run::{Run, Taken};
 use super::urls::Checked;
+use crate::answer::{Concern, gathered};
 use crate::http::Turn;
 use crate::secrets::Secrets;
 
@@ -55,16 +57,16 @@ impl Report {
         let first = || {
             self.warnings(&Secrets::default())
                 .first()
-                .map(|(cause, _)| *cause)
+                .map(|concern| concern.cause)
         };
         self.run.conclusion.cause.or_else(first)
     }
 
     /// What works and should be better, without the secrets that servers gave back.
-    pub(super) fn warnings(&self, secrets: &Secrets) -> Vec<(Cause, String)> {
+    pub(super) fn warnings(&self, secrets: &Secrets) -> Vec<Concern> {
         let mut found = self.run.warnings();
         if self.run.conclusion.verdict != Verdict::Ok {
-            return found;
+            return gathered(found);
         }
         found.extend(self.others.iter().filter_map(|other| {
             let what = other.cause?.what();
@@ -82,9 +84,9 @@ impl Report {
         let others = others.filter(|checked| !(known && checked.cause == Some(Cause::UrlPlain)));
         found.extend(others.filter_map(|checked| {
             let url = shown_url(&checked.promise.url, secrets);
-            Some((checked.cause?, format!("{url}: {}", checked.detail)))
+            Some((checked.cause?, with(&url, &checked.detail)))
         }));
-        found
+        gathered(found)
     }
 
     /// The step that decides, or tells most.
@@ -110,13 +112,13 @@ impl Report {
                 Some((Way::LocalXml, None)) => " from the local file".to_owned(),
                 _ => String::new(),
             };
-            sentences.push(format!("Outlook gets its settings{from}."));
-            for (cause, detail) in gathered(self.warnings(secrets)) {
-                sentences.push(sentence(&with(cause.what(), &detail)));
-                sentences.push(cause.why().to_owned());
-                sentences.extend(self.advice(cause));
+            let client = self.client();
+            sentences.push(sentence(&format!("{client} gets its settings{from}")));
+            for concern in self.warnings(secrets) {
+                sentences.push(sentence(&concern.sentence()));
+                sentences.push(concern.cause.why().to_owned());
+                sentences.extend(self.advice(concern.cause));
             }
-            sentences.dedup();
             return sentences.join(" ");
         }
         let Some(cause) = self.run.conclusion.cause else {
@@ -135,8 +137,18 @@ impl Report {
         if !self.names_somebody() {
             sentences.extend(self.advice(cause));
         }
-        sentences.extend(cause.hint().map(shown_by_outlook));
+        sentences.extend(self.hint(cause).map(shown_by_outlook));
         sentences.join(" ")
+    }
+
+    /// The client for which it was asked.
+    pub(super) fn client(&self) -> &'static str {
+        client(self.run.dialect)
+    }
+
+    /// What Outlook shows, where it is Outlook that asks.
+    pub(super) fn hint(&self, cause: Cause) -> Option<Hint> {
+        cause.hint().filter(|_| self.run.dialect == Dialect::Pox)
     }
 
     /// What a cause means here.
@@ -154,8 +166,22 @@ impl Report {
             Some(Act::Consent(question)) if cause == Cause::ConsentNeeded => {
                 Some(advice.replace("HOST", &question.host.to_string()))
             }
+            _ if cause == Cause::LoginRejected => Some(self.compared(&advice)),
             _ => Some(advice),
         }
+    }
+
+    /// The advice on how to compare certificates, for the host and the hash of the login that was rejected.
+    fn compared(&self, advice: &str) -> String {
+        let Some(turn) = self.telling().and_then(|step| step.turns.last()) else {
+            return advice.to_owned();
+        };
+        let certificate = turn.connection.as_deref().map(|one| &one.certificate);
+        let end = certificate.and_then(|certificate| EndPoint::of(certificate));
+        let option = end.map_or("sha256", |end| end.algorithm.option());
+        advice
+            .replace("HOST", &turn.request.url.host().to_string())
+            .replace("-sha256", &format!("-{option}"))
     }
 
     /// Whether the directory tells what is wrong.
@@ -225,33 +251,6 @@ fn place(step: &Taken, secrets: &Secrets) -> String {
     }
 }
 
-/// What repeats, once: how often, and the first few of it.
-pub(super) fn gathered(found: Vec<(Cause, String)>) -> Vec<(Cause, String)> {
-    const NAMED: usize = 3;
-    let mut causes: Vec<(Cause, Vec<String>)> = Vec::new();
-    for (cause, detail) in found {
-        match causes.iter_mut().find(|(known, _)| *known == cause) {
-            Some((_, details)) => details.push(detail),
-            None => causes.push((cause, vec![detail])),
-        }
-    }
-    let told = causes.into_iter().map(|(cause, details)| {
-        let count = details.len();
-        if count == 1 {
-            return (cause, details.concat());
-        }
-        let first: Vec<&str> = details
-            .iter()
-            .map(String::as_str)
-            .filter(|detail| !detail.is_empty())
-            .take(NAMED)
-            .collect();
-        let more = if count > first.len() { ", …" } else { "" };
-        (cause, format!("{count} times: {}{more}", first.join("; ")))
-    });
-    told.collect()
-}
-
 /// A URL without a secret that its text may hold, whoever wrote it.
 pub(super) fn shown_url(url: &Url, secrets: &Secrets) -> String {
     let target = secrets.without(&url.to_string()).into_owned();
@@ -259,13 +258,13 @@ pub(super) fn shown_url(url: &Url, secrets: &Secrets) -> String {
 }
 
 impl Taken {
-    /// The URL of the step. One that the search made itself, or the administrator gave, is shown as it is;
-    /// one that an answer named may hold what was sent.
+    /// The URL of the step. One that an answer named may hold what was sent; one that the search made itself,
+    /// or that was given, loses only what its names say.
     pub(super) fn shown_url(&self, secrets: &Secrets) -> Option<String> {
         let url = self.tried.url()?;
         Some(match self.tried.led_by {
             Some(_) => shown_url(url, secrets),
-            None => url.to_string(),
+            None => crate::secrets::url(&url.to_string()),
         })
     }
 }
@@ -306,6 +305,15 @@ pub(super) fn hresult(code: u32) -> String {
     format!("0x{code:08X}")
 }
 
+/// The client that asks so.
+pub(super) fn client(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Pox => "Outlook",
+        Dialect::Soap => "a client of Exchange Web Services",
+        Dialect::MobileSync => "a mobile client",
+    }
+}
+
 /// The word for a kind of client.
 pub(super) fn protocol(dialect: Dialect) -> &'static str {
     match dialect {
@@ -318,19 +326,6 @@ pub(super) fn protocol(dialect: Dialect) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_repeats_is_one_sentence_with_a_count() {
-        let many = (0..200).map(|i| (Cause::MixedShape, format!("m{i}")));
-        let all = many.chain([(Cause::SrvPort, "port 444".to_owned())]);
-        assert_eq!(
-            gathered(all.collect()),
-            [
-                (Cause::MixedShape, "200 times: m0; m1; m2, …".to_owned()),
-                (Cause::SrvPort, "port 444".to_owned()),
-            ]
-        );
-    }
 
     #[test]
     fn messages_become_sentences() {

@@ -8,8 +8,8 @@ use anyhow::Result;
 use automend_core::discovery::Act;
 use automend_core::verdict::{Cause, Effect, Verdict};
 
-use super::{Report, gathered, hresult, nothing_wrong, protocol, shown_url, with};
-use crate::answer::{Told, mailbox};
+use super::{Report, client, hresult, nothing_wrong, protocol, shown_url, with};
+use crate::answer::{Told, gathered, mailbox};
 use crate::audit::report::print_findings;
 use crate::console::plain;
 use crate::http::Turn;
@@ -89,17 +89,18 @@ fn verdict(report: &Report, secrets: &Secrets, out: &mut Vec<u8>) -> Result<()> 
     let Some(cause) = failed else {
         let from = report.telling().and_then(|step| step.shown_url(secrets));
         match from {
-            Some(url) => writeln!(out, ": Outlook gets its settings from {}.", plain(url))?,
-            None => writeln!(out, ": Outlook gets its settings.")?,
+            Some(url) => writeln!(
+                out,
+                ": {} gets its settings from {}.",
+                report.client(),
+                plain(url)
+            )?,
+            None => writeln!(out, ": {} gets its settings.", report.client())?,
         }
-        let mut warnings = gathered(report.warnings(secrets)).into_iter().peekable();
-        while let Some((cause, detail)) = warnings.next() {
-            let what = plain(with(cause.what(), &detail));
+        for concern in report.warnings(secrets) {
+            let what = plain(concern.sentence());
             writeln!(out, "\n{}!{SOSO:#} {what}", SOSO.render())?;
-            // What is to be said of several is said once.
-            if warnings.peek().is_none_or(|(next, _)| *next != cause) {
-                explain(cause, report, out)?;
-            }
+            explain(concern.cause, report, out)?;
         }
         return Ok(());
     };
@@ -142,7 +143,7 @@ fn explain(cause: Cause, report: &Report, out: &mut Vec<u8>) -> Result<()> {
     if let Some(advice) = report.advice(cause) {
         writeln!(out, "  To do:    {}", plain(advice))?;
     }
-    if let Some(hint) = explanation.hint {
+    if let Some(hint) = report.hint(cause) {
         let (code, sure) = (hresult(hint.code), hint.certainty.as_str());
         writeln!(out, "  Outlook:  shows {code} ({sure})")?;
     }
@@ -162,7 +163,7 @@ fn steps(run: &Run, secrets: &Secrets, indent: &str, out: &mut Vec<u8>) -> Resul
         let aside = if step.tried.outlook {
             ""
         } else {
-            " (Outlook would not come here)"
+            &format!(" ({} would not come here)", client(run.dialect))
         };
         let quiet = QUIET.render();
         if step.tried.act.is_none() {
@@ -178,8 +179,8 @@ fn steps(run: &Run, secrets: &Secrets, indent: &str, out: &mut Vec<u8>) -> Resul
             "{indent}{mark} {way:<18} {place}  {took}{quiet}{aside}{QUIET:#}\n{indent}    {what}"
         )?;
         turns(&step.turns, secrets, &indent, out)?;
-        for (cause, detail) in gathered(step.warnings.clone()) {
-            let what = plain(with(cause.what(), &detail));
+        for concern in gathered(step.warnings.iter().cloned()) {
+            let what = plain(concern.sentence());
             writeln!(out, "{indent}    {}!{SOSO:#} {what}", SOSO.render())?;
         }
         for defect in &step.defects {
@@ -273,6 +274,7 @@ fn settings(
     out: &mut Vec<u8>,
 ) -> Result<()> {
     told.clone()
+        .without_secrets()
         .cleaned(|text| *text = secrets.without(text).into_owned())
         .print(out)?;
     if !told.alternatives.is_empty() {

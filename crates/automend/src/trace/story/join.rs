@@ -10,6 +10,8 @@ use std::collections::HashMap;
 use automend_core::verdict::{Cause, Verdict};
 
 use super::{Asked, End, Finding, Target, User};
+use crate::answer::Concern;
+use crate::secrets;
 
 /// Redirects that are followed from one mailbox; Outlook gives up after as many.
 const MOST_REDIRECTS: usize = 10;
@@ -25,6 +27,8 @@ pub(super) struct Led {
 /// What a URL is known by: its host and port, and its path unless that is one of Autodiscover, which clients
 /// change for the service that they speak.
 pub(super) fn folded(url: &str) -> String {
+    // As a story keeps it.
+    let url = secrets::url(url);
     let url = url.split(['?', '#']).next().unwrap_or_default().trim();
     let folded = url.replacen(":443/", "/", 1).to_ascii_lowercase();
     match folded.find("/autodiscover/autodiscover.") {
@@ -54,7 +58,8 @@ pub(super) fn redirects(
         if joined {
             continue;
         }
-        let warning = (Cause::RedirectNotRecorded, led.target.as_str().to_owned());
+        let target = led.target.as_str().to_owned();
+        let warning = Concern::new(Cause::RedirectNotRecorded, target);
         user.led = None;
         // What came behind the redirect may stand under the first name, as in a log that tells no other.
         if !user.is_decided() {

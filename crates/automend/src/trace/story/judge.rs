@@ -17,8 +17,9 @@ use automend_core::names::SmtpAddress;
 use automend_core::verdict::Cause;
 
 use super::failure;
-use crate::answer::{self, Heard, Judged, Told};
+use crate::answer::{self, Concern, Heard, Judged, Told};
 use crate::recording::Turn;
+use crate::secrets;
 
 /// Whose mailbox a request asks for.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -127,7 +128,7 @@ pub(crate) enum Outcome {
     Settings {
         told: Option<Box<Told>>,
         alternatives: usize,
-        warnings: Vec<(Cause, String)>,
+        warnings: Vec<Concern>,
     },
     /// Leads on.
     Redirect(Target),
@@ -149,6 +150,34 @@ impl Outcome {
                 warnings: Vec::new(),
             },
             other => other.clone(),
+        }
+    }
+
+    /// The same without what is secret in the URLs of it: whatever a story keeps comes from here.
+    fn without_secrets(self) -> Self {
+        match self {
+            Self::Settings {
+                told,
+                alternatives,
+                warnings,
+            } => Self::Settings {
+                told: told.map(|told| Box::new(told.without_secrets())),
+                alternatives,
+                warnings: warnings
+                    .into_iter()
+                    .map(|concern| concern.cleaned(|text| *text = secrets::urls_in(text)))
+                    .collect(),
+            },
+            Self::Redirect(Target::Url(url)) => Self::Redirect(Target::Url(secrets::url(&url))),
+            Self::Redirect(Target::Elsewhere(url)) => {
+                Self::Redirect(Target::Elsewhere(secrets::url(&url)))
+            }
+            Self::Failed(failure) => Self::Failed(Failure {
+                message: failure.message.as_deref().map(secrets::urls_in),
+                ..failure
+            }),
+            Self::Aside(why) => Self::Aside(secrets::urls_in(&why).into()),
+            other @ (Self::Redirect(Target::Address(_)) | Self::Login { .. }) => other,
         }
     }
 
@@ -202,8 +231,16 @@ impl From<Cause> for Failure {
     }
 }
 
-/// A turn, judged: for each mailbox that it asks for what it came to.
+/// A turn, judged: for each mailbox that it asks for what it came to, without secrets.
 pub(crate) fn judge(turn: &Turn) -> Option<Vec<(Option<Asked>, Outcome)>> {
+    let told = judge_whole(turn)?.into_iter();
+    Some(
+        told.map(|(asked, outcome)| (asked, outcome.without_secrets()))
+            .collect(),
+    )
+}
+
+fn judge_whole(turn: &Turn) -> Option<Vec<(Option<Asked>, Outcome)>> {
     if turn.method == "CONNECT" {
         // The way of a proxy to a host that is looked into; what matters is that there was none.
         let text = turn
@@ -359,7 +396,7 @@ fn outcome(judged: Judged, turn: &Turn, asked: Option<&Asked>) -> Outcome {
     let response = &turn.response;
     let led = |cause: Cause, target: &str| {
         Outcome::Failed(Failure {
-            message: Some(target.to_owned()).filter(|target| !target.is_empty()),
+            message: Some(secrets::url(target)).filter(|target| !target.is_empty()),
             ..cause.into()
         })
     };
@@ -403,7 +440,7 @@ fn outcome(judged: Judged, turn: &Turn, asked: Option<&Asked>) -> Outcome {
                 .as_ref()
                 .map_or(0, |told| told.alternatives.len()),
             told: judged.told,
-            warnings: judged.warnings,
+            warnings: answer::gathered(judged.warnings),
         },
     }
 }

@@ -23,7 +23,7 @@ pub(crate) use failure::OURS;
 use join::Led;
 pub(crate) use judge::{Asked, Failure, Outcome, Target, may_be};
 
-use crate::answer::Told;
+use crate::answer::{Concern, Told};
 use crate::recording::{Defect, Defects, Sink, Turn};
 use crate::secrets;
 
@@ -37,8 +37,6 @@ const MOST_USERS: usize = 10_000;
 const MOST_ALTERNATIVES: usize = 50_000;
 /// More settings, counted in bytes of their texts, are not kept for the report.
 const MOST_SETTINGS: usize = 16 << 20;
-/// More that should be better of one mailbox is not told.
-const MOST_WARNINGS: usize = 100;
 /// URLs at which a login is open, for one mailbox; turns of one mailbox that are named.
 const MOST_OPEN: usize = 200;
 const MOST_TURNS: usize = 1000;
@@ -88,7 +86,7 @@ pub(crate) struct User {
     /// The last turn that decided, and how: settings, or an error of Autodiscover.
     decided: Option<(u64, Option<Cause>)>,
     /// What should be better in the settings that it got.
-    pub warnings: Vec<(Cause, String)>,
+    pub warnings: Vec<Concern>,
     /// The settings of the last answer that has some.
     pub settings: Option<Box<Told>>,
     /// The mailboxes to which redirects led from this one, one after the other.
@@ -143,7 +141,7 @@ impl User {
             cause: Some(finding.failure.cause),
             turn: Some(finding.turn),
         };
-        let warning = self.warnings.first().map(|(cause, _)| *cause);
+        let warning = self.warnings.first().map(|concern| concern.cause);
         match (self.decided, &self.nearest, &self.unrecorded) {
             (Some((turn, Some(cause))), ..) => End {
                 verdict: Verdict::Failed,
@@ -191,10 +189,15 @@ impl User {
         self.unrecorded = None;
     }
 
-    fn warn(&mut self, warnings: &[(Cause, String)]) {
-        for warning in warnings {
-            if self.warnings.len() < MOST_WARNINGS && !self.warnings.contains(warning) {
-                self.warnings.push(warning.clone());
+    fn warn(&mut self, concerns: &[Concern]) {
+        for concern in concerns {
+            match self
+                .warnings
+                .iter_mut()
+                .find(|known| known.cause == concern.cause)
+            {
+                Some(known) => known.again(concern),
+                None => self.warnings.push(concern.clone()),
             }
         }
     }
@@ -307,11 +310,10 @@ impl Story {
                 let Some(told) = told else {
                     return self.answer_at(turn);
                 };
-                let told = told.without_secrets();
                 let alternatives = told.alternatives.clone();
                 if room {
                     let size = told.size();
-                    user.settings = Some(Box::new(told));
+                    user.settings = Some(told);
                     self.settings += size;
                 } else {
                     self.without_settings += 1;
@@ -441,8 +443,9 @@ impl Story {
             }
             let undecided = !user.is_decided() && user.led.is_none();
             if undecided && user.unanswered && !silent {
-                let warning = (Cause::BodyNotRecorded, judge::NO_RESPONSE.to_owned());
-                user.warnings.push(warning);
+                let why = judge::NO_RESPONSE.to_owned();
+                user.warnings
+                    .push(Concern::new(Cause::BodyNotRecorded, why));
             }
         }
         join::redirects(&mut self.users, &self.places, &self.asked_at);

@@ -684,7 +684,7 @@ fn settings_and_what_should_be_better_are_kept_for_the_report() {
     let told = user.settings.as_ref().unwrap();
     assert_eq!(told.alternatives.len(), 1);
     assert!(!format!("{told:?}").contains("abcdefgh"), "{told:?}");
-    let causes: Vec<Cause> = user.warnings.iter().map(|(cause, _)| *cause).collect();
+    let causes: Vec<Cause> = user.warnings.iter().map(|concern| concern.cause).collect();
     assert_eq!(causes, [Cause::MixedShape]);
     assert_eq!(user.verdict(), Verdict::Warning);
     // What is listed goes without.
