@@ -1,12 +1,23 @@
 # What a newcomer needs is cargo; `make test` and `make bench` also install Debian's packages of the
 # servers they speak to, if they may, and `make test` keeps clients from other registries in a folder.
+# Tools that cargo builds go into a folder of their own: see lab/tools.sh.
 
-.PHONY: demo test bench lint clean-lab
+.PHONY: demo check test bench lint book clean-lab
+
+# The same features everywhere, so that nothing is built twice.
+WORKSPACE = --workspace --features automend/lab --locked
 
 demo:
 	cargo run --release --locked -q -p automend -- demo
 
-# Everything: unit tests, the same against Samba, slapd and MIT Kerberos, and clients that others wrote.
+# Everything that needs no server: format, lints, unit, integration and documentation tests.
+check:
+	cargo fmt --all --check
+	cargo clippy $(WORKSPACE) --all-targets -- -D warnings
+	nextest=$$(lab/tools.sh cargo-nextest) && "$$nextest" nextest run $(WORKSPACE)
+	cargo test $(WORKSPACE) --doc
+
+# `make check`, then the tests against Samba, slapd and MIT Kerberos, and clients that others wrote.
 test:
 	lab/test.sh
 
@@ -14,12 +25,19 @@ test:
 bench:
 	lab/bench.py
 
-lint:
+# Format, lints, documentation without warnings, spelling, licences and banned crates, the book.
+lint: book
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --features automend/lab --locked -- -D warnings
+	cargo clippy $(WORKSPACE) --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked
 	lab/packages.sh lint
 	shellcheck --external-sources --source-path=SCRIPTDIR lab/*.sh lab/samba/*.sh lab/clients/*.sh .ci/run
+	typos=$$(lab/tools.sh typos) && "$$typos" --config .config/typos.toml
+	deny=$$(lab/tools.sh cargo-deny) && "$$deny" --offline --locked check --hide-inclusion-graph bans licenses sources
+
+# The documentation as a website, in target/book.
+book:
+	mdbook=$$(lab/tools.sh mdbook) && "$$mdbook" build
 
 # Ends the laboratory's servers, those of the tests and of the measurements too, and removes all that
 # they keep.

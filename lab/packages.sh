@@ -7,7 +7,7 @@
 #   packages.sh mit        only what MIT's key distribution centre and its clients need
 #   packages.sh clients    only what the clients of Autodiscover need
 #   packages.sh recorders  only what records HTTP: tshark, Chromium, curl, and what installs the others
-#   packages.sh lint       shellcheck, for `make lint`
+#   packages.sh lint       what `make lint` needs: shellcheck, and what installs typos
 #   packages.sh bench      wrk, the load generator of `make bench`
 #
 # None of Debian's own daemons is started by the installation. Where nothing may be installed, this
@@ -32,7 +32,7 @@ case "${1:-all}" in
   mit)       wanted=("${base[@]}" "${mit[@]}") ;;
   clients)   wanted=("${base[@]}" "${clients[@]}") ;;
   recorders) wanted=("${recorders[@]}") ;;
-  lint)      wanted=(shellcheck) ;;
+  lint)      wanted=(shellcheck python3-venv) ;;
   bench)     wanted=(wrk openssl python3) ;;
   *)         echo "usage: packages.sh [samba|slapd|mit|clients|recorders|lint|bench]" >&2; exit 2 ;;
 esac

@@ -1,8 +1,8 @@
 #!/bin/bash
-# Runs every test: brings up the servers and the clients, hands their addresses to `cargo test`, and
-# tears them down.
+# Runs every test: brings up the servers and the clients, runs `make check`, hands the servers' addresses
+# to the tests that need them, and tears them down.
 #
-#   test.sh [ARGUMENTS OF CARGO TEST]
+#   test.sh
 #
 # Where one of them cannot be brought up, the other tests run all the same, the tests that did not are
 # named, and the end is a failure. The last line sums up all test binaries.
@@ -66,29 +66,42 @@ up trace_recorders AUTOMEND_LAB_RECORDERS recorders "$lab/recorders-up.sh"
 up clients AUTOMEND_LAB_CLIENTS clients/clients wait "$clients_up"
 clients_up=
 
+# The servers are up; what needs none comes first, as it names plain mistakes sooner.
 log=$LAB_ROOT/cargo-test.log
 [ ! -t 1 ] || export CARGO_TERM_COLOR=always
 status=0
+make --no-print-directory check 2>&1 | tee "$log" || status=$?
+# One process a test binary and not one a test: the tests of a binary take turns at their servers.
+wanted=()
+for test in "${present[@]}"; do wanted+=(--test "$test"); done
+cargo test --workspace --locked --no-fail-fast --features automend/lab --test peers "${wanted[@]}" 2>&1 |
+  tee -a "$log" || status=$?
 if [ ${#missing[@]} = 0 ]; then
-  cargo test --workspace --locked --no-fail-fast --features automend/lab "$@" 2>&1 | tee "$log" || status=$?
+  cargo test --workspace --locked --no-fail-fast --features automend/lab --bin automend -- \
+    auth::tests::peers auth::tests::samba auth::tests::slapd 2>&1 | tee -a "$log" || status=$?
 else
-  cargo test --workspace --locked --no-fail-fast "$@" 2>&1 | tee "$log" || status=$?
-  for test in "${present[@]}"; do
-    cargo test --package automend --locked --no-fail-fast --features lab --test "$test" 2>&1 | tee -a "$log" || status=$?
-  done
   status=1
 fi
 
 trap - EXIT
 down
 [ ${#missing[@]} = 0 ] || echo "[lab] no server or no client, so these tests did not run: ${missing[*]}" >&2
-# The lines `test result: ok. 3 passed; 0 failed; 0 ignored; ...` of all binaries.
-awk '/test result: / {
-       for (i = 2; i <= NF; i++) {
-         if ($i == "passed;") passed += $(i - 1)
-         if ($i == "failed;") failed += $(i - 1)
-         if ($i == "ignored;") ignored += $(i - 1)
-       }
-     }
-     END { printf "%d passed, %d failed, %d skipped\n", passed, failed, ignored }' "$log"
+# The lines `test result: ok. 3 passed; 0 failed; 0 ignored; ...` of cargo, and
+# `Summary [  1.2s] 3 tests run: 3 passed (1 slow), 0 failed, 9 skipped` of nextest, whose skipped tests
+# are those of the laboratory.
+sed 's/\x1b\[[0-9;]*m//g' "$log" | awk '
+  /test result: / {
+    for (i = 2; i <= NF; i++) {
+      if ($i == "passed;") passed += $(i - 1)
+      if ($i == "failed;") failed += $(i - 1)
+      if ($i == "ignored;") ignored += $(i - 1)
+    }
+  }
+  / Summary \[.*tests? run: / {
+    for (i = 2; i <= NF; i++) {
+      if ($i ~ /^passed/) passed += $(i - 1)
+      if ($i ~ /^(failed|timed)/) failed += $(i - 1)
+    }
+  }
+  END { printf "%d passed, %d failed, %d skipped\n", passed, failed, ignored }'
 exit "$status"

@@ -1,5 +1,8 @@
 //! Rules of the repository that a compiler does not check.
 
+#[path = "tidy/imports.rs"]
+mod imports;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -131,4 +134,23 @@ fn every_source_file_opens_with_what_it_is_and_stays_readable() {
             }
         }
     }
+}
+
+#[test]
+fn no_files_import_each_other_in_a_circle() {
+    let mut told = String::new();
+    for entry in fs::read_dir(root().join("crates")).unwrap() {
+        let path = entry.unwrap().path();
+        let imports = imports::Imports::read(&path.join("src"));
+        assert!(!imports.of.is_empty(), "{}", path.display());
+        for circle in imports.circles() {
+            told += &format!(
+                "{}: {} files\n{}\n",
+                path.file_name().unwrap().to_string_lossy(),
+                circle.len(),
+                imports.ties(&circle)
+            );
+        }
+    }
+    assert!(told.is_empty(), "circles of files:\n{told}");
 }
