@@ -11,7 +11,6 @@
 //! Invariant: whether an object holds a name depends on nothing but the objects that name it.
 
 use crate::entry::{Class, Entry};
-use crate::finding::{Code, Evidence, Finding, Subject};
 use crate::names::{SmtpAddress, attribute};
 use crate::recipient::RecipientType;
 
@@ -99,78 +98,26 @@ pub fn named<'a>(found: &'a [Entry], name: &str) -> Vec<&'a Entry> {
     named
 }
 
-/// What is wrong where several objects name one address: US202 for each that holds it with others, US209
-/// for each that names what another one holds.
-pub fn shared_address(found: &[Entry], address: &SmtpAddress) -> Vec<Finding> {
-    let holders = holders(found, address);
-    match holders.as_slice() {
-        [] => Vec::new(),
-        [holder] => {
-            let named = |entry: &Entry| {
-                let claim = Claim::of(entry, address)?;
-                let principal = || {
-                    let name = entry.principal.as_deref()?;
-                    SmtpAddress::parse(name).ok().filter(|name| name == address)
-                };
-                match claim {
-                    _ if entry.dn == holder.dn || entry.dn.is_deleted_object() => None,
-                    Claim::Proxy | Claim::Mail => Some(attribute::MAIL),
-                    // Whoever logs in so is another than who is written to so.
-                    Claim::Principal | Claim::Unmailed if entry.class != Class::Contact => {
-                        principal().map(|_| attribute::USER_PRINCIPAL_NAME)
-                    }
-                    Claim::Principal | Claim::Unmailed => None,
-                }
-            };
-            let other = |entry: &Entry| {
-                let evidence = Evidence::fact("address", address)
-                    .and("as", named(entry)?)
-                    .and("holder", &holder.dn);
-                Some(about(entry, Code::AddressOfAnother, evidence))
-            };
-            found.iter().filter_map(other).collect()
-        }
-        several => clash(several, Code::DuplicateAddress, "address", address.as_str()),
+/// Whether an address of `entry` is one that this organisation answers for.
+pub fn is_inside(entry: &Entry, address: &SmtpAddress) -> bool {
+    let domain = address.domain();
+    if is_tenant(domain) || entry.class == Class::Contact {
+        return false;
     }
+    let principal = entry
+        .principal
+        .as_deref()
+        .and_then(|name| name.rsplit_once('@'));
+    let login = principal.is_some_and(|(_, login)| login.eq_ignore_ascii_case(domain));
+    let primary = entry.primary_address().filter(|primary| primary != address);
+    login
+        || entry.dn.domain().eq_ignore_ascii_case(domain)
+        || primary.is_some_and(|primary| primary.domain() == domain)
 }
 
-/// US205 for each object whose name inside Exchange another one has, too.
-pub fn shared_name(found: &[Entry], name: &str) -> Vec<Finding> {
-    let named = named(found, name);
-    if named.len() < 2 {
-        return Vec::new();
-    }
-    clash(
-        &named,
-        Code::LegacyDnTrouble,
-        attribute::LEGACY_EXCHANGE_DN,
-        name,
-    )
-}
-
-fn clash(sharers: &[&Entry], code: Code, fact: &'static str, text: &str) -> Vec<Finding> {
-    let of = |entry: &&Entry| {
-        let others: Vec<&str> = sharers
-            .iter()
-            .filter(|other| other.dn != entry.dn)
-            .map(|other| other.dn.as_str())
-            .collect();
-        about(
-            entry,
-            code,
-            Evidence::fact(fact, text).and("also", others.join(" | ")),
-        )
-    };
-    sharers.iter().map(of).collect()
-}
-
-fn about(entry: &Entry, code: Code, evidence: Evidence) -> Finding {
-    Finding {
-        code,
-        subject: Subject::of(entry),
-        delegates: Vec::new(),
-        evidence,
-    }
+/// Whether it is a domain that Microsoft's cloud gives to each tenant.
+pub fn is_tenant(domain: &str) -> bool {
+    domain.ends_with(".onmicrosoft.com") || domain.ends_with(".onmicrosoft.us")
 }
 
 #[cfg(test)]
@@ -248,20 +195,6 @@ mod tests {
             ));
             assert_eq!(is_mail_enabled(&fixture.entries()[0]), mailed, "{kind}");
         }
-    }
-
-    #[test]
-    fn a_former_name_clashes_with_the_name_of_another() {
-        let fixture = Fixture::parse(
-            "dn: CN=Amy,DC=c\nlegacyExchangeDN: /o=C/cn=amy\nproxyAddresses: x500:/O=c/cn=bert\n\n\
-             dn: CN=Bert,DC=c\nlegacyExchangeDN: /o=C/cn=Bert\nproxyAddresses: X500:/o=C/cn=bert",
-        );
-        let codes: Vec<String> = shared_name(fixture.entries(), "/o=c/CN=BERT")
-            .iter()
-            .map(|finding| format!("{} {}", finding.code, finding.subject.shown))
-            .collect();
-        assert_eq!(codes, ["US205 Amy", "US205 Bert"]);
-        assert!(shared_name(fixture.entries(), "/o=c/cn=amy").is_empty());
     }
 
     #[track_caller]

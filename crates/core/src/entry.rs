@@ -322,6 +322,23 @@ impl Entry {
         }
     }
 
+    /// The attributes without which an object is no mailbox, as far as they are missing.
+    ///
+    /// `homeMDB` and `msExchHomeServerName` stand for one another and are listed only together.
+    pub fn missing(&self) -> Vec<&'static str> {
+        let mut missing = Vec::new();
+        if self.legacy_dn.is_none() {
+            missing.push(attribute::LEGACY_EXCHANGE_DN);
+        }
+        if self.mailbox_guid.is_none() {
+            missing.push(attribute::MAILBOX_GUID);
+        }
+        if self.home_mdb.is_none() && self.home_server.is_none() {
+            missing.extend([attribute::HOME_MDB, attribute::HOME_SERVER]);
+        }
+        missing
+    }
+
     /// Notes that the source of this object ends within it, or has something of which nobody can tell what
     /// it is: what the object lacks may be there. Of `last`, the attribute in front of the end, perhaps
     /// only a part is there.
@@ -363,7 +380,7 @@ impl Entry {
         }
         // Half a mailbox at the end of what was cut off may be a whole one.
         if self.mailbox_guid.is_some() || self.home_mdb.is_some() {
-            for name in crate::owner::missing(self) {
+            for name in self.missing() {
                 self.cannot_read(name);
             }
         }

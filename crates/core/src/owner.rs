@@ -8,10 +8,10 @@
 //!
 //! Invariant: a link is called stale only on attributes that are surely absent, see [`Entry::undecided`].
 
+use crate::claim;
 use crate::entry::{Class, Entry};
 use crate::names::{SmtpAddress, attribute};
 use crate::recipient::Residence;
-use crate::target;
 
 /// What an owner is to Autodiscover.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -58,7 +58,7 @@ impl Owner {
         if is_remote(entry) || is_kept_elsewhere(entry) {
             return Self::Remote;
         }
-        let missing = missing(entry);
+        let missing = entry.missing();
         if missing.is_empty() {
             return Self::Mailbox;
         }
@@ -130,7 +130,7 @@ pub fn is_kept_elsewhere(entry: &Entry) -> bool {
 /// The same, where what could not be read may be anything.
 fn may_be_kept_elsewhere(entry: &Entry) -> bool {
     let open = |name| entry.undecided.contains(&name);
-    let outside = |target: &SmtpAddress| !target::is_inside(entry, target);
+    let outside = |target: &SmtpAddress| !claim::is_inside(entry, target);
     let sent_on = match &entry.target_address {
         Some(_) => entry.target().as_ref().is_none_or(outside),
         None => open(attribute::TARGET_ADDRESS),
@@ -183,7 +183,7 @@ pub fn surely_missing(entry: &Entry) -> Vec<&'static str> {
         return Vec::new();
     }
     let homes = [attribute::HOME_MDB, attribute::HOME_SERVER];
-    let mut sure = missing(entry);
+    let mut sure = entry.missing();
     // Either of the two would do, so both must be known.
     sure.retain(|name| {
         !open(if homes.contains(name) {
@@ -193,23 +193,6 @@ pub fn surely_missing(entry: &Entry) -> Vec<&'static str> {
         })
     });
     sure
-}
-
-/// The attributes whose lack makes an owner no mailbox, as far as they lack.
-///
-/// `homeMDB` and `msExchHomeServerName` stand for one another and are listed only together.
-pub fn missing(entry: &Entry) -> Vec<&'static str> {
-    let mut missing = Vec::new();
-    if entry.legacy_dn.is_none() {
-        missing.push(attribute::LEGACY_EXCHANGE_DN);
-    }
-    if entry.mailbox_guid.is_none() {
-        missing.push(attribute::MAILBOX_GUID);
-    }
-    if entry.home_mdb.is_none() && entry.home_server.is_none() {
-        missing.extend([attribute::HOME_MDB, attribute::HOME_SERVER]);
-    }
-    missing
 }
 
 /// The short name in a `msExchHomeServerName`: `EX01` of `/o=Org/…/cn=Servers/cn=EX01`.

@@ -11,7 +11,7 @@
 
 use std::collections::HashSet;
 
-use crate::claim;
+use crate::claim::{self, is_inside, is_tenant};
 use crate::dn::Dn;
 use crate::entry::{Class, Entry};
 use crate::names::SmtpAddress;
@@ -37,28 +37,6 @@ pub enum Astray {
 
 /// More objects than this are not followed; Outlook gives up after ten redirects.
 const MOST_STEPS: usize = 10;
-
-/// Whether an address of `entry` is one that this organisation answers for.
-pub fn is_inside(entry: &Entry, address: &SmtpAddress) -> bool {
-    let domain = address.domain();
-    if is_tenant(domain) || entry.class == Class::Contact {
-        return false;
-    }
-    let principal = entry
-        .principal
-        .as_deref()
-        .and_then(|name| name.rsplit_once('@'));
-    let login = principal.is_some_and(|(_, login)| login.eq_ignore_ascii_case(domain));
-    let primary = entry.primary_address().filter(|primary| primary != address);
-    login
-        || entry.dn.domain().eq_ignore_ascii_case(domain)
-        || primary.is_some_and(|primary| primary.domain() == domain)
-}
-
-/// Whether it is a domain that Microsoft's cloud gives to each tenant.
-pub fn is_tenant(domain: &str) -> bool {
-    domain.ends_with(".onmicrosoft.com") || domain.ends_with(".onmicrosoft.us")
-}
 
 /// Follows the `targetAddress` of an object without a mailbox here.
 ///

@@ -8,9 +8,9 @@ use redb::{ReadableTable, ReadableTableMetadata};
 use crate::codec::Record;
 use crate::error::Error;
 use crate::name::path;
-use crate::reading::{Counts, Reading};
+use crate::reading::Reading;
 use crate::schema;
-use crate::store::{value_key, value_key_id};
+use crate::tables::{Counts, value_key, value_key_id};
 
 /// How many discrepancies are listed; a file with more is beyond listing.
 const MAX_FOUND: usize = 1000;

@@ -11,9 +11,10 @@ use redb::ReadableTable;
 
 use crate::codec::Head;
 use crate::error::{Error, Refusal};
-use crate::name::{Name, canonical_rdn, check_length, guid_text, naming_value, path};
+use crate::guid::guid_text;
+use crate::name::{Name, canonical_rdn, check_length, naming_value, path};
 use crate::schema;
-use crate::writing::{Draft, Work};
+use crate::work::{Draft, Work};
 
 impl Work<'_> {
     pub(crate) fn rename(
@@ -82,7 +83,7 @@ impl Work<'_> {
         if let Some((kind, value)) = naming_value(&record.rdn) {
             let number = self.number(&kind)?;
             for (_, values) in record.attributes.iter_mut().filter(|(n, _)| *n == number) {
-                *values = crate::writing::without(&kind, values, value.as_bytes());
+                *values = crate::work::without(&kind, values, value.as_bytes());
             }
             record
                 .attributes

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use automend_core::dn::Dn;
 
-use crate::name::guid_text;
+use crate::guid::guid_text;
 
 /// Why the directory could not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -145,7 +145,7 @@ pub enum Refusal {
         /// The object.
         dn: Dn,
         /// What is wrong with the value.
-        why: crate::password::Unusable,
+        why: Unusable,
     },
     /// Back links are computed; nobody may write them.
     #[error(
@@ -368,3 +368,39 @@ from_redb!(
     redb::CommitError,
     redb::DatabaseError
 );
+
+/// Longest password that is looked at, in bytes.
+pub(crate) const LONGEST: usize = 1024;
+
+/// Most hashes one object has.
+pub(crate) const MOST: usize = 16;
+
+/// Why a value of a password attribute is not kept.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unusable {
+    /// `{SHA}`, `{MD5}` and their like.
+    #[error("a hash without salt")]
+    Unsalted,
+    /// `{SMD5}`, `{CRYPT}` and whatever else there is.
+    #[error("a scheme that is not known here")]
+    Scheme,
+    /// The value is not what its scheme says.
+    #[error("not what its scheme says it is")]
+    Broken,
+    /// Argon2 parameters beyond what this program computes.
+    #[error("a hash that costs too much to check")]
+    Costly,
+    /// Longer than 1024 bytes, or empty.
+    #[error("empty, or longer than {LONGEST} bytes")]
+    Length,
+    /// More than 16 hashes on one object.
+    #[error("more than {MOST} hashes on one object")]
+    TooMany,
+    /// Keys and histories of passwords, which no login here needs.
+    #[error("a secret that no login needs")]
+    Other,
+    /// An NT hash that nobody asked to keep.
+    #[error("an NT hash, which is kept only where NTLM is asked for")]
+    NtHash,
+}

@@ -10,7 +10,8 @@ use std::thread::Scope;
 
 use zeroize::Zeroizing;
 
-use crate::password::{Keeping, Passwords, Unusable};
+use crate::error::Unusable;
+use crate::password::{Keeping, Passwords};
 
 /// An object whose passwords are to be hashed.
 pub(crate) struct Job {

@@ -18,18 +18,17 @@ use redb::ReadableTable;
 use zeroize::Zeroizing;
 
 use crate::codec::Head;
-use crate::error::{Error, Refusal};
+use crate::error::{Error, MOST, Refusal, Unusable};
 use crate::hashing::{Done, Hashing, Job};
 use crate::modify::Modification;
 use crate::name::{Name, canonical_rdn, check_length, naming_value};
-use crate::object::same_attribute;
-use crate::password::{self, ClearAs, Given, Keeping, MOST, NtHash, Secret, Unusable};
+use crate::password::{self, ClearAs, Given, Keeping, NtHash, Secret};
 use crate::report::{MAX_NOTES, Note, Progress, Report, Trouble};
-use crate::schema::{self, Link, Syntax, guid, sid};
+use crate::schema::{self, Link, Syntax, guid, same_attribute, sid};
 use crate::spool::{Spool, Waiting};
 use crate::store::Directory;
 use crate::time;
-use crate::writing::{Draft, Work, has_twins};
+use crate::work::{Draft, Work, has_twins};
 
 /// How an import is done.
 #[derive(Clone, Copy, Debug, Default)]

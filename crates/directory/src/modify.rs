@@ -13,11 +13,11 @@ use redb::ReadableTable;
 use crate::codec::Record;
 use crate::error::{Error, Refusal};
 use crate::name::{Name, naming_value};
-use crate::object::same_attribute;
 use crate::password::{self, Given, Passwords, Secret};
-use crate::reading::span;
+use crate::schema::same_attribute;
 use crate::schema::{self, Attribute, Link};
-use crate::writing::{Work, has_twins};
+use crate::tables::span;
+use crate::work::{Work, has_twins};
 
 /// What is done with the values.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

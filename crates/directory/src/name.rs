@@ -7,6 +7,7 @@
 use automend_core::dn::{Dn, DnKey, escape};
 
 use crate::error::Refusal;
+use crate::guid::guid_text;
 
 /// The longest name that is given to an object, in bytes. Readers take eight times as much, because
 /// moving a parent makes the names below it longer.
@@ -78,11 +79,6 @@ impl std::fmt::Display for Name {
             Self::Guid(guid) => write!(f, "<GUID={}>", guid_text(guid)),
         }
     }
-}
-
-/// The usual text of an objectGUID: its first three fields are little endian ([MS-DTYP] 2.3.4).
-pub fn guid_text(guid: &[u8; 16]) -> String {
-    uuid::Uuid::from_bytes_le(*guid).to_string()
 }
 
 /// Dashed text has little endian fields, 32 hexadecimal digits are the bytes in their order.

@@ -10,8 +10,8 @@ use automend_core::dn::Dn;
 use crate::codec::Record;
 use crate::error::Error;
 use crate::name::naming_value;
-use crate::schema;
-use crate::store::Dictionary;
+use crate::schema::{self, same_attribute};
+use crate::tables::Dictionary;
 use crate::time;
 
 /// One object of a snapshot.
@@ -97,10 +97,4 @@ impl Object {
             attributes,
         })
     }
-}
-
-/// Whether two names, or a name and an OID, are one attribute.
-pub(crate) fn same_attribute(a: &str, b: &str) -> bool {
-    a.eq_ignore_ascii_case(b)
-        || matches!((schema::row(a), schema::row(b)), (Some(a), Some(b)) if a == b)
 }

@@ -19,7 +19,7 @@ use md4::{Digest as _, Md4};
 use zeroize::Zeroizing;
 
 use crate::codec::{Cursor, put_bytes, put_number};
-use crate::error::Error;
+use crate::error::{Error, LONGEST, MOST, Unusable};
 
 /// Memory of one Argon2id computation here, in KiB; with [`PASSES`] the least that OWASP advises.
 pub(crate) const MEMORY_KIB: u32 = 7 * 1024;
@@ -32,10 +32,7 @@ const MOST_MEMORY_KIB: u32 = 64 * 1024;
 const MOST_WORK: u64 = 8 * MOST_MEMORY_KIB as u64;
 /// The same for lanes.
 const MOST_LANES: u32 = 16;
-/// Longest password that is looked at, in bytes.
-pub(crate) const LONGEST: usize = 1024;
-/// Most hashes one object has.
-pub(crate) const MOST: usize = 16;
+
 /// Longest salt, in bytes.
 const LONGEST_SALT: usize = 256;
 
@@ -146,36 +143,6 @@ pub(crate) enum Given {
     Hashed(Hash),
     /// The NT hash and nothing else.
     Nt(Zeroizing<[u8; 16]>),
-}
-
-/// Why a value of a password attribute is not kept.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Unusable {
-    /// `{SHA}`, `{MD5}` and their like.
-    #[error("a hash without salt")]
-    Unsalted,
-    /// `{SMD5}`, `{CRYPT}` and whatever else there is.
-    #[error("a scheme that is not known here")]
-    Scheme,
-    /// The value is not what its scheme says.
-    #[error("not what its scheme says it is")]
-    Broken,
-    /// Argon2 parameters beyond what this program computes.
-    #[error("a hash that costs too much to check")]
-    Costly,
-    /// Longer than 1024 bytes, or empty.
-    #[error("empty, or longer than {LONGEST} bytes")]
-    Length,
-    /// More than 16 hashes on one object.
-    #[error("more than {MOST} hashes on one object")]
-    TooMany,
-    /// Keys and histories of passwords, which no login here needs.
-    #[error("a secret that no login needs")]
-    Other,
-    /// An NT hash that nobody asked to keep.
-    #[error("an NT hash, which is kept only where NTLM is asked for")]
-    NtHash,
 }
 
 /// An attribute whose values are never stored and never shown.

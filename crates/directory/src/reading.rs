@@ -15,9 +15,9 @@ use crate::name::{Name, path};
 use crate::object::Object;
 use crate::password::Passwords;
 use crate::schema::{self, Link};
-use crate::store::{
-    BACK_LINKS, CHILDREN, Dictionary, GUIDS, HEAD, LINKS, NAMES, NT_HASHES, OBJECTS, OWNERS,
-    PASSWORDS, VALUES, descend, value_key, value_key_id,
+use crate::tables::{
+    BACK_LINKS, CHILDREN, Counts, Dictionary, GUIDS, HEAD, LINKS, NAMES, NT_HASHES, OBJECTS,
+    OWNERS, PASSWORDS, VALUES, descend, span, value_key, value_key_id,
 };
 use crate::unread::{UNREAD, is_unread};
 
@@ -40,21 +40,6 @@ pub struct Reading {
     pub(crate) passwords: ReadOnlyTable<u64, &'static [u8]>,
     pub(crate) dictionary: Arc<Dictionary>,
     names: Mutex<HashMap<u64, Arc<str>>>,
-}
-
-/// How much a directory holds.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Counts {
-    /// Objects that a search can find, tombstones not among them.
-    pub objects: u64,
-    /// Tombstones.
-    pub tombstones: u64,
-    /// Places in the tree that only exist because something stands below them.
-    pub bare: u64,
-    /// Links of every pair.
-    pub links: u64,
-    /// highestCommittedUSN.
-    pub usn: u64,
 }
 
 /// Which links an object is read with.
@@ -478,9 +463,4 @@ pub(crate) fn below(rdn: &str, above: &str) -> String {
     text.push(',');
     text.push_str(above);
     text
-}
-
-/// All links of one pair on one object.
-pub(crate) fn span(id: u64, pair: u16) -> std::ops::RangeInclusive<(u64, u16, u64)> {
-    (id, pair, 0)..=(id, pair, u64::MAX)
 }

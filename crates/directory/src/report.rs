@@ -3,7 +3,7 @@
 //! Invariant: a report is bounded; beyond [`MAX_NOTES`] what is odd is only counted.
 
 use crate::error::Refusal;
-use crate::password::Unusable;
+use crate::error::Unusable;
 
 /// How many notes a report lists; the others are only counted.
 pub const MAX_NOTES: usize = 1000;

@@ -527,6 +527,11 @@ pub(crate) fn sid(value: &[u8]) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
+/// Whether two names, or a name and an OID, are one attribute.
+pub(crate) fn same_attribute(a: &str, b: &str) -> bool {
+    a.eq_ignore_ascii_case(b) || matches!((row(a), row(b)), (Some(a), Some(b)) if a == b)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,8 +12,8 @@ use crate::codec::{Head, Record};
 use crate::error::{Error, Refusal};
 use crate::name::{Name, canonical_rdn, path};
 use crate::reading::below;
-use crate::store::{MAX_NAMES, descend};
-use crate::writing::{Place, Work};
+use crate::tables::{MAX_NAMES, descend};
+use crate::work::{Place, Work};
 
 /// How many ids of parents a transaction remembers.
 const REMEMBERED: usize = 4096;

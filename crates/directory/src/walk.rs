@@ -7,8 +7,9 @@ use automend_core::dn::Dn;
 
 use crate::error::{Error, Refusal};
 use crate::object::Object;
-use crate::reading::{Links, Reading, span};
+use crate::reading::{Links, Reading};
 use crate::schema::{self, Link};
+use crate::tables::span;
 use crate::unread::unread_place;
 
 /// How far below its base a walk goes (RFC 4511 4.5.1.2).

@@ -12,8 +12,9 @@ use automend_core::names::SmtpAddress;
 use automend_core::settings::{Outcome, Settings};
 
 use super::request::{DOMAIN_SETTINGS, FEDERATION_INFORMATION, USER_SETTINGS};
+use super::setting::{Setting, setting_error};
 use super::user::{User, dotted};
-use super::{ErrorCode, Refusal, Setting, Wanted};
+use super::{ErrorCode, Refusal, Wanted};
 use crate::schema::soap;
 use crate::services::{Services, Version};
 use crate::xml::Writer;
@@ -297,17 +298,4 @@ fn level(xml: &mut Writer<'_>, code: ErrorCode, message: &str) {
 
 fn nil(xml: &mut Writer<'_>, name: &'static str) {
     xml.empty(name, &[("i:nil", "true")]);
-}
-
-/// A setting without a value, or without a meaning.
-pub(super) fn setting_error(xml: &mut Writer<'_>, element: &'static str, what: &str, name: &str) {
-    let (code, is) = match Setting::named(name) {
-        Some(_) => (ErrorCode::SettingIsNotAvailable, " is not available."),
-        None => (ErrorCode::InvalidSetting, " is not valid."),
-    };
-    xml.open(element);
-    xml.leaf("ErrorCode", code.as_str());
-    xml.leaf_of("ErrorMessage", &[], &[what, " '", name, "'", is]);
-    xml.leaf("SettingName", name);
-    xml.close(element);
 }

@@ -3,6 +3,9 @@
 //!
 //! Invariant: a name stands here once; one that does not stand here is no setting.
 
+use super::ErrorCode;
+use crate::xml::Writer;
+
 macro_rules! settings {
     ($($name:ident)*) => {
         /// A setting of a user.
@@ -63,4 +66,17 @@ settings! {
     CrossOrganizationSharingEnabled AlternateMailboxes CasVersion CertPrincipalName
     DocumentSharingLocations ExchangeRpcUrl GroupingInformation MapiHttpEnabled MobileMailboxPolicy
     MobileMailboxPolicyInterop RedirectUrl ShowGalAsDefaultView SiteMailboxCreationURL SPMySiteHostURL
+}
+
+/// A setting without a value, or without a meaning.
+pub(super) fn setting_error(xml: &mut Writer<'_>, element: &'static str, what: &str, name: &str) {
+    let (code, is) = match Setting::named(name) {
+        Some(_) => (ErrorCode::SettingIsNotAvailable, " is not available."),
+        None => (ErrorCode::InvalidSetting, " is not valid."),
+    };
+    xml.open(element);
+    xml.leaf("ErrorCode", code.as_str());
+    xml.leaf_of("ErrorMessage", &[], &[what, " '", name, "'", is]);
+    xml.leaf("SettingName", name);
+    xml.close(element);
 }

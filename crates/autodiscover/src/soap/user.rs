@@ -6,8 +6,8 @@
 use automend_core::names::SmtpAddress;
 use automend_core::settings::Settings;
 
-use super::answer::setting_error;
-use super::{Setting, Wanted};
+use super::Wanted;
+use super::setting::{Setting, setting_error};
 use crate::mailbox::{DATABASE, Located, Mailbox, PAGES, REALM};
 use crate::services::{Abilities, Encryption, MailServer, Services, Site, Version};
 use crate::xml::Writer;

@@ -6,13 +6,13 @@
 use std::collections::HashSet;
 
 use anyhow::Result;
-use automend_core::checks::{links, users};
+use automend_core::checks::{links, sharing, users};
 use automend_core::claim;
 use automend_core::dn::Dn;
 use automend_core::entry::Entry;
 use automend_core::finding::{Code, Evidence, Finding, Subject};
 use automend_core::names::{SmtpAddress, attribute};
-use automend_core::owner::{self, Owner};
+use automend_core::owner::Owner;
 use automend_core::target;
 use automend_core::view::{Answer, Known, Need, View};
 use automend_ldap::Filter;
@@ -68,11 +68,11 @@ pub(super) async fn audit(
             continue;
         };
         let found = found(directory, Need::Address(address.clone()), &mut known).await?;
-        findings.extend(claim::shared_address(&found, &address));
+        findings.extend(sharing::shared_address(&found, &address));
     }
     for (name, _) in audit.legacy.finish()?.often {
         let found = found(directory, Need::LegacyDn(name.clone()), &mut known).await?;
-        findings.extend(claim::shared_name(&found, &name));
+        findings.extend(sharing::shared_name(&found, &name));
     }
     let teams = audit.teams.iter().flat_map(|entry| &entry.team_mailboxes);
     let teams: HashSet<Need> = teams.cloned().map(Need::Entry).collect();
@@ -279,12 +279,12 @@ impl Owners for UserAudit<'_> {
         if target::matters(&entry) {
             let target = entry
                 .target()
-                .filter(|address| !target::is_tenant(address.domain()));
+                .filter(|address| !claim::is_tenant(address.domain()));
             let domain = target.map(|address| address.domain().to_owned());
             // Its own domain counts as one of ours, though no mailbox here may be in it.
             if let Some(target) = entry
                 .target()
-                .filter(|target| target::is_inside(&entry, target))
+                .filter(|target| claim::is_inside(&entry, target))
                 && self.domains.len() < MOST_DOMAINS
             {
                 self.domains.insert(target.domain().to_owned());
@@ -301,7 +301,7 @@ impl Owners for UserAudit<'_> {
             self.teams.push(entry.clone());
         }
         let half = entry.mailbox_guid.is_some() || entry.home_mdb.is_some();
-        if half && !owner::missing(&entry).is_empty() {
+        if half && !entry.missing().is_empty() {
             self.suspects.push(entry);
         } else {
             self.judge(&entry);

@@ -9,7 +9,6 @@ use std::collections::HashMap;
 use anyhow::Result;
 use automend_core::entry::Entry;
 use automend_core::names::attribute;
-use automend_core::owner;
 use automend_ldap::{Control, Error, Filter, Item, ResultCode, Scope, Search};
 
 use super::live::{Live, is_lost_code, persist};
@@ -233,7 +232,7 @@ fn all_absent(names: &[&'static str]) -> Filter {
 
 /// The attributes that decide on an owner and are not there.
 fn absent(entry: &Entry) -> Vec<&'static str> {
-    let mut absent = owner::missing(entry);
+    let mut absent = entry.missing();
     let homeless = absent.contains(&attribute::HOME_MDB);
     if homeless && entry.mailbox_guid.is_some() && entry.target_address.is_none() {
         // With it, the mailbox is elsewhere.

@@ -7,7 +7,6 @@ use automend_core::dn::Dn;
 use automend_core::entry::Entry;
 use automend_core::finding::Code;
 use automend_core::names::Guid;
-use automend_core::owner;
 use automend_core::plan::Change;
 use serde::{Deserialize, Serialize};
 
@@ -61,10 +60,7 @@ impl State {
     pub(crate) fn of(entry: &Entry) -> Self {
         Self {
             forward_links: entry.forward_links.len(),
-            missing: owner::missing(entry)
-                .into_iter()
-                .map(str::to_owned)
-                .collect(),
+            missing: entry.missing().into_iter().map(str::to_owned).collect(),
         }
     }
 

@@ -211,7 +211,7 @@ async fn write_live(
     direction: Direction,
 ) -> Result<Written> {
     let name = live_name(live, &entry.dn, entry.guid);
-    let lacking = owner::missing(entry);
+    let lacking = entry.missing();
     let mut controls = Vec::new();
     if direction == Direction::Remove && asserts(live) && !lacking.is_empty() {
         controls.push(Control::assertion(&still_no_mailbox(

@@ -46,7 +46,7 @@ impl Imports {
                 .filter(|(public, ..)| !public)
                 .map(|(_, _, path)| path);
             for path in private.chain(inline(&file.text, at)) {
-                if let Some(module) = defining(&files, path.clone(), 0)
+                if let Some(module) = defining(&files, &path, 0)
                     && module != *at
                 {
                     let name = path.last().cloned().unwrap_or_default();
@@ -224,21 +224,20 @@ fn expand(tree: &str, before: &[String], found: &mut impl FnMut(Vec<String>, Str
                 _ => {}
             }
         }
-        // The compiler needs the recursion's closure to have one type.
         expand(&inner[start..], &path, &mut *found);
         return;
     }
-    let (tree, alias) = tree.split_once(" as ").map_or((tree, None), |(tree, alias)| {
-        (tree, Some(alias.trim().to_owned()))
-    });
+    let (tree, alias) = tree
+        .split_once(" as ")
+        .map_or((tree, None), |(tree, alias)| {
+            (tree, Some(alias.trim().to_owned()))
+        });
     let mut path = before.to_vec();
     path.extend(segments(tree));
     if path.last().is_some_and(|last| last == "self") && path.len() > 1 {
         path.pop();
     }
-    let name = alias
-        .or_else(|| path.last().cloned())
-        .unwrap_or_default();
+    let name = alias.or_else(|| path.last().cloned()).unwrap_or_default();
     if name == "*" {
         path.pop();
     }
@@ -281,7 +280,13 @@ fn inline(text: &str, at: &[String]) -> Vec<Vec<String>> {
         .iter()
         .flat_map(|word| text.match_indices(word).map(|(start, _)| start))
     {
-        if text[..start].chars().next_back().is_some_and(|letter| is_word(letter) || letter == ':') {
+        // `pub(in crate::face)` is no import.
+        if text[..start].ends_with("in ")
+            || text[..start]
+                .chars()
+                .next_back()
+                .is_some_and(|letter| is_word(letter) || letter == ':')
+        {
             continue;
         }
         let end = text[start..]
@@ -292,12 +297,15 @@ fn inline(text: &str, at: &[String]) -> Vec<Vec<String>> {
             found.push(full);
         }
     }
-    // `child::name` where the child is a module of this file.
     found
 }
 
 /// The module that defines what a path names, through what modules give on.
-fn defining(files: &BTreeMap<Vec<String>, File>, path: Vec<String>, depth: u8) -> Option<Vec<String>> {
+fn defining(
+    files: &BTreeMap<Vec<String>, File>,
+    path: &[String],
+    depth: u8,
+) -> Option<Vec<String>> {
     let length = (0..=path.len())
         .rev()
         .find(|&length| files.contains_key(&path[..length]))?;
@@ -314,8 +322,8 @@ fn defining(files: &BTreeMap<Vec<String>, File>, path: Vec<String>, depth: u8) -
         if let Some(given) = file.given.get(name) {
             let mut on = given.clone();
             on.extend_from_slice(&path[length + 1..]);
-            if on != path {
-                return defining(files, on, depth + 1).or(Some(module));
+            if on.as_slice() != path {
+                return defining(files, &on, depth + 1).or(Some(module));
             }
         }
         for given in &file.given_all {

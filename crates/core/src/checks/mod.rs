@@ -4,4 +4,5 @@
 
 pub mod configuration;
 pub mod links;
+pub mod sharing;
 pub mod users;

@@ -3,8 +3,7 @@
 //! A user may fail without any stale link: two objects with one address, half a mailbox, an archive
 //! that is nowhere. Exchange answers 500 or 603 to all of these, too.
 
-use super::links;
-use crate::claim;
+use super::{links, sharing};
 use crate::dn::Dn;
 use crate::entry::{Class, Entry};
 use crate::finding::{Code, Evidence, Finding, Subject};
@@ -193,7 +192,7 @@ pub(crate) fn among_others<V: View>(entry: &Entry, view: &Asking<'_, V>) -> Vec<
     for address in addresses {
         if let Some(Answer::Found(found)) = view.ask(Need::Address(address.clone())) {
             findings.extend(
-                claim::shared_address(found, &address)
+                sharing::shared_address(found, &address)
                     .into_iter()
                     .filter(concerns),
             );
@@ -204,7 +203,11 @@ pub(crate) fn among_others<V: View>(entry: &Entry, view: &Asking<'_, V>) -> Vec<
     names.dedup_by(|a, b| a.eq_ignore_ascii_case(b));
     for name in names {
         if let Some(Answer::Found(found)) = view.ask(Need::LegacyDn(name.to_owned())) {
-            findings.extend(claim::shared_name(found, name).into_iter().filter(concerns));
+            findings.extend(
+                sharing::shared_name(found, name)
+                    .into_iter()
+                    .filter(concerns),
+            );
         }
     }
     findings.extend(references(entry, view));

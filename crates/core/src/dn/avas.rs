@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 
-use super::DnError;
+use super::error::DnError;
 
 /// One attribute type and value of a name, still as written.
 pub(super) struct Ava<'a> {

@@ -9,6 +9,7 @@
 //! understood by the server that wrote it; equality, order and hash look at the normal form alone.
 
 mod avas;
+mod error;
 mod plain;
 
 use std::borrow::Cow;
@@ -19,42 +20,13 @@ use std::hash::{BuildHasher, Hash, Hasher};
 use foldhash::quality::FixedState;
 
 use avas::Avas;
-use plain::{PLAIN, plain_key};
+use plain::{AVA_END, PLAIN, RDN_END, plain_key};
 
-/// The longest name that is read, in bytes. Active Directory stops far below.
-pub const MAX_BYTES: usize = 64 * 1024;
+pub use error::{DnError, MAX_BYTES};
 
 /// A distinguished name. The empty name is the root DSE.
 #[derive(Clone)]
 pub struct Dn(Box<str>);
-
-/// Why a text is no distinguished name.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum DnError {
-    /// An RDN without `=`, or with nothing before it.
-    #[error("no attribute type before \"=\" at byte {at} of {text:?}")]
-    NoType {
-        /// Where the RDN begins, in bytes.
-        at: usize,
-        /// The whole text.
-        text: String,
-    },
-    /// A backslash that escapes nothing, a quote that is not closed, or `#` without hexadecimal digits.
-    #[error("broken escape at byte {at} of {text:?}")]
-    BrokenEscape {
-        /// Where the escape begins, in bytes.
-        at: usize,
-        /// The whole text.
-        text: String,
-    },
-    /// More than [`MAX_BYTES`].
-    #[error("a name of {found} bytes is longer than {MAX_BYTES}")]
-    TooLong {
-        /// Length of the text in bytes.
-        found: usize,
-    },
-}
 
 /// The normal form of a [`Dn`]: equal for two names exactly when the directory takes them as one.
 ///
@@ -242,10 +214,6 @@ impl Dn {
         }
     }
 }
-
-/// Ends an RDN in the normal form, and parts its values. [`escape`] keeps both out of values.
-const RDN_END: u8 = 0;
-const AVA_END: u8 = 1;
 
 impl fmt::Display for Dn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -2,7 +2,10 @@
 //!
 //! Invariant: where it gives a normal form, it is the one that the long way gives.
 
-use super::RDN_END;
+/// Ends an RDN in the normal form; escaping keeps it out of values.
+pub(super) const RDN_END: u8 = 0;
+/// Parts the values of an RDN in the normal form; escaping keeps it out of values.
+pub(super) const AVA_END: u8 = 1;
 
 /// Longest plain name, in bytes.
 pub(super) const PLAIN: usize = 320;

@@ -14,11 +14,12 @@ use tokio::sync::{mpsc, watch};
 
 use super::answer::{self, Kind, Outcome};
 use super::ber::{Malformed, Reader, message_length, tag};
+use super::matching;
 use super::request::{self, Bounds, Message, Proof, Request, Search};
 use super::root::{self, SHOW_RECYCLED, WHO_AM_I};
 use super::search::{Options, Page, Running};
 use super::select::Selection;
-use super::{Access, Face, matching};
+use super::served::{Access, Face};
 use crate::error::Error;
 use crate::name::Name;
 use crate::reading::Links;

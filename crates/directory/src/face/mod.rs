@@ -19,6 +19,7 @@ mod request;
 mod root;
 mod search;
 mod select;
+mod served;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,108 +28,13 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
-use crate::store::Directory;
 use answer::Outcome;
 use automend_ldap::ResultCode;
 use connection::Connection;
 
-/// Bounds of the face. The defaults are those of a Windows controller where it has one
-/// ([MS-ADTS] 3.1.1.3.4.6).
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Longest message that is read, in bytes (MaxReceiveBuffer).
-    pub message_bytes: u64,
-    /// How deep a filter may be.
-    pub filter_depth: usize,
-    /// How many parts a filter may have in all.
-    pub filter_parts: usize,
-    /// Most entries of one answer (MaxPageSize).
-    pub page_size: usize,
-    /// Most values of one attribute in an answer (MaxValRange).
-    pub value_range: usize,
-    /// Searches that wait for their next page, for each connection; the oldest goes first.
-    pub open_pages: usize,
-    /// Connections at one time; one more is told so and closed (MaxConnections).
-    pub connections: usize,
-    /// How long a connection may be silent (MaxConnIdleTime).
-    pub idle: Duration,
-    /// How long a client may leave what is sent to it unread.
-    pub stall: Duration,
-    /// How long one page of a search may take (MaxQueryDuration).
-    pub query: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            message_bytes: 10 * 1024 * 1024,
-            filter_depth: 64,
-            filter_parts: 100_000,
-            page_size: 1000,
-            value_range: 1500,
-            open_pages: 10,
-            connections: 5000,
-            idle: Duration::from_secs(900),
-            stall: Duration::from_secs(60),
-            query: Duration::from_secs(120),
-        }
-    }
-}
-
-/// Who may do what.
-#[derive(Clone)]
-pub enum Access {
-    /// Everybody may read and write; for a listener on loopback.
-    Open,
-    /// One name and password may read and write; everybody may read the root DSE.
-    Account {
-        /// The name of the simple bind, compared without case.
-        name: String,
-        /// The password.
-        password: String,
-    },
-}
-
-impl std::fmt::Debug for Access {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Open => f.write_str("Open"),
-            Self::Account { name, .. } => f
-                .debug_struct("Account")
-                .field("name", name)
-                .finish_non_exhaustive(),
-        }
-    }
-}
-
-/// A directory that is served.
-#[derive(Clone)]
-pub struct Face {
-    directory: Directory,
-    access: Access,
-    limits: Limits,
-    dns_host_name: Arc<str>,
-    clock: Arc<dyn Fn() -> u64 + Send + Sync>,
-}
+pub use served::{Access, Face, Limits};
 
 impl Face {
-    /// Shows `directory` as the server `dns_host_name`; `clock` gives seconds since 1970.
-    pub fn new(
-        directory: Directory,
-        access: Access,
-        limits: Limits,
-        dns_host_name: &str,
-        clock: impl Fn() -> u64 + Send + Sync + 'static,
-    ) -> Self {
-        Self {
-            directory,
-            access,
-            limits,
-            dns_host_name: dns_host_name.into(),
-            clock: Arc::new(clock),
-        }
-    }
-
     /// Serves every connection until `shutdown` is ready; then those that are open end after the
     /// request they are at.
     ///

@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 use automend_core::dn::Dn;
 use automend_ldap::ResultCode;
 
-use super::Limits;
 use super::answer::{self, Outcome};
 use super::matching;
 use super::plan::{Part, Plan};
 use super::request::Search;
 use super::root;
 use super::select::Selection;
+use super::served::Limits;
 use crate::error::Error;
 use crate::object::Object;
 use crate::reading::{Links, Reading};

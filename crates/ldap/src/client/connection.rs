@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
-use super::Limits;
+use super::limits::Limits;
 use crate::control::Control;
 use crate::error::{Error, Operation};
 use crate::wire::{Envelope, Frame, Malformed, Request, Response, encode, next_frame};

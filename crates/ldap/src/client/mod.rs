@@ -10,6 +10,7 @@
 //! byte, whatever the peer does.
 
 mod connection;
+mod limits;
 mod modify;
 mod paged;
 mod range;
@@ -17,7 +18,6 @@ mod search;
 mod start_tls;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -28,43 +28,16 @@ use crate::filter::Filter;
 use crate::wire::{Request, Response, op};
 use connection::Connection;
 
+pub use limits::Limits;
 pub use modify::Modification;
 pub use paged::PagedSearch;
-pub use search::{Item, Scope, Search, SearchStream};
+pub use search::{Item, SearchStream};
 pub use start_tls::start_tls;
+
+pub use crate::wire::{Scope, Search};
 
 /// How many references an answer of which only the entries count may have.
 const REFERENCES: usize = 10_000;
-
-/// What a connection takes from its peer.
-///
-/// There is no limit on nesting, because nothing here recurses over what a peer sends.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Limits {
-    /// Bytes in one message; 64 MiB unless told otherwise.
-    pub message_bytes: usize,
-    /// A request fails with [`Error::TimedOut`] when no whole message comes for so long; 120 s
-    /// unless told otherwise.
-    pub idle: Duration,
-    /// How many portions of answers wait unread for each operation before reading stops; 4 unless
-    /// told otherwise, at least 1. A portion is what one read brought: up to 64 KiB of messages,
-    /// or one message that is longer.
-    pub queue: usize,
-    /// Bytes of values that ranged retrieval may gather for one entry, and that entries waiting
-    /// for it may hold together; 256 MiB unless told otherwise.
-    pub entry_bytes: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            message_bytes: 64 << 20,
-            idle: Duration::from_secs(120),
-            queue: 4,
-            entry_bytes: 256 << 20,
-        }
-    }
-}
 
 /// A handle on one connection; clones share it.
 ///

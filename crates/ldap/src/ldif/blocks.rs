@@ -9,6 +9,7 @@ use std::io::{self, Read};
 
 use memchr::{memchr_iter, memrchr_iter};
 
+use super::line::newlines;
 use super::utf16::Utf16;
 use super::{Defect, Records};
 
@@ -201,11 +202,6 @@ impl<R: Read> Iterator for Blocks<R> {
         }
         block.transpose()
     }
-}
-
-/// How many lines end in `bytes`.
-pub(super) fn newlines(bytes: &[u8]) -> u64 {
-    u64::try_from(memchr_iter(b'\n', bytes).count()).unwrap_or(u64::MAX)
 }
 
 /// Where the last record starts: behind the last blank line that ends behind `from`.

@@ -2,8 +2,6 @@
 //!
 //! Invariant: a change is read as a whole or not at all, because half a change is another change.
 
-use std::borrow::Cow;
-
 use super::line::{Dashes, Line, is_description};
 use super::{Change, Defect, Record};
 use crate::client::Modification;
@@ -227,15 +225,4 @@ fn control(line: &Line<'_>) -> Result<Control, Defect> {
         critical,
         value,
     })
-}
-
-/// An attribute description as text: RFC 4512 allows ASCII letters, digits, `-`, `.` and `;`.
-pub(super) fn description(line: &Line<'_>) -> Result<String, Defect> {
-    match String::from_utf8_lossy(line.description()) {
-        Cow::Borrowed(text) => Ok(text.to_owned()),
-        Cow::Owned(_) => Err(Defect {
-            line: line.number(),
-            what: "a name that is not UTF-8",
-        }),
-    }
 }

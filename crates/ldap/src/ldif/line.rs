@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use memchr::memchr;
+use memchr::{memchr, memchr_iter};
 
 use super::Defect;
 use super::utf16::UNPAIRED;
@@ -356,4 +356,20 @@ fn unfold(text: &[u8]) -> Vec<u8> {
         whole.extend_from_slice(line.strip_suffix(b"\r").unwrap_or(line));
     }
     whole
+}
+
+/// How many lines end in `bytes`.
+pub(super) fn newlines(bytes: &[u8]) -> u64 {
+    u64::try_from(memchr_iter(b'\n', bytes).count()).unwrap_or(u64::MAX)
+}
+
+/// An attribute description as text: RFC 4512 allows ASCII letters, digits, `-`, `.` and `;`.
+pub(super) fn description(line: &Line<'_>) -> Result<String, Defect> {
+    match String::from_utf8_lossy(line.description()) {
+        Cow::Borrowed(text) => Ok(text.to_owned()),
+        Cow::Owned(_) => Err(Defect {
+            line: line.number(),
+            what: "a name that is not UTF-8",
+        }),
+    }
 }

@@ -10,9 +10,8 @@ use std::borrow::Cow;
 
 use memchr::{memchr, memchr_iter, memmem};
 
-use super::blocks::newlines;
-use super::line::{Dashes, Line, Lines};
-use super::{Defect, change};
+use super::Defect;
+use super::line::{Dashes, Line, Lines, description, newlines};
 use crate::entry::{Attribute, Entry};
 
 /// The records of a block, and the defects between them.
@@ -290,7 +289,7 @@ impl<'a> Record<'a> {
         };
         let mut defects = Vec::new();
         for line in self.lines() {
-            let read = line.and_then(|line| Ok((change::description(&line)?, line.value()?)));
+            let read = line.and_then(|line| Ok((description(&line)?, line.value()?)));
             match read {
                 Ok((description, value)) => push(&mut entry.attributes, &description, value),
                 Err(defect) => defects.push(defect),

@@ -10,11 +10,13 @@ mod ber;
 mod frame;
 mod request;
 mod response;
+mod search;
 
 pub(crate) use ber::{Malformed, Reader, Writer};
 pub(crate) use frame::{Frame, next_frame};
 pub(crate) use request::{Change, Request, encode};
 pub(crate) use response::{Envelope, Response};
+pub use search::{Scope, Search};
 
 /// The universal tags in use.
 pub(crate) mod tag {

@@ -4,8 +4,8 @@
 
 use zeroize::Zeroizing;
 
+use super::search::Search;
 use super::{Writer, op, tag};
-use crate::client::Search;
 use crate::control::Control;
 
 /// What a change does to an attribute (RFC 4511 4.6).

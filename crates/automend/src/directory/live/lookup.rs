@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use automend_core::entry::{ATTRIBUTES, Defect, Entry};
 use automend_core::names::{SmtpAddress, attribute};
-use automend_core::owner::{self, Owner};
+use automend_core::owner::Owner;
 use automend_core::view::{Answer, Known, Need, View};
 use automend_ldap::control::ATTRIBUTE_SCOPED_QUERY;
 use automend_ldap::{Control, Error, Filter, Item, ResultCode, Scope, Search};
@@ -56,8 +56,7 @@ impl Live {
             {
                 let mut suspects: Vec<Entry> = Vec::new();
                 found.retain(|entry| {
-                    let suspect =
-                        !owner::missing(entry).is_empty() && Owner::of(entry) != Owner::Remote;
+                    let suspect = !entry.missing().is_empty() && Owner::of(entry) != Owner::Remote;
                     if suspect {
                         suspects.push(entry.clone());
                     }
@@ -255,7 +254,7 @@ impl Live {
             let Some(entry) = typed(&entry, &mut self.defects).filter(|_| !ranged) else {
                 continue;
             };
-            if owner::missing(&entry).is_empty() || Owner::of(&entry) == Owner::Remote {
+            if entry.missing().is_empty() || Owner::of(&entry) == Owner::Remote {
                 known.insert(Need::Entry(entry.dn.clone()), Answer::Found(vec![entry]));
             }
         }
