@@ -13,7 +13,7 @@ use automend_ldap::ldif::Record;
 
 use crate::error::Error;
 use crate::schema::{self, Link, Syntax};
-use crate::writing::{Draft, Work};
+use crate::work::{Draft, Work};
 
 /// What stands for a value that could not be read: no UTF-8, no number, no GUID and no name.
 pub const UNREAD: &[u8] = b"\xff";
