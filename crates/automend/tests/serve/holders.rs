@@ -82,3 +82,43 @@ fn an_archive_in_the_cloud_is_asked_for_there() {
     let served = Served::ldif(&format!("{DOMAIN}{}", mailbox("Amy", &zero)), &[]);
     assert_eq!(served.pox("amy@contoso.com").pox(), "settings: ");
 }
+
+#[test]
+fn an_owner_whose_deciding_value_cannot_be_read_is_left_out_and_accused_of_nothing() {
+    let link = "msExchDelegateListLink: CN=Amy,DC=contoso,DC=com";
+    let bob = mailbox("Bob", &[link]);
+    for (what, damaged) in [
+        (
+            "base64",
+            bob.replace("msExchMailboxGuid:: ", "msExchMailboxGuid:: @"),
+        ),
+        ("a GUID of five bytes", {
+            let (before, rest) = bob.split_once("msExchMailboxGuid:: ").unwrap();
+            let (_, rest) = rest.split_once('\n').unwrap();
+            format!("{before}msExchMailboxGuid:: AAECAwQ=\n{rest}")
+        }),
+        (
+            "no UTF-8",
+            bob.replace(
+                "legacyExchangeDN: /o=Contoso/ou=Exchange/cn=Recipients/cn=bob",
+                "legacyExchangeDN:: /////w==",
+            ),
+        ),
+        ("no colon", bob.replace("homeMDB: ", "homeMDB ")),
+    ] {
+        assert_ne!(damaged, bob, "{what}");
+        for policy in ["faithful", "healthy"] {
+            let ldif = format!(
+                "{DOMAIN}{}{}{damaged}",
+                mailbox("Amy", &[]),
+                mailbox("Eve", &[link])
+            );
+            let served = Served::ldif(&ldif, &["--policy", policy]);
+            let answer = served.pox("amy@contoso.com");
+            assert_eq!(answer.pox(), "settings: Eve", "{what}, {policy}");
+            let line = served.logged(|line| line["event"] == "owner-skipped");
+            assert_eq!(line["owner"], "CN=Bob,DC=contoso,DC=com", "{what}");
+            assert_eq!(line["code"], "AM106", "{what}");
+        }
+    }
+}

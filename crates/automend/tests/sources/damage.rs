@@ -58,6 +58,19 @@ fn a_deciding_value_that_cannot_be_read_is_undecided_and_in_no_plan() {
 
         let bench = Bench::new();
         bench.file("a.ldif", &text);
+        let run = bench.automend(&[
+            "show",
+            "emma@contoso.com",
+            "-d",
+            "a.ldif",
+            "--format",
+            "json",
+        ]);
+        let report = run.exits(1).json();
+        let opens = report["opens"].as_array().unwrap();
+        let opened = opens.iter().find(|o| o["name"] == "Bob Carter").unwrap();
+        assert_eq!(opened["state"], "unreadable", "{shown}");
+        assert!(report["command"].is_null(), "{shown}: {report}");
         let plan = bench.automend(&["fix", "-d", "a.ldif", "--export", "ldif"]);
         assert!(!plan.out.contains("dn: CN=Bob Carter,"), "{shown}: {plan}");
         assert!(plan.out.contains("changetype: modify"), "{plan}");
