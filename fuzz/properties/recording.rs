@@ -3,17 +3,7 @@
 
 use std::io::Cursor;
 
-// The readers know nothing of the program around them, so they can be taken as they are.
-#[allow(
-    dead_code,
-    unused_imports,
-    unreachable_pub,
-    reason = "the property needs a part of it"
-)]
-#[path = "../../crates/automend/src/recording/mod.rs"]
-mod reading;
-
-use reading::{Defect, Kind, MOST_BODY, Sink, Turn, Unreadable};
+use automend_recording::{Defect, Kind, MOST_BODY, Sink, Turn, Unreadable, read_from};
 
 /// Keeps everything.
 #[derive(Default)]
@@ -44,7 +34,7 @@ impl Sink for Kept {
 fn read(bytes: &[u8]) -> (Result<Kind, Unreadable>, Kept) {
     let mut kept = Kept::default();
     // A capture is read by another program.
-    let read = reading::read_from(
+    let read = read_from(
         Cursor::new(bytes),
         |_| Err(Unreadable::NoTshark),
         false,

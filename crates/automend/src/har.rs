@@ -3,21 +3,21 @@
 //! After each turn such a file is a whole document: a turn is written over the end of the one before together
 //! with a new end, in one write, so a recorder that is killed leaves what it had recorded.
 //!
-//! Nothing is removed here. Invariant: whoever writes a turn has passed it through [`crate::secrets`],
-//! unless told to keep what is secret.
+//! Nothing is removed here. Invariant: whoever writes a turn has passed it through
+//! [`automend_recording::secrets`], unless told to keep what is secret.
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::net::IpAddr;
 use std::time::Duration;
 
+use automend_recording::{Message, Turn};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::console;
 use crate::http::Times;
-use crate::recording::{Message, Turn};
 
 const END: &str = "\n]}}\n";
 

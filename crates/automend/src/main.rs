@@ -19,8 +19,6 @@ mod har;
 mod hints;
 mod http;
 mod private_file;
-mod recording;
-mod secrets;
 mod serve;
 mod show;
 mod store;

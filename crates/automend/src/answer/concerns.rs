@@ -143,7 +143,7 @@ pub(crate) fn concerns(told: &Told, names: &[&SmtpAddress]) -> Vec<(Cause, Strin
         if promise.url.scheme() == Scheme::Http
             && promise.names.iter().any(|name| !name.contains("OABUrl"))
         {
-            let url = crate::secrets::url(&promise.url.to_string());
+            let url = automend_recording::secrets::url(&promise.url.to_string());
             found.push((Cause::UrlPlain, format!("{names} is {url}")));
         }
     }

@@ -16,8 +16,7 @@ use automend_autodiscover::schema::same_namespace;
 use automend_autodiscover::{soap, v2};
 use automend_core::discovery::{Answer, Dialect, Url};
 use automend_core::verdict::Cause;
-
-use crate::secrets;
+use automend_recording::secrets;
 
 pub(crate) use concerns::{Concern, concerns, gathered, is_plain_mail};
 pub(crate) use told::{Promise, Told, alternative_json, mailbox};

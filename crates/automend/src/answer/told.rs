@@ -11,10 +11,10 @@ use automend_autodiscover::mobilesync::Server;
 use automend_autodiscover::pox::Protocol;
 use automend_autodiscover::reading::Alternative;
 use automend_core::discovery::Url;
+use automend_recording::secrets;
 use serde_json::{Value, json};
 
 use crate::console::plain;
-use crate::secrets;
 
 /// Settings, in whatever dialect they came.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]

@@ -15,13 +15,13 @@ use anyhow::Result;
 use automend_core::discovery::{Answer, Dialect, Host, Login, Scheme as UrlScheme, Url};
 use automend_core::verdict::Cause;
 use automend_negotiate::EndPoint;
+use automend_recording::secrets::Secrets;
 use tokio::sync::{Mutex as Waiting, MutexGuard, OnceCell};
 
 use crate::answer::{Heard, Judged, judge};
 use crate::auth::Scheme;
 use crate::auth::client::{Challenge, ClientLogin, Credentials, challenges, choose, is_refused};
 use crate::http::{Connection, Failure, Request, Turn, Web};
-use crate::secrets::Secrets;
 
 /// Requests of one login; Kerberos and NTLM need three.
 const MOST_LEGS: usize = 8;

@@ -19,6 +19,7 @@ use automend_core::names::SmtpAddress;
 use automend_core::resolve::Who;
 use automend_core::verdict::{Cause, Verdict};
 use automend_ldap::ResultCode;
+use automend_recording::secrets;
 
 use super::beside::Beside;
 use super::consent::Consent;
@@ -27,7 +28,6 @@ use super::report::with;
 use crate::answer::{Heard, Judged, Told, concerns, is_plain_mail, judge, judge_json, judge_probe};
 use crate::clock::monotonic;
 use crate::http::{Failure, MOST_BYTES, Request, Turn, Web};
-use crate::secrets;
 
 /// Everything that tests share.
 pub(super) struct Tester {

@@ -12,13 +12,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
+use automend_recording::Kind;
 
 use crate::args::{self, TraceFormat};
 use crate::config::Settings;
 use crate::console;
 use crate::directory::Directory;
 use crate::hints;
-use crate::recording::{self, Kind};
 use report::Report;
 use story::Story;
 
@@ -68,7 +68,7 @@ fn read(file: &Path, keys: Option<&Path>) -> Result<(Story, Kind)> {
         file.to_path_buf()
     };
     let mut story = Story::default();
-    let kind = recording::read(&path, keys, &mut story).with_context(shown)?;
+    let kind = automend_recording::read(&path, keys, &mut story).with_context(shown)?;
     story.finish();
     Ok((story, kind))
 }

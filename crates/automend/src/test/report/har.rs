@@ -3,13 +3,13 @@
 //! Invariant: a turn passes through [`secrets::remove`] before it is written, and of logins only the scheme
 //! is in it.
 
+use automend_recording::secrets::{self, Logins, REMOVED, Secrets};
+use automend_recording::{Message, Turn};
 use serde_json::Value;
 
 use super::Report;
 use crate::har::{self, Answer, Own};
 use crate::http;
-use crate::recording::{Message, Turn};
-use crate::secrets::{self, Logins, REMOVED, Secrets};
 
 /// The report's turns as one document.
 pub(in crate::test) fn document(report: &Report, secrets: &Secrets) -> Value {
@@ -76,7 +76,7 @@ mod tests {
 
     use super::*;
     use crate::clock;
-    use crate::secrets::tests::{SECRET, telling};
+    use automend_recording::secrets::samples::{SECRET, telling};
 
     #[test]
     fn no_secret_is_written() {

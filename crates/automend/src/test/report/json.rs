@@ -6,13 +6,13 @@ use std::time::Duration;
 use automend_core::command::Command;
 use automend_core::discovery::{Tried, Url};
 use automend_core::verdict::{Cause, Hint};
+use automend_recording::secrets::Secrets;
 use serde_json::{Map, Value, json};
 
 use super::{Report, hresult, protocol, shown_url};
 use crate::answer::{Concern, alternative_json};
 use crate::audit::report::FindingJson;
 use crate::http::Turn;
-use crate::secrets::Secrets;
 use crate::test::beside::Blame;
 use crate::test::follow::{Followed, How};
 use crate::test::run::{Run, Taken};
@@ -152,7 +152,7 @@ fn shown(url: &Url, secrets: &Secrets, led: bool) -> String {
     if led {
         shown_url(url, secrets)
     } else {
-        crate::secrets::url(&url.to_string())
+        automend_recording::secrets::url(&url.to_string())
     }
 }
 

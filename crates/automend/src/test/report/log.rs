@@ -7,12 +7,12 @@ use std::fmt::Write as _;
 
 use automend_core::discovery::{Act, Way};
 use automend_core::verdict::Cause;
+use automend_recording::secrets::{self, Secrets};
 use jiff::Timestamp;
 
 use super::{Report, hresult, shown_url};
 use crate::console::plain;
 use crate::http::Turn;
-use crate::secrets::{self, Secrets};
 use crate::test::run::Taken;
 
 /// What Outlook writes where no code is known.

@@ -11,6 +11,7 @@ use automend_core::command::Command;
 use automend_core::discovery::{Act, Dialect, Url, Way};
 use automend_core::verdict::{Cause, Certainty, Explanation, Hint, Verdict};
 use automend_negotiate::EndPoint;
+use automend_recording::secrets::Secrets;
 
 use super::beside::Blame;
 use super::follow::Followed;
@@ -18,7 +19,6 @@ use super::run::{Run, Taken};
 use super::urls::Checked;
 use crate::answer::{Concern, gathered};
 use crate::http::Turn;
-use crate::secrets::Secrets;
 
 /// A test of one address.
 pub(super) struct Report {
@@ -254,7 +254,7 @@ fn place(step: &Taken, secrets: &Secrets) -> String {
 /// A URL without a secret that its text may hold, whoever wrote it.
 pub(super) fn shown_url(url: &Url, secrets: &Secrets) -> String {
     let target = secrets.without(&url.to_string()).into_owned();
-    crate::secrets::url(&target)
+    automend_recording::secrets::url(&target)
 }
 
 impl Taken {
@@ -264,7 +264,7 @@ impl Taken {
         let url = self.tried.url()?;
         Some(match self.tried.led_by {
             Some(_) => shown_url(url, secrets),
-            None => crate::secrets::url(&url.to_string()),
+            None => automend_recording::secrets::url(&url.to_string()),
         })
     }
 }

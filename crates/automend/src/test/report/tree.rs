@@ -7,13 +7,13 @@ use anstyle::{AnsiColor, Style};
 use anyhow::Result;
 use automend_core::discovery::Act;
 use automend_core::verdict::{Cause, Effect, Verdict};
+use automend_recording::secrets::Secrets;
 
 use super::{Report, client, hresult, nothing_wrong, protocol, shown_url, with};
 use crate::answer::{Told, gathered, mailbox};
 use crate::audit::report::print_findings;
 use crate::console::plain;
 use crate::http::Turn;
-use crate::secrets::Secrets;
 use crate::test::follow::{Followed, How};
 use crate::test::run::{Run, Taken};
 

@@ -7,8 +7,7 @@ use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
 use automend_autodiscover::{pox, soap, v2};
-
-use crate::recording::Turn;
+use automend_recording::Turn;
 
 /// Where Exchange Online answers Autodiscover.
 const CLOUD: &str = "autodiscover-s.outlook.com";
@@ -125,7 +124,7 @@ fn host(url: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recording::Message;
+    use automend_recording::Message;
 
     #[test]
     fn hosts_of_autodiscover_and_those_asked_for_are_looked_into() {

@@ -19,6 +19,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
+use automend_recording::Turn;
+use automend_recording::secrets::{self, Logins, Secrets};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, watch};
 
@@ -29,14 +31,12 @@ use crate::console::plain;
 use crate::har::Archive;
 use crate::http::tls::Tls;
 use crate::private_file;
-use crate::secrets::{self, Logins, Secrets};
 use authority::Authority;
 use hosts::Hosts;
 use tap::Told;
 
 use super::report;
 use super::story::{Outcome, Story};
-use crate::recording::Turn;
 
 /// Clients at once.
 const MOST_CLIENTS: usize = 512;
@@ -308,7 +308,7 @@ fn clean(turn: &mut Turn, is_autodiscover: bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secrets::tests::{SECRET, telling};
+    use automend_recording::secrets::samples::{SECRET, telling};
 
     #[test]
     fn no_secret_is_written() {

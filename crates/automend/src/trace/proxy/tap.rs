@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
+use automend_recording::{MOST_BODY, Message, Turn, decode};
 use bytes::Bytes;
 use hyper::HeaderMap;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
@@ -14,7 +15,6 @@ use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use crate::clock;
-use crate::recording::{MOST_BODY, Message, Turn, decode};
 use crate::trace::story::OURS;
 
 /// A turn that was told, and the leave to keep it in memory until it is written.

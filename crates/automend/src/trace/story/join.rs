@@ -8,10 +8,10 @@
 use std::collections::HashMap;
 
 use automend_core::verdict::{Cause, Verdict};
+use automend_recording::secrets;
 
 use super::{Asked, End, Finding, Target, User};
 use crate::answer::Concern;
-use crate::secrets;
 
 /// Redirects that are followed from one mailbox; Outlook gives up after as many.
 const MOST_REDIRECTS: usize = 10;

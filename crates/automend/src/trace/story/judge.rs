@@ -15,11 +15,11 @@ use automend_autodiscover::{pox, schema, soap, v2};
 use automend_core::discovery::{Answer, Dialect, Domain, Scheme, Url};
 use automend_core::names::SmtpAddress;
 use automend_core::verdict::Cause;
+use automend_recording::Turn;
+use automend_recording::secrets;
 
 use super::failure;
 use crate::answer::{self, Concern, Heard, Judged, Told};
-use crate::recording::Turn;
-use crate::secrets;
 
 /// Whose mailbox a request asks for.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]

@@ -18,14 +18,14 @@ use std::collections::{HashMap, HashSet};
 
 use automend_autodiscover::reading::Alternative;
 use automend_core::verdict::{Cause, Explanation, Verdict};
+use automend_recording::secrets;
+use automend_recording::{Defect, Defects, Sink, Turn};
 
 pub(crate) use failure::OURS;
 use join::Led;
 pub(crate) use judge::{Asked, Failure, Outcome, Target, may_be};
 
 use crate::answer::{Concern, Told};
-use crate::recording::{Defect, Defects, Sink, Turn};
-use crate::secrets;
 
 /// More turns of Autodiscover are judged, and not listed.
 const MOST_LISTED: usize = 10_000;

@@ -1,7 +1,8 @@
 //! Stories, each a few turns and what they come to.
 
+use automend_recording::Message;
+
 use super::*;
-use crate::recording::Message;
 
 const URL: &str = "https://autodiscover.contoso.com/autodiscover/autodiscover.xml";
 

@@ -1,70 +1,45 @@
-//! What is never written: logins, cookies, tokens, passwords, and what was made of them.
+//! Secrets that are known because they were sent, and what stands in their place.
 //!
-//! A secret is told by its name (of a header, a parameter, an element, a member), or by its value where that
-//! was sent: a server may give it back, in a page for debugging or in a redirect.
-//!
-//! Invariant: a value whose name says that it is secret does not come out, in whatever encoding a body is;
-//! where a body cannot be looked into, it does not come out at all. What was sent to log in, and the
-//! password itself, come out in none of the forms that an answer usually has.
-
-mod head;
-mod names;
-#[cfg(test)]
-pub(crate) mod tests;
+//! Invariant: what is known comes out in none of the forms that an answer usually has.
 
 use std::borrow::Cow;
-use std::io::Read;
 use std::sync::Mutex;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::recording::{Message, Order, Turn, Utf8};
-
-pub(crate) use names::{url, urls_in};
+use crate::turn::Message;
 
 /// What stands in the place of a secret.
-pub(crate) const REMOVED: &str = "(removed)";
+pub const REMOVED: &str = "(removed)";
 
 /// Shorter ones would hide half of every text, and are no secret to anybody who tries.
 const SHORTEST: usize = 4;
 
-/// What is told of a login.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Logins {
-    /// The scheme of a challenge.
-    Scheme,
-    /// Every scheme, of NTLM which message it is, and what a challenge asks for.
-    Stage,
-}
-
-/// Removes what is secret from a turn.
-pub(crate) fn remove(turn: &mut Turn, known: &Secrets, logins: Logins) {
-    turn.url = known.clean(&turn.url, url);
-    for message in [&mut turn.request, &mut turn.response] {
-        for (name, value) in &mut message.headers {
-            *value = head::value(name, value, known, logins);
-        }
-        body(message, known);
-    }
-    if let Some(failure) = &mut turn.failure {
-        *failure = known.without(failure).into_owned();
-    }
-}
+/// Schemes, as they stand in a list without anything behind them.
+const SCHEMES: [&str; 7] = [
+    "negotiate",
+    "ntlm",
+    "basic",
+    "bearer",
+    "digest",
+    "kerberos",
+    "nego2",
+];
 
 /// Secrets that are known because they were sent.
 #[derive(Default)]
-pub(crate) struct Secrets(Mutex<Vec<SecretString>>);
+pub struct Secrets(Mutex<Vec<SecretString>>);
 
 impl Secrets {
     /// What a request brought to log in.
-    pub(crate) fn brought(request: &Message) -> Self {
+    pub fn brought(request: &Message) -> Self {
         let secrets = Self::default();
         let logins = request
             .all("authorization")
             .chain(request.all("proxy-authorization"))
-            .filter(|login| !head::is_scheme(login));
+            .filter(|login| !is_scheme(login));
         for token in logins.map(token) {
             secrets.add(token);
             let plain = STANDARD
@@ -84,7 +59,7 @@ impl Secrets {
     }
 
     /// Keeps a password out of everything that is written.
-    pub(crate) fn password(&self, user: Option<&str>, password: &SecretString) {
+    pub fn password(&self, user: Option<&str>, password: &SecretString) {
         let plain = password.expose_secret();
         self.add(plain);
         self.add(&STANDARD.encode(plain));
@@ -101,7 +76,7 @@ impl Secrets {
     }
 
     /// Keeps the value of an `Authorization` header out of everything that is written.
-    pub(crate) fn authorization(&self, value: &SecretString) {
+    pub fn authorization(&self, value: &SecretString) {
         self.add(token(value.expose_secret()));
     }
 
@@ -118,7 +93,7 @@ impl Secrets {
     }
 
     /// The text without what is known, nor what `by_name` removes.
-    fn clean(&self, text: &str, by_name: impl Fn(&str) -> String) -> String {
+    pub(super) fn clean(&self, text: &str, by_name: impl Fn(&str) -> String) -> String {
         let clean = self.without(&by_name(text)).into_owned();
         match self.without(text) {
             // A secret that begins within a name or within another: of such a text nothing is sure.
@@ -128,7 +103,7 @@ impl Secrets {
     }
 
     /// The text without what is known.
-    pub(crate) fn without<'a>(&self, text: &'a str) -> Cow<'a, str> {
+    pub fn without<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let mut clean = Cow::Borrowed(text);
         for secret in self.lock().iter() {
             if clean.contains(secret.expose_secret()) {
@@ -139,7 +114,7 @@ impl Secrets {
     }
 
     /// Whether the text holds one that is known.
-    pub(crate) fn are_in(&self, text: &str) -> bool {
+    pub fn are_in(&self, text: &str) -> bool {
         let kept = self.lock();
         kept.iter()
             .any(|secret| text.contains(secret.expose_secret()))
@@ -153,41 +128,12 @@ impl Secrets {
     }
 }
 
-/// A document without what its names say, nor what is known.
-pub(crate) fn document(text: &str, known: &Secrets) -> String {
-    known.clean(text, |text| names::text(text, false))
-}
-
-fn body(message: &mut Message, known: &Secrets) {
-    if message.body.is_empty() {
-        return;
-    }
-    let text = match (Order::of(&message.body), std::str::from_utf8(&message.body)) {
-        (Some(order), _) => {
-            let mut text = Vec::new();
-            // Reading from memory does not fail.
-            let _ = Utf8::new(message.body.as_slice(), order).read_to_end(&mut text);
-            String::from_utf8_lossy(&text).into_owned()
-        }
-        (None, Ok(text)) => text.to_owned(),
-        // The last character may have been cut in two.
-        (None, Err(error)) if message.cut && error.error_len().is_none() => {
-            String::from_utf8_lossy(&message.body).into_owned()
-        }
-        (None, Err(_)) => {
-            message.body =
-                format!("({} bytes that are no text, left out)", message.body.len()).into_bytes();
-            message.cut = true;
-            return;
-        }
-    };
-    let is_form = message
-        .header("content-type")
-        .is_some_and(|kind| kind.contains("form-urlencoded"));
-    let clean = known.clean(&text, |text| names::text(text, is_form));
-    if clean.as_bytes() != message.body {
-        message.body = clean.into_bytes();
-    }
+/// Whether this is a scheme, without anything behind it.
+pub(super) fn is_scheme(word: &str) -> bool {
+    let word = word.trim();
+    SCHEMES
+        .iter()
+        .any(|scheme| word.eq_ignore_ascii_case(scheme))
 }
 
 /// What stands behind the scheme.

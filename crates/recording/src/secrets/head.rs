@@ -5,8 +5,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use super::known::{REMOVED, Secrets, is_scheme};
 use super::names::{is_secret, url};
-use super::{Logins, REMOVED, Secrets};
 
 /// Headers whose whole value is secret.
 const HEADERS: [&str; 4] = ["cookie", "set-cookie", "x-owa-canary", "x-csrf-token"];
@@ -19,16 +19,16 @@ const LOGINS: [&str; 6] = [
     "authentication-info",
     "proxy-authentication-info",
 ];
-/// Schemes, as they stand in a list without anything behind them.
-const SCHEMES: [&str; 7] = [
-    "negotiate",
-    "ntlm",
-    "basic",
-    "bearer",
-    "digest",
-    "kerberos",
-    "nego2",
-];
+
+/// What is told of a login.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Logins {
+    /// The scheme of a challenge.
+    Scheme,
+    /// Every scheme, of NTLM which message it is, and what a challenge asks for.
+    Stage,
+}
+
 /// The value of a header, as it may be written.
 pub(super) fn value(name: &str, value: &str, known: &Secrets, logins: Logins) -> String {
     let name = name.to_ascii_lowercase();
@@ -49,14 +49,6 @@ pub(super) fn value(name: &str, value: &str, known: &Secrets, logins: Logins) ->
         return known.clean(value, url);
     }
     known.without(value).into_owned()
-}
-
-/// Whether this is a scheme, without anything behind it.
-pub(super) fn is_scheme(word: &str) -> bool {
-    let word = word.trim();
-    SCHEMES
-        .iter()
-        .any(|scheme| word.eq_ignore_ascii_case(scheme))
 }
 
 /// `NTLM TlRMTVNTUAACAAAA…` becomes `NTLM (removed)`; of what is no challenge nothing is told.

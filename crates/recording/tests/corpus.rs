@@ -15,11 +15,14 @@ mod recording;
 fn recording_corpus() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut count = 0;
-    for folder in ["../../fuzz/corpus/recording", "tests/recordings"] {
+    for folder in [
+        "../../fuzz/corpus/recording",
+        "../automend/tests/recordings",
+    ] {
         for file in std::fs::read_dir(root.join(folder)).expect("a corpus") {
             let path = file.unwrap().path();
             let bytes = std::fs::read(&path).unwrap();
-            let inputs: Vec<Vec<u8>> = if folder.starts_with("tests") {
+            let inputs: Vec<Vec<u8>> = if folder.ends_with("recordings") {
                 (0..=255)
                     .step_by(5)
                     .map(|cut| [&[cut], bytes.as_slice()].concat())

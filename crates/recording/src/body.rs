@@ -14,15 +14,20 @@ use super::turn::MOST_BODY;
 
 /// A body, and what is wrong with it.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Decoded {
+pub struct Decoded {
+    /// What came out, at most [`MOST_BODY`] bytes.
     pub body: Vec<u8>,
     /// Whether there is more of it than is kept.
     pub cut: bool,
+    /// What is wrong with a coding; the body is then what came out before.
     pub defect: Option<String>,
 }
 
-/// Undoes the content codings, which are listed in the order in which they were applied.
-pub(crate) fn decode(bytes: Vec<u8>, codings: &str) -> Decoded {
+/// Undoes the content codings of a `Content-Encoding` header (RFC 9110 8.4.1), which lists them in the order
+/// in which they were applied: gzip, deflate, br; zstd is told as a defect.
+///
+/// At most four codings are undone, and at most [`MOST_BODY`] bytes come out of each.
+pub fn decode(bytes: Vec<u8>, codings: &str) -> Decoded {
     let mut decoded = Decoded {
         cut: bytes.len() > MOST_BODY,
         body: bytes,

@@ -4,7 +4,7 @@
 //!
 //! Invariant: nothing is concluded from a name, and a file that is not known is none of these.
 
-use super::kind::NoRecording;
+use super::no_recording::NoRecording;
 
 /// What to do where nothing of the file helps.
 const RECORD: &str = "record the requests instead: save a HAR in the browser or an archive in Fiddler, take Outlook's olkdisc.log, or run automend trace --listen 127.0.0.1:8888 -o recording.har";

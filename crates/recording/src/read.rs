@@ -1,28 +1,7 @@
-//! Recordings of HTTP, whoever made them, as turns.
-//!
-//! Knows the forms of recordings and nothing of Autodiscover: which turns are wanted, a [`Sink`] says.
+//! Reading a recording: which reader its kind needs, and what is undone before.
 //!
 //! Invariant: nothing that stands in a file makes reading panic, hang or grow without bound; what can be
 //! read is read, and what is wrong with the rest is a [`Defect`].
-
-mod analyzer;
-mod body;
-mod capture;
-mod date;
-mod ews_trace;
-mod exchangelib;
-mod foreign;
-mod har;
-mod http;
-mod json;
-mod kind;
-mod lines;
-mod log;
-mod saz;
-mod tree;
-mod turn;
-mod utf16;
-mod zip;
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
@@ -30,50 +9,60 @@ use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
 
-pub(crate) use body::decode;
-pub(crate) use kind::{Kind, NoRecording};
-pub(crate) use turn::{Defect, Defects, MOST_BODY, Message, Sink, Turn};
-pub(crate) use utf16::{Order, Utf8};
+use super::kind::{self, Kind};
+use super::no_recording::NoRecording;
+use super::turn::{Defect, MOST_BODY, Message, Sink, Turn};
+use super::utf16::{Order, Utf8};
+use super::{analyzer, capture, ews_trace, exchangelib, foreign, har, log, saz, tree};
 
 /// Why nothing of a file can be read.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Unreadable {
+pub enum Unreadable {
+    /// The first bytes say that it is something else.
     #[error(transparent)]
     NoRecording(#[from] NoRecording),
+    /// A ZIP archive without a session of Fiddler in it.
     #[error(
         "the file is a ZIP archive, but none of Fiddler; unpack it, and trace the recording in it"
     )]
     NoSaz,
+    /// An archive of Fiddler that was saved with a password.
     #[error(
         "the recording is encrypted; open it in Fiddler with its password and save it without one"
     )]
     Encrypted,
+    /// The text began like a log of Outlook, and has no line of one.
     #[error("the file is text, but no olkdisc.log; take the file %TEMP%\\olkdisc.log of Outlook")]
     NoLog,
+    /// gzip with gzip or a ZIP archive in it: one layer is undone, so that no file unpacks for ever.
     #[error("the file is packed twice")]
     PackedTwice,
+    /// A network capture, and no tshark on the path to read it.
     #[error(
         "the file is a network capture, which tshark reads, and tshark is not installed (Debian: apt install tshark)"
     )]
     NoTshark,
+    /// tshark refused the capture, or wrote what cannot be read; in its words.
     #[error("tshark cannot read the capture: {0}")]
     Capture(String),
+    /// A key log of TLS was given for a recording that is not encrypted.
     #[error("the keys are for a network capture, and this is none")]
     KeysForNothing,
+    /// JSON that ends or breaks before its first turn; where, in words.
     #[error(
         "the file begins as JSON, and is broken before the first turn: {0}; save the recording again"
     )]
     Broken(String),
+    /// The file itself cannot be opened or read.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
 
-/// Reads a recording of whatever kind; its turns and defects go to `sink`.
-pub(crate) fn read(
-    path: &Path,
-    keys: Option<&Path>,
-    sink: &mut impl Sink,
-) -> Result<Kind, Unreadable> {
+/// Reads a recording of whatever kind; its turns and defects go to `sink` while it is read.
+///
+/// The kind is told by the content, never by the name. `keys` is a file of TLS secrets in the format of
+/// NSS (`SSLKEYLOGFILE`), which only a network capture takes.
+pub fn read(path: &Path, keys: Option<&Path>, sink: &mut impl Sink) -> Result<Kind, Unreadable> {
     read_from(
         File::open(path)?,
         |sink| capture(path, keys, sink),
@@ -82,8 +71,10 @@ pub(crate) fn read(
     )
 }
 
-/// Reads a recording from bytes; one that is a capture is left to `capture`, which knows its file.
-pub(crate) fn read_from<S: Sink>(
+/// Reads a recording from bytes; one that is a network capture is left to `capture`, which knows its file.
+///
+/// `has_keys` says whether the caller holds TLS secrets: for anything but a capture these are an error.
+pub fn read_from<S: Sink>(
     mut input: impl Read + Seek,
     capture: impl Fn(&mut S) -> Result<(), Unreadable>,
     has_keys: bool,
@@ -132,10 +123,10 @@ fn stream(
     input: impl Read,
     sink: &mut impl Sink,
 ) -> Result<(), Unreadable> {
-    match (kind, utf16::Order::of(head)) {
+    match (kind, Order::of(head)) {
         // The reader of an answer looks after encodings by itself.
         (Kind::Xml, _) => document(input, sink)?,
-        (kind, Some(order)) => text(kind, head, utf16::Utf8::new(input, order), sink)?,
+        (kind, Some(order)) => text(kind, head, Utf8::new(input, order), sink)?,
         (kind, None) => text(kind, head, input, sink)?,
     }
     Ok(())

@@ -2,6 +2,7 @@
 //!
 //! Invariant: whatever the bytes are, a kind comes out or a word on what else the file is.
 
+use super::no_recording::NoRecording;
 use super::utf16::{Order, Utf8};
 use super::{analyzer, ews_trace, exchangelib, foreign, log, tree};
 
@@ -12,7 +13,7 @@ pub(crate) const HEAD: usize = 256 << 10;
 
 /// A kind of recording.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Kind {
+pub enum Kind {
     /// HTTP Archive: JSON.
     Har,
     /// Fiddler's archive: ZIP.
@@ -35,7 +36,7 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// The word in reports.
-    pub(crate) fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Har => "har",
             Self::Saz => "saz",
@@ -48,30 +49,6 @@ impl Kind {
             Self::Gzip => "gzip",
         }
     }
-}
-
-/// What a file is that is no recording.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-pub(crate) enum NoRecording {
-    #[error("the file is empty")]
-    Empty,
-    #[error(
-        "the file is a stream of mitmproxy; save it as HAR with mitmdump -r FILE --set hardump=FILE.har"
-    )]
-    Mitmproxy,
-    #[error("the file is an event trace of Windows (ETL); save it as pcapng with etl2pcapng")]
-    EventTrace,
-    #[error("the file is {what}; {instead}")]
-    Known {
-        /// What it is.
-        what: &'static str,
-        /// What to record, or to do, instead.
-        instead: &'static str,
-    },
-    #[error(
-        "the file is neither a HAR, nor a SAZ of Fiddler, nor an olkdisc.log, nor Autodiscover XML, nor a network capture, nor a trace of EWS, a log of exchangelib or a result of the Remote Connectivity Analyzer; record one of these, as with automend trace --listen 127.0.0.1:8888 -o recording.har"
-    )]
-    Unknown,
 }
 
 /// Tells the kind of a file by its first [`HEAD`] bytes.

@@ -3,8 +3,8 @@
 //! Invariant: what is kept of a turn is bounded by [`MOST_BODY`] for each body and [`MOST_HEAD`] for
 //! each head, whatever the recording holds.
 
-/// More of a body is not kept; no answer of Autodiscover comes near it.
-pub(crate) const MOST_BODY: usize = 8 << 20;
+/// The most bytes of a body that are kept (8 MiB); no answer of Autodiscover comes near it.
+pub const MOST_BODY: usize = 8 << 20;
 /// More of a head is not kept: all names and values together.
 pub(crate) const MOST_HEAD: usize = 256 << 10;
 /// More headers are not kept, however short they are.
@@ -14,7 +14,7 @@ pub(crate) const MOST_URL: usize = 8 << 10;
 
 /// One request with its response.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Turn {
+pub struct Turn {
     /// Counted from 1, in the order of the recording.
     pub number: u64,
     /// When it began, as the recording says it.
@@ -39,7 +39,7 @@ pub(crate) struct Turn {
 
 /// Head and body.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Message {
+pub struct Message {
     /// Names and values, in order.
     pub headers: Vec<(String, String)>,
     /// The body, unpacked.
@@ -52,12 +52,12 @@ pub(crate) struct Message {
 
 impl Message {
     /// The first header of a name.
-    pub(crate) fn header<'m>(&'m self, name: &'m str) -> Option<&'m str> {
+    pub fn header<'m>(&'m self, name: &'m str) -> Option<&'m str> {
         self.all(name).next()
     }
 
     /// Every header of a name, in order.
-    pub(crate) fn all<'m>(&'m self, name: &'m str) -> impl Iterator<Item = &'m str> {
+    pub fn all<'m>(&'m self, name: &'m str) -> impl Iterator<Item = &'m str> {
         self.headers
             .iter()
             .filter(move |(key, _)| key.eq_ignore_ascii_case(name))
@@ -65,7 +65,7 @@ impl Message {
     }
 
     /// Adds a header, unless the head is full.
-    pub(crate) fn push(&mut self, name: String, value: String) {
+    pub fn push(&mut self, name: String, value: String) {
         if self.headers.len() >= MOST_HEADERS {
             return;
         }
@@ -82,7 +82,7 @@ impl Message {
 
 /// Something wrong in a recording of which the rest could be read.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Defect {
+pub struct Defect {
     /// The turn that it concerns.
     pub turn: Option<u64>,
     /// What is wrong.
@@ -102,7 +102,7 @@ impl std::fmt::Display for Defect {
 const MOST_DEFECTS: usize = 100;
 
 /// Whoever takes what a reader reads.
-pub(crate) trait Sink {
+pub trait Sink {
     /// Whether the turn with this URL and this beginning of the request's body is wanted; the bodies of
     /// others are passed over where the recording allows it.
     fn wants(&self, url: &str, request: &[u8]) -> bool;
@@ -116,14 +116,14 @@ pub(crate) trait Sink {
 
 /// Defects, of which the first are kept.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Defects {
+pub struct Defects {
     kept: Vec<Defect>,
     more: u64,
 }
 
 impl Defects {
     /// Adds one.
-    pub(crate) fn push(&mut self, defect: Defect) {
+    pub fn push(&mut self, defect: Defect) {
         if self.kept.len() < MOST_DEFECTS {
             self.kept.push(defect);
         } else {
@@ -132,7 +132,7 @@ impl Defects {
     }
 
     /// Each in words, and how many more there are.
-    pub(crate) fn told(&self) -> Vec<String> {
+    pub fn told(&self) -> Vec<String> {
         let mut told: Vec<String> = self.kept.iter().map(Defect::to_string).collect();
         if self.more > 0 {
             told.push(format!("{} more defects", self.more));

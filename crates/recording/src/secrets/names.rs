@@ -3,7 +3,7 @@
 //!
 //! Invariant: a value whose name says that it is secret does not come out, however the text is broken.
 
-use super::REMOVED;
+use super::known::REMOVED;
 
 /// Words in a name that make its value secret.
 const WORDS: [&str; 25] = [
@@ -44,7 +44,7 @@ const NAMES: [&str; 11] = [
 const OF_FORMS: [&str; 6] = ["code", "key", "auth", "sid", "nonce", "ctx"];
 
 /// A URL without a password before its host, and without secrets in its query.
-pub(crate) fn url(text: &str) -> String {
+pub fn url(text: &str) -> String {
     let mut text = text.to_owned();
     if let Some(at) = text.find("://").map(|at| at + 3) {
         let end = text
@@ -68,7 +68,7 @@ pub(crate) fn url(text: &str) -> String {
 }
 
 /// A sentence without secrets in the URLs that stand in it.
-pub(crate) fn urls_in(text: &str) -> String {
+pub fn urls_in(text: &str) -> String {
     urls(text, char::is_whitespace)
 }
 
