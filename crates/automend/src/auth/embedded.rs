@@ -14,10 +14,8 @@ use automend_negotiate::ntlm::Names;
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
-use super::accounts::{
-    self, Guard as AnyGuard, Kind, Proof, Proved, Rights, Trouble, account, number,
-};
 use super::login::{Claims, Domains, Login, dns_name};
+use super::status::{EmbeddedGuard, Guard, Proof, Proved, Rights, Trouble, account, number};
 use super::throttle::Counted;
 
 /// The accounts.
@@ -50,17 +48,6 @@ pub(super) struct Candidate {
     commits: u64,
 }
 
-/// The state of an account at the time it was proved.
-#[derive(Debug)]
-pub(super) struct Guard {
-    instance: u64,
-    id: u64,
-    /// A hash over all that a login depends on.
-    state: u64,
-    /// [`Directory::commits`] when the state was last seen to be this.
-    seen: AtomicU64,
-}
-
 impl Embedded {
     pub(super) fn new(directory: Directory) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -73,7 +60,8 @@ impl Embedded {
         }
     }
 
-    pub(super) fn find(&self, login: &Login) -> Result<accounts::Candidate, Trouble> {
+    /// Whom a name means, and where the failures of that account are counted.
+    pub(super) fn find(&self, login: &Login) -> Result<(Option<Counted>, Candidate), Trouble> {
         let failed = |error: Error| Trouble::Unavailable(error.to_string());
         let commits = self.directory.commits();
         let reading = self.directory.read().map_err(failed)?;
@@ -82,14 +70,12 @@ impl Embedded {
             key: number(object.dn.as_str()),
             stamp: state(object, &passwords),
         });
-        Ok(accounts::Candidate {
-            counted,
-            kind: Kind::Embedded(Candidate {
-                object,
-                passwords: Arc::new(passwords),
-                commits,
-            }),
-        })
+        let candidate = Candidate {
+            object,
+            passwords: Arc::new(passwords),
+            commits,
+        };
+        Ok((counted, candidate))
     }
 
     /// The account that a login means and what is kept of its passwords, or somebody else's.
@@ -161,7 +147,7 @@ impl Embedded {
         }
         Some(Proved {
             account: Arc::new(account(&object.dn, |name| object.text(name))),
-            guard: Arc::new(AnyGuard::Embedded(Guard {
+            guard: Arc::new(Guard::Embedded(EmbeddedGuard {
                 instance: self.instance,
                 id: object.id,
                 state: state(object, &candidate.passwords),
@@ -186,7 +172,7 @@ impl Embedded {
         hash
     }
 
-    pub(super) fn holds(&self, guard: &Guard) -> bool {
+    pub(super) fn holds(&self, guard: &EmbeddedGuard) -> bool {
         if guard.instance != self.instance {
             return false;
         }

@@ -22,12 +22,13 @@ use automend_negotiate::spnego;
 use futures_util::future::{Either, select};
 use tokio::time::sleep;
 
-use super::accounts::{Accounts, Candidate, Proof, Proved, Trouble, number};
+use super::accounts::{Accounts, Candidate};
 use super::channel::{Channel, Expected, Purpose};
 use super::header::{Wrapping, decode, split};
 use super::login::Login;
 use super::remembered::{Digest, Remembered};
 use super::seals::Seals;
+use super::status::{Proof, Proved, Trouble, number};
 use super::throttle::Limits;
 use super::throttle::{Attempt, End, Entry, Look, Reach, Throttle, Ticket};
 use super::under_way::UnderWay;

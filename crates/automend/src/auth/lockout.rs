@@ -12,9 +12,8 @@ use std::time::Duration;
 
 use automend_ldap::{Client, Entry, Error, Filter, Scope, Search};
 
-use super::servers::readable;
 use super::throttle::Limits;
-use crate::directory::live::RootDse;
+use crate::directory::live::{RootDse, is_lost};
 
 /// A policy.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -110,6 +109,16 @@ fn entry(entry: &Entry) -> Policy {
             None | Some(0) => FOR_EVER,
             Some(seconds) => Duration::from_secs(seconds.into()),
         },
+    }
+}
+
+/// What this account may read; a refusal is nothing to read.
+pub(super) fn readable<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(error @ Error::Refused { .. }) if is_lost(&error) => Err(error),
+        Err(Error::Refused { .. } | Error::Referral { .. } | Error::Limit { .. }) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

@@ -20,6 +20,7 @@ mod login;
 mod remembered;
 mod seals;
 mod servers;
+mod status;
 #[cfg(test)]
 mod tests;
 mod throttle;

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, anyhow};
 use aws_lc_rs::{constant_time, hmac, rand};
 
-use super::accounts::Proved;
+use super::status::Proved;
 use super::throttle::make_room;
 
 /// How long a login is believed without asking the directory again. So long a password that was changed

@@ -17,11 +17,9 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::accounts::{
-    self, EXPIRES, Guard, Kind, Proof, Proved, Rights, Trouble, account, number,
-};
-use super::lockout;
+use super::lockout::{self, readable};
 use super::login::{Claims, Domains, Login, UID};
+use super::status::{EXPIRES, Guard, Proof, Proved, Rights, Trouble, account, number};
 use super::throttle::{Counted, Limits};
 use crate::clock;
 use crate::config::{Scheme, Settings, Url};
@@ -181,7 +179,11 @@ impl Servers {
         self.policy().limits
     }
 
-    pub(super) async fn find(&self, login: &Login) -> Result<accounts::Candidate, Trouble> {
+    /// Whom a name means, and where the failures of that account are counted.
+    pub(super) async fn find(
+        &self,
+        login: &Login,
+    ) -> Result<(Option<Counted>, Candidate), Trouble> {
         let _seat = self.seats.try_acquire().map_err(|_| Trouble::Busy)?;
         let filter = Filter::or(
             login
@@ -198,7 +200,7 @@ impl Servers {
             .filter(is_account)
             .filter_map(|entry| Some(Found(Dn::parse(&entry.dn).ok()?, entry)))
             .collect();
-        let (counted, candidate) = match login.choose(accounts, &self.policy().domains) {
+        Ok(match login.choose(accounts, &self.policy().domains) {
             Some(Found(dn, entry)) => {
                 // Who is let in again is forgiven, too.
                 let stamp = [
@@ -217,10 +219,6 @@ impl Servers {
                 (Some(counted), Candidate::Account { dn, entry })
             }
             None => (None, Candidate::Nobody),
-        };
-        Ok(accounts::Candidate {
-            counted,
-            kind: Kind::Live(candidate),
         })
     }
 
@@ -567,16 +565,6 @@ fn no(code: ResultCode, message: &str) -> Option<Told> {
         | ResultCode::CONSTRAINT_VIOLATION
         | ResultCode::UNWILLING_TO_PERFORM => Some(Told::Closed),
         _ => None,
-    }
-}
-
-/// What this account may read; a refusal is nothing to read.
-pub(super) fn readable<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
-    match answer {
-        Ok(answer) => Ok(Some(answer)),
-        Err(error @ Error::Refused { .. }) if is_lost(&error) => Err(error),
-        Err(Error::Refused { .. } | Error::Referral { .. } | Error::Limit { .. }) => Ok(None),
-        Err(error) => Err(error),
     }
 }
 

@@ -4,8 +4,8 @@ use futures_util::future::join_all;
 use futures_util::poll;
 use zeroize::ZeroizeOnDrop;
 
-use super::super::accounts::Proof;
 use super::super::login::Login;
+use super::super::status::Proof;
 use super::*;
 
 #[tokio::test]

@@ -5,10 +5,10 @@
 //! Invariant: only a right password adds a network, so guessing changes nothing here; an account has so many
 //! networks at most, so no account's owner pushes out the networks of another one.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use super::network;
+use super::network::neighbourhood;
 use super::records::{SHARDS, Shards, make_room};
 
 /// How long a network stays familiar after a right password.
@@ -75,17 +75,5 @@ impl Familiar {
             let places = shard.get(&key);
             places.is_some_and(|places| places.iter().any(is_meant))
         })
-    }
-}
-
-/// What a provider gives to one place: an IPv4 /24, as the last number changes with each dialling in, or an
-/// IPv6 /64.
-pub(super) fn neighbourhood(from: IpAddr) -> IpAddr {
-    match network(from) {
-        IpAddr::V4(address) => {
-            let [a, b, c, _] = address.octets();
-            IpAddr::V4(Ipv4Addr::new(a, b, c, 0))
-        }
-        v6 @ IpAddr::V6(_) => v6,
     }
 }

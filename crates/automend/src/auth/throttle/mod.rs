@@ -18,73 +18,23 @@
 //! they had failed; what a client sees depends on what it sent, and on nobody's being there; memory is
 //! bounded, and a flood of names pushes out no record of an account.
 
+mod attempt;
 mod familiar;
+mod network;
 mod records;
 #[cfg(test)]
 mod tests;
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+pub(crate) use attempt::Limits;
+pub(super) use attempt::{Attempt, Counted, End, Look};
 use familiar::Familiar;
+use network::network;
 pub(super) use records::make_room;
 use records::{Burst, Failures, MOMENT, Refusal, Shards, Whose, locked};
-
-/// How many failures are too many.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Limits {
-    /// Failures of one account or under one name, after which it is left alone until `account_window` has
-    /// passed since the last.
-    pub account: u32,
-    /// How long failures of an account are remembered.
-    pub account_window: Duration,
-    /// Failures from one address (of IPv6, from one /64) within `address_window`; 0 counts none.
-    pub address: u32,
-    /// How long failures of an address are remembered, from the first on.
-    pub address_window: Duration,
-    /// How long a password that was refused under a name is refused again without searching for anybody.
-    pub recheck: Duration,
-}
-
-impl Limits {
-    /// Before a live directory. Its own policy may make them stricter; see [`Limits::under`].
-    pub(crate) const LIVE: Self = Self {
-        account: 4,
-        account_window: Duration::from_secs(30 * 60),
-        address: super::FAILURES_PER_ADDRESS,
-        address_window: Duration::from_secs(5 * 60),
-        recheck: Duration::from_secs(10),
-    };
-
-    /// Before the embedded directory, which locks nobody out.
-    pub(crate) const EMBEDDED: Self = Self {
-        account: 10,
-        account_window: Duration::from_secs(10 * 60),
-        // A search costs nobody else work, and what changes is to hold at once.
-        recheck: Duration::ZERO,
-        ..Self::LIVE
-    };
-
-    /// Longest wait that a policy can ask for: one that never forgets would let nobody in again.
-    const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
-
-    /// The limits under a domain's policy: two failures fewer than lock an account, as its owner makes
-    /// mistakes elsewhere, too; where three lock it, two, as one device with an old password is to keep no
-    /// other out; at least one. A threshold of 0 locks nobody.
-    pub(crate) fn under(self, threshold: u32, window: Duration) -> Self {
-        if threshold == 0 {
-            return self;
-        }
-        let usual = threshold.saturating_sub(2);
-        let few = threshold.saturating_sub(1).clamp(1, 2);
-        Self {
-            account: self.account.min(usual.max(few)),
-            account_window: self.account_window.max(window.min(Self::LONGEST)),
-            ..self
-        }
-    }
-}
 
 /// The counts.
 #[derive(Debug)]
@@ -97,41 +47,6 @@ pub(super) struct Throttle {
     owners: Familiar,
     /// The same, by the names that were sent with them.
     callers: Familiar,
-}
-
-/// What is known of an attempt before anybody is searched for.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Look {
-    /// Nothing that forbids it.
-    Go,
-    /// This password was wrong a moment ago.
-    KnownWrong,
-    /// The account let nothing through a moment ago, and this password has been counted.
-    Held,
-    /// Too many failures; for so long.
-    Wait(Duration),
-}
-
-/// A login that somebody tries.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Attempt {
-    /// The name, as it was sent.
-    pub name: u64,
-    /// The account that it means, if it means one.
-    pub account: Option<Counted>,
-    /// A digest of the password, where one was sent.
-    pub password: Option<u64>,
-    /// Of an address that went through the throttle, only its network.
-    pub from: IpAddr,
-}
-
-/// An account whose failures are counted.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Counted {
-    pub key: u64,
-    /// Changes when the password does, or the account is opened or closed, as far as the directory tells;
-    /// that forgives everything.
-    pub stamp: u64,
 }
 
 /// What becomes of an attempt.
@@ -154,21 +69,6 @@ pub(super) enum Reach {
     Nowhere,
     /// That depends on others of the same account that are under way.
     NotYet,
-}
-
-/// How an attempt ended.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum End {
-    /// The password is right.
-    Right,
-    /// The directory says that it is wrong.
-    Wrong,
-    /// The account is closed for now, whatever the password is: it costs one failure, and may come again.
-    Closed,
-    /// It was sent, and nobody knows what the directory made of it.
-    Unknown,
-    /// Nothing was sent.
-    Unsent,
 }
 
 /// An attempt under way. Dropped without [`Ticket::settle`], its end is [`End::Unknown`].
@@ -359,16 +259,5 @@ impl Drop for Ticket {
         if !self.settled {
             self.leave(End::Unknown, self.began);
         }
-    }
-}
-
-/// Who shares an address: one IPv4 address, or the /64 that a household has.
-fn network(from: IpAddr) -> IpAddr {
-    match from.to_canonical() {
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
-        v4 @ IpAddr::V4(_) => v4,
     }
 }

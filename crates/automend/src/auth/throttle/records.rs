@@ -8,8 +8,8 @@ use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::familiar::neighbourhood;
-use super::{Attempt, End, Limits, Look};
+use super::attempt::{Attempt, End, Limits, Look};
+use super::network::neighbourhood;
 
 /// Whose failures a record has.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
