@@ -24,7 +24,6 @@ use automend_recording::secrets;
 use super::beside::Beside;
 use super::consent::Consent;
 use super::login::{Asked, Logins, connect, heard};
-use super::report::with;
 use crate::answer::{Heard, Judged, Told, concerns, is_plain_mail, judge, judge_json, judge_probe};
 use crate::clock::monotonic;
 use crate::http::{Failure, MOST_BYTES, Request, Turn, Web};
@@ -568,5 +567,14 @@ impl Run {
             }
         }));
         found
+    }
+}
+
+/// What happened, and what was seen of it.
+pub(super) fn with(what: &str, detail: &str) -> String {
+    if detail.is_empty() {
+        what.to_owned()
+    } else {
+        format!("{what}: {detail}")
     }
 }

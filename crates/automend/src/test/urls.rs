@@ -11,8 +11,7 @@ use automend_core::discovery::Scheme as UrlScheme;
 use automend_core::verdict::Cause;
 use futures_util::{StreamExt, stream};
 
-use super::report::with;
-use super::run::{Run, Tester};
+use super::run::{Run, Tester, with};
 use crate::answer::{Heard, Judged, Promise};
 use crate::auth::Scheme;
 use crate::auth::client::challenges;

@@ -15,7 +15,7 @@ use automend_recording::secrets::Secrets;
 
 use super::beside::Blame;
 use super::follow::Followed;
-use super::run::{Run, Taken};
+use super::run::{Run, Taken, with};
 use super::urls::Checked;
 use crate::answer::{Concern, gathered};
 use crate::http::Turn;
@@ -266,15 +266,6 @@ impl Taken {
             Some(_) => shown_url(url, secrets),
             None => automend_recording::secrets::url(&url.to_string()),
         })
-    }
-}
-
-/// What happened, and what was seen of it.
-pub(super) fn with(what: &str, detail: &str) -> String {
-    if detail.is_empty() {
-        what.to_owned()
-    } else {
-        format!("{what}: {detail}")
     }
 }
 

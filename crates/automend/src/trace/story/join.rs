@@ -10,19 +10,12 @@ use std::collections::HashMap;
 use automend_core::verdict::{Cause, Verdict};
 use automend_recording::secrets;
 
-use super::{Asked, End, Finding, Target, User};
+use super::judge::{Asked, Target};
+use super::user::{End, User};
 use crate::answer::Concern;
 
 /// Redirects that are followed from one mailbox; Outlook gives up after as many.
 const MOST_REDIRECTS: usize = 10;
-
-/// A redirect at which the story of a mailbox stands.
-#[derive(Clone, Debug)]
-pub(super) struct Led {
-    /// The turn that has it.
-    pub at: Finding,
-    pub target: Target,
-}
 
 /// What a URL is known by: its host and port, and its path unless that is one of Autodiscover, which clients
 /// change for the service that they speak.

@@ -1,5 +1,6 @@
 //! Stories, each a few turns and what they come to.
 
+use automend_core::verdict::Verdict;
 use automend_recording::Message;
 
 use super::*;
