@@ -19,10 +19,10 @@ use crate::clock;
 use crate::config::{Settings, Where};
 use crate::console::say;
 use crate::directory::Directory;
+use crate::directory::import::import_file;
 use crate::fix::receipt::{Begin, Header, Receipt, read};
 use crate::fix::{apply, review, undo::undo};
 use crate::show::exchange_answer;
-use crate::store::import_file;
 
 /// A small company with every disease in it.
 const CONTOSO: &str = include_str!("../../../examples/contoso.ldif");

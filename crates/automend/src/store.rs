@@ -1,21 +1,16 @@
 //! `automend directory`: LDIF into an embedded directory, and out of it.
 
 use std::fs::File;
-use std::io::{BufWriter, IsTerminal, Write};
-use std::path::Path;
+use std::io::{BufWriter, Write};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use automend_directory::{
-    ClearAs, Directory, Export, FILE, Import, NtHash, Report, export, import,
-};
-use indicatif::{ProgressBar, ProgressStyle};
+use automend_directory::{ClearAs, Directory, Export, Import, NtHash, export};
 
 use crate::args::DirectoryCommand;
 use crate::audit::report::plural;
-use crate::clock;
 use crate::console::{plain, say};
-use crate::directory::ldif::Ldif;
+use crate::directory::import::import_file;
 
 /// Runs the command.
 pub(crate) fn run(command: &DirectoryCommand) -> Result<ExitCode> {
@@ -76,38 +71,4 @@ pub(crate) fn run(command: &DirectoryCommand) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
     }
-}
-
-/// Reads a file into the directory in `folder`, which is made when it is not there; the moment of the
-/// import is now.
-pub(crate) fn import_file(file: &str, folder: &Path, how: Import) -> Result<Report> {
-    let ldif = if file == "-" {
-        Ldif::standard_input()?
-    } else {
-        Ldif::open(Path::new(file))?
-    };
-    let (reader, size) = ldif.reader()?;
-    let store = if folder.join(FILE).exists() {
-        Directory::open(folder)
-    } else {
-        Directory::create(folder)
-    };
-    let store = store.with_context(|| format!("opening {}", folder.display()))?;
-    let bar = if std::io::stderr().is_terminal() {
-        ProgressBar::new(size)
-    } else {
-        ProgressBar::hidden()
-    };
-    bar.set_style(
-        ProgressStyle::with_template("importing {bar:30} {bytes}/{total_bytes} {eta}")
-            .unwrap_or_else(|_| ProgressStyle::default_bar()),
-    );
-    let now = u64::try_from(clock::now().as_second()).unwrap_or(0);
-    let how = Import { now, ..how };
-    let report = import(&store, reader, how, |progress| {
-        bar.set_position(progress.bytes);
-    })
-    .with_context(|| format!("importing {}; the directory is as it was", ldif.shown))?;
-    bar.finish_and_clear();
-    Ok(report)
 }

@@ -3,20 +3,18 @@
 //! Verdicts are those of `core`; here is only the book-keeping around them. Memory holds what was
 //! found, the tally's fixed buffers, and nothing of the owners that are well.
 
-use std::collections::HashSet;
-
 use anyhow::Result;
-use automend_core::checks::configuration::{self, Installed};
 use automend_core::checks::links;
 use automend_core::dn::Dn;
 use automend_core::entry::Entry;
 use automend_core::finding::{Code, Evidence, Finding, Subject};
 use automend_core::owner::Owner;
-use automend_core::view::{Answer, Need, View};
 use indicatif::ProgressBar;
 
 use super::tally::Tally;
-use crate::directory::live::Owners;
+use crate::directory::sink::Owners;
+use crate::directory::sum::Sum;
+use crate::directory::topology::Places;
 
 /// How many of everything.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -27,102 +25,6 @@ pub(crate) struct Counts {
     pub links: u64,
     /// Different objects that these values name.
     pub delegates: u64,
-}
-
-/// A sum over links that is the same in whatever order they come.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Sum {
-    /// How many links.
-    pub links: u64,
-    hashes: u128,
-}
-
-impl Sum {
-    /// Adds a link by the hashes of both names.
-    pub(crate) fn add(&mut self, owner: u64, delegate: u64) {
-        self.links += 1;
-        self.hashes = self
-            .hashes
-            .wrapping_add(u128::from(Self::pair(owner, delegate)));
-    }
-
-    /// Adds what another has summed up.
-    pub(crate) fn merge(&mut self, other: Self) {
-        self.links += other.links;
-        self.hashes = self.hashes.wrapping_add(other.hashes);
-    }
-
-    /// One hash for a link.
-    pub(crate) fn pair(owner: u64, delegate: u64) -> u64 {
-        let mixed = owner.rotate_left(32) ^ delegate.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        (mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9)
-    }
-}
-
-/// Mailbox databases and mail servers that exist, and what else Exchange installed beside them.
-#[derive(Default)]
-pub(crate) struct Places {
-    installed: Vec<Installed>,
-    databases: HashSet<Dn>,
-    servers: HashSet<String>,
-    there: Option<Answer>,
-    gone: Option<Answer>,
-}
-
-impl Places {
-    /// Places that are all known.
-    pub(crate) fn known() -> Self {
-        Self {
-            there: Some(Answer::Found(vec![Entry::bare(Dn::root())])),
-            gone: Some(Answer::Found(Vec::new())),
-            ..Self::default()
-        }
-    }
-
-    /// What Exchange left over in the configuration.
-    pub(crate) fn left_over(&self) -> Vec<Finding> {
-        configuration::left_over(&self.installed)
-    }
-
-    /// What is there to be told: without a single database nothing is called gone.
-    pub(crate) fn or_nothing(self) -> (Self, bool) {
-        if self.databases.is_empty() {
-            (Self::default(), false)
-        } else {
-            (self, true)
-        }
-    }
-}
-
-impl Extend<Installed> for Places {
-    fn extend<T: IntoIterator<Item = Installed>>(&mut self, objects: T) {
-        for object in objects {
-            match &object {
-                Installed::Database { dn, .. } => drop(self.databases.insert(dn.clone())),
-                Installed::Server(dn) => drop(self.servers.insert(dn.name().to_lowercase())),
-                Installed::ServersContainer(_) | Installed::ConnectionPoint { .. } => {}
-            }
-            self.installed.push(object);
-        }
-    }
-}
-
-impl View for Places {
-    fn answer(&self, need: &Need) -> Option<&Answer> {
-        let there = match need {
-            Need::Exists(dn) => self.databases.contains(dn),
-            // Servers may be kept from this account while databases are not.
-            Need::Server(name) if !self.servers.is_empty() => {
-                self.servers.contains(&name.to_lowercase())
-            }
-            _ => return None,
-        };
-        if there {
-            self.there.as_ref()
-        } else {
-            self.gone.as_ref()
-        }
-    }
 }
 
 /// An audit under way.

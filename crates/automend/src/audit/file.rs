@@ -22,10 +22,12 @@ use automend_core::view::{Answer, Known, Need, View};
 use automend_ldap::ldif::{Block, Blocks, Line, Record, Selector};
 use indicatif::ProgressBar;
 
-use super::engine::{Counts, Places, Sum, busy_findings, group_finding, tally};
+use super::engine::{Counts, busy_findings, group_finding, tally};
 use super::tally::Tally;
-use crate::directory::cut_off;
 use crate::directory::ldif::{Ldif, Seen, check, installed, linked, named, unlinked};
+use crate::directory::sum::Sum;
+use crate::directory::topology::Places;
+use crate::directory::typed::{cut_off, recorded};
 
 /// Audits a whole file.
 pub(crate) fn audit(ldif: &mut Ldif, progress: &ProgressBar) -> Result<(Counts, Vec<Finding>)> {
@@ -556,7 +558,7 @@ fn dangling_databases(ldif: &mut Ldif, total: &mut Part) -> Result<()> {
                 continue;
             }
             // Whatever is wrong with its values was told in the first pass.
-            if let Some(entry) = crate::directory::recorded(&record, &mut Vec::new())
+            if let Some(entry) = recorded(&record, &mut Vec::new())
                 && home(&entry).is_some_and(|home| gone(&home))
             {
                 let findings = links::of_owner(&entry, &places);

@@ -18,10 +18,10 @@ use automend_core::view::{Answer, Known, Need, View};
 use automend_ldap::Filter;
 use indicatif::ProgressBar;
 
-use super::engine::Places;
 use super::tally::Tally;
 use crate::directory::Directory;
-use crate::directory::live::Owners;
+use crate::directory::sink::Owners;
+use crate::directory::topology::Places;
 
 /// 2^24 counters, 32 MiB: a few million addresses with hardly a name kept for nothing.
 const SKETCH_BITS: u32 = 24;

@@ -17,8 +17,10 @@ use automend_core::view::{Answer, Known, Need, View};
 use automend_ldap::{Error, Filter, Item, ResultCode, Scope, Search};
 
 use super::Directory;
-use super::live::{Live, Owners, persist};
-use crate::audit::engine::Sum;
+use super::live::{Live, persist};
+use super::sink::Owners;
+use super::sum::Sum;
+use super::typed::{texts, typed};
 
 /// Back links without a forward link that are looked at one by one.
 const MOST_MISSING: usize = 10_000;
@@ -111,7 +113,7 @@ impl Live {
         let back = Filter::present(attribute::DELEGATE_LIST_BL);
         let shows = |entry: &&automend_ldap::Entry| {
             // The links of what was deleted are shown to nobody.
-            let owners = super::texts(entry.values(attribute::DELEGATE_LIST_BL));
+            let owners = texts(entry.values(attribute::DELEGATE_LIST_BL));
             owners
                 .iter()
                 .any(|owner| Dn::parse(owner).is_ok_and(|dn| !dn.is_deleted_object()))
@@ -128,7 +130,7 @@ impl Live {
         let witnesses = persist!(self, self.some(&none));
         for witness in &witnesses {
             let mut defects = Vec::new();
-            if let Some(entry) = super::typed(witness, &mut defects)
+            if let Some(entry) = typed(witness, &mut defects)
                 && self
                     .hidden_of(&entry, &[attribute::DELEGATE_LIST_LINK])
                     .await?

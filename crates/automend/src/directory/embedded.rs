@@ -11,9 +11,9 @@ use automend_core::names::{Guid, attribute};
 use automend_core::view::{Answer, Known, Need, View};
 use automend_directory::{Directory, Object, Reading, UNREAD};
 
-use super::live::Owners;
-use super::texts;
-use crate::audit::engine::Places;
+use super::sink::Owners;
+use super::topology::Places;
+use super::typed::texts;
 
 /// An embedded directory; clones read the same one.
 #[derive(Clone)]

@@ -20,7 +20,9 @@ use automend_core::view::{Answer, Known, Need, View};
 use automend_ldap::ldif::{Blocks, Change, Line, Record};
 use flate2::read::MultiGzDecoder;
 
-use crate::audit::engine::Places;
+use super::sink::Owners;
+use super::topology::Places;
+use super::typed::{cut_off, recorded};
 
 /// An LDIF file.
 pub(crate) struct Ldif {
@@ -190,11 +192,11 @@ impl Ldif {
     }
 
     /// Hands every object to `sink`.
-    pub(crate) fn everybody(&mut self, sink: &mut impl super::live::Owners) -> Result<()> {
+    pub(crate) fn everybody(&mut self, sink: &mut impl Owners) -> Result<()> {
         let (seen, _) = self.whole()?;
         let (mut failed, mut defects) = (Ok(()), Vec::new());
         self.scan(|record, _| {
-            if let Some(entry) = super::recorded(record, &mut defects)
+            if let Some(entry) = recorded(record, &mut defects)
                 && failed.is_ok()
             {
                 failed = sink.owner(seen.applied(entry));
@@ -249,7 +251,7 @@ impl Ldif {
             let (hits, unread) = wanted.hits(record, dn);
             open |= unread;
             if !hits.is_empty() {
-                found.extend(super::recorded(record, &mut defects));
+                found.extend(recorded(record, &mut defects));
                 for need in hits {
                     matches.entry(need).or_default().push(found.len() - 1);
                 }
@@ -323,7 +325,7 @@ impl Ldif {
                 return;
             }
             // What is wrong with its values was told before.
-            let entry = super::recorded(record, &mut Vec::new());
+            let entry = recorded(record, &mut Vec::new());
             let entry = entry.map(|entry| seen.applied(entry));
             silent.extend(entry.filter(|entry| links::never_asks(entry).is_some()));
         })?;
@@ -345,7 +347,7 @@ impl Ldif {
         self.scan(|record, owner| {
             // Whatever cannot be read may be a link to one of these.
             if record.cut {
-                defects.push(super::cut_off(record));
+                defects.push(cut_off(record));
             }
             for line in record.lines() {
                 let line = match line {

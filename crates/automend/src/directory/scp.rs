@@ -12,10 +12,11 @@ use automend_core::dn::Dn;
 use automend_core::names::attribute;
 use automend_ldap::{Filter, Item, Scope, Search};
 
+use super::Directory;
 use super::embedded::Embedded;
 use super::ldif::Ldif;
 use super::live::{Live, persist};
-use super::{Directory, texts};
+use super::typed::texts;
 
 /// More of them are not read.
 const MOST: usize = 10_000;

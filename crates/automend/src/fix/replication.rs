@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::writer::{Direction, present};
 use crate::config::{Settings, Url};
 use crate::connect::connect;
-use crate::directory::typed;
+use crate::directory::typed::typed;
 
 /// What was written to one owner.
 #[derive(Clone, Debug)]

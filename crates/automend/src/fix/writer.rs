@@ -19,7 +19,8 @@ use automend_ldap::{Control, Error, Filter, Modification, ResultCode};
 
 use crate::clock;
 use crate::directory::live::{Live, is_lost};
-use crate::directory::{Directory, embedded, typed};
+use crate::directory::typed::typed;
+use crate::directory::{Directory, embedded};
 
 /// Values in one request; a few hundred names stay far below every server's message limit.
 pub(crate) const VALUES_AT_ONCE: usize = 500;

@@ -9,8 +9,8 @@ use hyper::body::Incoming;
 use hyper::{Method, Request, Response, StatusCode};
 use serde_json::json;
 
-use super::Service;
-use super::turn::{Body, Reply, host};
+use super::reply::{Body, Reply, host};
+use super::service::Service;
 
 /// Type of a JSON document.
 const JSON: &str = "application/json; charset=utf-8";

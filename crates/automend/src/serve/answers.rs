@@ -28,6 +28,7 @@ use tokio::time::Instant;
 use super::log::Log;
 use super::memory::Memory;
 use super::metrics::{CodeLabels, FromLabels, Metrics, Word};
+use super::outage::Outage;
 use super::settings::Asking;
 use super::supply::Supply;
 use super::urls::Home;
@@ -82,13 +83,6 @@ pub(crate) enum From {
     Directory,
     /// The directory cannot be asked; this is what it said last.
     LastKnown,
-}
-
-/// The directory cannot be asked.
-#[derive(Clone, Debug)]
-pub(crate) struct Outage {
-    /// What happened, for the log.
-    pub why: String,
 }
 
 /// An answer and how long it holds.

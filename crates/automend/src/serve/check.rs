@@ -6,10 +6,11 @@ use std::fmt::Display;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use automend_core::policy::Policy;
 
 use super::settings::Settings;
 use super::tls::{self, Certificates};
-use super::{policy_word, schemes, urls};
+use super::urls;
 use crate::config;
 use crate::console::{plain, say};
 use crate::directory::Directory;
@@ -157,4 +158,22 @@ fn show_rest(settings: &Settings) {
 
 fn show(name: &str, value: impl Display) {
     say!("  {name:<31} {}", plain(value));
+}
+
+/// How a stale link is treated, in words.
+pub(super) fn policy_word(policy: Policy) -> &'static str {
+    match policy {
+        Policy::Healthy => "healthy: a stale link is left out",
+        Policy::Faithful => "faithful: a stale link fails the user, as with Exchange",
+    }
+}
+
+/// The ways to log in, in words.
+pub(super) fn schemes(settings: &Settings) -> String {
+    let names: Vec<&str> = settings
+        .schemes
+        .iter()
+        .map(|scheme| scheme.name())
+        .collect();
+    names.join(", ")
 }

@@ -21,10 +21,11 @@ use hyper::body::Bytes;
 use hyper::header::HeaderValue;
 use hyper::http::request::Parts;
 
-use super::Current;
-use super::answers::{Answer, Document, From, Outage};
+use super::answers::{Answer, Document, From};
+use super::current::Current;
+use super::outage::Outage;
+use super::reply::{Asked, Reply, host};
 use super::settings::domain;
-use super::turn::{Asked, Reply, host};
 use super::urls::Home;
 use crate::auth::Account;
 use crate::clock;

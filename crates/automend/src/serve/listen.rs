@@ -26,14 +26,15 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::HandshakeKind;
 
-use super::Service;
 use super::addresses::{Allowance, Full};
 use super::metrics::{WhyLabels, Word};
 use super::proxies::{HEAD, SIGNATURE, announced, rest_of};
+use super::reply::Body;
+use super::service::Service;
 use super::settings::Limits;
 use super::socket::Socket;
 use super::tls::watched;
-use super::turn::{Body, Line, turn};
+use super::turn::{Line, turn};
 use super::{admin, plain};
 
 /// What is spoken on a listener.

@@ -8,18 +8,24 @@ mod addresses;
 mod admin;
 mod answers;
 mod check;
+mod current;
+mod domains;
 mod faces;
 mod listen;
 mod log;
 mod memory;
 mod metrics;
+mod outage;
 mod page;
 mod plain;
 mod pool;
 mod proxies;
+mod reply;
 mod route;
+mod service;
 pub(crate) mod settings;
 mod socket;
+mod stamp;
 mod supply;
 mod tls;
 mod turn;
@@ -33,10 +39,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use automend_autodiscover::services::Services;
 use automend_core::command::Command;
-use automend_core::policy::Policy;
-use rustls::ServerConfig;
 use serde_json::json;
 use tempfile::NamedTempFile;
 use tokio::net::TcpListener;
@@ -45,59 +48,20 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::args;
-use crate::auth::{Expected, Gate, Offer};
 use crate::config::{self, serve_section};
 use crate::console::{plain, say};
 use crate::private_file;
-use addresses::Addresses;
 use answers::Answers;
+use check::{check, policy_word, schemes};
+use current::{Current, Door};
 use listen::{Face, Stop, bind, listen};
 use log::Log;
 use metrics::{Metrics, ResultLabels, Word};
-use page::Pages;
+use service::Service;
 use settings::Settings;
-use supply::{Stamp, Supply};
+use stamp::Stamp;
+use supply::Supply;
 use tls::Certificates;
-
-/// Everything that outlives a reload.
-pub(crate) struct Service {
-    /// The directory, as it was named at start.
-    from: config::Settings,
-    started: Instant,
-    addresses: Arc<Addresses>,
-    /// Who looks at the service itself, counted apart: a look at its health must not fail because clients
-    /// have taken all connections.
-    lookers: Arc<Addresses>,
-    metrics: Arc<Metrics>,
-    log: Arc<Log>,
-    current: RwLock<Arc<Current>>,
-    certificates: Arc<Certificates>,
-    /// With HTTP/2, and without.
-    tls: [Arc<ServerConfig>; 2],
-    stopping: AtomicBool,
-}
-
-/// The configuration of a moment, and what follows from it.
-pub(crate) struct Current {
-    settings: Settings,
-    /// Every mail domain: the configured ones, then those of the directory.
-    domains: Vec<String>,
-    /// Domains of which those below are ours, as `*.contoso.com` is accepted; they themselves need not be.
-    above: Vec<String>,
-    /// What holds for no domain in particular.
-    everybody: Services,
-    gate: Arc<Gate>,
-    /// What logins must have been made for.
-    expected: Arc<Expected>,
-    /// The keytab before the gate was made.
-    keytab: Option<Stamp>,
-    answers: Arc<Answers>,
-    /// What a person sees who comes with a browser.
-    pages: Pages,
-    metrics: Arc<Metrics>,
-    /// Counts reloads.
-    generation: u32,
-}
 
 /// What the operator sends.
 struct Signals {
@@ -141,7 +105,7 @@ async fn serve(args: &args::Serve, config: Option<&Path>) -> Result<ExitCode> {
     let from = config::Settings::read(&args.source, config)?;
     let settings = read(args, config)?;
     if args.check {
-        return check::check(&from, &settings).await;
+        return check(&from, &settings).await;
     }
     let mut listeners = Vec::new();
     for (face, addresses) in [
@@ -221,136 +185,122 @@ fn descriptors() -> u64 {
     most.unwrap_or(u64::MAX)
 }
 
-fn policy_word(policy: Policy) -> &'static str {
-    match policy {
-        Policy::Healthy => "healthy: a stale link is left out",
-        Policy::Faithful => "faithful: a stale link fails the user, as with Exchange",
+/// The servers of the directory, as far as two of them; or the one thing that it is.
+fn named(from: &config::Settings) -> String {
+    let first = from.directory.shown();
+    match from.others.as_slice() {
+        [] => first,
+        [other] => format!("{first} and {other}"),
+        others => format!("{first} and {} more", others.len()),
     }
 }
 
-fn schemes(settings: &Settings) -> String {
-    let names: Vec<&str> = settings
-        .schemes
-        .iter()
-        .map(|scheme| scheme.name())
-        .collect();
-    names.join(", ")
+/// A few names, and how many more there are.
+fn unusable_names(names: &[&str]) -> String {
+    const SHOWN: usize = 5;
+    let shown: Vec<&str> = names.iter().copied().take(SHOWN).collect();
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
 }
 
-impl Current {
-    async fn first(
-        settings: Settings,
-        supply: Arc<Supply>,
-        log: &Arc<Log>,
-        metrics: &Arc<Metrics>,
-    ) -> Result<Self> {
-        let door = Door::new(&settings, &supply, None)?;
-        let answers = Arc::new(Answers::new(
-            supply,
-            settings.policy,
-            settings.asking,
-            settings.limits.memory,
-            Arc::clone(log),
-            Arc::clone(metrics),
-        ));
-        Ok(Self::of(settings, door, answers, metrics, 0).await)
+/// Says what is served, for whom, from where, and how to test it. Gives back the file with the
+/// certificate that was made, which lasts as long as the service.
+fn told(
+    service: &Service,
+    certificates: &Certificates,
+    listeners: &[(Face, TcpListener)],
+) -> Result<Option<NamedTempFile>> {
+    let current = service.current();
+    let below = current.above.iter().map(|above| format!("*.{above}"));
+    let all: Vec<String> = current.domains.iter().cloned().chain(below).collect();
+    let domains = match all.as_slice() {
+        [] => "no domain that could be found".to_owned(),
+        all => plain(all.join(", ")),
+    };
+    say!(
+        "Autodiscover for {domains}, out of {}",
+        plain(named(&service.from))
+    );
+    let unusable = current.without_autoconfig();
+    if !unusable.is_empty() {
+        say!(
+            "  warning: autoconfig answers 404 for {}: no outgoing server is configured (smtp), and no \
+             mail program takes a configuration without one",
+            plain(unusable_names(&unusable))
+        );
     }
-
-    async fn of(
-        settings: Settings,
-        door: Door,
-        answers: Arc<Answers>,
-        metrics: &Arc<Metrics>,
-        generation: u32,
-    ) -> Self {
-        let mut domains = settings.domains.clone();
-        let mut above = Vec::new();
-        for found in answers.supply().domains().await {
-            if let Some(found) = found.strip_prefix("*.") {
-                above.push(found.to_owned());
-            } else if !domains.contains(&found) {
-                domains.push(found);
+    let mut first: Option<SocketAddr> = None;
+    for (face, listener) in listeners {
+        let at = listener.local_addr().context("listening")?;
+        match face {
+            Face::Tls => {
+                first = first.or(Some(at));
+                say!("  https://{at}");
             }
+            Face::Plain => say!("  http://{at}  sends everybody to HTTPS"),
+            Face::Admin => say!("  http://{at}/  healthz, readyz, metrics, turns"),
         }
-        let first = domains.first().map_or("localhost", String::as_str);
-        Self {
-            expected: Arc::new(settings.expected(&domains)),
-            everybody: settings.urls.services(first, &urls::Home::default()),
-            pages: Pages::new(&domains),
-            keytab: door.keytab,
-            settings,
-            domains,
-            above,
-            gate: door.gate,
-            answers,
-            metrics: Arc::clone(metrics),
-            generation,
+        if *face == Face::Admin && !at.ip().is_loopback() {
+            say!("  note: others can reach {at}, and it asks nobody for a login");
         }
     }
-
-    fn certificates(&self) -> tls::Source {
-        if !self.settings.certificates.is_empty() {
-            return tls::Source::Files(self.settings.certificates.clone());
+    say!("  {}", policy_word(current.settings.policy));
+    say!("  logins by {}", schemes(&current.settings));
+    let made = match &certificates.made {
+        Some(pem) => {
+            let file = tempfile::Builder::new()
+                .prefix("automend-certificate-")
+                .suffix(".pem")
+                .tempfile()
+                .context("making a file for the certificate")?;
+            std::fs::write(file.path(), pem).context("writing the certificate")?;
+            say!(
+                "  a certificate made for this run, which nobody has signed: {}",
+                file.path().display()
+            );
+            Some(file)
         }
-        let hosts = |domain: &String| {
-            let told = self.settings.urls.autodiscover(domain);
-            let host = told
-                .rsplit_once(':')
-                .map_or(told.as_str(), |(host, _)| host);
-            [
-                host.to_owned(),
-                domain.clone(),
-                format!("autoconfig.{domain}"),
-            ]
-        };
-        tls::Source::SelfSigned(self.domains.iter().flat_map(hosts).collect())
+        None => None,
+    };
+    if let Some(at) = first {
+        let domain = current
+            .domains
+            .first()
+            .map_or("contoso.com", String::as_str);
+        let someone = format!("user@{domain}");
+        let mut curl = Command::new("curl");
+        if let Some(file) = &made {
+            curl = curl.option("--cacert", file.path().display());
+        }
+        let curl = curl
+            .option("--user", &someone)
+            .option("--header", "Content-Type: text/xml")
+            .option("--data", page::request(&someone))
+            .operand(format!(
+                "https://{}/autodiscover/autodiscover.xml",
+                reachable(at)
+            ));
+        say!(
+            "\nTest it, with a user of yours in place of {}:",
+            plain(&someone)
+        );
+        say!("  {curl}");
     }
+    Ok(made)
 }
 
-/// A gate, and its keytab before it was made.
-struct Door {
-    gate: Arc<Gate>,
-    keytab: Option<Stamp>,
-}
-
-impl Door {
-    fn new(settings: &Settings, supply: &Supply, before: Option<&Gate>) -> Result<Self> {
-        let keytab = settings.keytab.as_deref().map(Stamp::of);
-        let realm = settings.realm.as_deref().unwrap_or("Autodiscover");
-        let offer = Offer {
-            realm: realm.to_owned(),
-            schemes: settings.schemes.clone(),
-            keytab: settings.keytab.clone(),
-            rc4_tickets: settings.rc4_tickets,
-        };
-        let gate = Gate::new(supply.accounts()?, offer, before)?;
-        let gate = Arc::new(gate.with_failures_per_address(settings.limits.failures_per_address));
-        Ok(Self { gate, keytab })
+/// Where this machine reaches a listener.
+fn reachable(at: SocketAddr) -> String {
+    if at.ip().is_unspecified() {
+        format!("localhost:{}", at.port())
+    } else {
+        at.to_string()
     }
 }
 
 impl Service {
-    /// The configuration of this moment.
-    pub(crate) fn current(&self) -> Arc<Current> {
-        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// How long the service has been there.
-    pub(crate) fn uptime(&self) -> Duration {
-        self.started.elapsed()
-    }
-
-    /// Whether it is about to end.
-    pub(crate) fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Relaxed)
-    }
-
-    /// What a handshake is done with; a login that is bound to a connection allows no HTTP/2.
-    pub(crate) fn tls(&self, bound: bool) -> Arc<ServerConfig> {
-        let [with_h2, without] = &self.tls;
-        Arc::clone(if bound { without } else { with_h2 })
-    }
-
     /// Serves until a signal says to stop, and then until every request is answered.
     async fn until_stopped(
         self: &Arc<Self>,
@@ -495,121 +445,6 @@ impl Service {
                 json!({ "why": format!("{error:#}") }),
             ),
         }
-    }
-}
-
-/// The servers of the directory, as far as two of them; or the one thing that it is.
-fn named(from: &config::Settings) -> String {
-    let first = from.directory.shown();
-    match from.others.as_slice() {
-        [] => first,
-        [other] => format!("{first} and {other}"),
-        others => format!("{first} and {} more", others.len()),
-    }
-}
-
-/// A few names, and how many more there are.
-fn unusable_names(names: &[&str]) -> String {
-    const SHOWN: usize = 5;
-    let shown: Vec<&str> = names.iter().copied().take(SHOWN).collect();
-    match names.len().saturating_sub(SHOWN) {
-        0 => shown.join(", "),
-        more => format!("{} and {more} more", shown.join(", ")),
-    }
-}
-
-/// Says what is served, for whom, from where, and how to test it. Gives back the file with the
-/// certificate that was made, which lasts as long as the service.
-fn told(
-    service: &Service,
-    certificates: &Certificates,
-    listeners: &[(Face, TcpListener)],
-) -> Result<Option<NamedTempFile>> {
-    let current = service.current();
-    let below = current.above.iter().map(|above| format!("*.{above}"));
-    let all: Vec<String> = current.domains.iter().cloned().chain(below).collect();
-    let domains = match all.as_slice() {
-        [] => "no domain that could be found".to_owned(),
-        all => plain(all.join(", ")),
-    };
-    say!(
-        "Autodiscover for {domains}, out of {}",
-        plain(named(&service.from))
-    );
-    let unusable = current.without_autoconfig();
-    if !unusable.is_empty() {
-        say!(
-            "  warning: autoconfig answers 404 for {}: no outgoing server is configured (smtp), and no \
-             mail program takes a configuration without one",
-            plain(unusable_names(&unusable))
-        );
-    }
-    let mut first: Option<SocketAddr> = None;
-    for (face, listener) in listeners {
-        let at = listener.local_addr().context("listening")?;
-        match face {
-            Face::Tls => {
-                first = first.or(Some(at));
-                say!("  https://{at}");
-            }
-            Face::Plain => say!("  http://{at}  sends everybody to HTTPS"),
-            Face::Admin => say!("  http://{at}/  healthz, readyz, metrics, turns"),
-        }
-        if *face == Face::Admin && !at.ip().is_loopback() {
-            say!("  note: others can reach {at}, and it asks nobody for a login");
-        }
-    }
-    say!("  {}", policy_word(current.settings.policy));
-    say!("  logins by {}", schemes(&current.settings));
-    let made = match &certificates.made {
-        Some(pem) => {
-            let file = tempfile::Builder::new()
-                .prefix("automend-certificate-")
-                .suffix(".pem")
-                .tempfile()
-                .context("making a file for the certificate")?;
-            std::fs::write(file.path(), pem).context("writing the certificate")?;
-            say!(
-                "  a certificate made for this run, which nobody has signed: {}",
-                file.path().display()
-            );
-            Some(file)
-        }
-        None => None,
-    };
-    if let Some(at) = first {
-        let domain = current
-            .domains
-            .first()
-            .map_or("contoso.com", String::as_str);
-        let someone = format!("user@{domain}");
-        let mut curl = Command::new("curl");
-        if let Some(file) = &made {
-            curl = curl.option("--cacert", file.path().display());
-        }
-        let curl = curl
-            .option("--user", &someone)
-            .option("--header", "Content-Type: text/xml")
-            .option("--data", page::request(&someone))
-            .operand(format!(
-                "https://{}/autodiscover/autodiscover.xml",
-                reachable(at)
-            ));
-        say!(
-            "\nTest it, with a user of yours in place of {}:",
-            plain(&someone)
-        );
-        say!("  {curl}");
-    }
-    Ok(made)
-}
-
-/// Where this machine reaches a listener.
-fn reachable(at: SocketAddr) -> String {
-    if at.ip().is_unspecified() {
-        format!("localhost:{}", at.port())
-    } else {
-        at.to_string()
     }
 }
 

@@ -12,9 +12,12 @@ use hyper::header::{HeaderValue, LOCATION};
 use hyper::{Method, Request, Response, StatusCode};
 use tokio::time::timeout;
 
+use super::current::Current;
+use super::faces;
+use super::reply::{Asked, Body, Reply};
 use super::route::Route;
-use super::turn::{Asked, Body, Line, Opening, Reply};
-use super::{Current, Service, faces};
+use super::service::Service;
+use super::turn::{Line, Opening};
 
 /// Answers a request.
 pub(crate) async fn turn(

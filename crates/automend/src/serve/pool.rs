@@ -19,18 +19,19 @@ use serde_json::{Value, json};
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::answers::Outage;
+use super::domains::{ACCEPTED_DOMAIN, ACCEPTED_DOMAIN_NAME, OF_ENTRY, accepted, of_entry};
 use super::log::Log;
 use super::metrics::{Metrics, ServerLabels};
+use super::outage::Outage;
 use super::settings::Asking;
-use super::supply::{ACCEPTED_DOMAIN, ACCEPTED_DOMAIN_NAME, OF_ENTRY, accepted, of_entry};
-use crate::audit::engine::Places;
 use crate::auth::Accounts;
 use crate::clock;
 use crate::config::{Settings, Url, Where};
+use crate::directory::Directory;
 use crate::directory::live::{Bearing, LATE, Live, OtherDirectory, is_lost};
 use crate::directory::replicas::replicas;
-use crate::directory::{Directory, typed};
+use crate::directory::topology::Places;
+use crate::directory::typed::typed;
 
 /// The servers.
 pub(crate) struct Pool {

@@ -4,14 +4,11 @@
 //! folder of its own that ends with the service.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
 use automend_core::dn::Dn;
-use automend_core::entry::Entry;
-use automend_core::names::{SmtpAddress, attribute};
 use automend_core::resolve::{Request, Resolved};
 use automend_core::view::Known;
 use automend_directory::{Import, NtHash, Scope};
@@ -20,16 +17,18 @@ use tempfile::TempDir;
 use tokio::sync::Semaphore;
 use tokio::task::block_in_place;
 
-use super::answers::Outage;
+use super::domains::{ACCEPTED_DOMAIN_NAME, accepted, of_entry, of_naming_context};
 use super::log::Log;
 use super::metrics::Metrics;
+use super::outage::Outage;
 use super::pool::Pool;
-use super::settings::{self, domain};
+use super::settings;
+use super::stamp::Stamp;
 use crate::auth::Accounts;
 use crate::config::{self, Where};
 use crate::directory::Directory;
 use crate::directory::embedded::{self, Embedded};
-use crate::store::import_file;
+use crate::directory::import::import_file;
 
 /// Where answers come from.
 pub(crate) enum Supply {
@@ -48,42 +47,12 @@ pub(crate) struct Store {
     imported: Option<(TempDir, Stamp)>,
 }
 
-/// A file as it was: it is read again when that has changed.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Stamp {
-    path: PathBuf,
-    state: Option<(SystemTime, u64)>,
-}
-
-impl Stamp {
-    /// The file as it is now.
-    pub(crate) fn of(path: &Path) -> Self {
-        let state = || {
-            let found = std::fs::metadata(path).ok()?;
-            Some((found.modified().ok()?, found.len()))
-        };
-        Self {
-            path: path.to_owned(),
-            state: state(),
-        }
-    }
-
-    /// Whether it is still so.
-    pub(crate) fn holds(&self) -> bool {
-        *self == Self::of(&self.path)
-    }
-}
-
 /// Notes of an import that are logged; the others are counted.
 const NOTES: usize = 20;
 /// Readers of an embedded directory at once.
 const READERS: usize = 16;
 /// Objects that are looked at to find out which mail domains there are.
 const SAMPLE: usize = 2_000;
-/// Class of a domain for which Exchange takes mail.
-pub(super) const ACCEPTED_DOMAIN: &str = "msExchAcceptedDomain";
-/// Its name.
-pub(super) const ACCEPTED_DOMAIN_NAME: &str = "msExchAcceptedDomainName";
 
 impl Supply {
     /// Opens the directory.
@@ -267,37 +236,3 @@ fn import(file: &str, serve: &settings::Settings, log: &Log) -> Result<Store> {
     file.clone_into(&mut embedded.shown);
     Ok(Store::open(embedded, Some((folder, stamp))))
 }
-
-/// The mail domain of an address that the directory's own objects have.
-pub(super) fn of_entry(entry: &Entry) -> Option<String> {
-    let address: SmtpAddress = entry.primary_address()?;
-    domain(address.domain()).filter(|_| entry.mailbox_guid.is_some())
-}
-
-/// `contoso.com` of `DC=contoso,DC=com`.
-pub(super) fn of_naming_context(context: &Dn) -> Option<String> {
-    let parts: Option<Vec<&str>> = context
-        .as_str()
-        .split(',')
-        .map(|part| {
-            let (name, value) = part.trim().split_once('=')?;
-            name.eq_ignore_ascii_case("DC").then_some(value)
-        })
-        .collect();
-    domain(&parts?.join("."))
-}
-
-/// A domain as Exchange accepts it: `*.contoso.com` stands for those below, and stays as it is.
-pub(super) fn accepted(text: &str) -> Option<String> {
-    match text.strip_prefix("*.") {
-        Some(above) => Some(format!("*.{}", domain(above)?)),
-        None => domain(text),
-    }
-}
-
-/// The attributes that [`of_entry`] looks at.
-pub(super) const OF_ENTRY: [&str; 3] = [
-    attribute::PROXY_ADDRESSES,
-    attribute::MAIL,
-    attribute::MAILBOX_GUID,
-];

@@ -18,7 +18,7 @@ use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{ServerConfig, SignatureScheme};
 
-use super::supply::Stamp;
+use super::stamp::Stamp;
 use crate::auth::Channel;
 use crate::private_file::{self, Readable};
 

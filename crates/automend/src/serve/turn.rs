@@ -15,11 +15,10 @@ use std::time::Duration;
 
 use automend_autodiscover::schema::content;
 use futures_util::poll;
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::header::{
-    self, ALLOW, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue,
-    RETRY_AFTER, USER_AGENT, WWW_AUTHENTICATE,
+    ALLOW, AUTHORIZATION, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT, WWW_AUTHENTICATE,
 };
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode, Version};
@@ -29,16 +28,16 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::addresses::Guest;
+use super::current::Current;
+use super::faces;
 use super::log::{self, bounded};
 use super::metrics::{LoginLabels, RouteLabels, TurnLabels, Word};
 use super::proxies::came_through;
+use super::reply::{Asked, Body, Reply};
 use super::route::Route;
-use super::{Current, Service, faces};
+use super::service::Service;
 use crate::auth::{self, Account, Verdict};
 use crate::clock;
-
-/// What is sent.
-pub(crate) type Body = Full<Bytes>;
 
 /// The connection that a turn is on.
 pub(crate) struct Line {
@@ -65,39 +64,6 @@ pub(crate) struct Opening {
     agent: Option<HeaderValue>,
 }
 
-/// A response, and what the log says of it.
-pub(crate) struct Reply {
-    /// The response.
-    pub response: Response<Body>,
-    /// In a word.
-    pub outcome: &'static str,
-    /// About whom it was.
-    pub asked: Option<String>,
-    /// Who logged in.
-    pub user: Option<Arc<Account>>,
-    /// The POX error code.
-    pub fault: Option<u32>,
-    /// Why, where the client is not told.
-    pub why: Option<String>,
-    /// Owners that were left out.
-    pub skipped: usize,
-    /// Where it came from.
-    pub from: Option<&'static str>,
-}
-
-/// What was asked, wholly read.
-pub(crate) struct Asked {
-    /// The head.
-    pub head: Parts,
-    /// The body.
-    pub body: Bytes,
-    /// The face.
-    pub route: Route,
-}
-
-/// As many headers as nearly every answer has.
-const HEADERS: usize = 8;
-
 /// Why a body could not be read.
 enum BodyTrouble {
     TooLarge,
@@ -117,62 +83,6 @@ const SOAP_FAMILY: [(HeaderName, HeaderValue); 2] = [
         HeaderValue::from_static("None"),
     ),
 ];
-
-impl Reply {
-    /// A response with a body.
-    pub(crate) fn new(
-        status: StatusCode,
-        content_type: &'static str,
-        body: impl Into<Bytes>,
-        outcome: &'static str,
-    ) -> Self {
-        let mut response = Response::new(Full::new(body.into()));
-        *response.status_mut() = status;
-        let headers = response.headers_mut();
-        headers.reserve(HEADERS);
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("private"));
-        Self {
-            response,
-            outcome,
-            asked: None,
-            user: None,
-            fault: None,
-            why: None,
-            skipped: 0,
-            from: None,
-        }
-    }
-
-    /// A line of text for whoever looks.
-    pub(crate) fn text(status: StatusCode, text: &'static str, outcome: &'static str) -> Self {
-        Self::new(status, "text/plain; charset=utf-8", text, outcome)
-    }
-
-    /// With one more header.
-    pub(crate) fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.response.headers_mut().append(name, value);
-        self
-    }
-
-    /// With what the log shall say besides.
-    pub(crate) fn because(mut self, why: impl Into<String>) -> Self {
-        self.why = Some(why.into());
-        self
-    }
-
-    /// The directory cannot be asked: the client shall come again.
-    pub(crate) fn unavailable(why: String) -> Self {
-        let text = "The directory cannot be asked at the moment. Please try again.\n";
-        Self::text(StatusCode::SERVICE_UNAVAILABLE, text, "unavailable")
-            .with(RETRY_AFTER, HeaderValue::from_static("30"))
-            .because(why)
-    }
-
-    fn closing(self) -> Self {
-        self.with(CONNECTION, HeaderValue::from_static("close"))
-    }
-}
 
 /// Answers a request, and tells of it.
 pub(crate) async fn turn(
@@ -553,22 +463,6 @@ fn method(method: &Method) -> &'static str {
         Method::POST => "POST",
         _ => "other",
     }
-}
-
-/// The host that a client believes to speak to: only for choosing among hosts that are known.
-pub(crate) fn host(head: &Parts) -> Option<&str> {
-    let named = head
-        .headers
-        .get(header::HOST)
-        .and_then(|value| value.to_str().ok());
-    let host = head.uri.host().or(named)?;
-    Some(host.rsplit_once(':').map_or(host, |(name, port)| {
-        if port.bytes().all(|digit| digit.is_ascii_digit()) {
-            name
-        } else {
-            host
-        }
-    }))
 }
 
 #[cfg(test)]

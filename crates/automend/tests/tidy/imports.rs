@@ -292,6 +292,10 @@ fn inline(text: &str, at: &[String]) -> Vec<Vec<String>> {
         let end = text[start..]
             .find(|letter: char| !is_word(letter) && letter != ':')
             .map_or(text.len(), |end| start + end);
+        // The tree of a `use`, which `uses` reads.
+        if text[..end].ends_with("::") {
+            continue;
+        }
         let path: Vec<String> = segments(&text[start..end]).collect();
         if let Some(full) = rooted(&path, at) {
             found.push(full);

@@ -15,7 +15,8 @@ use automend_ldap::{Control, Error, Filter, Item, ResultCode, Scope, Search};
 use futures_util::{FutureExt, StreamExt, stream};
 use tokio::time::{Instant, timeout_at};
 
-use super::super::{proof, typed};
+use super::super::proof;
+use super::super::typed::typed;
 use super::Live;
 
 /// Requests under way at once on the one connection.

@@ -28,8 +28,8 @@ use automend_ldap::control::SHOW_DELETED;
 use automend_ldap::{Client, Control, Error, Filter, Item, ResultCode, Scope, Search};
 
 use super::rights::Rights;
-use super::texts;
-use crate::audit::engine::Places;
+use super::topology::Places;
+use super::typed::texts;
 use crate::config::{Settings, Url};
 use crate::connect::connect;
 
@@ -37,7 +37,6 @@ pub(crate) use identity::{OneDirectory, OtherDirectory};
 pub(crate) use lookup::LATE;
 pub(crate) use lost::{is_lost, is_lost_code, persist};
 pub(crate) use root_dse::RootDse;
-pub(crate) use search::Owners;
 
 /// A live server.
 pub(crate) struct Live {

@@ -10,16 +10,9 @@ use automend_core::names::attribute;
 use automend_ldap::control::SHOW_DELETED;
 use automend_ldap::{Control, Error, Filter, Item, ResultCode, Scope, Search};
 
-use super::super::typed;
+use super::super::sink::Owners;
+use super::super::typed::typed;
 use super::{AUDITED, Live};
-
-/// Whoever takes owners from a search.
-pub(crate) trait Owners {
-    /// The next owner.
-    fn owner(&mut self, entry: Entry) -> Result<()>;
-    /// The server forgot the search: everything comes again.
-    fn restart(&mut self);
-}
 
 /// Searches begun anew before they are given up.
 const MOST_RESTARTS: u32 = 3;

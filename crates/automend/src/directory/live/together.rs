@@ -16,7 +16,7 @@ use automend_core::view::{Answer, Need};
 use automend_ldap::{Entry, Error, Filter, Item, ResultCode, Scope, Search};
 use futures_util::{StreamExt, stream};
 
-use super::super::typed;
+use super::super::typed::typed;
 use super::Live;
 use super::lookup::MOST_NAMESAKES;
 use super::lost::is_lost_code;

@@ -1,0 +1,12 @@
+//! Who takes what a source streams.
+
+use anyhow::Result;
+use automend_core::entry::Entry;
+
+/// Whoever takes owners from a search.
+pub(crate) trait Owners {
+    /// The next owner.
+    fn owner(&mut self, entry: Entry) -> Result<()>;
+    /// The server forgot the search: everything comes again.
+    fn restart(&mut self);
+}

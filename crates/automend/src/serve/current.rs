@@ -1,0 +1,132 @@
+//! The configuration of a moment, and what follows from it.
+//!
+//! Invariant: nothing in it changes; a reload makes another.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use automend_autodiscover::services::Services;
+
+use super::answers::Answers;
+use super::log::Log;
+use super::metrics::Metrics;
+use super::page::Pages;
+use super::settings::Settings;
+use super::stamp::Stamp;
+use super::supply::Supply;
+use super::{tls, urls};
+use crate::auth::{Expected, Gate, Offer};
+
+/// The configuration of a moment, and what follows from it.
+pub(crate) struct Current {
+    pub(super) settings: Settings,
+    /// Every mail domain: the configured ones, then those of the directory.
+    pub(super) domains: Vec<String>,
+    /// Domains of which those below are ours, as `*.contoso.com` is accepted; they themselves need not be.
+    pub(super) above: Vec<String>,
+    /// What holds for no domain in particular.
+    pub(super) everybody: Services,
+    pub(super) gate: Arc<Gate>,
+    /// What logins must have been made for.
+    pub(super) expected: Arc<Expected>,
+    /// The keytab before the gate was made.
+    pub(super) keytab: Option<Stamp>,
+    pub(super) answers: Arc<Answers>,
+    /// What a person sees who comes with a browser.
+    pub(super) pages: Pages,
+    pub(super) metrics: Arc<Metrics>,
+    /// Counts reloads.
+    pub(super) generation: u32,
+}
+
+/// A gate, and its keytab before it was made.
+pub(super) struct Door {
+    pub(super) gate: Arc<Gate>,
+    pub(super) keytab: Option<Stamp>,
+}
+
+impl Current {
+    pub(super) async fn first(
+        settings: Settings,
+        supply: Arc<Supply>,
+        log: &Arc<Log>,
+        metrics: &Arc<Metrics>,
+    ) -> Result<Self> {
+        let door = Door::new(&settings, &supply, None)?;
+        let answers = Arc::new(Answers::new(
+            supply,
+            settings.policy,
+            settings.asking,
+            settings.limits.memory,
+            Arc::clone(log),
+            Arc::clone(metrics),
+        ));
+        Ok(Self::of(settings, door, answers, metrics, 0).await)
+    }
+
+    pub(super) async fn of(
+        settings: Settings,
+        door: Door,
+        answers: Arc<Answers>,
+        metrics: &Arc<Metrics>,
+        generation: u32,
+    ) -> Self {
+        let mut domains = settings.domains.clone();
+        let mut above = Vec::new();
+        for found in answers.supply().domains().await {
+            if let Some(found) = found.strip_prefix("*.") {
+                above.push(found.to_owned());
+            } else if !domains.contains(&found) {
+                domains.push(found);
+            }
+        }
+        let first = domains.first().map_or("localhost", String::as_str);
+        Self {
+            expected: Arc::new(settings.expected(&domains)),
+            everybody: settings.urls.services(first, &urls::Home::default()),
+            pages: Pages::new(&domains),
+            keytab: door.keytab,
+            settings,
+            domains,
+            above,
+            gate: door.gate,
+            answers,
+            metrics: Arc::clone(metrics),
+            generation,
+        }
+    }
+
+    pub(super) fn certificates(&self) -> tls::Source {
+        if !self.settings.certificates.is_empty() {
+            return tls::Source::Files(self.settings.certificates.clone());
+        }
+        let hosts = |domain: &String| {
+            let told = self.settings.urls.autodiscover(domain);
+            let host = told
+                .rsplit_once(':')
+                .map_or(told.as_str(), |(host, _)| host);
+            [
+                host.to_owned(),
+                domain.clone(),
+                format!("autoconfig.{domain}"),
+            ]
+        };
+        tls::Source::SelfSigned(self.domains.iter().flat_map(hosts).collect())
+    }
+}
+
+impl Door {
+    pub(super) fn new(settings: &Settings, supply: &Supply, before: Option<&Gate>) -> Result<Self> {
+        let keytab = settings.keytab.as_deref().map(Stamp::of);
+        let realm = settings.realm.as_deref().unwrap_or("Autodiscover");
+        let offer = Offer {
+            realm: realm.to_owned(),
+            schemes: settings.schemes.clone(),
+            keytab: settings.keytab.clone(),
+            rc4_tickets: settings.rc4_tickets,
+        };
+        let gate = Gate::new(supply.accounts()?, offer, before)?;
+        let gate = Arc::new(gate.with_failures_per_address(settings.limits.failures_per_address));
+        Ok(Self { gate, keytab })
+    }
+}
