@@ -3,10 +3,8 @@
 //! Invariant: whatever the bytes are, a kind comes out or a word on what else the file is.
 
 use super::no_recording::NoRecording;
-use super::utf16::{Order, Utf8};
+use super::utf16;
 use super::{analyzer, ews_trace, exchangelib, foreign, log, tree};
-
-use std::io::Read;
 
 /// How much of a file its kind is told by.
 pub(crate) const HEAD: usize = 256 << 10;
@@ -135,13 +133,8 @@ pub(crate) fn kind(head: &[u8]) -> Result<Kind, NoRecording> {
 
 /// Bytes as text, in UTF-8 or UTF-16.
 pub(super) fn text(head: &[u8]) -> String {
-    match Order::of(head) {
-        Some(order) => {
-            let mut text = Vec::new();
-            // Reading from memory does not fail.
-            let _ = Utf8::new(head, order).read_to_end(&mut text);
-            String::from_utf8_lossy(&text).into_owned()
-        }
+    match utf16::order(head) {
+        Some(order) => order.decode_with_bom_removal(head).0.into_owned(),
         None => String::from_utf8_lossy(head).into_owned(),
     }
 }

@@ -12,7 +12,7 @@ use flate2::read::MultiGzDecoder;
 use super::kind::{self, Kind};
 use super::no_recording::NoRecording;
 use super::turn::{Defect, MOST_BODY, Message, Sink, Turn};
-use super::utf16::{Order, Utf8};
+use super::utf16::{self, Utf8};
 use super::{analyzer, capture, ews_trace, exchangelib, foreign, har, log, saz, tree};
 
 /// Why nothing of a file can be read.
@@ -123,7 +123,7 @@ fn stream(
     input: impl Read,
     sink: &mut impl Sink,
 ) -> Result<(), Unreadable> {
-    match (kind, Order::of(head)) {
+    match (kind, utf16::order(head)) {
         // The reader of an answer looks after encodings by itself.
         (Kind::Xml, _) => document(input, sink)?,
         (kind, Some(order)) => text(kind, head, Utf8::new(input, order), sink)?,

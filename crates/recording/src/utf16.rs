@@ -4,51 +4,39 @@
 
 use std::io::{self, Read};
 
-/// The order of the bytes.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Order {
-    Little,
-    Big,
-}
+use encoding_rs::{Decoder, Encoding, UTF_16BE, UTF_16LE};
 
-impl Order {
-    /// What the beginning of a text says: a byte order mark, or a zero beside an ASCII character.
-    pub(crate) fn of(head: &[u8]) -> Option<Self> {
-        match head {
-            [0xff, 0xfe, 0, 0, ..] => None,
-            [0xff, 0xfe, ..] => Some(Self::Little),
-            [0xfe, 0xff, ..] => Some(Self::Big),
-            [first, 0, second, 0, ..] if *first != 0 && *second != 0 => Some(Self::Little),
-            [0, first, 0, second, ..] if *first != 0 && *second != 0 => Some(Self::Big),
-            _ => None,
-        }
+/// Which UTF-16 the beginning of a text says it is in: by a byte order mark, or by a zero beside an ASCII
+/// character.
+pub(crate) fn order(head: &[u8]) -> Option<&'static Encoding> {
+    match head {
+        // UTF-32.
+        [0xff, 0xfe, 0, 0, ..] => None,
+        [0xff, 0xfe, ..] => Some(UTF_16LE),
+        [0xfe, 0xff, ..] => Some(UTF_16BE),
+        [first, 0, second, 0, ..] if *first != 0 && *second != 0 => Some(UTF_16LE),
+        [0, first, 0, second, ..] if *first != 0 && *second != 0 => Some(UTF_16BE),
+        _ => None,
     }
 }
 
 /// A stream of UTF-16 that is read as UTF-8, without its byte order mark.
 pub(crate) struct Utf8<R> {
     input: R,
-    order: Order,
+    decoder: Decoder,
     /// What has come out and was not taken.
-    out: Vec<u8>,
+    out: String,
     at: usize,
-    /// Half a unit, and the first half of a pair.
-    byte: Option<u8>,
-    high: Option<u16>,
-    begun: bool,
     ended: bool,
 }
 
 impl<R: Read> Utf8<R> {
-    pub(crate) fn new(input: R, order: Order) -> Self {
+    pub(crate) fn new(input: R, order: &'static Encoding) -> Self {
         Self {
             input,
-            order,
-            out: Vec::new(),
+            decoder: order.new_decoder_with_bom_removal(),
+            out: String::new(),
             at: 0,
-            byte: None,
-            high: None,
-            begun: false,
             ended: false,
         }
     }
@@ -58,58 +46,15 @@ impl<R: Read> Utf8<R> {
         self.at = 0;
         let mut buffer = [0; 8192];
         let count = self.input.read(&mut buffer)?;
-        if count == 0 {
-            self.ended = true;
-            if self.high.take().is_some() | self.byte.take().is_some() {
-                self.push(char::REPLACEMENT_CHARACTER);
-            }
-        }
-        for byte in buffer.get(..count).unwrap_or_default() {
-            let Some(first) = self.byte.take() else {
-                self.byte = Some(*byte);
-                continue;
-            };
-            self.unit(match self.order {
-                Order::Little => u16::from_le_bytes([first, *byte]),
-                Order::Big => u16::from_be_bytes([first, *byte]),
-            });
-        }
+        let portion = buffer.get(..count).unwrap_or_default();
+        self.ended = count == 0;
+        // With this room the decoder takes the whole portion.
+        let room = self.decoder.max_utf8_buffer_length(count);
+        self.out.reserve(room.unwrap_or_default());
+        let _ = self
+            .decoder
+            .decode_to_string(portion, &mut self.out, self.ended);
         Ok(())
-    }
-
-    fn unit(&mut self, unit: u16) {
-        let mark = !self.begun && unit == 0xfeff;
-        self.begun = true;
-        if mark {
-            return;
-        }
-        let units = match self.high.take() {
-            Some(high) => vec![high, unit],
-            None if (0xd800..0xdc00).contains(&unit) => {
-                self.high = Some(unit);
-                return;
-            }
-            None => vec![unit],
-        };
-        for character in char::decode_utf16(units) {
-            match character {
-                Ok(character) => self.push(character),
-                // The first half of a pair after another.
-                Err(error)
-                    if (0xd800..0xdc00).contains(&error.unpaired_surrogate())
-                        && self.high.is_none()
-                        && error.unpaired_surrogate() == unit =>
-                {
-                    self.high = Some(unit);
-                }
-                Err(_) => self.push(char::REPLACEMENT_CHARACTER),
-            }
-        }
-    }
-
-    fn push(&mut self, character: char) {
-        self.out
-            .extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
     }
 }
 
@@ -118,7 +63,7 @@ impl<R: Read> Read for Utf8<R> {
         while self.at >= self.out.len() && !self.ended {
             self.fill()?;
         }
-        let mut rest = self.out.get(self.at..).unwrap_or_default();
+        let mut rest = self.out.as_bytes().get(self.at..).unwrap_or_default();
         let count = rest.read(out)?;
         self.at += count;
         Ok(count)
@@ -130,15 +75,32 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// Hands out a few bytes at a time.
+    struct Steps<'b>(&'b [u8], usize);
+
+    impl Read for Steps<'_> {
+        fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+            let step = self.1.min(out.len());
+            self.0.read(&mut out[..step])
+        }
+    }
+
     proptest! {
         #[test]
         fn text_comes_out_as_it_was(text in "\\PC{0,40}", big in any::<bool>(), mark in any::<bool>()) {
             let bytes: Vec<u8> = mark.then_some(0xfeff).into_iter().chain(text.encode_utf16())
                 .flat_map(|unit| if big { unit.to_be_bytes() } else { unit.to_le_bytes() }).collect();
-            let order = if big { Order::Big } else { Order::Little };
+            let order = if big { UTF_16BE } else { UTF_16LE };
             let mut read = String::new();
             Utf8::new(bytes.as_slice(), order).read_to_string(&mut read).unwrap();
             prop_assert_eq!(read, text);
+        }
+
+        #[test]
+        fn any_cut_of_the_stream_comes_out_alike(bytes in prop::collection::vec(prop_oneof![any::<u8>(), 0xd8_u8..0xe0], 0..30), step in 1_usize..5) {
+            let mut read = String::new();
+            Utf8::new(Steps(&bytes, step), UTF_16BE).read_to_string(&mut read).unwrap();
+            prop_assert_eq!(read, UTF_16BE.decode_with_bom_removal(&bytes).0);
         }
 
         #[test]
@@ -146,7 +108,7 @@ mod tests {
             prop_assume!(units.first() != Some(&0xfeff));
             let bytes: Vec<u8> = units.iter().flat_map(|unit| unit.to_le_bytes()).collect();
             let mut read = String::new();
-            Utf8::new(bytes.as_slice(), Order::Little).read_to_string(&mut read).unwrap();
+            Utf8::new(bytes.as_slice(), UTF_16LE).read_to_string(&mut read).unwrap();
             prop_assert_eq!(read, String::from_utf16_lossy(&units));
         }
     }

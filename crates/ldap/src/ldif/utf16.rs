@@ -3,35 +3,43 @@
 //! Invariant: a surrogate without its partner, or half a unit at the end, becomes [`UNPAIRED`], a
 //! byte that no UTF-8 has, so that it is found where its line is read.
 
+use std::fmt;
 use std::io::{self, Read};
+
+use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_16BE, UTF_16LE};
 
 /// What stands for a unit that is no character.
 pub(super) const UNPAIRED: u8 = 0xff;
 
 /// The state between two portions of a stream.
-#[derive(Debug)]
 pub(super) struct Utf16 {
-    unit: fn([u8; 2]) -> u16,
+    decoder: Decoder,
+    /// What was read and is not decoded.
     raw: Vec<u8>,
-    /// A high surrogate at the end of the last portion.
-    high: Option<u16>,
+}
+
+impl fmt::Debug for Utf16 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Utf16")
+            .field("order", &self.decoder.encoding().name())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Utf16 {
     /// `start` is what has been read behind the mark.
     pub(super) fn little_endian(start: &[u8]) -> Self {
-        Self {
-            unit: u16::from_le_bytes,
-            raw: start.to_vec(),
-            high: None,
-        }
+        Self::new(UTF_16LE, start)
     }
 
     pub(super) fn big_endian(start: &[u8]) -> Self {
+        Self::new(UTF_16BE, start)
+    }
+
+    fn new(order: &'static Encoding, start: &[u8]) -> Self {
         Self {
-            unit: u16::from_be_bytes,
+            decoder: order.new_decoder_without_bom_handling(),
             raw: start.to_vec(),
-            high: None,
         }
     }
 
@@ -42,44 +50,31 @@ impl Utf16 {
         bytes: &mut Vec<u8>,
     ) -> io::Result<usize> {
         let read = portion.read_to_end(&mut self.raw)?;
-        let (pairs, half) = self.raw.as_chunks::<2>();
-        let mut units = pairs.iter().map(|pair| (self.unit)(*pair));
-        let last = units.next_back();
-        // A high surrogate at the very end may find its partner in the next portion.
-        if let Some(last) = last {
-            let units = self.high.take().into_iter().chain(units);
-            if (0xd800..=0xdbff).contains(&last) {
-                append(units, bytes);
-                self.high = Some(last);
-            } else {
-                append(units.chain([last]), bytes);
-            }
-        }
-        self.raw = half.to_vec();
+        self.decode(bytes, false);
         Ok(read)
     }
 
     /// Ends the stream: what still waits for a partner has none.
     pub(super) fn finish(&mut self, bytes: &mut Vec<u8>) {
-        if self.high.take().is_some() {
-            bytes.push(UNPAIRED);
-        }
-        if !self.raw.is_empty() {
-            bytes.push(UNPAIRED);
-            self.raw.clear();
-        }
+        self.decode(bytes, true);
     }
-}
 
-fn append(units: impl Iterator<Item = u16>, bytes: &mut Vec<u8>) {
-    let mut utf8 = [0; 4];
-    for character in char::decode_utf16(units) {
-        match character {
-            Ok(character) => {
-                bytes.extend_from_slice(character.encode_utf8(&mut utf8).as_bytes());
+    fn decode(&mut self, bytes: &mut Vec<u8>, last: bool) {
+        let mut rest = self.raw.as_slice();
+        let mut utf8 = [0; 8192];
+        loop {
+            let (result, read, written) = self
+                .decoder
+                .decode_to_utf8_without_replacement(rest, &mut utf8, last);
+            bytes.extend_from_slice(utf8.get(..written).unwrap_or_default());
+            rest = rest.get(read..).unwrap_or_default();
+            match result {
+                DecoderResult::InputEmpty => break,
+                DecoderResult::OutputFull => {}
+                DecoderResult::Malformed(..) => bytes.push(UNPAIRED),
             }
-            Err(_) => bytes.push(UNPAIRED),
         }
+        self.raw.clear();
     }
 }
 

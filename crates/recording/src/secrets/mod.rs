@@ -15,10 +15,8 @@ pub mod samples;
 #[cfg(test)]
 mod tests;
 
-use std::io::Read;
-
 use crate::turn::{Message, Turn};
-use crate::utf16::{Order, Utf8};
+use crate::utf16;
 
 pub use head::Logins;
 pub use known::{REMOVED, Secrets};
@@ -47,12 +45,13 @@ fn body(message: &mut Message, known: &Secrets) {
     if message.body.is_empty() {
         return;
     }
-    let text = match (Order::of(&message.body), std::str::from_utf8(&message.body)) {
+    let text = match (
+        utf16::order(&message.body),
+        std::str::from_utf8(&message.body),
+    ) {
         (Some(order), _) => {
-            let mut text = Vec::new();
-            // Reading from memory does not fail.
-            let _ = Utf8::new(message.body.as_slice(), order).read_to_end(&mut text);
-            String::from_utf8_lossy(&text).into_owned()
+            let (text, _) = order.decode_with_bom_removal(&message.body);
+            text.into_owned()
         }
         (None, Ok(text)) => text.to_owned(),
         // The last character may have been cut in two.
