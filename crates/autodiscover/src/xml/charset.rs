@@ -2,6 +2,8 @@
 //!
 //! XML 1.0 (fifth edition) 4.3.3 and appendix F. The bytes decide: a declaration that they contradict is
 //! passed over, as it is by browsers, because many a program writes `utf-16` above UTF-8.
+//! The standard library decodes; `encoding_rs` is not taken, because it reads `iso-8859-1` as windows-1252
+//! and so would change characters of a value.
 //!
 //! Invariant: no byte is replaced or left out; what does not fit is an error with its place.
 
