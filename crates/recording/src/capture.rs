@@ -6,7 +6,7 @@
 //! TLS is read with the secrets inside a pcapng or with those of a key log beside it (`SSLKEYLOGFILE`).
 //!
 //! Invariant: the capture is named to tshark as a file and never as anything else, and what tshark
-//! prints is read as bytes that nobody vouches for.
+//! prints is read like any bytes from outside.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -102,7 +102,7 @@ pub(crate) fn read(
     }
 }
 
-/// A process that ends when nobody reads it any more.
+/// A process that ends when its reader is dropped.
 struct Ended(Child);
 
 impl Drop for Ended {

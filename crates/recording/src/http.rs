@@ -1,7 +1,7 @@
 //! HTTP messages as bytes (RFC 9112), as recorders keep them.
 //!
 //! Read leniently: bare line feeds, lines that are no header and a body that is shorter than it claims
-//! are borne, because a recording shows what was sent and not what should have been. Own code, because
+//! are accepted, because a recording shows what was sent and not what should have been. Own code, because
 //! `httparse` refuses `HTTP/2` in the first line, as recorders write it, and loses the last header of a head
 //! that was cut off and the second line of a folded header of a request.
 //!
@@ -33,7 +33,7 @@ pub(crate) fn request(bytes: &[u8]) -> Option<Request> {
     let mut words = line.split_ascii_whitespace();
     let method = words.next().filter(|method| is_token(method))?;
     let target = words.next()?;
-    // HTTP/0.9 has no version, and nobody speaks it.
+    // HTTP/0.9 has no version, and is not in use.
     words
         .next()
         .filter(|version| version.starts_with("HTTP/"))?;

@@ -3,7 +3,7 @@
 //! One body in a recording may be as large as the whole file, and a general reader holds each string
 //! whole; here a string is kept up to a size that the caller names, and what is not wanted is passed
 //! over without being kept at all. It is read as leniently as it can be without guessing: raw control
-//! characters, lone surrogates and a comma too many are borne, because recorders write them.
+//! characters, lone surrogates and a comma too many are accepted, because recorders write them.
 //!
 //! Invariant: no recursion, no panic, and no more memory than the buffer and the strings asked for.
 
@@ -13,7 +13,7 @@ use memchr::memchr2;
 
 /// Objects and lists within one another.
 const MOST_DEPTH: usize = 256;
-/// A key that is longer is nobody's.
+/// No recorder writes a longer key.
 const MOST_KEY: usize = 256;
 /// A number, `true`, `false` or `null`.
 const MOST_WORD: usize = 64;

@@ -1,4 +1,4 @@
-//! Recordings of HTTP, in whatever form somebody made them, as requests with their responses.
+//! Recordings of HTTP in every form that common recorders write, as requests with their responses.
 //!
 //! It exists to keep one invariant: whatever the bytes of a recording are, reading them ends in requests
 //! with their responses, or in a reason why not; memory is bounded by [`MOST_BODY`] for each body, whatever

@@ -170,7 +170,7 @@ fn stamped(line: &str) -> Option<(u64, Option<String>, &str)> {
     Some((thread, Some(time), text))
 }
 
-/// A line whose date is written as nobody knows: what this log is known to say tells where the text begins.
+/// A line whose date is in a form that is not known: what this log is known to say tells where the text begins.
 fn oddly_stamped(line: &str) -> Option<(u64, Option<String>, &str)> {
     let (thread, rest) = line.trim_start().split_once(' ')?;
     let thread = thread.parse().ok()?;

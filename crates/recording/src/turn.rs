@@ -1,4 +1,4 @@
-//! A turn: one request with its response, whoever recorded it.
+//! A turn: one request with its response, from whatever recorder.
 //!
 //! Invariant: what is kept of a turn is bounded by [`MOST_BODY`] for each body and [`MOST_HEAD`] for
 //! each head, whatever the recording holds.
@@ -17,7 +17,7 @@ pub(crate) const MOST_URL: usize = 8 << 10;
 pub struct Turn {
     /// Counted from 1, in the order of the recording.
     pub number: u64,
-    /// When it began, as the recording says it.
+    /// When it began, as the recording writes it; it is text and need not be a time.
     pub started: Option<String>,
     /// How long it took, in milliseconds.
     pub took: Option<u64>,
@@ -40,9 +40,9 @@ pub struct Turn {
 /// Head and body.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Message {
-    /// Names and values, in order.
+    /// Names and values, in order: at most 2,000, and 256 KiB of names and values together.
     pub headers: Vec<(String, String)>,
-    /// The body, unpacked.
+    /// The body with its transfer and content codings undone, at most [`MOST_BODY`] bytes.
     pub body: Vec<u8>,
     /// Whether there was more of the body than is kept here.
     pub cut: bool,
@@ -51,7 +51,7 @@ pub struct Message {
 }
 
 impl Message {
-    /// The first header of a name.
+    /// The first header of a name, in whatever case it is written (RFC 9110 5.1).
     pub fn header<'m>(&'m self, name: &'m str) -> Option<&'m str> {
         self.all(name).next()
     }
@@ -64,7 +64,7 @@ impl Message {
             .map(|(_, value)| value.as_str())
     }
 
-    /// Adds a header, unless the head is full.
+    /// Adds a header; one that does not fit into the limits of [`Message::headers`] is left out.
     pub fn push(&mut self, name: String, value: String) {
         if self.headers.len() >= MOST_HEADERS {
             return;
@@ -101,20 +101,20 @@ impl std::fmt::Display for Defect {
 /// More defects of one recording are counted only.
 const MOST_DEFECTS: usize = 100;
 
-/// Whoever takes what a reader reads.
+/// Takes what a reader reads, while the recording is still being read.
 pub trait Sink {
     /// Whether the turn with this URL and this beginning of the request's body is wanted; the bodies of
     /// others are passed over where the recording allows it.
     fn wants(&self, url: &str, request: &[u8]) -> bool;
     /// Takes a turn.
     fn turn(&mut self, turn: Turn);
-    /// Takes note of a turn that was not wanted.
+    /// Takes note of a turn that was not wanted, by its number in the recording.
     fn passed(&mut self, number: u64);
     /// Takes a defect.
     fn defect(&mut self, defect: Defect);
 }
 
-/// Defects, of which the first are kept.
+/// Defects, of which the first 100 are kept and the rest counted.
 #[derive(Clone, Debug, Default)]
 pub struct Defects {
     kept: Vec<Defect>,

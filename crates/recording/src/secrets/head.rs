@@ -20,12 +20,13 @@ const LOGINS: [&str; 6] = [
     "proxy-authentication-info",
 ];
 
-/// What is told of a login.
+/// How much of a login stays when secrets are removed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Logins {
-    /// The scheme of a challenge.
+    /// The scheme of a challenge, as `NTLM (removed)`; of credentials nothing.
     Scheme,
-    /// Every scheme, of NTLM which message it is, and what a challenge asks for.
+    /// The scheme of challenges and credentials, the number of a message of NTLM (`NTLM (removed, message 3)`), and
+    /// what a challenge without a token asks for.
     Stage,
 }
 

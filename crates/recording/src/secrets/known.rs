@@ -14,7 +14,7 @@ use crate::turn::Message;
 /// What stands in the place of a secret.
 pub const REMOVED: &str = "(removed)";
 
-/// Shorter ones would hide half of every text, and are no secret to anybody who tries.
+/// Shorter ones would hide half of every text, and are found by trying.
 const SHORTEST: usize = 4;
 
 /// Schemes, as they stand in a list without anything behind them.
@@ -121,7 +121,7 @@ impl Secrets {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<SecretString>> {
-        // Whoever panicked with the list in hand left it whole.
+        // A panic with the list in hand leaves it whole.
         self.0
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)

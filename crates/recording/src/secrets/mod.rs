@@ -1,6 +1,6 @@
 //! What is never written: logins, cookies, tokens, passwords, and what was made of them.
 //!
-//! A secret is told by its name (of a header, a parameter, an element, a member), or by its value where that
+//! A secret is recognised by its name (of a header, a parameter, an element, a member), or by its value where that
 //! was sent: a server may give it back, in a page for debugging or in a redirect.
 //!
 //! Invariant: a value whose name says that it is secret does not come out, in whatever encoding a body is;
