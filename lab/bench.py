@@ -138,7 +138,7 @@ class Directory:
 
     def audit_options(self):
         return ["--directory", self.lab["LAB_URL"], "--user", self.lab["LAB_TOOL"], "--password-file",
-                self.lab["LAB_TOOL_PASSWORD_FILE"], "--allow-plain"]
+                self.lab["LAB_TOOL_PASSWORD_FILE"], "--allow-plaintext"]
 
 
 def audit(binary, options):

@@ -17,7 +17,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
     long_about = "Finds the directory links that break Microsoft Autodiscover, and mends them.\n\n\
         When a mailbox is removed but its AutoMapping link stays, Autodiscover answers the delegate with \
         error 603 (Outlook: 0x800C8203), and no message names the mailbox at fault. automend names it, \
-        says who is hurt, and removes the link safely.",
+        names the affected users, and removes the link safely.",
     after_help = "Exit status: 0 nothing wrong, 1 something was found, 2 the work could not be done.",
     propagate_version = true,
     max_term_width = 100
@@ -60,7 +60,7 @@ pub(crate) enum Command {
     Fix(Fix),
     /// Put back what a fix removed
     Undo(Undo),
-    /// Answer Autodiscover out of a directory, so that one stale link hurts nobody
+    /// Answer Autodiscover from a directory; a stale link never breaks an answer
     Serve(Box<Serve>),
     /// Read a recording of Autodiscover (HAR, SAZ, olkdisc.log, XML, capture), or record one
     Trace(Trace),
@@ -77,7 +77,7 @@ pub(crate) enum Command {
         shell: clap_complete::Shell,
     },
     /// Write the manual pages
-    Manual {
+    Man {
         /// Folder to write them to
         #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
         folder: PathBuf,
@@ -94,16 +94,16 @@ pub(crate) struct Source {
     #[arg(short, long, env = "AUTOMEND_DIRECTORY", value_name = "WHERE")]
     pub directory: Vec<String>,
 
-    /// Log in as this user (else AUTOMEND_USER): user@domain, DOMAIN\user or a distinguished name
+    /// Log in as this user (else AUTOMEND_DIRECTORY_USER): user@domain, DOMAIN\user or a distinguished name
     #[arg(short, long, value_name = "NAME")]
     pub user: Option<String>,
 
     /// Read the password from the first line of this file, or - for standard input (else
-    /// AUTOMEND_PASSWORD, else a prompt)
+    /// AUTOMEND_DIRECTORY_PASSWORD, else a prompt)
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub password_file: Option<PathBuf>,
 
-    /// Trust the certificate authorities in this PEM file besides those of the system (may be given again)
+    /// Trust the certificate authorities in this PEM file besides those of the system (repeatable)
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub ca: Vec<PathBuf>,
 
@@ -113,9 +113,9 @@ pub(crate) struct Source {
 
     /// Allow an ldap:// connection in clear text: without a password, or to this machine only
     #[arg(long)]
-    pub allow_plain: bool,
+    pub allow_plaintext: bool,
 
-    /// Look only below this name instead of in every naming context (may be given again)
+    /// Look only below this name instead of in every naming context (repeatable)
     #[arg(long, value_name = "DN")]
     pub base: Vec<String>,
 
@@ -123,7 +123,7 @@ pub(crate) struct Source {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub page_size: Option<u32>,
 
-    /// Give up on a request that nothing answers for so long
+    /// Timeout for one request
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub timeout: Option<u64>,
 }
@@ -134,8 +134,7 @@ pub(crate) struct Audit {
     #[command(flatten)]
     pub source: Source,
 
-    /// Only what hurts this user (address or DN), followed through every owner. On a file or an embedded
-    /// directory, where nobody logs in, --user says the same
+    /// Only what affects this user (address or DN), followed through every owner
     #[arg(
         long,
         visible_alias = "for",
@@ -177,7 +176,7 @@ pub(crate) enum Format {
     Jsonl,
     /// One link a row
     Csv,
-    /// One self-contained page, with a picture of who is hurt by whom
+    /// One self-contained page, with a picture of which owner affects which users
     Html,
     /// The mend as LDIF change records
     Ldif,
@@ -220,9 +219,9 @@ pub(crate) struct Fix {
     #[command(flatten)]
     pub writing: Writing,
 
-    /// Only the links of this owner (address or DN; may be given again)
+    /// Only the links of this owner (address or DN; repeatable)
     #[arg(long, value_name = "OWNER")]
-    pub only: Vec<String>,
+    pub owner: Vec<String>,
 
     /// Only the links to this delegate (address or DN)
     #[arg(long, value_name = "USER")]
@@ -242,7 +241,7 @@ pub(crate) struct Fix {
 
     /// Apply this plan, made before by --plan-only, on the directory that it names; links that are gone
     /// already are done; refuses when anything else has changed since
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["only", "delegate", "elsewhere", "plan_only"])]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["owner", "delegate", "elsewhere", "plan_only"])]
     pub plan: Option<PathBuf>,
 
     /// Write the plan, or the export, to this file
@@ -313,19 +312,19 @@ pub(crate) struct Serve {
     #[command(flatten)]
     pub source: Source,
 
-    /// Listen for HTTPS here (default 127.0.0.1:8443; may be given again)
+    /// Listen for HTTPS here (default 127.0.0.1:8443; repeatable)
     #[arg(short, long, value_name = "ADDRESS:PORT")]
     pub listen: Vec<String>,
 
-    /// Listen for plain HTTP here, to send everybody to HTTPS (may be given again)
+    /// Listen for plain HTTP here, to redirect clients to HTTPS (repeatable)
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub http: Vec<String>,
 
-    /// Tell /healthz, /readyz, /metrics and /turns here
+    /// Address for health, readiness, metrics and the last requests
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub admin: Option<String>,
 
-    /// The certificate and those above it, PEM; without one a certificate is made that nobody has signed
+    /// The certificate and its chain (PEM); without one, a self-signed certificate
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "tls_key")]
     pub tls_cert: Option<PathBuf>,
 
@@ -345,7 +344,7 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub keytab: Option<PathBuf>,
 
-    /// A mail domain, besides those that the directory names (may be given again)
+    /// A mail domain, besides those that the directory names (repeatable)
     #[arg(long, value_name = "DOMAIN")]
     pub domain: Vec<String>,
 
@@ -361,7 +360,7 @@ pub(crate) struct Serve {
 /// How an answer treats a stale link.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(crate) enum PolicyWord {
-    /// The stale link is left out and told; the user is answered
+    /// Leave the stale link out, log it, and answer the user
     Healthy,
     /// As Exchange: one stale link, and the whole answer is error 603
     Faithful,
@@ -500,7 +499,7 @@ pub(crate) struct TestSearch {
     )]
     pub protocol: Vec<Protocol>,
 
-    /// Ask this URL instead of searching (may be given again)
+    /// Ask this URL instead of searching (repeatable)
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
     pub url: Vec<String>,
 
@@ -508,7 +507,7 @@ pub(crate) struct TestSearch {
     #[arg(long)]
     pub all_steps: bool,
 
-    /// Leave this step out (may be given again)
+    /// Leave this step out (repeatable)
     #[arg(long, value_enum, value_name = "STEP", value_delimiter = ',')]
     pub exclude: Vec<SearchStep>,
 
@@ -524,7 +523,7 @@ pub(crate) struct TestSearch {
     #[arg(long)]
     pub microsoft_365: bool,
 
-    /// Trust this host, and what lies below it, without a question (may be given again)
+    /// Trust this host and the hosts below it without asking (repeatable)
     #[arg(long, value_name = "HOST")]
     pub allow_redirect: Vec<String>,
 }
@@ -552,7 +551,7 @@ pub(crate) struct TestDirectory {
 
     /// Allow an ldap:// connection in clear text: without a password, or to this machine only
     #[arg(long)]
-    pub allow_plain: bool,
+    pub allow_plaintext: bool,
 
     /// The site of Active Directory in which the client is to be
     #[arg(long, value_name = "NAME")]
@@ -567,23 +566,23 @@ pub(crate) struct TestNetwork {
     #[arg(long, value_name = "IP[:PORT]")]
     pub resolver: Option<String>,
 
-    /// Connect to ADDRESS for HOST and PORT, as curl does; ADDRESS may have a port (may be given again)
+    /// Connect to ADDRESS for HOST and PORT, as curl does; ADDRESS may have a port (repeatable)
     #[arg(long, value_name = "HOST:PORT:ADDRESS")]
     pub resolve: Vec<String>,
 
-    /// Trust the certificate authorities in this PEM file besides those of the system (may be given again)
+    /// Trust the certificate authorities in this PEM file besides those of the system (repeatable)
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub ca: Vec<PathBuf>,
 
-    /// Go on for looking where a certificate is not trusted; credentials are not sent there
+    /// Continue despite an untrusted certificate; never sends credentials to that host
     #[arg(long)]
     pub insecure: bool,
 
-    /// Give up on a connection, and on each request, after so long
+    /// Timeout for a connection and for each request
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=600))]
     pub timeout: u64,
 
-    /// Say that this program asks
+    /// User-Agent header to send
     #[arg(long, value_name = "TEXT")]
     pub user_agent: Option<String>,
 }
@@ -645,7 +644,7 @@ pub(crate) enum DirectoryCommand {
         /// The folder of the embedded directory; made when it is not there
         #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath)]
         directory: PathBuf,
-        /// Keep the NT hashes of passwords, too, without which nobody can log in by NTLM; they have no salt
+        /// Keep the NT hashes of passwords, too: NTLM logins need them; they have no salt
         #[arg(long)]
         ntlm: bool,
         /// Keep passwords in clear as salted SHA-512 instead of Argon2id: for generated directories, as
@@ -677,7 +676,7 @@ pub(crate) struct Demo {
 #[command(after_help = "Exit status: 0 nothing wrong, 1 findings, 2 the recording cannot be read.")]
 pub(crate) struct Trace {
     /// The recording: HAR, Fiddler's SAZ, Outlook's olkdisc.log, saved Autodiscover XML, pcap or pcapng,
-    /// each plain or packed with gzip (- for standard input); its kind is told by its content
+    /// each plain or packed with gzip (- for standard input); the content tells its kind
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "listen")]
     pub file: Option<PathBuf>,
 
@@ -713,12 +712,11 @@ pub(crate) struct Recording {
     #[arg(long, value_name = "ADDRESS", value_parser = values::listening)]
     pub listen: Option<std::net::SocketAddr>,
 
-    /// Write the turns to this HAR as they come
+    /// Write the requests to this HAR as they come
     #[arg(short, long, value_name = "FILE.har", value_hint = ValueHint::FilePath, requires = "listen")]
     pub output: Option<PathBuf>,
 
-    /// Look into the connections to this host, too (*.contoso.com for all below it, * for all; may be given
-    /// again); without it only autodiscover hosts, and hosts that Autodiscover named
+    /// Also intercept TLS connections to this host (*.contoso.com for all below it, * for all; repeatable); without it only autodiscover hosts, and hosts that Autodiscover named
     #[arg(long, value_name = "HOST", requires = "listen")]
     pub intercept: Vec<String>,
 

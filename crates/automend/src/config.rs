@@ -35,7 +35,7 @@ pub(crate) struct Settings {
     /// Switch to TLS before logging in.
     pub start_tls: bool,
     /// Allow clear text.
-    pub allow_plain: bool,
+    pub allow_plaintext: bool,
     /// Names to look below; none means every naming context.
     pub base: Vec<Dn>,
     /// Entries a page.
@@ -96,7 +96,7 @@ struct File {
     password: Option<PathBuf>,
     ca: Option<Files>,
     start_tls: Option<bool>,
-    allow_plain: Option<bool>,
+    allow_plaintext: Option<bool>,
     #[serde(default)]
     base: Vec<String>,
     page_size: Option<u32>,
@@ -121,12 +121,6 @@ impl From<Files> for Vec<PathBuf> {
     }
 }
 
-/// The variables with user and password of the directory.
-const DIRECTORY_LOGIN: [&str; 2] = ["AUTOMEND_USER", "AUTOMEND_PASSWORD"];
-/// The same where the mail server is logged in to, too.
-const DIRECTORY_LOGIN_BESIDE_A_TEST: [&str; 2] =
-    ["AUTOMEND_DIRECTORY_USER", "AUTOMEND_DIRECTORY_PASSWORD"];
-
 const FILE_NAME: &str = "automend.toml";
 /// Entries a page, where nothing else is said.
 pub(crate) const PAGE_SIZE: u32 = 1000;
@@ -136,32 +130,6 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(120);
 impl Settings {
     /// Reads what was typed together with the environment and the file.
     pub(crate) fn read(source: &args::Source, config: Option<&Path>) -> Result<Self> {
-        Self::with(source, config, DIRECTORY_LOGIN)
-    }
-
-    /// The same for a test, where the plain names belong to the login at the mail server.
-    pub(crate) fn read_beside_a_test(
-        beside: &args::TestDirectory,
-        ca: &[PathBuf],
-        config: Option<&Path>,
-    ) -> Result<Option<Self>> {
-        if beside.directory.is_none() {
-            return Ok(None);
-        }
-        let source = args::Source {
-            directory: beside.directory.iter().cloned().collect(),
-            user: beside.directory_user.clone(),
-            password_file: beside.directory_password_file.clone(),
-            ca: ca.to_vec(),
-            start_tls: beside.start_tls,
-            allow_plain: beside.allow_plain,
-            ..args::Source::default()
-        };
-        Self::with(&source, config, DIRECTORY_LOGIN_BESIDE_A_TEST).map(Some)
-    }
-
-    fn with(source: &args::Source, config: Option<&Path>, login: [&str; 2]) -> Result<Self> {
-        let [user, password] = login;
         let file = File::read(config)?;
         let named: Vec<String> = if source.directory.is_empty() {
             file.directory.into_iter().collect()
@@ -181,7 +149,7 @@ impl Settings {
         };
         let password = match source.password_file.clone().or(file.password) {
             Some(path) => Password::File(path),
-            None => environment(password).map_or(Password::Prompt, |text| {
+            None => environment("AUTOMEND_DIRECTORY_PASSWORD").map_or(Password::Prompt, |text| {
                 Password::Environment(SecretString::from(text))
             }),
         };
@@ -193,7 +161,7 @@ impl Settings {
             user: source
                 .user
                 .clone()
-                .or_else(|| environment(user))
+                .or_else(|| environment("AUTOMEND_DIRECTORY_USER"))
                 .or(file.user),
             password,
             ca: if source.ca.is_empty() {
@@ -202,7 +170,7 @@ impl Settings {
                 source.ca.clone()
             },
             start_tls: source.start_tls || file.start_tls.unwrap_or(false),
-            allow_plain: source.allow_plain || file.allow_plain.unwrap_or(false),
+            allow_plaintext: source.allow_plaintext || file.allow_plaintext.unwrap_or(false),
             base: base
                 .iter()
                 .map(|text| Dn::parse(text).with_context(|| format!("reading --base {text}")))
@@ -219,6 +187,27 @@ impl Settings {
         })
     }
 
+    /// The same for a test, whose `--user` and `--password-file` belong to the mail server.
+    pub(crate) fn read_beside_a_test(
+        beside: &args::TestDirectory,
+        ca: &[PathBuf],
+        config: Option<&Path>,
+    ) -> Result<Option<Self>> {
+        if beside.directory.is_none() {
+            return Ok(None);
+        }
+        let source = args::Source {
+            directory: beside.directory.iter().cloned().collect(),
+            user: beside.directory_user.clone(),
+            password_file: beside.directory_password_file.clone(),
+            ca: ca.to_vec(),
+            start_tls: beside.start_tls,
+            allow_plaintext: beside.allow_plaintext,
+            ..args::Source::default()
+        };
+        Self::read(&source, config).map(Some)
+    }
+
     /// Settings for a directory that needs nothing else.
     pub(crate) fn of(directory: Where) -> Self {
         Self {
@@ -229,7 +218,7 @@ impl Settings {
             password: Password::Prompt,
             ca: Vec::new(),
             start_tls: false,
-            allow_plain: false,
+            allow_plaintext: false,
             base: Vec::new(),
             page_size: PAGE_SIZE,
             timeout: TIMEOUT,
@@ -278,7 +267,7 @@ impl Settings {
             Password::Prompt => {
                 let user = self.user.as_deref().unwrap_or_default();
                 let text = rpassword::prompt_password(format!("Password of {user}: ")).context(
-                    "no terminal to ask for the password: give --password-file or AUTOMEND_PASSWORD",
+                    "no terminal to ask for the password: give --password-file or AUTOMEND_DIRECTORY_PASSWORD",
                 )?;
                 Ok(SecretString::from(text))
             }

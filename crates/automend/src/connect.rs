@@ -28,9 +28,9 @@ const CONNECT: Duration = Duration::from_secs(15);
 /// Connects and logs in.
 pub(crate) async fn connect(settings: &Settings, url: &Url) -> Result<Client> {
     let plain = url.scheme == Scheme::Ldap && !settings.start_tls;
-    if plain && !settings.allow_plain {
+    if plain && !settings.allow_plaintext {
         bail!(
-            "{url}: refusing clear text: unencrypted LDAP; use ldaps:// or --start-tls (or --allow-plain in a network that nobody else can read)"
+            "{url}: refusing clear text: unencrypted LDAP; use ldaps:// or --start-tls (or --allow-plaintext in a network that nobody else can read)"
         );
     }
     if plain && settings.user.is_some() && !url.is_loopback() {

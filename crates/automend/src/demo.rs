@@ -67,7 +67,7 @@ async fn story(folder: PathBuf) -> Result<()> {
 
     step(
         "2. automend audit",
-        "One look at the owners' side of every link names the culprits and who is hurt.",
+        "One look at the owners' side of every link names the culprits and who is affected.",
     )
     .await?;
     let report = audit(&mut directory, &settings, None, None, false).await?;

@@ -34,8 +34,8 @@ pub(crate) fn with_options(mut command: Command, settings: &Settings) -> Command
         if settings.start_tls {
             command = command.word("--start-tls");
         }
-        if settings.allow_plain {
-            command = command.word("--allow-plain");
+        if settings.allow_plaintext {
+            command = command.word("--allow-plaintext");
         }
         for file in &settings.ca {
             command = command.option("--ca", file.display());

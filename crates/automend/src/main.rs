@@ -86,11 +86,11 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
             std::io::stdout().write_all(&script)?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Manual { folder } => {
+        Command::Man { folder } => {
             std::fs::create_dir_all(folder)
                 .with_context(|| format!("making {}", folder.display()))?;
             clap_mangen::generate_to(Arguments::command(), folder)
-                .with_context(|| format!("writing the manual to {}", folder.display()))?;
+                .with_context(|| format!("writing the manual pages to {}", folder.display()))?;
             Ok(ExitCode::SUCCESS)
         }
     }

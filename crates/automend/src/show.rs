@@ -214,7 +214,7 @@ impl Shown {
             print_findings(&self.faithful.findings, &self.people, out, false)?;
         }
         if let Some(mend) = self.mend() {
-            writeln!(out, "To mend: {mend}")?;
+            writeln!(out, "To fix: {mend}")?;
         }
         Ok(())
     }
@@ -230,7 +230,7 @@ impl Shown {
             .peekable();
         stale.peek()?;
         let command = self.mending_command.clone();
-        Some(stale.fold(command, |command, dn| command.name("--only", dn)))
+        Some(stale.fold(command, |command, dn| command.name("--owner", dn)))
     }
 
     fn to_json(&self) -> Value {

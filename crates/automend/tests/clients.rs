@@ -288,7 +288,7 @@ fn as_exchange_does_it_one_stale_link_leaves_every_client_with_nothing() {
         town.has_turn("the fault and its owner stand in the log", |turn| {
             turn.text("route") == route
                 && turn.fault() == Some(603)
-                && turn.text("why").contains("Jim Stone")
+                && turn.text("reason").contains("Jim Stone")
         });
     }
 }
@@ -382,7 +382,7 @@ fn a_wrong_password_is_told_by_every_client_and_locks_nobody_out() {
         eventually("curl stands in the log", || {
             count(&|turn| turn.text("outcome") == "settings") > done
         });
-        let now = count(&|turn| turn.text("why").ends_with(": wrong login"));
+        let now = count(&|turn| turn.text("reason").ends_with(": wrong login"));
         let made = now - before;
         before = now;
         assert!(

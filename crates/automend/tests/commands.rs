@@ -99,7 +99,7 @@ fn names_of_owners_arrive_and_run_nothing() {
         let bench = Bench::new();
         bench.file("c.ldif", company(name));
         let show = ["show", "-d", "c.ldif", "alice@contoso.com"];
-        let line = printed(&bench.automend(&show).exits(1).out, "To mend: ");
+        let line = printed(&bench.automend(&show).exits(1).out, "To fix: ");
         let report = bench
             .automend(&[&show[..], &["--format", "json"]].concat())
             .exits(1)
@@ -129,12 +129,12 @@ fn an_audit_of_one_user_or_one_owner_prints_the_mend_of_that() {
         ),
         (
             vec!["--owner", "CN=Jim Stone,OU=People,DC=contoso,DC=com"],
-            "automend fix --directory directory --only 'CN=Jim Stone,OU=People,DC=contoso,DC=com'",
+            "automend fix --directory directory --owner 'CN=Jim Stone,OU=People,DC=contoso,DC=com'",
         ),
     ] {
         let audit = [&["audit", "-d", "directory"][..], &arguments].concat();
         let run = bench.automend(&audit).exits(1);
-        let line = printed(&run.out, "To mend: ");
+        let line = printed(&run.out, "To fix: ");
         assert_eq!(line, expected);
         let report = bench
             .automend(&[&audit[..], &["--format", "json"]].concat())
@@ -190,7 +190,7 @@ fn paths_with_blanks_quotes_and_dashes_arrive() {
         bench.file(path, CONTOSO);
         let directory = format!("--directory={path}");
         let run = bench.automend(&["audit", &directory]).exits(1);
-        let line = printed(&run.out, "To mend: ");
+        let line = printed(&run.out, "To fix: ");
         let report = bench
             .automend(&["audit", &directory, "--format", "json"])
             .json();

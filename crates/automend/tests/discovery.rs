@@ -91,7 +91,7 @@ fn every_step_is_reported_in_the_promised_shape() {
             "srv (aside): no-srv-record",
         ]
     );
-    let turns = report["steps"][2]["turns"].as_array().unwrap();
+    let turns = report["steps"][2]["requests"].as_array().unwrap();
     assert_eq!(
         (&turns[0]["status"], &turns[0]["offered"][0]),
         (&Value::from(401), &Value::from("Basic"))

@@ -115,7 +115,7 @@ fn ntlm_alone_is_enough_and_stays_on_one_connection() {
     let messages: Vec<Option<u8>> = heard.iter().map(ntlm_message).collect();
     assert_eq!(messages, [None, Some(1), Some(3)]);
     assert_eq!(heard[1].connection, heard[2].connection);
-    let turns = run.json()["steps"].as_array().unwrap().last().unwrap()["turns"].clone();
+    let turns = run.json()["steps"].as_array().unwrap().last().unwrap()["requests"].clone();
     let logins: Vec<&Value> = turns
         .as_array()
         .unwrap()

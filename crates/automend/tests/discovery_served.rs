@@ -120,7 +120,7 @@ fn a_login_that_must_be_bound_to_its_connection_is_made_so() {
         assert_eq!(ask(&answer).status, if bound { 200 } else { 401 });
         if !bound {
             served.logged(|line| {
-                let why = line["why"].as_str().unwrap_or_default();
+                let why = line["reason"].as_str().unwrap_or_default();
                 why.contains("bound to no TLS connection")
             });
         }
@@ -146,7 +146,7 @@ fn a_stale_link_fails_the_test_when_faithful_and_the_directory_names_its_owner()
         assert_eq!(finding["owner"]["name"], "Jim Stone", "{run}");
         assert_eq!(
             report["directory"]["mend"],
-            "automend fix --directory contoso.ldif --export ldif --only 'CN=Jim Stone,OU=People,DC=contoso,DC=com'",
+            "automend fix --directory contoso.ldif --export ldif --owner 'CN=Jim Stone,OU=People,DC=contoso,DC=com'",
             "{run}"
         );
         if protocol == "pox" {

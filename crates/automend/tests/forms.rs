@@ -40,7 +40,7 @@ fn promised() -> Value {
             "finding": {
                 "type": "object",
                 "additionalProperties": false,
-                "required": ["code", "severity", "kind", "title", "owner", "delegates", "evidence", "mend"],
+                "required": ["code", "severity", "kind", "title", "owner", "delegates", "evidence", "remedy"],
                 "properties": {
                     "code": { "type": "string" },
                     "severity": { "enum": ["error", "warning", "note"] },
@@ -49,7 +49,7 @@ fn promised() -> Value {
                     "owner": { "$ref": "#/$defs/object" },
                     "delegates": { "type": "array", "items": { "$ref": "#/$defs/object" } },
                     "evidence": { "type": "object" },
-                    "mend": { "type": "string" }
+                    "remedy": { "type": "string" }
                 }
             },
             "object": {
@@ -200,7 +200,7 @@ fn show_tells_the_same_in_every_form() {
     show("table")
         .says("error 603")
         .says("Jim Stone")
-        .says("automend fix --directory directory --only");
+        .says("automend fix --directory directory --owner");
     show("xml")
         .says("<ErrorCode>603</ErrorCode>")
         .says_not("Jim Stone");
@@ -322,7 +322,7 @@ fn completions_are_written_for_every_shell() {
 #[test]
 fn the_manual_has_a_page_for_every_command() {
     let bench = Bench::new();
-    bench.automend(&["manual", "man/man1"]).exits(0);
+    bench.automend(&["man", "man/man1"]).exits(0);
     for (name, word) in [
         ("automend.1", "Exit status"),
         ("automend-audit.1", "print\\-search"),

@@ -53,7 +53,7 @@ fn audit_as(form: &str, server: &Server, more: &[&str]) -> Run {
         "audit",
         "-d",
         &url,
-        "--allow-plain",
+        "--allow-plaintext",
         "--timeout",
         "2",
         "--format",
@@ -317,7 +317,7 @@ fn an_owner_whose_links_are_hidden_is_missed_beside_others() {
         "fix",
         "-d",
         &url,
-        "--allow-plain",
+        "--allow-plaintext",
         "--timeout",
         "2",
         "--plan-only",
@@ -357,14 +357,14 @@ fn nobody_is_shown_without_links_that_are_only_hidden() {
             "show",
             "-d",
             &url,
-            "--allow-plain",
+            "--allow-plaintext",
             "--timeout",
             "2",
             "alice@contoso.test",
         ];
         Bench::new().automend(&show).exits(2).warns("may not read");
         // A service that cannot see them would leave them out.
-        let check = ["serve", "--check", "-d", &url, "--allow-plain"];
+        let check = ["serve", "--check", "-d", &url, "--allow-plaintext"];
         let run = Bench::new().automend(&check);
         assert_eq!(
             run.code,

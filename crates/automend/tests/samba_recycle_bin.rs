@@ -64,7 +64,7 @@ fn the_links_of_a_deleted_owner_are_found_and_mended() {
     let desk = Desk::new();
     let receipt = desk.arg("receipt.ldif");
     let said = admin
-        .automend(&["fix", "--yes", "--only", &deleted, "--receipt", &receipt])
+        .automend(&["fix", "--yes", "--owner", &deleted, "--receipt", &receipt])
         .ended(1);
     // The line feed in a deleted object's name breaks no line.
     assert!(said.contains(&format!("mended {name} (1 link)")), "{said}");

@@ -1,4 +1,4 @@
-//! The service as clients meet it: faces, logins, what is told of whom, and that no stale link hurts.
+//! The service as clients meet it: faces, logins, what is told of whom, and that no stale link affects.
 //!
 //! The probe table and the expectations of clients are those that real clients and other servers were
 //! measured by; the matrix of stale owners is every way in which a link can lead nowhere.
@@ -92,7 +92,7 @@ fn every_kind_of_stale_owner_is_skipped_told_once_and_counted() {
     assert_eq!(served.pox("amy@contoso.com").pox(), whole);
     assert_eq!(served.pox("amy@contoso.com").pox(), whole);
     assert!(served.metric("automend_skipped_owners_total{code=\"AM101\"}") >= 3.0);
-    let turn = served.logged(|line| line["event"] == "turn" && line["from"] == "memory");
+    let turn = served.logged(|line| line["event"] == "request" && line["source"] == "cache");
     assert_eq!(
         (turn["asked"].as_str(), turn["user"].as_str()),
         (Some("amy@contoso.com"), Some("amy@contoso.com"))
@@ -238,7 +238,7 @@ fn it_says_what_it_serves_and_the_line_that_it_prints_tests_it() {
     assert!(served.admin("/healthz").is(200).text().contains("alive"));
     let ready = served.admin("/readyz").is(200).json();
     assert_eq!(ready["ready"], true);
-    let turns = served.admin("/turns").is(200).json();
+    let turns = served.admin("/requests").is(200).json();
     assert_eq!(
         turns.as_array().unwrap().last().unwrap()["outcome"],
         "settings"

@@ -1,4 +1,4 @@
-//! What clients must not do, and what becomes of it: nothing that hurts anybody else.
+//! What clients must not do, and what becomes of it: nothing that affects anybody else.
 //!
 //! Invariant: after everything that a test does, an honest client is answered.
 
@@ -145,7 +145,7 @@ fn requests_in_a_row_are_answered_in_a_row() {
 
 #[test]
 fn slow_and_half_requests_end_and_hold_up_nobody() {
-    let served = served("head-time = 1\nbody-time = 1\nhandshake-time = 1");
+    let served = served("header-timeout = 1\nbody-time = 1\nhandshake-time = 1");
     // Nothing at all, half a handshake, half a head, half a body; eighty of each.
     let mut silent: Vec<TcpStream> = (0..80).map(|_| served.socket()).collect();
     let mut half: Vec<Wire> = (0..80)
@@ -290,7 +290,7 @@ fn no_server_hello(wire: &mut Wire) -> bool {
 
 #[test]
 fn a_client_that_never_reads_is_given_up() {
-    let served = served("write-time = 1\nrequests-per-address = 0");
+    let served = served("write-timeout = 1\nrequests-per-address = 0");
     let mut wire = served.connect();
     let bytes = ask().bytes();
     // Answers pile up until nothing more can be written, and then the connection ends.
@@ -352,7 +352,7 @@ fn an_address_holds_so_many_connections_and_others_still_come() {
 fn ten_thousand_connections_are_held_and_one_more_is_answered() {
     const WANTED: usize = 10_000;
     raise_descriptors();
-    let served = served("head-time = 600\nhandshake-time = 600\nconnections = 12000");
+    let served = served("header-timeout = 600\nhandshake-time = 600\nconnections = 12000");
     let mut held: Vec<Wire> = Vec::with_capacity(WANTED);
     let tls = served.tls();
     for number in 0..WANTED {

@@ -86,7 +86,7 @@ fn mentions(filter: &ldap_server::Filter, address: &str) -> bool {
 
 fn serve(controllers: &[&Controller], asking: &str) -> Served {
     let urls: Vec<String> = controllers.iter().map(|one| one.server.url()).collect();
-    let configuration = format!("allow-plain = true\n[serve.asking]\n{asking}\n");
+    let configuration = format!("allow-plaintext = true\n[serve.directory]\n{asking}\n");
     Served::in_folder(
         tempfile::tempdir().unwrap(),
         &configuration,
@@ -124,7 +124,10 @@ fn a_user_is_answered_out_of_a_live_directory_without_the_stale_link() {
 #[test]
 fn the_next_server_answers_when_the_first_does_not() {
     let (first, second) = (Controller::honest(), Controller::honest());
-    let served = serve(&[&first, &second], "keep = 0\ncheck = 1");
+    let served = serve(
+        &[&first, &second],
+        "cache-ttl = 0\nhealth-check-interval = 1",
+    );
     assert_eq!(pox(&served, "amy@contoso.test").pox(), "settings: Bob, Eve");
     assert_eq!(
         second.looked_up("amy@contoso.test"),
@@ -151,12 +154,15 @@ fn the_next_server_answers_when_the_first_does_not() {
 #[test]
 fn when_no_server_answers_it_goes_on_from_what_it_last_knew_and_says_so() {
     let (first, second) = (Controller::honest(), Controller::honest());
-    let served = serve(&[&first, &second], "keep = 0\ncheck = 1");
+    let served = serve(
+        &[&first, &second],
+        "cache-ttl = 0\nhealth-check-interval = 1",
+    );
     assert_eq!(pox(&served, "amy@contoso.test").pox(), "settings: Bob, Eve");
     first.switch(false);
     second.switch(false);
     assert_eq!(pox(&served, "amy@contoso.test").pox(), "settings: Bob, Eve");
-    let turn = served.logged(|line| line["from"] == "last-known");
+    let turn = served.logged(|line| line["source"] == "last-known");
     assert_eq!(turn["outcome"], "settings");
     // Of whom nothing is known, nothing is said.
     let unknown = pox(&served, "nobody@contoso.test").is(503);
@@ -196,7 +202,7 @@ fn a_slow_owner_is_left_out_and_the_user_is_answered() {
         _ => Act::Answer,
     };
     let dc = Controller::new(slow);
-    let served = serve(&[&dc], "owner-time = 1\ntime = 30");
+    let served = serve(&[&dc], "owner-timeout = 1\ntimeout = 30");
     assert_eq!(pox(&served, "amy@contoso.test").pox(), "settings: Eve");
     let line = served.logged(|line| {
         line["event"] == "owner-skipped" && line["owner"] == format!("CN=Bob,{BASE}")
@@ -214,7 +220,7 @@ fn another_server_is_asked_for_an_owner_that_is_slow_on_the_first() {
         _ => Act::Answer,
     };
     let (first, second) = (Controller::new(slow), Controller::honest());
-    let served = serve(&[&first, &second], "owner-time = 1\ntime = 30");
+    let served = serve(&[&first, &second], "owner-timeout = 1\ntimeout = 30");
     assert_eq!(pox(&served, "amy@contoso.test").pox(), "settings: Bob, Eve");
     assert_eq!(second.looked_up("amy@contoso.test"), 1);
 }
@@ -243,7 +249,10 @@ fn a_server_that_hangs_is_passed_over() {
         }
     });
     let second = Controller::honest();
-    let served = serve(&[&first, &second], "keep = 0\ntime = 1\ncheck = 1");
+    let served = serve(
+        &[&first, &second],
+        "keep = 0\ntime = 1\nhealth-check-interval = 1",
+    );
     assert_eq!(pox(&served, "amy@contoso.test").pox(), "settings: Bob, Eve");
     hangs.store(true, Ordering::SeqCst);
     assert_eq!(pox(&served, "amy@contoso.test").pox(), "settings: Bob, Eve");
@@ -273,7 +282,10 @@ fn a_server_that_talks_nonsense_is_passed_over() {
             }
         });
         let second = Controller::honest();
-        let served = serve(&[&first, &second], "keep = 0\ntime = 2\ncheck = 1");
+        let served = serve(
+            &[&first, &second],
+            "keep = 0\ntime = 2\nhealth-check-interval = 1",
+        );
         assert_eq!(pox(&served, "amy@contoso.test").pox(), "settings: Bob, Eve");
         mad.store(true, Ordering::SeqCst);
         for _ in 0..3 {
@@ -288,7 +300,7 @@ fn nobody_under_load_notices_that_a_server_goes_and_comes_back() {
     // All of the load comes from one address, as fast as it is answered.
     let served = serve(
         &[&first, &second],
-        "keep = 0\ncheck = 1\nconnections = 4\n[serve.limits]\nrequests-per-address = 0",
+        "cache-ttl = 0\nhealth-check-interval = 1\nconnections = 4\n[serve.limits]\nrequests-per-address = 0",
     );
     let (stop, answered) = (AtomicBool::new(false), AtomicUsize::new(0));
     std::thread::scope(|scope| {
@@ -354,7 +366,7 @@ fn a_directory_that_is_not_there_at_start_is_told_and_one_of_two_is_enough() {
             "serve",
             "--directory",
             "ldap://127.0.0.1:1",
-            "--allow-plain",
+            "--allow-plaintext",
             "--listen",
             "127.0.0.1:0",
         ])
@@ -364,7 +376,7 @@ fn a_directory_that_is_not_there_at_start_is_told_and_one_of_two_is_enough() {
     let err = String::from_utf8(done.stderr).unwrap();
     assert!(err.contains("ldap://127.0.0.1:1"), "{err}");
     let urls = format!("ldap://127.0.0.1:1,{}", dc.server.url());
-    let served = Served::in_folder(folder, "", &["--directory", &urls, "--allow-plain"]);
+    let served = Served::in_folder(folder, "", &["--directory", &urls, "--allow-plaintext"]);
     assert_eq!(pox(&served, "amy@contoso.test").pox(), "settings: Bob, Eve");
 }
 
@@ -383,7 +395,7 @@ fn automend(command: &[&str], controllers: &[&Controller]) -> std::process::Outp
     let urls: Vec<String> = controllers.iter().map(|one| one.server.url()).collect();
     std::process::Command::new(env!("CARGO_BIN_EXE_automend"))
         .args(command)
-        .args(["--directory", &urls.join(","), "--allow-plain"])
+        .args(["--directory", &urls.join(","), "--allow-plaintext"])
         .current_dir(std::env::temp_dir())
         .output()
         .unwrap()
@@ -448,10 +460,13 @@ fn servers_of_one_name_and_two_guids_are_two_directories() {
 fn a_server_of_another_directory_that_comes_later_is_left_out() {
     let (first, other) = (Controller::honest(), elsewhere());
     other.switch(false);
-    let served = serve(&[&first, &other], "keep = 0\ncheck = 1");
+    let served = serve(
+        &[&first, &other],
+        "cache-ttl = 0\nhealth-check-interval = 1",
+    );
     other.switch(true);
     let told = served.logged(|event| {
-        let why = event["why"].as_str().unwrap_or_default();
+        let why = event["reason"].as_str().unwrap_or_default();
         event["event"] == "directory-down" && why.contains("copies of one directory")
     });
     assert_eq!(told["server"], other.server.url());

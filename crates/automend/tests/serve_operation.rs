@@ -45,12 +45,12 @@ fn a_mistake_in_the_configuration_is_told_with_its_line() {
         ),
         ("[serve]\nadmin = \"9180\"\n", 2, "ADDRESS:PORT"),
         (
-            "[serve]\n\n[serve.everybody]\nexternal = { ews = \"http://mail.contoso.com/\" }\n",
+            "[serve]\n\n[serve.default]\nexternal = { ews = \"http://mail.contoso.com/\" }\n",
             4,
             "https://",
         ),
         (
-            "[serve.everybody.external]\nhost = \"https://mail.contoso.com\"\n",
+            "[serve.default.external]\nhost = \"https://mail.contoso.com\"\n",
             2,
             "no host name",
         ),
@@ -60,10 +60,10 @@ fn a_mistake_in_the_configuration_is_told_with_its_line() {
             "no mail domain",
         ),
         ("[serve.domain.\"a b\"]\n", 1, "no mail domain"),
-        ("[serve.everybody]\nversion = \"15\"\n", 2, "four numbers"),
-        ("[serve.everybody]\ndeployment-id = \"x\"\n", 2, "no GUID"),
-        ("[serve.limits]\nbody = 10\n", 2, "at least 1024"),
-        ("[serve.asking]\nconnections = 0\n", 2, "1 to 256"),
+        ("[serve.default]\nversion = \"15\"\n", 2, "four numbers"),
+        ("[serve.default]\ndeployment-id = \"x\"\n", 2, "no GUID"),
+        ("[serve.limits]\nmax-body-bytes = 10\n", 2, "at least 1024"),
+        ("[serve.directory]\nconnections = 0\n", 2, "1 to 256"),
         ("[serve]\nauth = []\n", 2, "no way to log in"),
     ] {
         let (code, out, err) = check(configuration, &[]);
@@ -178,7 +178,7 @@ fn a_key_that_others_can_read_is_an_event_of_the_log_and_a_line_of_a_check() {
     );
     // Every line of the log is JSON: the test's reader takes no other.
     let served = Served::in_folder(folder, "", &options);
-    assert_eq!(served.event("readable-by-others")["why"], told);
+    assert_eq!(served.event("readable-by-others")["reason"], told);
 }
 
 #[test]
@@ -230,7 +230,7 @@ fn what_cannot_be_served_is_told_and_ends() {
 
 #[test]
 fn a_reload_takes_effect_and_loses_no_request() {
-    let configuration = |host: &str| format!("[serve.everybody.external]\nhost = \"{host}\"\n");
+    let configuration = |host: &str| format!("[serve.default.external]\nhost = \"{host}\"\n");
     let served = Served::with(&directory(), &configuration("one.contoso.com"), &[]);
     let (stop, asked) = (AtomicBool::new(false), AtomicUsize::new(0));
     std::thread::scope(|scope| {
@@ -302,12 +302,19 @@ fn a_bad_configuration_is_told_and_the_good_one_stays() {
     served.signal("HUP");
     let event = served.event("reload-failed");
     assert!(
-        event["why"].as_str().unwrap().contains("automend.toml:3: "),
+        event["reason"]
+            .as_str()
+            .unwrap()
+            .contains("automend.toml:3: "),
         "{event}"
     );
     assert_eq!(served.pox("amy@contoso.com").pox(), "settings: Bob");
     // What cannot change without a restart is named.
-    std::fs::write(served.path("automend.toml"), "[serve.asking]\nkeep = 5\n").unwrap();
+    std::fs::write(
+        served.path("automend.toml"),
+        "[serve.directory]\ncache-ttl = 5\n",
+    )
+    .unwrap();
     served.signal("HUP");
     assert_eq!(
         served.event("reloaded")["afterRestart"],
@@ -482,13 +489,14 @@ fn the_service_tells_of_itself_only_to_this_machine() {
             .unwrap()
             .starts_with("application/openmetrics-text")
     );
-    let metrics = metrics.says("automend_turns_total{route=\"pox\",outcome=\"settings\"} 1");
+    let metrics =
+        metrics.says("automend_http_requests_total{route=\"pox\",outcome=\"settings\"} 1");
     metrics.says("automend_answers_total{from=\"directory\"} 1");
     served.admin("/nothing").is(404);
     let stream = std::net::TcpStream::connect(served.admin).unwrap();
     Wire::plain(stream)
         .ask(
-            &Ask::new("GET", "/turns")
+            &Ask::new("GET", "/requests")
                 .without("Host")
                 .with("Host", "evil.test"),
         )

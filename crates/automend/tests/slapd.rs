@@ -43,7 +43,7 @@ fn the_server_derives_back_links_and_refuses_to_be_told_one() {
 fn an_audit_finds_every_stale_link_and_nothing_else_on_every_way_in() {
     let lab = Lab::named(SLAPD);
     for (url, how) in [
-        ("LAB_URL", "--allow-plain"),
+        ("LAB_URL", "--allow-plaintext"),
         ("LAB_URL", "--start-tls"),
         ("LAB_LDAPS_URL", "--deep"),
         ("LAB_LDAPI_URL", "--deep"),
@@ -56,7 +56,8 @@ fn an_audit_finds_every_stale_link_and_nothing_else_on_every_way_in() {
     // Nobody logs in: the local socket tells who is there, and what anybody may read is enough.
     let socket = lab.automend(&[AUDIT, &["-d", lab.var("LAB_LDAPI_URL")]].concat());
     lab.check_truth(&socket.ended(1));
-    let anonymous = lab.automend(&[AUDIT, &["-d", lab.var("LAB_URL"), "--allow-plain"]].concat());
+    let anonymous =
+        lab.automend(&[AUDIT, &["-d", lab.var("LAB_URL"), "--allow-plaintext"]].concat());
     lab.check_truth(&anonymous.ended(1));
     // Small pages are the same directory.
     let paged = lab
@@ -72,7 +73,7 @@ fn clear_text_is_refused_unless_it_is_allowed() {
     refused.failed_with(&[lab.var("LAB_URL"), "refusing clear text"]);
     // The server would have answered.
     lab.bind("LAB_URL", "LAB_TOOL")
-        .automend(&[AUDIT, &["--allow-plain"]].concat())
+        .automend(&[AUDIT, &["--allow-plaintext"]].concat())
         .ended(1);
 }
 
@@ -97,7 +98,7 @@ fn an_audit_outlives_a_connection_that_is_lost_at_any_search() {
         let audit = lab
             .bind("LAB_URL", "LAB_TOOL")
             .at(&proxy.url)
-            .automend(&[AUDIT, &["--allow-plain", "--page-size", "100"]].concat());
+            .automend(&[AUDIT, &["--allow-plaintext", "--page-size", "100"]].concat());
         told.try_recv()
             .unwrap_or_else(|_| panic!("no search number {unlucky}"));
         lab.check_truth(&audit.ended(1));

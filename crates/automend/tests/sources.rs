@@ -581,7 +581,7 @@ fn a_password_file_that_gives_none_is_told_before_anything_is_sent() {
             "audit",
             "-d",
             &url,
-            "--allow-plain",
+            "--allow-plaintext",
             "-u",
             "a@b",
             "--password-file",
@@ -596,7 +596,7 @@ fn a_password_file_that_gives_none_is_told_before_anything_is_sent() {
     }
     // Without one, and without a terminal, nobody can be asked.
     bench
-        .automend(&["audit", "-d", &url, "--allow-plain", "-u", "a@b"])
+        .automend(&["audit", "-d", &url, "--allow-plaintext", "-u", "a@b"])
         .exits(2)
         .warns("--password-file");
     assert!(listener.accept().is_err(), "it connected");
@@ -617,8 +617,8 @@ fn no_secret_is_ever_said() {
         ),
     );
     for line in [
-        "audit -d ldap://127.0.0.1:1 --allow-plain -u a@b --password-file password --timeout 1",
-        "audit -d ldap://127.0.0.1:1 --allow-plain -u a@b --timeout 1",
+        "audit -d ldap://127.0.0.1:1 --allow-plaintext -u a@b --password-file password --timeout 1",
+        "audit -d ldap://127.0.0.1:1 --allow-plaintext -u a@b --timeout 1",
         "show alice@c.test -d a.ldif",
         "show alice@c.test -d a.ldif --format json",
         "audit -d a.ldif --format json --deep",
@@ -633,7 +633,7 @@ fn no_secret_is_ever_said() {
         "audit --help",
     ] {
         let arguments: Vec<&str> = line.split(' ').collect();
-        let run = bench.automend_with(&[("AUTOMEND_PASSWORD", secret)], &arguments);
+        let run = bench.automend_with(&[("AUTOMEND_DIRECTORY_PASSWORD", secret)], &arguments);
         for text in [secret.to_owned(), STANDARD.encode(secret)] {
             assert!(
                 !run.out.contains(&text) && !run.err.contains(&text),
@@ -659,7 +659,7 @@ fn no_secret_is_ever_said() {
 fn a_login_from_the_environment_does_not_narrow_the_audit_of_a_file() {
     let bench = Bench::new();
     bench.file("a.ldif", SMALL);
-    let user = [("AUTOMEND_USER", "admin@c.test")];
+    let user = [("AUTOMEND_DIRECTORY_USER", "admin@c.test")];
     bench
         .automend_with(&user, &["audit", "-d", "a.ldif"])
         .exits(1)

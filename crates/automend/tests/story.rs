@@ -213,7 +213,7 @@ fn each_command_exits_with_0_1_or_2_as_promised() {
         (2, "fix -d contoso.ldif --yes"),
         (2, "fix -d directory"),
         (2, "fix -d directory --plan missing.json --yes"),
-        (2, "fix -d directory --only nobody@contoso.com --yes"),
+        (2, "fix -d directory --owner nobody@contoso.com --yes"),
         (2, "undo missing.ldif -d directory --yes"),
         (2, "undo contoso.ldif -d directory --yes"),
         (0, "explain"),
@@ -224,8 +224,8 @@ fn each_command_exits_with_0_1_or_2_as_promised() {
         (2, "directory import missing.ldif -d other"),
         (0, "completions bash"),
         (2, "completions tcsh"),
-        (0, "manual man"),
-        (2, "manual contoso.ldif/man"),
+        (0, "man man"),
+        (2, "man contoso.ldif/man"),
         (0, "--version"),
         (0, "--help"),
         (2, "no-such-command"),
@@ -319,7 +319,7 @@ fn only_the_links_that_were_chosen_are_removed() {
     let (rosa, sam) = (STALE[1].to_owned(), STALE[2].to_owned());
     for (choice, left) in [
         (
-            ["--only", "CN=Jim Stone,OU=People,DC=contoso,DC=com"],
+            ["--owner", "CN=Jim Stone,OU=People,DC=contoso,DC=com"],
             vec![rosa.clone(), sam.clone()],
         ),
         (
@@ -332,7 +332,7 @@ fn only_the_links_that_were_chosen_are_removed() {
         ),
         // Alice is no owner, and David's links are well.
         (
-            ["--only", "alice@contoso.com"],
+            ["--owner", "alice@contoso.com"],
             STALE.map(str::to_owned).to_vec(),
         ),
         (
@@ -364,9 +364,9 @@ fn several_owners_and_one_delegate_may_be_chosen_together() {
             "-d",
             "directory",
             "--yes",
-            "--only",
+            "--owner",
             jim,
-            "--only",
+            "--owner",
             rosa,
             "--delegate",
             "bob@contoso.com",

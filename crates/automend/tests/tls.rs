@@ -278,7 +278,7 @@ fn a_server_that_refuses_start_tls_gets_no_password() {
         audit(
             &bench(&Authority::new()),
             &server.url(),
-            &["--start-tls", "--allow-plain"],
+            &["--start-tls", "--allow-plaintext"],
         )
         .exits(2)
         .warns("StartTLS");
@@ -318,9 +318,14 @@ fn clear_text_has_to_be_allowed() {
     audit(&bench(&Authority::new()), &server.url(), &[])
         .exits(2)
         .warns("refusing clear text")
-        .warns("--allow-plain");
+        .warns("--allow-plaintext");
     assert_eq!(server.held().asked.len(), 0);
-    audit(&bench(&Authority::new()), &server.url(), &["--allow-plain"]).exits(1);
+    audit(
+        &bench(&Authority::new()),
+        &server.url(),
+        &["--allow-plaintext"],
+    )
+    .exits(1);
     assert_eq!(server.held().passwords(), [(PASSWORD.to_owned(), false)]);
 }
 
@@ -336,7 +341,7 @@ fn a_password_never_goes_in_clear_text_to_another_machine() {
         "0.0.0.0",
     ] {
         let url = format!("ldap://{host}:3899");
-        audit(&bench, &url, &["--allow-plain"])
+        audit(&bench, &url, &["--allow-plaintext"])
             .exits(2)
             .warns("refusing to send a password in clear text to another machine")
             .warns(&url);

@@ -103,7 +103,7 @@ fn a_recording_of_a_gigabyte_is_read_with_flat_memory() {
 
     let (megabytes, report) = peak(&bench, "huge.har.gz");
     let turns = block_turns * MEMBERS + 1;
-    assert_eq!(report["turns"].as_u64(), Some(turns as u64));
+    assert_eq!(report["requests"].as_u64(), Some(turns as u64));
     let found = block_turns / 100 * MEMBERS + 1;
     assert_eq!(report["autodiscover"].as_u64(), Some(found as u64));
     assert_eq!(report["findings"].as_array().unwrap().len(), found);
@@ -128,7 +128,7 @@ fn one_body_of_a_gigabyte_costs_no_more_than_any_other() {
     write!(file, "{after}]}}}}").unwrap();
     drop(file);
     let (megabytes, report) = peak(&bench, "hole.har");
-    assert_eq!(report["turns"], 301);
+    assert_eq!(report["requests"], 301);
     assert!(
         tool::defects(&report)[0].contains("longer than"),
         "{report}"
@@ -278,8 +278,8 @@ fn an_archive_of_a_hundred_thousand_files_is_read() {
         .automend(&["trace", "many.saz", "--format", "json"])
         .exits(1)
         .json();
-    assert_eq!(report["turns"], 99_999);
-    assert_eq!(report["findings"][0]["turn"], 1);
+    assert_eq!(report["requests"], 99_999);
+    assert_eq!(report["findings"][0]["request"], 1);
 }
 
 #[test]
@@ -306,7 +306,7 @@ fn names_that_lead_elsewhere_lead_nowhere() {
         .automend(&["trace", "names.saz", "--format", "json"])
         .exits(1)
         .json();
-    assert_eq!(report["turns"], 1);
+    assert_eq!(report["requests"], 1);
     assert_eq!(report["findings"][0]["address"], "alice@contoso.com");
     assert!(tool::defects(&report)[0].contains("have a name that another file has"));
     assert_eq!(bench.names(), ["names.saz"], "something was unpacked");

@@ -43,10 +43,10 @@ fn story(report: &Value) -> (u64, u64, Vec<String>) {
                 || finding["cause"].as_str().unwrap().to_owned(),
                 |code| code.to_string(),
             );
-            format!("{} {code} {who}", finding["turn"])
+            format!("{} {code} {who}", finding["request"])
         });
     (
-        report["turns"].as_u64().unwrap(),
+        report["requests"].as_u64().unwrap(),
         report["autodiscover"].as_u64().unwrap(),
         findings.collect(),
     )
@@ -94,7 +94,7 @@ fn an_archive_of_fiddler_is_read_with_its_chunks_packing_and_encodings() {
         report["findings"][0]["started"],
         "2012-04-04T08:25:56.5250000-05:00"
     );
-    assert_eq!(report["users"][0]["turns"], json!([3, 4, 5]));
+    assert_eq!(report["users"][0]["requests"], json!([3, 4, 5]));
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn a_saved_answer_is_a_turn_of_its_own() {
 fn a_finding_says_everything_that_a_ticket_needs() {
     let report = trace("fiddler.saz").json();
     let finding = &report["findings"][0];
-    assert_eq!(finding["turn"], 5);
+    assert_eq!(finding["request"], 5);
     assert_eq!(finding["code"], 603);
     assert_eq!(finding["cause"], "fault-603");
     assert_eq!(
@@ -161,8 +161,8 @@ fn people_read_each_turn_and_what_to_do() {
     bench
         .automend(&["trace", recording("fiddler.saz").to_str().unwrap()])
         .exits(1)
-        .says("6 turns, 4 of them Autodiscover")
-        .says("alice@contoso.com: failed (fault-603, turn 5)")
+        .says("6 requests, 4 of them Autodiscover")
+        .says("alice@contoso.com: failed (fault-603, request 5)")
         .says("wants a login (Negotiate, NTLM)")
         .says("error 603 The Active Directory user wasn't found.")
         .says("Turn 5: Autodiscover answers error 603")
@@ -184,7 +184,7 @@ fn a_recording_and_a_directory_name_the_owner_and_the_mend() {
         .exits(1)
         .says("Jim Stone")
         .says("AM101")
-        .says("To mend: automend fix --directory directory")
+        .says("To fix: automend fix --directory directory")
         .says("CN=Jim Stone,OU=People,DC=contoso,DC=com");
     let report = bench
         .automend(&[&arguments[..], &["--format", "json"]].concat())
@@ -204,7 +204,7 @@ fn a_recording_and_a_directory_name_the_owner_and_the_mend() {
     assert!(owners.contains(&"Jim Stone"), "{joined}");
     let mend = joined["mend"].as_str().unwrap();
     assert!(
-        mend.starts_with("automend fix --directory directory --only "),
+        mend.starts_with("automend fix --directory directory --owner "),
         "{mend}"
     );
 }
@@ -299,7 +299,7 @@ fn what_was_read_before_a_recording_breaks_off_is_told() {
     assert_eq!(story(&report).2, ["2 603 alice@contoso.com"]);
     let defects = tool::defects(&report);
     assert!(
-        defects[0].starts_with("turn 3: the file ends early"),
+        defects[0].starts_with("request 3: the file ends early"),
         "{defects:?}"
     );
 

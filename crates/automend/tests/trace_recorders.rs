@@ -170,7 +170,7 @@ async fn a_recording_of_mitmproxy_is_read() {
     ask(&lab, &server, &["--insecure", "--proxy", &proxy]);
     mitmdump.end();
     drain.join().unwrap();
-    assert_eq!(check(&bench, &["mitmproxy.har"])["turns"], 3);
+    assert_eq!(check(&bench, &["mitmproxy.har"])["requests"], 3);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -212,7 +212,7 @@ async fn a_recording_of_chromium_is_read() {
     );
     let report = check(&bench, &["chromium.har"]);
     // A browser may ask for a picture of its own, too.
-    assert!(report["turns"].as_u64().unwrap() >= 3, "{report}");
+    assert!(report["requests"].as_u64().unwrap() >= 3, "{report}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -324,7 +324,7 @@ async fn a_capture_is_read_with_its_keys_inside_or_beside_and_told_without() {
         let report = run(arguments).exits(1).json();
         assert_eq!(report["findings"][0]["code"], 603, "{report}");
         assert_eq!(report["findings"][0]["address"], "alice@contoso.com");
-        assert_eq!(report["users"][0]["turns"], serde_json::json!([1, 2]));
+        assert_eq!(report["users"][0]["requests"], serde_json::json!([1, 2]));
     }
     // Cut in the middle of a packet.
     let bytes = std::fs::read(&inside).unwrap();
@@ -364,13 +364,13 @@ fn the_captures_kept_here_are_read() {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let report = run(&arguments).exits(1).json();
         assert_eq!(
-            (&report["turns"], &report["autodiscover"]),
+            (&report["requests"], &report["autodiscover"]),
             (&4.into(), &3.into()),
             "{report}"
         );
         assert_eq!(
             (
-                &report["findings"][0]["turn"],
+                &report["findings"][0]["request"],
                 &report["findings"][0]["code"]
             ),
             (&3.into(), &603.into()),

@@ -142,7 +142,10 @@ async fn a_login_that_belongs_to_a_connection_passes_through() {
         said.contains("alice@contoso.com: failed (fault-603"),
         "{said}"
     );
-    assert!(said.contains("9 turns, 9 of them Autodiscover"), "{said}");
+    assert!(
+        said.contains("9 requests, 9 of them Autodiscover"),
+        "{said}"
+    );
     let text = read(&recorder.path("out.har"));
     assert!(!text.contains("hunter2"), "{text}");
     let entries = recorder.entries();

@@ -16,7 +16,7 @@ pub struct Finding {
     pub code: Code,
     /// The object at fault: the owner for AutoMapping, the user otherwise.
     pub subject: Subject,
-    /// Who is hurt: delegates, in the order of the owner's values.
+    /// Affected users: delegates, in the order of the owner's values.
     pub delegates: Vec<Dn>,
     /// How one knows.
     pub evidence: Evidence,
@@ -133,7 +133,7 @@ macro_rules! codes {
             }
 
             /// One line on what mends it.
-            pub fn mend(self) -> &'static str {
+            pub fn remedy(self) -> &'static str {
                 match self { $(Self::$name => $mend,)* }
             }
         }

@@ -250,7 +250,7 @@ fn print_findings(findings: &[Finding], out: &mut String) {
         write!(out, "{} {code} {subject}", finding.code.severity().as_str()).unwrap();
         if !finding.delegates.is_empty() {
             let names: Vec<String> = finding.delegates.iter().map(name).collect();
-            write!(out, ", hurts {}", names.join(", ")).unwrap();
+            write!(out, ", affects {}", names.join(", ")).unwrap();
         }
         if !finding.evidence.missing.is_empty() {
             write!(out, "; no {}", finding.evidence.missing.join(", ")).unwrap();

@@ -100,7 +100,7 @@ impl<S: Sink> Reader<'_, S> {
         if !whole {
             self.sink.defect(Defect {
                 turn: Some(self.count),
-                what: "the turn is not an object".to_owned(),
+                what: "the entry is not an object".to_owned(),
             });
         }
         if wanted == Some(true) {

@@ -50,7 +50,7 @@ pub enum Unreadable {
     KeysForNothing,
     /// JSON that ends or breaks before its first turn; where, in words.
     #[error(
-        "the file begins as JSON, and is broken before the first turn: {0}; save the recording again"
+        "the file begins as JSON, and is broken before the first request: {0}; save the recording again"
     )]
     Broken(String),
     /// The file itself cannot be opened or read.

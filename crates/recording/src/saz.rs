@@ -76,7 +76,7 @@ pub(crate) fn read(input: impl Read + Seek, sink: &mut impl Sink) -> io::Result<
     }
     if left_out > 0 {
         defect(format!(
-            "there are more than {MOST_TURNS} turns; the files of others ({left_out}) are left out"
+            "there are more than {MOST_TURNS} requests; the files of others ({left_out}) are left out"
         ));
     }
     if !table || turns.is_empty() {

@@ -92,7 +92,7 @@ pub struct Defect {
 impl std::fmt::Display for Defect {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if let Some(turn) = self.turn {
-            write!(f, "turn {turn}: ")?;
+            write!(f, "request {turn}: ")?;
         }
         f.write_str(&self.what)
     }

@@ -414,7 +414,7 @@ fn strange(defects: &[Defect]) -> Option<String> {
         .map(ToString::to_string)
 }
 
-/// Tells defects that hurt from those that do not.
+/// Tells defects that affected from those that do not.
 fn sort(defects: &[Defect], judged: &mut Judged) {
     for defect in defects {
         match defect {

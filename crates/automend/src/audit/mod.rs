@@ -1,4 +1,4 @@
-//! `automend audit`: what is wrong in a directory, and who is hurt.
+//! `automend audit`: what is wrong in a directory, and who is affected.
 
 pub(crate) mod engine;
 mod file;
@@ -287,7 +287,7 @@ fn mend(
     let command = hints::mend(settings, directory);
     Some(match (delegate, owner) {
         (Some(user), _) => command.option("--delegate", user),
-        (None, Some(owner)) => command.option("--only", owner),
+        (None, Some(owner)) => command.option("--owner", owner),
         (None, None) => command,
     })
 }

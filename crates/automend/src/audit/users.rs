@@ -174,7 +174,7 @@ async fn own_failures(
     known: &mut Known,
     findings: &mut Vec<Finding>,
 ) -> Result<()> {
-    let mut hurt: Vec<(Dn, Dn)> = Vec::new();
+    let mut affected: Vec<(Dn, Dn)> = Vec::new();
     let mut seen = HashSet::new();
     for finding in findings
         .iter()
@@ -182,11 +182,11 @@ async fn own_failures(
     {
         for delegate in &finding.delegates {
             if seen.insert(delegate.hash64()) {
-                hurt.push((delegate.clone(), finding.subject.dn.clone()));
+                affected.push((delegate.clone(), finding.subject.dn.clone()));
             }
         }
     }
-    for portion in hurt.chunks(PORTION) {
+    for portion in affected.chunks(PORTION) {
         directory
             .answer(
                 portion

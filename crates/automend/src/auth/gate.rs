@@ -3,7 +3,7 @@
 //! Specification: RFC 9110 11 (challenges), RFC 7617 (Basic), RFC 4559 (NTLM and Negotiate).
 //!
 //! Invariant: only what works is offered; a challenge has one scheme a line, and no Digest ever. What was
-//! remembered is asked first, so that a throttle hurts nobody who is logged in. A challenge of NTLM is
+//! remembered is asked first, so that a throttle affects no user who is logged in. A challenge of NTLM is
 //! answered once, on its own connection. A password that was sent to the directory is counted unless it is
 //! right, whether its client waits for that or not. A refusal comes at [`PACE`], whatever it took.
 

@@ -212,7 +212,7 @@ async fn from_audit(
         elsewhere: args.elsewhere,
         ..Selection::default()
     };
-    for owner in &args.only {
+    for owner in &args.owner {
         selection
             .owners
             .push(named(directory, owner, &mut known).await?);
@@ -519,21 +519,21 @@ fn line(replica: &Replica, owners: usize) -> String {
 /// Users who are verified together; what they need is in memory at the same time.
 const VERIFIED_AT_ONCE: usize = 200;
 
-/// Asks the resolver for every user who was hurt; `true` when each gets an answer.
+/// Asks the resolver for every user who was affected; `true` when each gets an answer.
 async fn verify(directory: &mut Directory, removed: &[Expected]) -> Result<bool> {
     let mut seen = HashSet::new();
-    let hurt: Vec<Dn> = removed
+    let affected: Vec<Dn> = removed
         .iter()
         .flat_map(|one| &one.values)
         .filter(|dn| seen.insert(dn.hash64()))
         .cloned()
         .collect();
-    if hurt.is_empty() {
+    if affected.is_empty() {
         return Ok(true);
     }
-    let progress = bar(hurt.len(), "verifying");
+    let progress = bar(affected.len(), "verifying");
     let (mut healthy, mut others, mut still) = (0u64, Vec::new(), Vec::new());
-    for portion in hurt.chunks(VERIFIED_AT_ONCE) {
+    for portion in affected.chunks(VERIFIED_AT_ONCE) {
         let requests: Vec<Request> = portion
             .iter()
             .map(|dn| Request {

@@ -41,10 +41,10 @@ fn answer(service: &Service, request: Request<Incoming>) -> Reply {
             service.metrics.connections.set(connections);
             Reply::new(StatusCode::OK, METRICS, service.metrics.text(), "metrics")
         }
-        "/turns" => Reply::new(StatusCode::OK, JSON, service.log.recent(), "turns"),
+        "/requests" => Reply::new(StatusCode::OK, JSON, service.log.recent(), "requests"),
         _ => Reply::text(
             StatusCode::NOT_FOUND,
-            "/healthz /readyz /metrics /turns\n",
+            "/healthz /readyz /metrics /requests\n",
             "not-found",
         ),
     }

@@ -27,9 +27,9 @@ use tokio::time::Instant;
 
 use super::log::Log;
 use super::memory::Memory;
-use super::metrics::{CodeLabels, FromLabels, Metrics, Word};
+use super::metrics::{CodeLabels, SourceLabels, Metrics, Word};
 use super::outage::Outage;
-use super::settings::Asking;
+use super::settings::DirectorySettings;
 use super::supply::Supply;
 use super::urls::Home;
 
@@ -37,7 +37,7 @@ use super::urls::Home;
 pub(crate) struct Answers {
     supply: Arc<Supply>,
     policy: Policy,
-    asking: Asking,
+    directory: DirectorySettings,
     memory: Memory<Who, Arc<Kept>>,
     /// Look-ups under way, by the state of the directory when they began.
     flights: Mutex<HashMap<(Who, Option<u64>), Flight>>,
@@ -140,7 +140,7 @@ impl From {
     /// The word for it.
     pub(crate) fn word(self) -> &'static str {
         match self {
-            Self::Memory => "memory",
+            Self::Memory => "cache",
             Self::Directory => "directory",
             Self::LastKnown => "last-known",
         }
@@ -152,7 +152,7 @@ impl Answers {
     pub(crate) fn new(
         supply: Arc<Supply>,
         policy: Policy,
-        asking: Asking,
+        directory: DirectorySettings,
         memory: usize,
         log: Arc<Log>,
         metrics: Arc<Metrics>,
@@ -160,7 +160,7 @@ impl Answers {
         Self {
             supply,
             policy,
-            asking,
+            directory,
             memory: Memory::new(memory),
             flights: Mutex::default(),
             told: Told {
@@ -191,7 +191,7 @@ impl Answers {
         };
         if let Ok((answer, from)) = &found {
             let (metrics, from) = (&self.told.metrics, Word(from.word()));
-            metrics.answers.of(&FromLabels { from }, Counter::inc);
+            metrics.answers.of(&SourceLabels { source: from }, Counter::inc);
             for code in &answer.skipped {
                 let code = Word(code.as_str());
                 metrics.skipped.of(&CodeLabels { code }, Counter::inc);
@@ -250,9 +250,9 @@ impl Answers {
 
     fn lifetime(&self, answer: &Answer) -> Duration {
         if answer.unsure {
-            self.asking.keep_unsure.min(self.asking.keep)
+            self.directory.negative_cache_ttl.min(self.directory.cache_ttl)
         } else {
-            self.asking.keep
+            self.directory.cache_ttl
         }
     }
 }
@@ -379,7 +379,7 @@ impl Told {
             json!({
                 "owner": owner.as_str(),
                 "code": code.as_str(),
-                "why": why,
+                "reason": why,
                 "delegate": delegate.map(Dn::as_str),
             }),
         );

@@ -116,22 +116,22 @@ fn show_rest(settings: &Settings) {
     let limits = &settings.limits;
     let allowance = &limits.allowance;
     for (name, seconds) in [
-        ("handshake-time", limits.handshake),
-        ("head-time", limits.head_time),
-        ("body-time", limits.body_time),
-        ("answer-time", limits.answer_time),
-        ("write-time", limits.write_time),
-        ("stop-time", limits.stop_time),
+        ("tls-handshake-timeout", limits.tls_handshake_timeout),
+        ("header-timeout", limits.header_timeout),
+        ("body-timeout", limits.body_timeout),
+        ("response-timeout", limits.response_timeout),
+        ("write-timeout", limits.write_timeout),
+        ("shutdown-grace", limits.shutdown_grace),
     ] {
         show(&format!("limits.{name}"), seconds.as_secs());
     }
     for (name, number) in [
-        ("body", limits.body),
-        ("head", limits.head),
-        ("headers", limits.headers),
+        ("max-body-bytes", limits.max_body_bytes),
+        ("max-header-bytes", limits.max_header_bytes),
+        ("max-headers", limits.max_headers),
         ("connections", allowance.connections),
         ("connections-per-address", allowance.connections_per_address),
-        ("memory", limits.memory >> 20),
+        ("cache-size", limits.cache_size >> 20),
     ] {
         show(&format!("limits.{name}"), number);
     }
@@ -142,18 +142,21 @@ fn show_rest(settings: &Settings) {
     ] {
         show(&format!("limits.{name}"), number);
     }
-    let asking = &settings.asking;
-    show("asking.connections", asking.connections);
+    let directory = &settings.directory;
+    show("directory.connections", directory.connections);
     for (name, seconds) in [
-        ("time", asking.time),
-        ("owner-time", asking.owner_time),
-        ("check", asking.check),
-        ("keep", asking.keep),
-        ("keep-unsure", asking.keep_unsure),
+        ("timeout", directory.timeout),
+        ("owner-timeout", directory.owner_timeout),
+        ("health-check-interval", directory.health_check_interval),
+        ("cache-ttl", directory.cache_ttl),
+        ("negative-cache-ttl", directory.negative_cache_ttl),
     ] {
-        show(&format!("asking.{name}"), seconds.as_secs());
+        show(&format!("directory.{name}"), seconds.as_secs());
     }
-    show("asking.find-servers", yes(asking.find_servers));
+    show(
+        "directory.discover-servers",
+        yes(directory.discover_servers),
+    );
 }
 
 fn show(name: &str, value: impl Display) {

@@ -25,7 +25,7 @@ pub(crate) struct Current {
     /// Domains of which those below are ours, as `*.contoso.com` is accepted; they themselves need not be.
     pub(super) above: Vec<String>,
     /// What holds for no domain in particular.
-    pub(super) everybody: Services,
+    pub(super) default: Services,
     pub(super) gate: Arc<Gate>,
     /// What logins must have been made for.
     pub(super) expected: Arc<Expected>,
@@ -56,8 +56,8 @@ impl Current {
         let answers = Arc::new(Answers::new(
             supply,
             settings.policy,
-            settings.asking,
-            settings.limits.memory,
+            settings.directory,
+            settings.limits.cache_size,
             Arc::clone(log),
             Arc::clone(metrics),
         ));
@@ -83,7 +83,7 @@ impl Current {
         let first = domains.first().map_or("localhost", String::as_str);
         Self {
             expected: Arc::new(settings.expected(&domains)),
-            everybody: settings.urls.services(first, &urls::Home::default()),
+            default: settings.urls.services(first, &urls::Home::default()),
             pages: Pages::new(&domains),
             keytab: door.keytab,
             settings,

@@ -92,7 +92,7 @@ pub(crate) fn invalid(_current: &Current) -> Reply {
 
 /// SOAP: programs.
 pub(crate) async fn soap(current: &Current, account: &Account, asked: &Asked) -> Reply {
-    let version = current.everybody.server_version;
+    let version = current.default.server_version;
     let request = match sp::Request::parse(&asked.body) {
         Ok(request) => request,
         Err(refusal) => {
@@ -182,7 +182,7 @@ pub(crate) fn ws_security(current: &Current) -> Reply {
         namespace: "WS-Security".to_owned(),
     };
     let mut out = Vec::new();
-    sp::refusal(&refusal, current.everybody.server_version, &mut out);
+    sp::refusal(&refusal, current.default.server_version, &mut out);
     Reply::new(
         StatusCode::INTERNAL_SERVER_ERROR,
         content::XML,

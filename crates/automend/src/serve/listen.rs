@@ -27,7 +27,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::HandshakeKind;
 
 use super::addresses::{Allowance, Full};
-use super::metrics::{WhyLabels, Word};
+use super::metrics::{ReasonLabels, Word};
 use super::proxies::{HEAD, SIGNATURE, announced, rest_of};
 use super::reply::Body;
 use super::service::Service;
@@ -154,7 +154,7 @@ fn take(stream: TcpStream, peer: SocketAddr, face: Face, service: &Arc<Service>,
         }
     };
     let _ = stream.set_nodelay(true);
-    let socket = Socket::new(stream, limits.write_time);
+    let socket = Socket::new(stream, limits.write_timeout);
     let bound = current.gate.is_connection_bound();
     let line = Line {
         peer,
@@ -194,7 +194,7 @@ fn take(stream: TcpStream, peer: SocketAddr, face: Face, service: &Arc<Service>,
 /// Takes the client's address from a header of the PROXY protocol, if a proxy sends one; false if nothing
 /// can come any more.
 async fn announce(socket: &mut Socket, line: &mut Line, limits: Limits, service: &Service) -> bool {
-    match timeout(limits.handshake, socket.first_byte()).await {
+    match timeout(limits.tls_handshake_timeout, socket.first_byte()).await {
         Ok(Ok(Some(first))) if Some(&first) == SIGNATURE.first() => {}
         Ok(Ok(_)) => return true,
         _ => {
@@ -202,7 +202,7 @@ async fn announce(socket: &mut Socket, line: &mut Line, limits: Limits, service:
             return false;
         }
     }
-    let read = timeout(limits.handshake, async {
+    let read = timeout(limits.tls_handshake_timeout, async {
         let mut head = [0; HEAD];
         socket.read_exact(&mut head).await.ok()?;
         let mut rest = vec![0; rest_of(&head)?];
@@ -249,11 +249,11 @@ async fn secure(
     stop: Stop,
 ) {
     let tls = TlsAcceptor::from(service.tls(bound));
-    match timeout(limits.handshake, socket.first_byte()).await {
+    match timeout(limits.tls_handshake_timeout, socket.first_byte()).await {
         Ok(Ok(Some(HANDSHAKE))) => {}
         Ok(Ok(Some(_))) => {
             service.refused("no-tls");
-            let _ = timeout(limits.handshake, async {
+            let _ = timeout(limits.tls_handshake_timeout, async {
                 let _ = socket.write_all(NO_TLS).await;
                 let _ = socket.shutdown().await;
             })
@@ -262,7 +262,7 @@ async fn secure(
         }
         _ => return service.refused("silent"),
     }
-    let handshake = timeout(limits.handshake, tls.accept(socket));
+    let handshake = timeout(limits.tls_handshake_timeout, tls.accept(socket));
     let (Ok(Ok(stream)), shown) = watched(handshake).await else {
         return service.refused("handshake");
     };
@@ -303,12 +303,12 @@ async fn first<I, F>(
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
-        .header_read_timeout(limits.head_time)
-        .max_buf_size(limits.head.max(8192))
+        .header_read_timeout(limits.header_timeout)
+        .max_buf_size(limits.max_header_bytes.max(8192))
         // Who has said everything may close that side, and still wait for the answer.
         .half_close(true);
-    if limits.headers != USUAL_HEADERS {
-        builder.max_headers(limits.headers);
+    if limits.max_headers != USUAL_HEADERS {
+        builder.max_headers(limits.max_headers);
     }
     let mut connection = pin!(builder.serve_connection(io, answer));
     tokio::select! {
@@ -339,8 +339,8 @@ async fn second<I, F>(
             Ok::<_, Infallible>(response)
         }
     });
-    let head = u32::try_from(limits.head).unwrap_or(u32::MAX);
-    let window = u32::try_from(limits.body.max(65_535)).unwrap_or(65_535);
+    let head = u32::try_from(limits.max_header_bytes).unwrap_or(u32::MAX);
+    let window = u32::try_from(limits.max_body_bytes.max(65_535)).unwrap_or(65_535);
     let mut connection = pin!(
         http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
@@ -357,7 +357,7 @@ async fn second<I, F>(
             _ = connection.as_mut() => return,
             () = stop.asked() => break,
             // Idle all that while: nothing is under way, and nothing has been.
-            () = sleep(limits.head_time) => match turns.at_rest() {
+            () = sleep(limits.header_timeout) => match turns.at_rest() {
                 Some(same) if same == seen => break,
                 Some(more) => seen = more,
                 None => {}
@@ -365,7 +365,7 @@ async fn second<I, F>(
         }
     }
     connection.as_mut().graceful_shutdown();
-    let _ = timeout(limits.answer_time + limits.write_time, connection).await;
+    let _ = timeout(limits.response_timeout + limits.write_timeout, connection).await;
 }
 
 /// Turns of an HTTP/2 connection: to know when it is idle.
@@ -398,7 +398,7 @@ impl Drop for UnderWay {
 
 impl Service {
     fn refused(&self, why: &'static str) {
-        let labels = WhyLabels { why: Word(why) };
+        let labels = ReasonLabels { reason: Word(why) };
         self.metrics.refused.get_or_create(&labels).inc();
     }
 }

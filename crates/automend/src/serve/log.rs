@@ -58,7 +58,7 @@ pub(crate) struct Turn<'a> {
     /// When it began.
     #[serde(serialize_with = "as_text")]
     pub time: Timestamp,
-    /// `turn`.
+    /// `request`.
     pub event: &'static str,
     /// Who asked, by address.
     pub peer: &'a str,
@@ -82,20 +82,21 @@ pub(crate) struct Turn<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fault: Option<u32>,
     /// Why, where there is more to say than the client is told.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "reason", skip_serializing_if = "Option::is_none")]
     pub why: Option<Cow<'a, str>>,
     /// Owners that were left out.
     #[serde(skip_serializing_if = "is_zero")]
     pub skipped: usize,
     /// Where the answer came from.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "source", skip_serializing_if = "Option::is_none")]
     pub from: Option<&'static str>,
     /// Bytes of the answer's body.
     pub bytes: usize,
     /// How long it took.
+    #[serde(rename = "duration_us")]
     pub micros: u64,
     /// `User-Agent`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "user_agent", skip_serializing_if = "Option::is_none")]
     pub agent: Option<Cow<'a, str>>,
 }
 
@@ -150,7 +151,7 @@ impl Log {
         Ok(())
     }
 
-    /// Tells of a turn.
+    /// Writes a line about a request.
     pub(crate) fn turn(&self, turn: &Turn<'_>) {
         let Ok(line) = console::json(turn) else {
             return;
@@ -174,7 +175,7 @@ impl Log {
         self.hurry.notify_one();
     }
 
-    /// The last turns as a JSON array, the newest last.
+    /// The last requests as a JSON array, the newest last.
     pub(crate) fn recent(&self) -> String {
         let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         let lines: Vec<&str> = recent.iter().map(String::as_str).collect();
@@ -271,7 +272,7 @@ mod tests {
         let path = folder.path().join("log");
         let log = Log::open(Some(path.clone()), Counter::default()).unwrap();
         log.turn(&Turn {
-            event: "turn",
+            event: "request",
             agent: Some(bounded("a\r\nb\u{1b}[2J\"")),
             ..Turn::default()
         });

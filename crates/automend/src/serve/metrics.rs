@@ -19,17 +19,17 @@ use prometheus_client::registry::{Registry, Unit};
 pub(crate) struct Metrics {
     registry: Registry,
     /// Requests that were answered.
-    pub turns: Words<TurnLabels, Counter>,
+    pub turns: Words<RequestLabels, Counter>,
     /// How long they took.
     pub seconds: Words<RouteLabels, Histogram, fn() -> Histogram>,
     /// Connections at the moment.
     pub connections: Gauge,
     /// Connections that were not taken.
-    pub refused: Family<WhyLabels, Counter>,
+    pub refused: Family<ReasonLabels, Counter>,
     /// Owners that were left out of an answer.
     pub skipped: Words<CodeLabels, Counter>,
     /// Where answers came from.
-    pub answers: Words<FromLabels, Counter>,
+    pub answers: Words<SourceLabels, Counter>,
     /// Servers of the directory: 1 is up.
     pub directory_up: Family<ServerLabels, Gauge>,
     /// Questions that a server failed.
@@ -46,7 +46,7 @@ pub(crate) struct Metrics {
 
 /// Of [`Metrics::turns`].
 #[derive(Clone, Copy, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-pub(crate) struct TurnLabels {
+pub(crate) struct RequestLabels {
     /// The face.
     pub route: Word,
     /// What became of it.
@@ -62,9 +62,9 @@ pub(crate) struct RouteLabels {
 
 /// Of [`Metrics::refused`].
 #[derive(Clone, Copy, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-pub(crate) struct WhyLabels {
+pub(crate) struct ReasonLabels {
     /// The reason.
-    pub why: Word,
+    pub reason: Word,
 }
 
 /// Of [`Metrics::skipped`].
@@ -76,9 +76,9 @@ pub(crate) struct CodeLabels {
 
 /// Of [`Metrics::answers`].
 #[derive(Clone, Copy, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-pub(crate) struct FromLabels {
-    /// `memory`, `directory` or `last-known`.
-    pub from: Word,
+pub(crate) struct SourceLabels {
+    /// `cache`, `directory` or `last-known`.
+    pub source: Word,
 }
 
 /// Of the directory's metrics.
@@ -176,13 +176,13 @@ impl Default for Metrics {
         };
         let registry = &mut metrics.registry;
         registry.register(
-            "turns",
-            "Requests, by face and outcome",
+            "http_requests",
+            "Requests, by route and outcome",
             metrics.turns.family.clone(),
         );
         registry.register_with_unit(
-            "turn",
-            "Time from the request's head to its answer",
+            "http_request_duration",
+            "Time from the request's header to its response",
             Unit::Seconds,
             metrics.seconds.family.clone(),
         );
@@ -284,7 +284,9 @@ mod tests {
             "{text}"
         );
         assert!(
-            text.contains("automend_turn_seconds_bucket{le=\"0.0025\",route=\"pox\"} 1"),
+            text.contains(
+                "automend_http_request_duration_seconds_bucket{le=\"0.0025\",route=\"pox\"} 1"
+            ),
             "{text}"
         );
         assert!(text.ends_with("# EOF\n"));

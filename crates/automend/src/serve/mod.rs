@@ -239,8 +239,8 @@ fn told(
                 first = first.or(Some(at));
                 say!("  https://{at}");
             }
-            Face::Plain => say!("  http://{at}  sends everybody to HTTPS"),
-            Face::Admin => say!("  http://{at}/  healthz, readyz, metrics, turns"),
+            Face::Plain => say!("  http://{at}  redirects to HTTPS"),
+            Face::Admin => say!("  http://{at}/  healthz, readyz, metrics, requests"),
         }
         if *face == Face::Admin && !at.ip().is_loopback() {
             say!("  note: others can reach {at}, and it asks nobody for a login");
@@ -337,7 +337,7 @@ impl Service {
         self.log.event("stopping", json!({}));
         // Nobody listens any more when the last task has ended; then nobody is left to tell.
         let _ = stop.send(true);
-        let patience = self.current().settings.limits.stop_time;
+        let patience = self.current().settings.limits.shutdown_grace;
         tokio::select! {
             left = timeout(patience, all_gone.recv()) => if left.is_err() {
                 self.log.event("stopped-early", json!({ "connections": self.addresses.connections() }));
@@ -352,7 +352,7 @@ impl Service {
     fn tell_warnings(&self) {
         for warning in private_file::gathered() {
             self.log
-                .event("readable-by-others", json!({ "why": warning }));
+                .event("readable-by-others", json!({ "reason": warning }));
         }
     }
 
@@ -370,7 +370,7 @@ impl Service {
             Ok(later) => self.log.event("reloaded", json!({ "afterRestart": later })),
             Err(error) => self
                 .log
-                .event("reload-failed", json!({ "why": format!("{error:#}") })),
+                .event("reload-failed", json!({ "reason": format!("{error:#}") })),
         }
     }
 
@@ -390,7 +390,7 @@ impl Service {
             (settings.http == was.http, "http"),
             (settings.admin == was.admin, "admin"),
             (settings.log == was.log, "log"),
-            (settings.asking == was.asking, "asking"),
+            (settings.directory == was.directory, "directory"),
         ] {
             if !same {
                 later.push(what);
@@ -405,15 +405,15 @@ impl Service {
         };
         let same_supply = Arc::ptr_eq(&supply, known);
         let same_answers =
-            settings.policy == was.policy && settings.limits.memory == was.limits.memory;
+            settings.policy == was.policy && settings.limits.cache_size == was.limits.cache_size;
         let answers = if same_supply && same_answers {
             Arc::clone(&old.answers)
         } else {
             Arc::new(Answers::new(
                 Arc::clone(&supply),
                 settings.policy,
-                was.asking,
-                settings.limits.memory,
+                was.directory,
+                settings.limits.cache_size,
                 Arc::clone(&self.log),
                 Arc::clone(&self.metrics),
             ))
@@ -442,7 +442,7 @@ impl Service {
             Ok(()) => self.log.event("certificates-read", json!({})),
             Err(error) => self.log.event(
                 "certificates-failed",
-                json!({ "why": format!("{error:#}") }),
+                json!({ "reason": format!("{error:#}") }),
             ),
         }
     }

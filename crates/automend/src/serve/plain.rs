@@ -41,8 +41,8 @@ async fn answer(current: &Current, request: Request<Incoming>, route: Option<Rou
     let limits = &current.settings.limits;
     let (head, mut body) = request.into_parts();
     // Whatever comes with it is read and dropped, so that the connection can be used again.
-    let mut left = limits.body;
-    let _ = timeout(limits.body_time, async {
+    let mut left = limits.max_body_bytes;
+    let _ = timeout(limits.body_timeout, async {
         while let Some(Ok(frame)) = body.frame().await {
             let length = frame.data_ref().map_or(0, hyper::body::Bytes::len);
             let Some(rest) = left.checked_sub(length) else {

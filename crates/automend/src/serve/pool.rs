@@ -23,7 +23,7 @@ use super::domains::{ACCEPTED_DOMAIN, ACCEPTED_DOMAIN_NAME, OF_ENTRY, accepted, 
 use super::log::Log;
 use super::metrics::{Metrics, ServerLabels};
 use super::outage::Outage;
-use super::settings::Asking;
+use super::settings::DirectorySettings;
 use crate::auth::Accounts;
 use crate::clock;
 use crate::config::{Settings, Url, Where};
@@ -44,7 +44,7 @@ struct Shared {
     servers: Vec<Server>,
     /// How the first was reached, with the password.
     settings: Settings,
-    asking: Asking,
+    directory: DirectorySettings,
     /// Databases and mail servers, and when they were read.
     places: Mutex<Option<(Instant, Arc<Places>)>>,
     /// The naming context of the accounts.
@@ -87,7 +87,7 @@ impl Pool {
     /// Connects to every server; one that answers is enough.
     pub(crate) async fn open(
         settings: &Settings,
-        asking: Asking,
+        directory: DirectorySettings,
         log: Arc<Log>,
         metrics: Arc<Metrics>,
     ) -> Result<Self> {
@@ -96,10 +96,10 @@ impl Pool {
         };
         // Asked for once, and a client does not wait longer than it is allowed to.
         let mut settings = settings.with_known_password()?;
-        settings.timeout = settings.timeout.min(asking.time);
+        settings.timeout = settings.timeout.min(directory.timeout);
         let mut urls = vec![first.clone()];
         urls.extend(settings.others.iter().cloned());
-        if asking.find_servers {
+        if directory.discover_servers {
             urls.extend(found(&settings, &urls).await?);
         }
         let mut seen = BTreeSet::new();
@@ -112,7 +112,7 @@ impl Pool {
             .map(|url| Server {
                 settings: settings.at(url.clone()),
                 url,
-                permits: Semaphore::new(asking.connections),
+                permits: Semaphore::new(directory.connections),
                 idle: Mutex::default(),
                 up: AtomicBool::new(false),
                 state: Mutex::new((clock::now().to_string(), None)),
@@ -121,7 +121,7 @@ impl Pool {
         let shared = Arc::new(Shared {
             servers,
             settings,
-            asking,
+            directory,
             places: Mutex::default(),
             default: Mutex::default(),
             alarm: Notify::new(),
@@ -203,7 +203,7 @@ impl Pool {
                 "server": server.url.to_string(),
                 "up": server.is_up(),
                 "since": state.0,
-                "why": state.1,
+                "reason": state.1,
             })
         });
         servers.collect()
@@ -221,7 +221,7 @@ impl Pool {
         let Some(server) = shared.servers.iter().find(|server| server.is_up()) else {
             return Ok(());
         };
-        let lease = timeout(shared.asking.time, server.lease(shared)).await??;
+        let lease = timeout(shared.directory.timeout, server.lease(shared)).await??;
         let Directory::Live(live) = &lease.connection.directory else {
             return Ok(());
         };
@@ -232,8 +232,8 @@ impl Pool {
                 .unwrap_or_else(PoisonError::into_inner),
         );
         // Whatever comes in time is taken, and what does not is no failure.
-        let _ = timeout(shared.asking.time, configured(live, domains)).await;
-        let _ = timeout(shared.asking.time, sampled(live, domains)).await;
+        let _ = timeout(shared.directory.timeout, configured(live, domains)).await;
+        let _ = timeout(shared.directory.timeout, sampled(live, domains)).await;
         lease.give_back();
         Ok(())
     }
@@ -319,12 +319,12 @@ impl Shared {
     }
 
     async fn resolve_at(&self, server: &Server, request: &Request) -> Result<Resolved> {
-        let until = Instant::now() + self.asking.time;
+        let until = Instant::now() + self.directory.timeout;
         let late = || {
             anyhow!(
                 "{}: no answer within {} s",
                 server.url,
-                self.asking.time.as_secs()
+                self.directory.timeout.as_secs()
             )
         };
         // That every connection is in use says nothing about the server.
@@ -372,7 +372,7 @@ impl Shared {
         let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         let fresh = places
             .as_ref()
-            .filter(|(read, _)| read.elapsed() < self.asking.keep);
+            .filter(|(read, _)| read.elapsed() < self.directory.cache_ttl);
         live.places = fresh.map(|(_, places)| Arc::clone(places));
     }
 
@@ -394,9 +394,9 @@ impl Shared {
     async fn watch(self: Arc<Self>) {
         loop {
             let pause = if self.is_there() {
-                self.asking.check
+                self.directory.health_check_interval
             } else {
-                self.asking.check.min(Duration::from_secs(1))
+                self.directory.health_check_interval.min(Duration::from_secs(1))
             };
             let _ = timeout(pause, self.alarm.notified()).await;
             let looks = self.servers.iter().map(|server| async {
@@ -409,7 +409,7 @@ impl Shared {
 
     /// Whether a server answers: the smallest question there is, on a connection of the pool.
     async fn look_at(&self, server: &Server) -> Result<()> {
-        let looked = timeout(self.asking.time, async {
+        let looked = timeout(self.directory.timeout, async {
             let lease = server.lease(self).await?;
             if let Directory::Live(live) = &lease.connection.directory {
                 live.client
@@ -428,7 +428,7 @@ impl Shared {
             Err(anyhow!(
                 "{}: no answer within {} s",
                 server.url,
-                self.asking.time.as_secs()
+                self.directory.timeout.as_secs()
             ))
         })
     }
@@ -468,7 +468,7 @@ impl Shared {
             let event = if up { "directory-up" } else { "directory-down" };
             self.log.event(
                 event,
-                json!({ "server": server.url.to_string(), "why": why }),
+                json!({ "server": server.url.to_string(), "reason": why }),
             );
         }
     }
@@ -484,14 +484,14 @@ impl Server {
         let permit = self.permits.acquire().await?;
         let idle = {
             let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-            idle.retain(|connection| connection.made.elapsed() < shared.asking.keep.max(MINUTE));
+            idle.retain(|connection| connection.made.elapsed() < shared.directory.cache_ttl.max(MINUTE));
             idle.pop()
         };
         let connection = if let Some(idle) = idle {
             idle
         } else {
             let mut live = Live::open(&self.settings, &self.url).await?;
-            live.bearing = Bearing::brisk(shared.asking.owner_time);
+            live.bearing = Bearing::brisk(shared.directory.owner_timeout);
             Connection {
                 directory: Directory::Live(Box::new(live)),
                 made: Instant::now(),

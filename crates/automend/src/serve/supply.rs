@@ -65,7 +65,7 @@ impl Supply {
         let store = match &from.directory {
             Where::Server(_) => {
                 return Ok(Self::Live(
-                    Pool::open(from, serve.asking, log, metrics).await?,
+                    Pool::open(from, serve.directory, log, metrics).await?,
                 ));
             }
             Where::Embedded(folder) => Store::open(Embedded::open(folder)?, None),

@@ -31,7 +31,7 @@ use super::addresses::Guest;
 use super::current::Current;
 use super::faces;
 use super::log::{self, bounded};
-use super::metrics::{LoginLabels, RouteLabels, TurnLabels, Word};
+use super::metrics::{LoginLabels, RequestLabels, RouteLabels, Word};
 use super::proxies::came_through;
 use super::reply::{Asked, Body, Reply};
 use super::route::Route;
@@ -153,7 +153,7 @@ impl Service {
     ) -> Response<Body> {
         let took = opening.began.elapsed();
         let outcome = Word(reply.outcome);
-        let labels = TurnLabels {
+        let labels = RequestLabels {
             route: Word(route),
             outcome,
         };
@@ -170,7 +170,7 @@ impl Service {
         let forwarded = (client != line.peer.ip()).then(|| client.to_string());
         self.log.turn(&log::Turn {
             time: opening.time,
-            event: "turn",
+            event: "request",
             peer: forwarded.as_deref().unwrap_or(&line.name),
             http: opening.http,
             route,
@@ -209,7 +209,7 @@ async fn answer(
     route: Option<Route>,
 ) -> Reply {
     let limits = &current.settings.limits;
-    let body = match within(limits.body_time, read(body, limits.body)).await {
+    let body = match within(limits.body_timeout, read(body, limits.max_body_bytes)).await {
         Some(Ok(body)) => body,
         Some(Err(trouble)) => return unread(&trouble),
         None => return unread(&BodyTrouble::TooSlow),
@@ -218,7 +218,7 @@ async fn answer(
         return Reply::text(StatusCode::NOT_FOUND, NOTHING_HERE, "not-found");
     };
     let asked = Asked { head, body, route };
-    let reply = within(limits.answer_time, faced(current, line, from, &asked)).await;
+    let reply = within(limits.response_timeout, faced(current, line, from, &asked)).await;
     reply.unwrap_or_else(|| Reply::unavailable("the answer took too long".to_owned()))
 }
 

@@ -1,6 +1,6 @@
 //! What users are told to use: hosts and URLs, by domain, server and database.
 //!
-//! Four layers, from the general to the particular: everybody, the mail domain, the server that holds the
+//! Four layers, from the general to the particular: the default, the mail domain, the server that holds the
 //! mailbox, its database. A host in a layer stands for every URL below it, so it replaces what a more
 //! general layer said of them; a URL beside it stands for itself, and an empty one for none. The inner
 //! side is as the outer side where nothing else is said.
@@ -21,7 +21,7 @@ use automend_core::names::{Guid, SmtpAddress, ascii_domain};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Urls {
     /// What holds where nothing else is said.
-    pub everybody: Layer,
+    pub default: Layer,
     /// By mail domain, in lower case.
     pub domains: HashMap<String, Layer>,
     /// By short server name, in lower case.
@@ -157,7 +157,7 @@ impl Urls {
             by(dn.as_str().to_lowercase()).or_else(|| by(dn.name().to_lowercase()))
         });
         [
-            Some(&self.everybody),
+            Some(&self.default),
             ascii_domain(domain).and_then(|domain| self.domains.get(&domain)),
             server,
             database,
@@ -296,7 +296,7 @@ mod tests {
     #[test]
     fn the_particular_stands_over_the_general() {
         let urls = Urls {
-            everybody: external(side("mail.contoso.com", &[(Url::Eas, "")])),
+            default: external(side("mail.contoso.com", &[(Url::Eas, "")])),
             domains: HashMap::from([(
                 "fabrikam.com".to_owned(),
                 external(side("", &[(Url::Ews, "https://ews.fabrikam.com/x")])),

@@ -169,5 +169,5 @@ fn mend(resolved: &Resolved, command: Command) -> Option<Command> {
         .map(|finding| &finding.subject.dn)
         .peekable();
     owners.peek()?;
-    Some(owners.fold(command, |command, dn| command.name("--only", dn)))
+    Some(owners.fold(command, |command, dn| command.name("--owner", dn)))
 }

@@ -84,7 +84,7 @@ async fn one(
         .collect();
     let mend = (!stale.is_empty()).then(|| {
         stale.iter().fold(mending_command.clone(), |command, dn| {
-            command.name("--only", dn)
+            command.name("--owner", dn)
         })
     });
     let outcome = match &resolved.outcome {

@@ -37,7 +37,7 @@ impl Report<'_> {
             out,
             "{}: {}, {} of them Autodiscover",
             plain(&self.file),
-            plural(story.turns, "turn"),
+            plural(story.turns, "request"),
             story.autodiscover
         )?;
         for user in &story.users {
@@ -47,7 +47,7 @@ impl Report<'_> {
         let quiet =
             story.findings.is_empty() && story.users.iter().all(|user| user.warnings.is_empty());
         if story.autodiscover == 0 {
-            writeln!(out, "\nNo turn of Autodiscover is in it.")?;
+            writeln!(out, "\nIt holds no Autodiscover request.")?;
         } else if quiet && story.users.iter().any(User::is_decided) {
             writeln!(out, "\nNothing is wrong with what Autodiscover answered.")?;
         } else if quiet {
@@ -110,7 +110,7 @@ impl Report<'_> {
             "version": 1,
             "file": self.file,
             "kind": self.kind,
-            "turns": story.turns,
+            "requests": story.turns,
             "autodiscover": story.autodiscover,
             "users": story.users.iter().map(user_json).collect::<Vec<_>>(),
             "findings": findings,
@@ -134,7 +134,7 @@ fn colour(verdict: Verdict) -> AnsiColor {
 fn summary(user: &User) -> String {
     let at = user
         .decided_at()
-        .map(|turn| format!(", turn {turn}"))
+        .map(|turn| format!(", request {turn}"))
         .unwrap_or_default();
     let names: Vec<&str> = user.redirected_to.iter().map(Asked::as_str).collect();
     let way = match names.as_slice() {
@@ -157,7 +157,7 @@ fn concerns(listed: &Listed, user: &User) -> bool {
     listed.told.iter().any(|(asked, _)| *asked == user.asked)
 }
 
-/// A turn on one line.
+/// A request on one line.
 pub(crate) fn line(listed: &Listed, outcome: Option<&Outcome>) -> String {
     let method = if listed.method.is_empty() {
         "-"
@@ -212,7 +212,7 @@ fn words(outcome: &Outcome) -> String {
     }
 }
 
-/// What the last answer with settings has, indented below the turns.
+/// What the last answer with settings has, indented below the requests.
 fn print_settings(told: &Told, out: &mut impl Write) -> Result<()> {
     let mut text = Vec::new();
     told.print(&mut text)?;
@@ -242,7 +242,7 @@ fn print_warnings(user: &User, out: &mut impl Write) -> Result<()> {
     Ok(())
 }
 
-/// A finding, as it stands below its turns and in the live view.
+/// A finding, as it stands below its requests and in the live view.
 pub(crate) fn print_finding(finding: &Finding, out: &mut impl Write) -> Result<()> {
     let Explanation {
         what,
@@ -251,7 +251,7 @@ pub(crate) fn print_finding(finding: &Finding, out: &mut impl Write) -> Result<(
         hint,
         ..
     } = finding.explain();
-    writeln!(out, "  Turn {}: {}.", finding.turn, plain(what))?;
+    writeln!(out, "  Request {}: {}.", finding.turn, plain(what))?;
     writeln!(out, "    {why}")?;
     if let Some(from) = &finding.redirected_from {
         writeln!(
@@ -288,7 +288,7 @@ fn print_joined(joined: &Joined, out: &mut impl Write) -> Result<()> {
         print_findings(&joined.findings, &joined.people, out, false)?;
     }
     if let Some(mend) = &joined.mend {
-        writeln!(out, "    To mend: {mend}")?;
+        writeln!(out, "    To fix: {mend}")?;
     }
     Ok(())
 }
@@ -299,7 +299,7 @@ fn user_json(user: &User) -> Value {
     map.insert("verdict".to_owned(), json!(user.verdict().as_str()));
     map.insert("cause".to_owned(), json!(user.cause().map(Cause::code)));
     map.insert("decided".to_owned(), json!(user.decided_at()));
-    map.insert("turns".to_owned(), json!(user.turns));
+    map.insert("requests".to_owned(), json!(user.turns));
     let names: Vec<&str> = user.redirected_to.iter().map(Asked::as_str).collect();
     map.insert("redirected_to".to_owned(), json!(names));
     let warnings: Vec<Value> = user.warnings.iter().map(Concern::to_json).collect();
@@ -324,7 +324,7 @@ fn finding_json(finding: &Finding, joined: Option<&Joined>) -> Value {
         None => format!("{what}. {why}"),
     };
     let mut map = Map::new();
-    map.insert("turn".to_owned(), json!(finding.turn));
+    map.insert("request".to_owned(), json!(finding.turn));
     map.insert("code".to_owned(), json!(finding.failure.code));
     map.insert("cause".to_owned(), json!(finding.failure.cause.code()));
     map.insert("message".to_owned(), json!(finding.failure.message));
@@ -366,7 +366,6 @@ fn finding_json(finding: &Finding, joined: Option<&Joined>) -> Value {
             json!({
                 "outcome": joined.outcome,
                 "findings": found,
-                "mend": joined.mend.as_ref().map(ToString::to_string),
                 "command": joined.mend.as_ref().map(Command::arguments),
             }),
         );

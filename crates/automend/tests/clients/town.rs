@@ -118,7 +118,7 @@ impl Town {
             .map(|line| {
                 serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
             })
-            .filter(|entry: &Value| entry["event"] == "turn")
+            .filter(|entry: &Value| entry["event"] == "request")
             .map(Turn)
             .collect()
     }

@@ -271,13 +271,16 @@ fn the_login_of_the_directory_goes_to_no_mail_server() {
     let flags = world.flags();
     let mut arguments = vec!["test", USER, "--format", "json"];
     arguments.extend(flags.iter().map(String::as_str));
-    let directory = [("AUTOMEND_USER", USER), ("AUTOMEND_PASSWORD", PASSWORD)];
+    let directory = [
+        ("AUTOMEND_DIRECTORY_USER", USER),
+        ("AUTOMEND_DIRECTORY_PASSWORD", PASSWORD),
+    ];
     let run = bench.automend_with(&directory, &arguments).exits(1);
     assert_eq!(run.json()["cause"], "login-wanted", "{run}");
     assert_eq!(world.server(ROOT, 443).logins(), [""; 0]);
     let mail = [
-        ("AUTOMEND_USER", "audit@contoso.test"),
-        ("AUTOMEND_PASSWORD", "another"),
+        ("AUTOMEND_DIRECTORY_USER", "audit@contoso.test"),
+        ("AUTOMEND_DIRECTORY_PASSWORD", "another"),
         ("AUTOMEND_MAIL_USER", USER),
         ("AUTOMEND_MAIL_PASSWORD", PASSWORD),
     ];
@@ -427,7 +430,7 @@ fn an_error_603_is_traced_to_its_owner_by_the_directory() {
     );
     let mend = report["directory"]["mend"].as_str().unwrap();
     assert!(
-        mend.contains("--only 'CN=Jim Stone,OU=People,DC=contoso,DC=com'"),
+        mend.contains("--owner 'CN=Jim Stone,OU=People,DC=contoso,DC=com'"),
         "{mend}"
     );
     assert!(
@@ -440,7 +443,7 @@ fn an_error_603_is_traced_to_its_owner_by_the_directory() {
     test(&bench, &world, &arguments)
         .exits(1)
         .says("Jim Stone")
-        .says("To mend: automend fix --directory");
+        .says("To fix: automend fix --directory");
 }
 
 #[test]

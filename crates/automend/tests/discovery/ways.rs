@@ -172,7 +172,9 @@ fn a_server_with_ipv6_alone_is_asked() {
         &[USER, "--format", "json", "--resolve", &resolve],
     );
     let report = run.exits(0).json();
-    let at = report["steps"][0]["turns"][0]["server"].as_str().unwrap();
+    let at = report["steps"][0]["requests"][0]["server"]
+        .as_str()
+        .unwrap();
     assert!(at.starts_with("[::1]:"), "{at}");
 }
 

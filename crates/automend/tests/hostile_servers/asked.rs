@@ -32,7 +32,7 @@ fn a_password_may_come_from_standard_input() {
         "audit",
         "-d",
         &url,
-        "--allow-plain",
+        "--allow-plaintext",
         "--user",
         "CN=Alice,DC=contoso,DC=test",
         "--password-file",

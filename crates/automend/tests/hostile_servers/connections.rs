@@ -11,7 +11,7 @@ fn nobody_listening_is_told_with_host_and_port() {
         .unwrap()
         .port();
     let url = format!("ldap://127.0.0.1:{port}");
-    let arguments = ["audit", "-d", &url, "--allow-plain", "--timeout", "2"];
+    let arguments = ["audit", "-d", &url, "--allow-plaintext", "--timeout", "2"];
     Bench::new().automend(&arguments).exits(2).warns(&url);
 }
 
@@ -45,7 +45,7 @@ fn a_server_that_closes_behind_the_bind_is_told() {
             "audit",
             "-d",
             &url,
-            "--allow-plain",
+            "--allow-plaintext",
             "--timeout",
             "2",
             "--user",
@@ -81,7 +81,7 @@ fn a_refused_login_is_told_with_its_reason_and_without_the_password() {
             "alice@contoso.test",
             "-d",
             &url,
-            "--allow-plain",
+            "--allow-plaintext",
             "-u",
             "a@b",
             "--password-file",

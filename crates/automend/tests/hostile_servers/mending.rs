@@ -38,7 +38,7 @@ fn four_thousand_links_in_ranges_are_found_removed_and_put_back() {
     );
 
     let (bench, url) = (Bench::new(), server.url());
-    let access = ["-d", &url, "--allow-plain", "--timeout", "2", "--yes"];
+    let access = ["-d", &url, "--allow-plaintext", "--timeout", "2", "--yes"];
     let too_many = [&["fix", "--receipt", "r.ldif"], access.as_slice()].concat();
     bench
         .automend(&too_many)
@@ -88,7 +88,7 @@ fn a_link_removed_by_somebody_else_between_two_ranges_loses_no_other() {
         "fix",
         "-d",
         &url,
-        "--allow-plain",
+        "--allow-plaintext",
         "--timeout",
         "2",
         "--yes",
@@ -105,7 +105,7 @@ fn a_link_removed_by_somebody_else_between_two_ranges_loses_no_other() {
             "fix",
             "-d",
             &url,
-            "--allow-plain",
+            "--allow-plaintext",
             "--yes",
             "--receipt",
             "again.ldif",
@@ -131,7 +131,7 @@ fn a_fix_that_is_stopped_halfway_through_an_owner_is_undone_to_the_last_link() {
     });
     let before = links_of(&server, "Jim");
     let (bench, url) = (Bench::new(), server.url());
-    let access = ["-d", &url, "--allow-plain", "--timeout", "2", "--yes"];
+    let access = ["-d", &url, "--allow-plaintext", "--timeout", "2", "--yes"];
     bench
         .automend(
             &[
@@ -176,7 +176,7 @@ fn a_write_whose_answer_is_lost_is_looked_up_and_not_guessed() {
                 "fix",
                 "-d",
                 &url,
-                "--allow-plain",
+                "--allow-plaintext",
                 "--timeout",
                 "2",
                 "--yes",
@@ -201,7 +201,7 @@ fn a_write_whose_answer_is_lost_is_looked_up_and_not_guessed() {
 fn a_mailbox_that_came_back_between_plan_and_write_keeps_its_links() {
     let server = Server::honest(company());
     let (bench, url) = (Bench::new(), server.url());
-    let access = ["-d", &url, "--allow-plain", "--timeout", "2"];
+    let access = ["-d", &url, "--allow-plaintext", "--timeout", "2"];
     bench
         .automend(
             &[
@@ -257,7 +257,7 @@ fn a_refused_write_is_told_and_the_others_are_done() {
             "fix",
             "-d",
             &url,
-            "--allow-plain",
+            "--allow-plaintext",
             "--timeout",
             "2",
             "--yes",
@@ -281,7 +281,7 @@ fn a_controller_that_cannot_be_asked_is_named_after_a_fix() {
             "fix",
             "-d",
             &url,
-            "--allow-plain",
+            "--allow-plaintext",
             "--timeout",
             "2",
             "--yes",
@@ -308,7 +308,7 @@ fn a_controller_that_still_has_the_link_is_named_after_a_fix() {
             "fix",
             "-d",
             &url,
-            "--allow-plain",
+            "--allow-plaintext",
             "--timeout",
             "2",
             "--yes",
@@ -343,7 +343,7 @@ fn a_printed_command_reaches_the_server_that_answered_in_the_same_way() {
         "audit",
         "-d",
         &several,
-        "--allow-plain",
+        "--allow-plaintext",
         "--timeout",
         "2",
         "--page-size",
@@ -365,7 +365,7 @@ fn a_printed_command_reaches_the_server_that_answered_in_the_same_way() {
             "fix",
             "--directory",
             &url,
-            "--allow-plain",
+            "--allow-plaintext",
             "--user",
             "CN=Alice's,DC=c",
             "--password-file",
@@ -384,18 +384,18 @@ fn a_printed_command_reaches_the_server_that_answered_in_the_same_way() {
 fn a_plan_brings_its_server_along() {
     let server = Server::honest(company());
     let (bench, url) = (Bench::new(), server.url());
-    let access = ["--allow-plain", "--timeout", "2"];
+    let access = ["--allow-plaintext", "--timeout", "2"];
     let plan = ["fix", "-d", &url, "--plan-only", "-o", "plan.json"];
     bench
         .automend(&[&plan[..], &access].concat())
         .exits(1)
-        .says("apply it with: automend fix --plan plan.json --allow-plain --timeout 2\n");
+        .says("apply it with: automend fix --plan plan.json --allow-plaintext --timeout 2\n");
     let apply = ["fix", "--plan", "plan.json", "--yes", "--receipt", "r.ldif"];
     bench
         .automend(&[&apply[..], &access].concat())
         .exits(0)
         .says(&format!(
-            "To undo: automend undo --directory {url} --allow-plain --timeout 2 r.ldif\n"
+            "To undo: automend undo --directory {url} --allow-plaintext --timeout 2 r.ldif\n"
         ));
     assert!(server.held().links("Jim").is_empty());
 }
@@ -421,7 +421,7 @@ fn an_account_that_may_not_write_is_told_before_the_first_write() {
             "fix",
             "-d",
             &url,
-            "--allow-plain",
+            "--allow-plaintext",
             "--yes",
             "--receipt",
             "r.ldif",

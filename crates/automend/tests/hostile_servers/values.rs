@@ -54,7 +54,7 @@ fn a_deciding_value_that_is_none_is_undecided_and_in_no_plan() {
         let url = server.url();
         let bench = Bench::new();
         let run = |arguments: &[&str]| {
-            let access = ["-d", &url, "--allow-plain", "--timeout", "2"];
+            let access = ["-d", &url, "--allow-plaintext", "--timeout", "2"];
             bench.automend(&[arguments, &access].concat())
         };
         for options in [
@@ -88,7 +88,7 @@ fn a_deciding_value_that_is_none_is_undecided_and_in_no_plan() {
         for options in [
             &[][..],
             &["--delegate", "emma@contoso.test"],
-            &["--only", "bob@contoso.test"],
+            &["--owner", "bob@contoso.test"],
         ] {
             let plan = run(&[&["fix", "--plan-only", "-o", "plan.json"], options].concat());
             let text = if bench.path("plan.json").exists() {
@@ -116,7 +116,7 @@ fn a_link_that_is_no_name_is_told_with_its_owner() {
             &["audit", "--delegate", "emma@contoso.test"],
             &["show", "emma@contoso.test"],
         ] {
-            let access = ["-d", &url, "--allow-plain", "--timeout", "2"];
+            let access = ["-d", &url, "--allow-plaintext", "--timeout", "2"];
             let run = Bench::new().automend(&[command, &access].concat()).exits(2);
             let told = format!("{}{}", run.out, run.err);
             assert!(

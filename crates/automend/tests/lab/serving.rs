@@ -48,7 +48,7 @@ impl Drop for Serving {
 }
 
 /// A delegate of the seed with a stale link and others that are none.
-pub(crate) struct Hurt {
+pub(crate) struct Affected {
     /// The `sAMAccountName`.
     pub(crate) name: String,
     pub(crate) address: String,
@@ -56,7 +56,7 @@ pub(crate) struct Hurt {
     pub(crate) healthy: usize,
 }
 
-impl Hurt {
+impl Affected {
     /// The first that the truth names, with [`PASSWORD`].
     pub(crate) fn somebody(lab: &Lab, audit: Bind<'_>) -> Self {
         let text = std::fs::read_to_string(lab.var("LAB_TRUTH")).expect("the truth is there");

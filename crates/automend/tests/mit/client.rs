@@ -88,7 +88,7 @@ fn a_ticket_file_of_kinit_is_enough() {
     let report = test(&realm, &served, "mail.mit.test", &tickets);
     fails(&report, "login-rejected", "with Negotiate");
     served.logged(|line| {
-        line["why"]
+        line["reason"]
             .as_str()
             .is_some_and(|why| why.starts_with("alice@OTHER.TEST: no account"))
     });

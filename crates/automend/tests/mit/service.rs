@@ -90,7 +90,10 @@ fn login(ticket: &Ticket, at: Moment) -> String {
 /// Waits until the log says why somebody was refused.
 fn logged_why(served: &Served, words: &str) {
     served.logged(|line| {
-        line["status"] == 401 && line["why"].as_str().is_some_and(|why| why.contains(words))
+        line["status"] == 401
+            && line["reason"]
+                .as_str()
+                .is_some_and(|why| why.contains(words))
     });
 }
 

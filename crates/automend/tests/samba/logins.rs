@@ -66,16 +66,16 @@ fn clear_text_is_refused_here_and_there() {
         .failed_with(&[lab.var("LAB_URL"), "refusing clear text"]);
     // The name may be anybody's: a password stays here even if clear text is allowed.
     plain
-        .automend(&[AUDIT, &["--allow-plain"]].concat())
+        .automend(&[AUDIT, &["--allow-plaintext"]].concat())
         .failed_with(&["refusing to send a password in clear text"]);
     // On the loopback it may go, and then it is the server that refuses.
     let loopback = format!("ldap://{}", lab.var("LAB_ADDRESS"));
     plain
         .at(&loopback)
-        .automend(&[AUDIT, &["--allow-plain"]].concat())
+        .automend(&[AUDIT, &["--allow-plaintext"]].concat())
         .failed_with(&["encrypted connection", "--start-tls"]);
     // Nobody logs in: the server tells nothing to strangers.
-    let stranger = lab.automend(&[AUDIT, &["-d", &loopback, "--allow-plain"]].concat());
+    let stranger = lab.automend(&[AUDIT, &["-d", &loopback, "--allow-plaintext"]].concat());
     stranger.failed_with(&[&loopback, "give --user"]);
     assert_eq!(stranger.out, "");
 }

@@ -47,7 +47,7 @@ fn a_fix_of_one_owner_takes_that_owner_s_links_and_no_other() {
         .filter(|(i, owner)| *i < 3 || owner.contains('\\'))
     {
         let of_owner = links_of(&before.links, owner);
-        // A delegate who is hurt by another owner, too, is told of as still failing.
+        // A delegate who is affected by another owner, too, is told of as still failing.
         let others = stale
             .iter()
             .filter(|other| *other != owner)
@@ -57,7 +57,7 @@ fn a_fix_of_one_owner_takes_that_owner_s_links_and_no_other() {
             .iter()
             .any(|(_, delegate)| others.contains(delegate));
         let receipt = desk.arg(&format!("{i}.ldif"));
-        let ran = repair.automend(&["fix", "--yes", "--only", owner, "--receipt", &receipt]);
+        let ran = repair.automend(&["fix", "--yes", "--owner", owner, "--receipt", &receipt]);
         assert_eq!(ran.ended(i32::from(still)).contains("STILL FAILS"), still);
         let gone: Links = before.links.difference(&repair.links()).cloned().collect();
         assert!(!gone.is_empty() && gone == of_owner, "{owner}: {gone:?}");
@@ -97,7 +97,7 @@ fn delegates_with_hard_names_lose_their_links_and_get_them_back() {
         .automend(&[
             "fix",
             "--yes",
-            "--only",
+            "--owner",
             &world.owner.dn,
             "--receipt",
             &receipt,
@@ -117,7 +117,7 @@ fn delegates_with_hard_names_lose_their_links_and_get_them_back() {
         .automend(&[
             "fix",
             "--yes",
-            "--only",
+            "--owner",
             &world.owner.dn,
             "--delegate",
             one,
@@ -190,9 +190,9 @@ fn a_plan_that_no_longer_applies_is_refused_whole() {
         let plan = desk.arg("plan.json");
         let only = [
             "fix",
-            "--only",
+            "--owner",
             &one.owner.dn,
-            "--only",
+            "--owner",
             &two.owner.dn,
             "--plan-only",
             "-o",
@@ -244,7 +244,7 @@ fn a_delegate_that_is_gone_keeps_no_other_from_being_put_back() {
         .automend(&[
             "fix",
             "--yes",
-            "--only",
+            "--owner",
             &world.owner.dn,
             "--receipt",
             &receipt,
@@ -268,10 +268,12 @@ fn a_user_is_shown_from_both_sides() {
     let world = World::new(&lab);
     world.admin().reconnect_mailbox(&world.delegate.dn);
     let show = |dn: &str| world.audit().automend(&["show", dn]);
-    let hurt = show(&world.delegate.dn).ended(1);
+    let affected = show(&world.delegate.dn).ended(1);
     assert!(
-        hurt.contains("error 603") && hurt.contains("STALE") && hurt.contains(&world.owner.dn),
-        "{hurt}"
+        affected.contains("error 603")
+            && affected.contains("STALE")
+            && affected.contains(&world.owner.dn),
+        "{affected}"
     );
     let culprit = show(&world.owner.dn).ended(1);
     assert!(
@@ -284,7 +286,7 @@ fn a_user_is_shown_from_both_sides() {
         .automend(&[
             "fix",
             "--yes",
-            "--only",
+            "--owner",
             &world.owner.dn,
             "--receipt",
             &Desk::new().arg("r.ldif"),
@@ -333,7 +335,7 @@ impl<'lab> World<'lab> {
     fn plan(&self, desk: &Desk) -> String {
         let plan = desk.arg("plan.json");
         self.repair()
-            .automend(&["fix", "--only", &self.owner.dn, "--plan-only", "-o", &plan])
+            .automend(&["fix", "--owner", &self.owner.dn, "--plan-only", "-o", &plan])
             .ended(1);
         plan
     }

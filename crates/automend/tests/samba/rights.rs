@@ -50,7 +50,7 @@ fn what_the_account_may_not_read_is_never_called_absent() {
         admin
             .automend(&[
                 "fix",
-                "--only",
+                "--owner",
                 &owner.dn,
                 "--plan-only",
                 "-o",

@@ -9,18 +9,18 @@ use crate::SAMBA;
 use crate::curl::Answer;
 use crate::lab::program::Desk;
 use crate::lab::{Lab, run, succeeded};
-use crate::serving::{Hurt, PASSWORD, Serving, samba_tool};
+use crate::serving::{Affected, PASSWORD, Serving, samba_tool};
 
 #[test]
 fn who_has_logged_on_to_the_domain_is_answered_without_a_password_and_without_the_stale_link() {
     let lab = Lab::named(SAMBA);
     let desk = Desk::new();
     let audit = lab.bind("LAB_LDAPS_URL", "LAB_AUDIT");
-    let Hurt {
+    let Affected {
         name,
         address,
         healthy,
-    } = Hurt::somebody(&lab, audit);
+    } = Affected::somebody(&lab, audit);
 
     let users = format!("CN=Users,{}", lab.var("LAB_BASE"));
     let service = lab

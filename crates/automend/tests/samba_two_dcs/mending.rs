@@ -161,7 +161,7 @@ fn a_link_that_comes_back_from_the_other_side_is_found_again() {
     let again = [
         "fix",
         "--yes",
-        "--only",
+        "--owner",
         &world.owner.dn,
         "--receipt",
         &desk.arg("again.ldif"),
@@ -182,7 +182,7 @@ fn an_interrupt_ends_the_wait_for_a_controller_that_is_cut_off() {
     let mut program = world.dc1.program(&[
         "fix",
         "--yes",
-        "--only",
+        "--owner",
         &world.owner.dn,
         "--receipt",
         &receipt,
@@ -310,7 +310,7 @@ impl<'lab> World<'lab> {
                 &[
                     "fix",
                     "--yes",
-                    "--only",
+                    "--owner",
                     &self.owner.dn,
                     "--receipt",
                     &receipt,

@@ -5,21 +5,21 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::curl::Answer;
 use crate::lab::program::Desk;
 use crate::lab::{Lab, eventually, run};
-use crate::serving::{Hurt, PASSWORD, Serving};
+use crate::serving::{Affected, PASSWORD, Serving};
 use crate::{Cut, SAMBA2, sync};
 
 #[test]
 fn nobody_notices_that_a_controller_goes_and_comes_back() {
     let lab = Lab::named(SAMBA2);
     let audit = lab.bind("LAB_DC1_LDAPS_URL", "LAB_AUDIT");
-    let hurt = Hurt::somebody(&lab, audit);
+    let affected = Affected::somebody(&lab, audit);
     // Both know the password.
     sync();
     let desk = Desk::new();
     // Nothing is remembered, so that every answer asks a controller.
     std::fs::write(
         desk.file("automend.toml"),
-        "[serve]\nadmin = \"127.0.0.1:9180\"\n[serve.asking]\nkeep = 0\ncheck = 1\n",
+        "[serve]\nadmin = \"127.0.0.1:9180\"\n[serve.directory]\ncache-ttl = 0\nhealth-check-interval = 1\n",
     )
     .expect("the desk is ours");
     let serving = Serving::of(
@@ -50,14 +50,20 @@ fn nobody_notices_that_a_controller_goes_and_comes_back() {
             scope.spawn(|| {
                 while !stop.load(Ordering::Relaxed) {
                     let mut curl = lab.command("curl");
-                    let host = hurt.address.split_once('@').expect("an address").1;
+                    let host = affected.address.split_once('@').expect("an address").1;
                     let resolve = format!("autodiscover.{host}:443:127.0.0.1");
                     curl.args(["--basic", "--resolve", &resolve]);
-                    let login = format!("{}:{PASSWORD}", hurt.address);
-                    let answer = Answer::of(&mut curl, &serving.certificate, &login, &hurt.address);
+                    let login = format!("{}:{PASSWORD}", affected.address);
+                    let answer =
+                        Answer::of(&mut curl, &serving.certificate, &login, &affected.address);
                     let delegated = answer.alternatives();
                     let delegated = delegated.iter().filter(|one| one.starts_with("Delegate "));
-                    assert_eq!(delegated.count(), hurt.healthy, "{}: {answer:?}", hurt.name);
+                    assert_eq!(
+                        delegated.count(),
+                        affected.healthy,
+                        "{}: {answer:?}",
+                        affected.name
+                    );
                     answered.fetch_add(1, Ordering::Relaxed);
                 }
             });

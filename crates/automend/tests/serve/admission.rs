@@ -237,7 +237,7 @@ fn plain_http_leads_to_https_and_asks_nobody_for_a_password() {
 fn autoconfig_is_answered_over_plain_http_where_that_is_wanted() {
     let served = Served::with(
         &matrix(),
-        "[serve]\nplain-autoconfig = true\n[serve.everybody]\nsmtp = { host = \"smtp.contoso.com\" }\n",
+        "[serve]\nplain-autoconfig = true\n[serve.default]\nsmtp = { host = \"smtp.contoso.com\" }\n",
         &[],
     );
     served

@@ -46,7 +46,7 @@ fn failures_behind_a_proxy_count_for_who_made_them() {
     assert_eq!(guess(9, ("X-Forwarded-For", "203.0.113.9")), 429);
     assert_eq!(guess(9, ("Forwarded", "for=203.0.113.9;proto=https")), 429);
     served.logged(|line| {
-        line["peer"] == "203.0.113.9" && line["why"] == "too many failed logins from 203.0.113.9"
+        line["peer"] == "203.0.113.9" && line["reason"] == "too many failed logins from 203.0.113.9"
     });
     // Everybody else behind the same proxy gets in, and so does the proxy itself.
     assert_eq!(right(PROXY, ("X-Forwarded-For", "203.0.113.10")), 200);

@@ -236,7 +236,7 @@ fn protocols_follow_what_the_client_can_do() {
 #[test]
 fn urls_follow_the_configuration() {
     let configuration = r#"
-[serve.everybody]
+[serve.default]
 external = { host = "owa.contoso.com", eas = "" }
 internal = { host = "mail.corp.contoso.com" }
 public-folder-mailbox = "pf@contoso.com"
@@ -447,7 +447,7 @@ fn v2_and_autoconfig_tell_by_domain_and_nobody_who_exists() {
 }
 
 /// Without an outgoing server there is no autoconfig.
-const WITH_SMTP: &str = "[serve.everybody]\nsmtp = { host = \"smtp.contoso.com\" }\n";
+const WITH_SMTP: &str = "[serve.default]\nsmtp = { host = \"smtp.contoso.com\" }\n";
 
 #[test]
 fn autoconfig_answers_for_domains_that_are_served_and_no_others() {
@@ -581,7 +581,7 @@ fn domains_below_an_accepted_one_and_both_spellings_of_a_name_are_served() {
 #[test]
 fn autoconfig_without_an_outgoing_server_is_not_found_and_warned_of() {
     let imap = "imap = { host = \"imap.contoso.com\" }\n";
-    for configuration in [String::new(), format!("[serve.everybody]\n{imap}")] {
+    for configuration in [String::new(), format!("[serve.default]\n{imap}")] {
         let served = Served::with(&matrix(), &configuration, &[]);
         let answer = served.ask(&Ask::get(
             "/mail/config-v1.1.xml?emailaddress=a@contoso.com",

@@ -48,10 +48,10 @@ fn a_password_without_an_answer_is_counted_and_goes_to_no_other_server() {
             }
         });
         assert_eq!(binds(&first) + binds(&second), 4, "{said}");
-        // As many as a directory bears, and nobody else is hurt.
+        // As many as a directory bears, and nobody else is affected.
         amy(&served, "right").is(429);
         let line = served.logged(|line| line["status"] == 429);
-        let why = line["why"].as_str().unwrap_or_default();
+        let why = line["reason"].as_str().unwrap_or_default();
         assert!(why.contains("4 failed logins are let through"), "{line}");
         assert_eq!(binds(&first) + binds(&second), 4, "{said}");
         assert_eq!(bob(&served), "settings: ", "{said}");
@@ -147,7 +147,7 @@ fn all_names_of_an_account_share_what_its_directory_bears_and_nobody_sees_it() {
     assert_eq!(binds(&dc), 4);
     // But the log tells.
     served.logged(|line| {
-        let why = line["why"].as_str().unwrap_or_default();
+        let why = line["reason"].as_str().unwrap_or_default();
         line["status"] == 401 && why.contains("so it was not asked")
     });
 }

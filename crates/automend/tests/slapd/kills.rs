@@ -46,7 +46,7 @@ fn a_kill_at_a_write_loses_nothing_whether_the_write_arrived_or_not() {
                 let mut slot = victim.lock().expect("no panic");
                 let mut program = tool.at(&proxy.url).program(&[
                     "fix",
-                    "--allow-plain",
+                    "--allow-plaintext",
                     "--yes",
                     "--receipt",
                     &desk.arg("r.ldif"),
@@ -124,7 +124,7 @@ fn an_interrupt_ends_with_a_receipt_that_is_complete() {
 fn start(tool: Bind<'_>, desk: &Desk, rate: &str) -> (Child, impl Iterator<Item = String> + use<>) {
     let mut program = tool.program(&[
         "fix",
-        "--allow-plain",
+        "--allow-plaintext",
         "--yes",
         "--rate",
         rate,
@@ -161,6 +161,6 @@ fn kill(child: &Child, signal: &str) {
 }
 
 fn undo(tool: Bind<'_>, desk: &Desk) {
-    tool.automend(&["undo", &desk.arg("r.ldif"), "--allow-plain", "--yes"])
+    tool.automend(&["undo", &desk.arg("r.ldif"), "--allow-plaintext", "--yes"])
         .ended(0);
 }

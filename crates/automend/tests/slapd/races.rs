@@ -213,9 +213,9 @@ impl<'lab> Race<'lab> {
                 let bind = self.tool();
                 bind.at(&proxy.url).automend(&[
                     "fix",
-                    "--allow-plain",
+                    "--allow-plaintext",
                     "--yes",
-                    "--only",
+                    "--owner",
                     &self.owner,
                     "--receipt",
                     &receipt,
@@ -246,7 +246,7 @@ impl<'lab> Race<'lab> {
     fn undo(&self) {
         let receipt = self.desk.arg("receipt.ldif");
         self.tool()
-            .automend(&["undo", &receipt, "--allow-plain", "--yes"])
+            .automend(&["undo", &receipt, "--allow-plaintext", "--yes"])
             .ended(0);
     }
 }

@@ -60,7 +60,7 @@ fn a_debug_log_of_exchangelib_is_read() {
         ],
     );
     assert_eq!(report["kind"], "exchangelib-log");
-    assert_eq!(report["users"][0]["turns"], json!([1, 2, 3]));
+    assert_eq!(report["users"][0]["requests"], json!([1, 2, 3]));
 
     // As older versions write it: bytes of Python, and nothing of the connection.
     let bench = Bench::new();
@@ -291,7 +291,7 @@ fn a_log_of_any_locale_is_read() {
             .json();
         assert_eq!(report["kind"], "olkdisc-log", "{date}");
         assert_eq!(report["users"][0]["verdict"], "ok", "{date}");
-        assert_eq!(report["turns"], 5, "{date}");
+        assert_eq!(report["requests"], 5, "{date}");
         let (before, _) = log.split_once("4044 0x13713E75").unwrap();
         bench.file("cut.txt", before.replace("11.03.2017 09:15:", date));
         let report = bench
@@ -570,7 +570,7 @@ fn advice_is_about_the_recording() {
         .says("Record again");
     let told = run.to_string();
     assert!(
-        !told.contains("--password-file") && !told.contains("AUTOMEND_PASSWORD"),
+        !told.contains("--password-file") && !told.contains("AUTOMEND_DIRECTORY_PASSWORD"),
         "{told}"
     );
 }

@@ -1,7 +1,7 @@
 //! AutoMapping links, seen from the owner: AM-1 to AM-4, AM-6, AM-10 and self links.
 //!
 //! The forward link stands on the owner beside everything that decides whether the owner is a mailbox,
-//! so one object is enough to judge all its links, and its values are the users who are hurt.
+//! so one object is enough to judge all its links, and its values are the affected users.
 
 use crate::dn::Dn;
 use crate::entry::{Class, Entry};

@@ -72,7 +72,7 @@ const HOSTILE: &[&str] = &[
 fn a_shell_hands_over_what_is_meant() {
     for hostile in HOSTILE {
         let command = Command::automend("fix")
-            .option("--only", hostile)
+            .option("--owner", hostile)
             .operand(hostile);
         let expected = command.arguments();
         assert_eq!(arrives(&command), expected, "{hostile:?}");

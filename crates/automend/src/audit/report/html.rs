@@ -1,4 +1,4 @@
-//! The report as one self-contained page, with a picture of who is hurt by whom.
+//! The report as one self-contained page, with a picture of who is affected by whom.
 //!
 //! There is no script in it, and none could run: what is looked for is found by links within the page, by code
 //! and by the container of the owner, and by folding.
@@ -33,7 +33,7 @@ struct Page {
     owners: u64,
     links: u64,
     delegates: u64,
-    hurt: String,
+    affected: String,
     findings: usize,
     groups: Vec<Group>,
     places: Vec<Place>,
@@ -106,7 +106,7 @@ pub(super) fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
         owners: report.counts.owners,
         links: report.counts.links,
         delegates: report.counts.delegates,
-        hurt: plural(hurt(report), "user"),
+        affected: plural(affected(report), "user"),
         findings: report.findings.len(),
         groups: groups(report),
         places: places(report),
@@ -128,8 +128,8 @@ pub(super) fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
     out.write_all(text.as_bytes())
 }
 
-/// How many different users a stale link hurts.
-fn hurt(report: &Report) -> u64 {
+/// How many different users a stale link affects.
+fn affected(report: &Report) -> u64 {
     let stale = report
         .findings
         .iter()
@@ -197,11 +197,11 @@ fn row(number: usize, finding: &automend_core::finding::Finding, people: &People
             .iter()
             .map(|dn| (plain(dn.shown() + &people.behind_name(dn)), plain(dn)))
             .collect(),
-        mend: finding.code.mend(),
+        mend: finding.code.remedy(),
     }
 }
 
-/// Owners of stale links on the left, the users they hurt on the right.
+/// Owners of stale links on the left, the users they affected on the right.
 fn picture(report: &Report) -> Option<Picture> {
     let stale: Vec<_> = report
         .findings
@@ -221,10 +221,12 @@ fn picture(report: &Report) -> Option<Picture> {
     let mut places: HashMap<&Dn, usize> = HashMap::new();
     let mut lines = Vec::new();
     for finding in &stale {
-        // An owner without a line would look as if it hurt nobody.
+        // An owner without a line would look as if it affected nobody.
         let drawn = finding.delegates.iter().any(|dn| places.contains_key(dn));
-        let hurts = !finding.delegates.is_empty();
-        if owners.len() == MOST_DRAWN || !hurts || !drawn && delegates.len() == MOST_DRAWN_DELEGATES
+        let affects = !finding.delegates.is_empty();
+        if owners.len() == MOST_DRAWN
+            || !affects
+            || !drawn && delegates.len() == MOST_DRAWN_DELEGATES
         {
             continue;
         }

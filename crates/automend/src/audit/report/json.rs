@@ -45,7 +45,7 @@ pub(crate) struct FindingJson<'a> {
     owner: ObjectJson<'a>,
     delegates: Vec<ObjectJson<'a>>,
     evidence: Value,
-    mend: &'static str,
+    remedy: &'static str,
 }
 
 #[derive(Serialize)]
@@ -96,7 +96,7 @@ impl<'a> FindingJson<'a> {
                 .map(|dn| ObjectJson::named(dn, people))
                 .collect(),
             evidence: evidence_json(finding),
-            mend: finding.code.mend(),
+            remedy: finding.code.remedy(),
         }
     }
 }

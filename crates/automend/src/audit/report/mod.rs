@@ -207,7 +207,7 @@ fn csv(report: &Report, out: &mut impl Write) -> io::Result<()> {
         "since",
         "title",
         "evidence",
-        "mend",
+        "remedy",
         "whenChanged",
         "ownerAddress",
         "ownerAccount",
@@ -252,7 +252,7 @@ fn csv(report: &Report, out: &mut impl Write) -> io::Result<()> {
             &delegates
         } {
             let delegate = dn.map(Dn::to_string).unwrap_or_default();
-            let hurt = reached(*dn);
+            let affected = reached(*dn);
             rows.write_record([
                 finding.code.as_str(),
                 finding.code.severity().as_str(),
@@ -263,12 +263,12 @@ fn csv(report: &Report, out: &mut impl Write) -> io::Result<()> {
                 &since,
                 finding.code.title(),
                 &plain(evidence.join("; ")),
-                finding.code.mend(),
+                finding.code.remedy(),
                 &changed,
                 &plain(&owner.0),
                 &plain(&owner.1),
-                &plain(&hurt.0),
-                &plain(&hurt.1),
+                &plain(&affected.0),
+                &plain(&affected.1),
             ])
             .map_err(of_stream)?;
         }

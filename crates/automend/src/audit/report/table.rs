@@ -21,7 +21,7 @@ const WIDTH: u16 = 120;
 /// What a table needs beside a column of owners, and beside times.
 const BESIDE_OWNER: usize = 54;
 const SINCE: usize = 16;
-/// Names of the hurt in one row.
+/// Names of the affected in one row.
 const MOST_NAMES: usize = 6;
 
 pub(super) fn write(report: &Report, out: &mut impl Write, colours: bool) -> io::Result<()> {
@@ -59,7 +59,7 @@ pub(super) fn write(report: &Report, out: &mut impl Write, colours: bool) -> io:
         writeln!(out, "note: … and {} more", told - MOST_ROWS)?;
     }
     if let Some(mend) = &report.mend {
-        writeln!(out, "\nTo mend: {mend}")?;
+        writeln!(out, "\nTo fix: {mend}")?;
     }
     if let Some(finding) = report.findings.first() {
         writeln!(out, "To understand: automend explain {}", finding.code)?;
@@ -67,7 +67,7 @@ pub(super) fn write(report: &Report, out: &mut impl Write, colours: bool) -> io:
     Ok(())
 }
 
-/// Prints findings as a table, with a sentence on who is hurt above it.
+/// Prints findings as a table, with a sentence on who is affected above it.
 pub(crate) fn print_findings(
     findings: &[Finding],
     people: &People,
@@ -86,7 +86,7 @@ pub(crate) fn print_findings(
             .iter()
             .map(|finding| finding.delegates.len() as u64)
             .sum();
-        let hurt: HashSet<u64> = stale
+        let affected: HashSet<u64> = stale
             .iter()
             .flat_map(|finding| finding.delegates.iter().map(Dn::hash64))
             .collect();
@@ -96,7 +96,7 @@ pub(crate) fn print_findings(
             plural(links, "stale link"),
             plural(stale.len() as u64, "owner"),
             if links == 1 { "s" } else { "" },
-            plural(hurt.len() as u64, "user")
+            plural(affected.len() as u64, "user")
         )?;
     }
     writeln!(out)?;
@@ -128,9 +128,9 @@ pub(crate) fn print_findings(
         .load_style(UTF8_HORIZONTAL_ONLY)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_header(if dated {
-            vec!["Code", "Owner", "What is wrong", "Since", "Who is hurt"]
+            vec!["Code", "Owner", "What is wrong", "Since", "Affected users"]
         } else {
-            vec!["Code", "Owner", "What is wrong", "Who is hurt"]
+            vec!["Code", "Owner", "What is wrong", "Affected users"]
         });
     table.set_width(width.max(u16::try_from(needed).unwrap_or(u16::MAX)));
     if let (Some(column), Ok(least)) = (table.column_mut(1), u16::try_from(owner_width + 2)) {
@@ -185,7 +185,7 @@ fn list(finding: &Finding, people: &People, out: &mut impl Write) -> io::Result<
         writeln!(out, "  since {since}")?;
     }
     for name in names(&finding.delegates, people).lines() {
-        writeln!(out, "  hurts {name}")?;
+        writeln!(out, "  affects {name}")?;
     }
     writeln!(out)
 }

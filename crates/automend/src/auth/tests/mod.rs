@@ -686,7 +686,7 @@ async fn serve_directory(
 fn plain(text: &str) -> (Settings, Url) {
     let url = Url::parse(text).unwrap();
     let mut settings = Settings::of(Where::Server(url.clone()));
-    settings.allow_plain = true;
+    settings.allow_plaintext = true;
     (settings, url)
 }
 

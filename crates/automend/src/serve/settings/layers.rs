@@ -1,4 +1,4 @@
-//! `[serve.everybody]`, `[serve.domain]`, `[serve.server]` and `[serve.database]`: URLs, mail servers and
+//! `[serve.default]`, `[serve.domain]`, `[serve.server]` and `[serve.database]`: URLs, mail servers and
 //! what else is told of a user, layer by layer.
 
 use std::collections::HashMap;

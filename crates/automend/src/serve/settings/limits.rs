@@ -1,4 +1,4 @@
-//! `[serve.limits]` and `[serve.asking]`: what clients may take, and how the directory is asked.
+//! `[serve.limits]` and `[serve.directory]`: what clients may take, and how the directory is asked.
 
 use std::time::Duration;
 
@@ -14,44 +14,44 @@ use crate::auth::FAILURES_PER_ADDRESS;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Limits {
     /// Bytes of a request's body.
-    pub body: usize,
+    pub max_body_bytes: usize,
     /// Bytes of a request's head.
-    pub head: usize,
+    pub max_header_bytes: usize,
     /// Headers of a request.
-    pub headers: usize,
+    pub max_headers: usize,
     /// For a TLS handshake.
-    pub handshake: Duration,
+    pub tls_handshake_timeout: Duration,
     /// For the head of a request, from the end of the one before.
-    pub head_time: Duration,
+    pub header_timeout: Duration,
     /// For its body.
-    pub body_time: Duration,
+    pub body_timeout: Duration,
     /// For the answer.
-    pub answer_time: Duration,
+    pub response_timeout: Duration,
     /// For a write that the client does not take.
-    pub write_time: Duration,
+    pub write_timeout: Duration,
     /// For requests under way when the service stops.
-    pub stop_time: Duration,
+    pub shutdown_grace: Duration,
     /// Connections and requests.
     pub allowance: Allowance,
     /// Failed logins of one address in five minutes; 0 counts none.
     pub failures_per_address: u32,
     /// Bytes of answers that are remembered.
-    pub memory: usize,
+    pub cache_size: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            body: 64 << 10,
+            max_body_bytes: 64 << 10,
             // A Kerberos ticket has up to 48,000 bytes, and base64 makes 64,000 of them.
-            head: 96 << 10,
-            headers: 100,
-            handshake: Duration::from_secs(10),
-            head_time: Duration::from_secs(30),
-            body_time: Duration::from_secs(20),
-            answer_time: Duration::from_secs(20),
-            write_time: Duration::from_secs(20),
-            stop_time: Duration::from_secs(30),
+            max_header_bytes: 96 << 10,
+            max_headers: 100,
+            tls_handshake_timeout: Duration::from_secs(10),
+            header_timeout: Duration::from_secs(30),
+            body_timeout: Duration::from_secs(20),
+            response_timeout: Duration::from_secs(20),
+            write_timeout: Duration::from_secs(20),
+            shutdown_grace: Duration::from_secs(30),
             allowance: Allowance {
                 connections: 16_384,
                 connections_per_address: 2_048,
@@ -59,41 +59,41 @@ impl Default for Limits {
                 burst: 2_000,
             },
             failures_per_address: FAILURES_PER_ADDRESS,
-            memory: 64 << 20,
+            cache_size: 64 << 20,
         }
     }
 }
 
 /// How live servers are asked, and for how long an answer holds.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Asking {
+pub(crate) struct DirectorySettings {
     /// Connections to one server.
     pub connections: usize,
     /// For everything that one answer needs from one server.
-    pub time: Duration,
+    pub timeout: Duration,
     /// For one owner, beyond which it is left out.
-    pub owner_time: Duration,
+    pub owner_timeout: Duration,
     /// Between two looks at each server.
-    pub check: Duration,
+    pub health_check_interval: Duration,
     /// How long an answer holds.
-    pub keep: Duration,
+    pub cache_ttl: Duration,
     /// How long one holds that says that there is nobody, or from which an owner was left out because the
     /// directory did not tell.
-    pub keep_unsure: Duration,
+    pub negative_cache_ttl: Duration,
     /// Whether the directory is asked for its other servers.
-    pub find_servers: bool,
+    pub discover_servers: bool,
 }
 
-impl Default for Asking {
+impl Default for DirectorySettings {
     fn default() -> Self {
         Self {
             connections: 8,
-            time: Duration::from_secs(4),
-            owner_time: Duration::from_secs(1),
-            check: Duration::from_secs(5),
-            keep: Duration::from_secs(300),
-            keep_unsure: Duration::from_secs(20),
-            find_servers: false,
+            timeout: Duration::from_secs(4),
+            owner_timeout: Duration::from_secs(1),
+            health_check_interval: Duration::from_secs(5),
+            cache_ttl: Duration::from_secs(300),
+            negative_cache_ttl: Duration::from_secs(20),
+            discover_servers: false,
         }
     }
 }
@@ -101,21 +101,21 @@ impl Default for Asking {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(super) struct LimitsSection {
-    body: Option<Spanned<usize>>,
-    head: Option<Spanned<usize>>,
-    headers: Option<Spanned<usize>>,
-    handshake_time: Option<u64>,
-    head_time: Option<u64>,
-    body_time: Option<u64>,
-    answer_time: Option<u64>,
-    write_time: Option<u64>,
-    stop_time: Option<u64>,
+    max_body_bytes: Option<Spanned<usize>>,
+    max_header_bytes: Option<Spanned<usize>>,
+    max_headers: Option<Spanned<usize>>,
+    tls_handshake_timeout: Option<u64>,
+    header_timeout: Option<u64>,
+    body_timeout: Option<u64>,
+    response_timeout: Option<u64>,
+    write_timeout: Option<u64>,
+    shutdown_grace: Option<u64>,
     connections: Option<usize>,
     connections_per_address: Option<usize>,
     requests_per_address: Option<u32>,
     burst: Option<u32>,
     failures_per_address: Option<u32>,
-    memory: Option<Spanned<usize>>,
+    cache_size: Option<Spanned<usize>>,
 }
 
 impl LimitsSection {
@@ -130,17 +130,27 @@ impl LimitsSection {
             Some(told) => Ok(*told.get_ref()),
             None => Ok(usual),
         };
-        let memory = least(&self.memory, 1, usual.memory >> 20, "memory")?;
+        let cache_size = least(&self.cache_size, 1, usual.cache_size >> 20, "cache-size")?;
         Ok(Limits {
-            body: least(&self.body, 1024, usual.body, "body")?,
-            head: least(&self.head, 8192, usual.head, "head")?,
-            headers: least(&self.headers, 16, usual.headers, "headers")?,
-            handshake: seconds(self.handshake_time, usual.handshake),
-            head_time: seconds(self.head_time, usual.head_time),
-            body_time: seconds(self.body_time, usual.body_time),
-            answer_time: seconds(self.answer_time, usual.answer_time),
-            write_time: seconds(self.write_time, usual.write_time),
-            stop_time: seconds(self.stop_time, usual.stop_time),
+            max_body_bytes: least(
+                &self.max_body_bytes,
+                1024,
+                usual.max_body_bytes,
+                "max-body-bytes",
+            )?,
+            max_header_bytes: least(
+                &self.max_header_bytes,
+                8192,
+                usual.max_header_bytes,
+                "max-header-bytes",
+            )?,
+            max_headers: least(&self.max_headers, 16, usual.max_headers, "max-headers")?,
+            tls_handshake_timeout: seconds(self.tls_handshake_timeout, usual.tls_handshake_timeout),
+            header_timeout: seconds(self.header_timeout, usual.header_timeout),
+            body_timeout: seconds(self.body_timeout, usual.body_timeout),
+            response_timeout: seconds(self.response_timeout, usual.response_timeout),
+            write_timeout: seconds(self.write_timeout, usual.write_timeout),
+            shutdown_grace: seconds(self.shutdown_grace, usual.shutdown_grace),
             allowance: Allowance {
                 connections: self.connections.unwrap_or(usual.allowance.connections),
                 connections_per_address: self
@@ -154,26 +164,26 @@ impl LimitsSection {
             failures_per_address: self
                 .failures_per_address
                 .unwrap_or(usual.failures_per_address),
-            memory: memory.saturating_mul(1 << 20),
+            cache_size: cache_size.saturating_mul(1 << 20),
         })
     }
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub(super) struct AskingSection {
+pub(super) struct DirectorySection {
     connections: Option<Spanned<usize>>,
-    time: Option<u64>,
-    owner_time: Option<u64>,
-    check: Option<u64>,
-    keep: Option<u64>,
-    keep_unsure: Option<u64>,
-    find_servers: bool,
+    timeout: Option<u64>,
+    owner_timeout: Option<u64>,
+    health_check_interval: Option<u64>,
+    cache_ttl: Option<u64>,
+    negative_cache_ttl: Option<u64>,
+    discover_servers: bool,
 }
 
-impl AskingSection {
-    pub(super) fn read(&self, from: &Checked<'_>) -> Result<Asking> {
-        let usual = Asking::default();
+impl DirectorySection {
+    pub(super) fn read(&self, from: &Checked<'_>) -> Result<DirectorySettings> {
+        let usual = DirectorySettings::default();
         let seconds =
             |told: Option<u64>, usual| told.map_or(usual, |s| Duration::from_secs(s.max(1)));
         let connections = match &self.connections {
@@ -183,16 +193,16 @@ impl AskingSection {
             Some(told) => *told.get_ref(),
             None => usual.connections,
         };
-        Ok(Asking {
+        Ok(DirectorySettings {
             connections,
-            time: seconds(self.time, usual.time),
-            owner_time: seconds(self.owner_time, usual.owner_time),
-            check: seconds(self.check, usual.check),
-            keep: self.keep.map_or(usual.keep, Duration::from_secs),
-            keep_unsure: self
-                .keep_unsure
-                .map_or(usual.keep_unsure, Duration::from_secs),
-            find_servers: self.find_servers,
+            timeout: seconds(self.timeout, usual.timeout),
+            owner_timeout: seconds(self.owner_timeout, usual.owner_timeout),
+            health_check_interval: seconds(self.health_check_interval, usual.health_check_interval),
+            cache_ttl: self.cache_ttl.map_or(usual.cache_ttl, Duration::from_secs),
+            negative_cache_ttl: self
+                .negative_cache_ttl
+                .map_or(usual.negative_cache_ttl, Duration::from_secs),
+            discover_servers: self.discover_servers,
         })
     }
 }

@@ -26,8 +26,8 @@ use crate::auth::{ChannelBinding, Expected, Scheme};
 use checked::Checked;
 pub(crate) use checked::{Source, domain};
 use layers::LayerSection;
-pub(crate) use limits::{Asking, Limits};
-use limits::{AskingSection, LimitsSection};
+use limits::{DirectorySection, LimitsSection};
+pub(crate) use limits::{DirectorySettings, Limits};
 
 /// What the service does.
 #[derive(Clone, Debug)]
@@ -71,7 +71,7 @@ pub(crate) struct Settings {
     /// How much of everything.
     pub limits: Limits,
     /// How live servers are asked.
-    pub asking: Asking,
+    pub directory: DirectorySettings,
 }
 
 /// `[serve]`.
@@ -96,8 +96,8 @@ pub(crate) struct Section {
     service_names: Vec<Spanned<String>>,
     proxy_certificates: Vec<PathBuf>,
     limits: LimitsSection,
-    asking: AskingSection,
-    everybody: LayerSection,
+    directory: DirectorySection,
+    default: LayerSection,
     domain: BTreeMap<Spanned<String>, LayerSection>,
     server: BTreeMap<String, LayerSection>,
     database: BTreeMap<String, LayerSection>,
@@ -218,7 +218,7 @@ impl Settings {
                 .map(|path| tls::certificate(path))
                 .collect::<Result<_>>()?,
             limits: section.limits.read(&from)?,
-            asking: section.asking.read(&from)?,
+            directory: section.directory.read(&from)?,
         })
     }
 
@@ -290,7 +290,7 @@ fn urls(section: &Section, from: &Checked<'_>) -> Result<Urls> {
             .collect()
     };
     Ok(Urls {
-        everybody: section.everybody.read(from)?,
+        default: section.default.read(from)?,
         domains: section
             .domain
             .iter()

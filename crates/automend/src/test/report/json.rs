@@ -57,7 +57,7 @@ pub(in crate::test) fn document(report: &Report, secrets: &Secrets) -> Value {
                         "url": shown(&other.url, secrets, report.is_led()),
                         "cause": other.cause.map(Cause::code),
                         "detail": text(&other.detail),
-                        "turns": turns(&other.turns, secrets, report.is_led()),
+                        "requests": turns(&other.turns, secrets, report.is_led()),
                     })
                 })
                 .collect(),
@@ -111,7 +111,7 @@ fn step(step: &Taken, secrets: &Secrets) -> Value {
         "ms": ms(step.took),
         "ledBy": led_by,
         "outlook": outlook,
-        "turns": turns(&step.turns, secrets, led_by.is_some()),
+        "requests": turns(&step.turns, secrets, led_by.is_some()),
         "defects": step.defects,
     })
 }
@@ -172,7 +172,7 @@ fn followed(followed: &Followed, secrets: &Secrets) -> Value {
         object.insert("cause".to_owned(), json!(followed.cause().map(Cause::code)));
         object.insert("detail".to_owned(), json!(detail));
         object.insert("steps".to_owned(), json!(found));
-        object.insert("turns".to_owned(), json!(asked));
+        object.insert("requests".to_owned(), json!(asked));
     }
     document
 }
@@ -198,7 +198,6 @@ fn blamed(blame: &Blame) -> Value {
         "directory": blame.directory,
         "expected": blame.expected(),
         "findings": findings,
-        "mend": blame.mend.as_ref().map(ToString::to_string),
         "command": blame.mend.as_ref().map(Command::arguments),
         "defects": blame.defects,
     })

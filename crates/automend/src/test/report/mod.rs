@@ -210,7 +210,7 @@ impl Report {
                         ))
                     })
                     .collect();
-                sentences.extend(blame.mend.as_ref().map(|mend| format!("To mend: {mend}")));
+                sentences.extend(blame.mend.as_ref().map(|mend| format!("To fix: {mend}")));
                 sentences
             }
         }

@@ -127,7 +127,7 @@ fn verdict(report: &Report, secrets: &Secrets, out: &mut Vec<u8>) -> Result<()> 
             writeln!(out, "\nIn {}:", plain(&blame.directory))?;
             print_findings(&blame.findings, &blame.people, out, false)?;
             if let Some(mend) = &blame.mend {
-                writeln!(out, "To mend: {mend}")?;
+                writeln!(out, "To fix: {mend}")?;
             }
             for defect in &blame.defects {
                 writeln!(out, "note: {}", plain(defect))?;

@@ -318,7 +318,7 @@ impl Story {
             self.defect(Defect {
                 turn: None,
                 what: format!(
-                    "{unlisted} more turns of Autodiscover were judged and are not listed"
+                    "{unlisted} more Autodiscover requests were judged and are not listed"
                 ),
             });
         }
