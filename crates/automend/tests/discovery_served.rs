@@ -8,7 +8,7 @@ use automend_negotiate::Binding;
 use automend_negotiate::ntlm::Client;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::Value;
+use serde_json::{Value, json};
 use served::{Ask, DOMAIN, PASSWORD, POX, Served, mailbox, outlook};
 use tool::{Bench, CONTOSO, Run};
 
@@ -145,8 +145,17 @@ fn a_stale_link_fails_the_test_when_faithful_and_the_directory_names_its_owner()
         assert_eq!(finding["kind"], "stale-link", "{run}");
         assert_eq!(finding["owner"]["name"], "Jim Stone", "{run}");
         assert_eq!(
-            report["directory"]["mend"],
-            "automend fix --directory contoso.ldif --export ldif --owner 'CN=Jim Stone,OU=People,DC=contoso,DC=com'",
+            report["directory"]["command"],
+            json!([
+                "automend",
+                "fix",
+                "--directory",
+                "contoso.ldif",
+                "--export",
+                "ldif",
+                "--owner",
+                "CN=Jim Stone,OU=People,DC=contoso,DC=com"
+            ]),
             "{run}"
         );
         if protocol == "pox" {

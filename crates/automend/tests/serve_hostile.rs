@@ -145,7 +145,7 @@ fn requests_in_a_row_are_answered_in_a_row() {
 
 #[test]
 fn slow_and_half_requests_end_and_hold_up_nobody() {
-    let served = served("header-timeout = 1\nbody-time = 1\nhandshake-time = 1");
+    let served = served("header-timeout = 1\nbody-timeout = 1\ntls-handshake-timeout = 1");
     // Nothing at all, half a handshake, half a head, half a body; eighty of each.
     let mut silent: Vec<TcpStream> = (0..80).map(|_| served.socket()).collect();
     let mut half: Vec<Wire> = (0..80)
@@ -240,7 +240,7 @@ fn plain_http_on_the_port_of_https_is_told_so() {
     assert!(answer.text().contains("HTTPS"), "{answer}");
     honest_client_is_answered(&served);
     until("the refusal is counted", || {
-        served.metric("automend_refused_connections_total{why=\"no-tls\"}") >= 1.0
+        served.metric("automend_refused_connections_total{reason=\"no-tls\"}") >= 1.0
     });
 }
 
@@ -352,7 +352,7 @@ fn an_address_holds_so_many_connections_and_others_still_come() {
 fn ten_thousand_connections_are_held_and_one_more_is_answered() {
     const WANTED: usize = 10_000;
     raise_descriptors();
-    let served = served("header-timeout = 600\nhandshake-time = 600\nconnections = 12000");
+    let served = served("header-timeout = 600\ntls-handshake-timeout = 600\nconnections = 12000");
     let mut held: Vec<Wire> = Vec::with_capacity(WANTED);
     let tls = served.tls();
     for number in 0..WANTED {

@@ -184,7 +184,7 @@ fn when_no_server_answers_it_goes_on_from_what_it_last_knew_and_says_so() {
     let ready = served.admin("/readyz").is(503).json();
     assert_eq!(ready["answersFrom"], "last-known");
     assert!((served.metric("automend_degraded") - 1.0).abs() < f64::EPSILON);
-    assert!(served.metric("automend_answers_total{from=\"last-known\"}") >= 1.0);
+    assert!(served.metric("automend_answers_total{source=\"last-known\"}") >= 1.0);
     served.admin("/healthz").is(200);
     second.switch(true);
     until("a server is found again", || {
@@ -251,7 +251,7 @@ fn a_server_that_hangs_is_passed_over() {
     let second = Controller::honest();
     let served = serve(
         &[&first, &second],
-        "keep = 0\ntime = 1\nhealth-check-interval = 1",
+        "cache-ttl = 0\ntimeout = 1\nhealth-check-interval = 1",
     );
     assert_eq!(pox(&served, "amy@contoso.test").pox(), "settings: Bob, Eve");
     hangs.store(true, Ordering::SeqCst);
@@ -284,7 +284,7 @@ fn a_server_that_talks_nonsense_is_passed_over() {
         let second = Controller::honest();
         let served = serve(
             &[&first, &second],
-            "keep = 0\ntime = 2\nhealth-check-interval = 1",
+            "cache-ttl = 0\ntimeout = 2\nhealth-check-interval = 1",
         );
         assert_eq!(pox(&served, "amy@contoso.test").pox(), "settings: Bob, Eve");
         mad.store(true, Ordering::SeqCst);
@@ -340,7 +340,7 @@ fn nobody_under_load_notices_that_a_server_goes_and_comes_back() {
         }
         stop.store(true, Ordering::Relaxed);
     });
-    assert!(served.metric("automend_answers_total{from=\"last-known\"}") < 1.0);
+    assert!(served.metric("automend_answers_total{source=\"last-known\"}") < 1.0);
 }
 
 #[test]

@@ -124,7 +124,7 @@ fn a_check_shows_every_setting_with_its_default_or_what_was_said() {
         ("channel-binding", "if-sent"),
         ("limits.failures-per-address", "100"),
         ("certificates", "one that is made at the start"),
-        ("asking.keep", "300"),
+        ("directory.cache-ttl", "300"),
     ] {
         let line = format!("  {name:<31} {value}\n");
         assert!(out.contains(&line), "no {line:?} in {out}");
@@ -318,7 +318,7 @@ fn a_bad_configuration_is_told_and_the_good_one_stays() {
     served.signal("HUP");
     assert_eq!(
         served.event("reloaded")["afterRestart"],
-        serde_json::json!(["asking"])
+        serde_json::json!(["directory"])
     );
 }
 
@@ -435,7 +435,7 @@ fn it_stops_when_every_request_is_answered() {
 
 #[test]
 fn it_does_not_wait_for_ever() {
-    let mut served = Served::with(&directory(), "[serve.limits]\nstop-time = 1\n", &[]);
+    let mut served = Served::with(&directory(), "[serve.limits]\nshutdown-grace = 1\n", &[]);
     let mut under_way = served.connect();
     let bytes = ask().bytes();
     under_way.send(&bytes[..bytes.len() - 1]);
@@ -491,7 +491,7 @@ fn the_service_tells_of_itself_only_to_this_machine() {
     );
     let metrics =
         metrics.says("automend_http_requests_total{route=\"pox\",outcome=\"settings\"} 1");
-    metrics.says("automend_answers_total{from=\"directory\"} 1");
+    metrics.says("automend_answers_total{source=\"directory\"} 1");
     served.admin("/nothing").is(404);
     let stream = std::net::TcpStream::connect(served.admin).unwrap();
     Wire::plain(stream)

@@ -251,7 +251,7 @@ fn a_row_of_csv_is_one_link_whatever_the_names_hold() {
             "since",
             "title",
             "evidence",
-            "mend",
+            "remedy",
             "whenChanged",
             "ownerAddress",
             "ownerAccount",

@@ -86,7 +86,7 @@ fn nobody_notices_that_a_controller_goes_and_comes_back() {
     });
     let metrics = admin("metrics");
     assert!(
-        metrics.contains("automend_answers_total{from=\"directory\"}"),
+        metrics.contains("automend_answers_total{source=\"directory\"}"),
         "{metrics}"
     );
     assert!(!metrics.contains("last-known"), "{metrics}");
