@@ -156,7 +156,7 @@ fn a_finding_says_everything_that_a_ticket_needs() {
 }
 
 #[test]
-fn people_read_each_turn_and_what_to_do() {
+fn people_read_each_request_and_what_to_do() {
     let bench = Bench::new();
     bench
         .automend(&["trace", recording("fiddler.saz").to_str().unwrap()])
@@ -165,7 +165,7 @@ fn people_read_each_turn_and_what_to_do() {
         .says("alice@contoso.com: failed (fault-603, request 5)")
         .says("wants a login (Negotiate, NTLM)")
         .says("error 603 The Active Directory user wasn't found.")
-        .says("Turn 5: Autodiscover answers error 603")
+        .says("Request 5: Autodiscover answers error 603")
         .says("Outlook shows 0x800C8203.");
     bench
         .automend(&["trace", recording("saved-settings.xml").to_str().unwrap()])

@@ -279,7 +279,10 @@ mod tests {
         log.flush();
         let text = std::fs::read_to_string(&path).unwrap();
         assert_eq!(text.lines().count(), 1);
-        assert!(text.contains(r#""agent":"a\r\nb\u001b[2J\"""#), "{text}");
+        assert!(
+            text.contains(r#""user_agent":"a\r\nb\u001b[2J\"""#),
+            "{text}"
+        );
         assert_eq!(log.recent(), format!("[{}]", text.trim_end()));
     }
 
@@ -294,6 +297,6 @@ mod tests {
         }
         let kept: Vec<Value> = serde_json::from_str(&log.recent()).unwrap();
         assert_eq!(kept.len(), RECENT);
-        assert_eq!(kept.last().unwrap()["micros"], 999);
+        assert_eq!(kept.last().unwrap()["duration_us"], 999);
     }
 }
