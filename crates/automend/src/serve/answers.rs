@@ -27,7 +27,7 @@ use tokio::time::Instant;
 
 use super::log::Log;
 use super::memory::Memory;
-use super::metrics::{CodeLabels, SourceLabels, Metrics, Word};
+use super::metrics::{CodeLabels, Metrics, SourceLabels, Word};
 use super::outage::Outage;
 use super::settings::DirectorySettings;
 use super::supply::Supply;
@@ -191,7 +191,9 @@ impl Answers {
         };
         if let Ok((answer, from)) = &found {
             let (metrics, from) = (&self.told.metrics, Word(from.word()));
-            metrics.answers.of(&SourceLabels { source: from }, Counter::inc);
+            metrics
+                .answers
+                .of(&SourceLabels { source: from }, Counter::inc);
             for code in &answer.skipped {
                 let code = Word(code.as_str());
                 metrics.skipped.of(&CodeLabels { code }, Counter::inc);
@@ -250,7 +252,9 @@ impl Answers {
 
     fn lifetime(&self, answer: &Answer) -> Duration {
         if answer.unsure {
-            self.directory.negative_cache_ttl.min(self.directory.cache_ttl)
+            self.directory
+                .negative_cache_ttl
+                .min(self.directory.cache_ttl)
         } else {
             self.directory.cache_ttl
         }

@@ -239,7 +239,7 @@ fn told(
                 first = first.or(Some(at));
                 say!("  https://{at}");
             }
-            Face::Plain => say!("  http://{at}  redirects to HTTPS"),
+            Face::Plain => say!("  http://{at}  sends everybody to HTTPS"),
             Face::Admin => say!("  http://{at}/  healthz, readyz, metrics, requests"),
         }
         if *face == Face::Admin && !at.ip().is_loopback() {

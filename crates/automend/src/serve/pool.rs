@@ -396,7 +396,9 @@ impl Shared {
             let pause = if self.is_there() {
                 self.directory.health_check_interval
             } else {
-                self.directory.health_check_interval.min(Duration::from_secs(1))
+                self.directory
+                    .health_check_interval
+                    .min(Duration::from_secs(1))
             };
             let _ = timeout(pause, self.alarm.notified()).await;
             let looks = self.servers.iter().map(|server| async {
@@ -484,7 +486,9 @@ impl Server {
         let permit = self.permits.acquire().await?;
         let idle = {
             let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-            idle.retain(|connection| connection.made.elapsed() < shared.directory.cache_ttl.max(MINUTE));
+            idle.retain(|connection| {
+                connection.made.elapsed() < shared.directory.cache_ttl.max(MINUTE)
+            });
             idle.pop()
         };
         let connection = if let Some(idle) = idle {
