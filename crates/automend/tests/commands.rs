@@ -235,3 +235,24 @@ fn a_plan_and_a_receipt_come_with_commands_that_work() {
         assert!(!bench.path("pwned").exists());
     }
 }
+
+#[test]
+fn the_readme_shows_what_an_audit_prints() {
+    let readme = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md"));
+    let (_, sample) = readme
+        .split_once("$ automend audit --directory examples/contoso.ldif\n")
+        .unwrap();
+    let (sample, _) = sample.split_once("```").unwrap();
+    let bench = Bench::new();
+    std::fs::create_dir(bench.path("examples")).unwrap();
+    bench.file("examples/contoso.ldif", CONTOSO);
+    let arguments = ["audit", "--directory", "examples/contoso.ldif"];
+    let run = bench.automend_with(&[("COLUMNS", "100")], &arguments);
+    let printed = run.exits(1).out;
+    let mut rest = printed.as_str();
+    for line in sample.lines().filter(|line| *line != "…") {
+        let found = rest.find(&format!("{line}\n"));
+        let at = found.unwrap_or_else(|| panic!("no {line:?} behind it in {printed}"));
+        rest = &rest[at..];
+    }
+}
