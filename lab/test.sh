@@ -71,11 +71,12 @@ log=$LAB_ROOT/cargo-test.log
 [ ! -t 1 ] || export CARGO_TERM_COLOR=always
 status=0
 make --no-print-directory check 2>&1 | tee "$log" || status=$?
-# One process a test binary and not one a test: the tests of a binary take turns at their servers.
-wanted=()
-for test in "${present[@]}"; do wanted+=(--test "$test"); done
-cargo test --workspace --locked --no-fail-fast --features automend/lab --test peers "${wanted[@]}" 2>&1 |
-  tee -a "$log" || status=$?
+# One process for a server and not one for a test: the tests of a server take turns at it. Its tests are
+# those of one module, whose name starts theirs.
+cargo test --workspace --locked --features automend/lab --test peers 2>&1 | tee -a "$log" || status=$?
+for test in "${present[@]}"; do
+  cargo test --workspace --locked --features automend/lab --test lab -- "$test::" 2>&1 | tee -a "$log" || status=$?
+done
 if [ ${#missing[@]} = 0 ]; then
   cargo test --workspace --locked --no-fail-fast --features automend/lab --bin automend -- \
     auth::tests::peers auth::tests::samba auth::tests::slapd 2>&1 | tee -a "$log" || status=$?

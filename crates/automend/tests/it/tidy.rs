@@ -1,0 +1,171 @@
+//! Rules of the repository that a compiler does not check.
+
+mod imports;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// File names without their ending, of the modules in a crate's `src`.
+fn modules(src: &Path) -> Vec<String> {
+    let mut found: Vec<String> = fs::read_dir(src)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_dir() || path.extension().is_some_and(|extension| extension == "rs"))
+        .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
+        .filter(|name| !matches!(name.as_str(), "lib" | "main" | "tests"))
+        .collect();
+    found.sort();
+    found.dedup();
+    found
+}
+
+#[test]
+fn the_architecture_names_every_crate_and_module_and_none_that_is_gone() {
+    let text = read(&root().join("ARCHITECTURE.md"));
+    let (_, crates) = text
+        .split_once("## Seven crates")
+        .expect("the crates' section");
+    let (crates, _) = crates.split_once("Arrows, and no others").expect("its end");
+    let mut named = Vec::new();
+    for part in crates.split("\n\n**").skip(1) {
+        let (name, story) = part.split_once("**").expect("a crate's name in bold");
+        named.push(name.to_owned());
+        let line = story
+            .lines()
+            .find(|line| line.starts_with("Module"))
+            .unwrap_or_else(|| panic!("{name}: no line of modules"));
+        let mut told: Vec<String> = line
+            .split('`')
+            .skip(1)
+            .step_by(2)
+            .map(str::to_owned)
+            .collect();
+        told.sort();
+        assert_eq!(
+            told,
+            modules(&root().join("crates").join(name).join("src")),
+            "modules of {name}"
+        );
+    }
+    named.sort();
+    let mut there: Vec<String> = fs::read_dir(root().join("crates"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
+    there.sort();
+    assert_eq!(named, there);
+}
+
+#[test]
+fn the_architecture_names_every_dependency_and_none_that_is_gone() {
+    let text = read(&root().join("ARCHITECTURE.md"));
+    let (_, table) = text.split_once("|---|---|---|\n").expect("the table");
+    let (table, _) = table.split_once("\n\n").expect("its end");
+    let mut told: Vec<String> = table
+        .lines()
+        .filter_map(|row| row.split('|').nth(1))
+        .flat_map(|cell| {
+            cell.replace(" with ", ", ")
+                .split(", ")
+                .map(|name| name.trim().to_owned())
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    told.sort();
+    let manifest = read(&root().join("Cargo.toml"));
+    let (_, dependencies) = manifest
+        .split_once("[workspace.dependencies]\n")
+        .expect("dependencies");
+    let (dependencies, _) = dependencies.split_once("\n[").expect("their end");
+    let mut there: Vec<String> = dependencies
+        .lines()
+        .filter_map(|line| line.split_once(" = ").map(|(name, _)| name.to_owned()))
+        .filter(|name| !name.starts_with("automend-"))
+        .collect();
+    there.sort();
+    assert_eq!(told, there);
+}
+
+#[test]
+fn the_lock_file_builds_no_second_cryptographic_library() {
+    let lock = read(&root().join("Cargo.lock"));
+    for line in lock
+        .split("[[package]]")
+        .filter(|package| package.contains("name = \"rustls\"\n"))
+    {
+        assert!(
+            line.contains("aws-lc-rs") && !line.contains("\"ring\""),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn every_source_file_opens_with_what_it_is_and_stays_readable() {
+    let mut open = vec![root().join("crates")];
+    while let Some(at) = open.pop() {
+        for entry in fs::read_dir(&at).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = read(&path);
+                assert!(
+                    text.starts_with("//!"),
+                    "{}: no word on what it is",
+                    path.display()
+                );
+                let lines = text.lines().count();
+                assert!(lines <= 750, "{}: {lines} lines", path.display());
+                if !path.ends_with("tidy.rs") {
+                    for left in ["TODO", "FIXME", "XXX"] {
+                        assert!(!text.contains(left), "{}: {left}", path.display());
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn no_files_import_each_other_in_a_circle() {
+    let mut told = String::new();
+    for entry in fs::read_dir(root().join("crates")).unwrap() {
+        let path = entry.unwrap().path();
+        // Its circles are cut next.
+        if path.ends_with("automend") {
+            continue;
+        }
+        let imports = imports::Imports::read(&path.join("src"));
+        assert!(!imports.of.is_empty(), "{}", path.display());
+        for circle in imports.circles() {
+            told += &format!(
+                "{}: {} files\n{}\n",
+                path.file_name().unwrap().to_string_lossy(),
+                circle.len(),
+                imports.ties(&circle)
+            );
+        }
+    }
+    assert!(told.is_empty(), "circles of files:\n{told}");
+}
+
+#[test]
+fn every_test_file_of_the_program_is_compiled() {
+    for binary in ["it", "lab"] {
+        let folder = root().join("crates/automend/tests").join(binary);
+        let main = read(&folder.join("main.rs"));
+        for module in modules(&folder) {
+            let line = format!("\nmod {module};\n");
+            assert!(main.contains(&line), "{binary}/main.rs: no {module}");
+        }
+    }
+}
