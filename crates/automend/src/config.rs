@@ -3,6 +3,9 @@
 //! A flag beats the environment, which beats the file. Everything else in the program sees only
 //! [`Settings`]. This is the only module that reads the environment.
 
+mod one_directory;
+pub(crate) mod section;
+
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,9 +16,9 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use crate::args;
-use crate::directory::live::OneDirectory;
 use crate::private_file::first_line;
-use crate::serve::settings::{Section, Source};
+pub(crate) use one_directory::{Identity, OneDirectory, OtherDirectory};
+use section::Section;
 
 /// Where the directory is and how to talk to it.
 #[derive(Clone, Debug)]
@@ -84,6 +87,15 @@ enum Password {
     File(PathBuf),
     Environment(SecretString),
     Prompt,
+}
+
+/// Where a configuration was read, to name the line of a mistake.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Source {
+    /// The file.
+    pub path: PathBuf,
+    /// Its text.
+    pub text: String,
 }
 
 /// `automend.toml`.

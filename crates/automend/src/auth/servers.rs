@@ -24,7 +24,7 @@ use super::throttle::{Counted, Limits};
 use crate::clock;
 use crate::config::{Scheme, Settings, Url};
 use crate::connect::{self, connect};
-use crate::directory::live::{RootDse, is_lost};
+use crate::directory::live::{RootDse, check_held, is_lost};
 
 /// The servers.
 pub(crate) struct Servers {
@@ -464,7 +464,7 @@ impl Server {
             .await
             .map_err(|error| format!("{}: {error}", self.url))?;
         if let Some(one) = &settings.one {
-            let held = one.check(&self.url, &client, &root).await;
+            let held = check_held(one, &self.url, &client, &root).await;
             held.map_err(|error| format!("{error:#}"))?;
         }
         if root.active_directory {

@@ -28,7 +28,7 @@ use automend_core::resolve::{Request, Resolved, Who, meant, resolve};
 use automend_core::view::{Known, Need};
 use tokio::time::timeout;
 
-use crate::config::{Settings, Url, Where};
+use crate::config::{OtherDirectory, Settings, Url, Where};
 use crate::console::plain;
 use topology::Places;
 
@@ -86,7 +86,7 @@ impl Directory {
         let looks = others.map(|other| timeout(LOOK, live::Live::open(settings, other)));
         for looked in futures_util::future::join_all(looks).await {
             if let Ok(Err(error)) = looked
-                && error.is::<live::OtherDirectory>()
+                && error.is::<OtherDirectory>()
             {
                 return Err(error);
             }

@@ -33,7 +33,7 @@ use super::typed::texts;
 use crate::config::{Settings, Url};
 use crate::connect::connect;
 
-pub(crate) use identity::{OneDirectory, OtherDirectory};
+pub(crate) use identity::check_held;
 pub(crate) use lookup::LATE;
 pub(crate) use lost::{is_lost, is_lost_code, persist};
 pub(crate) use root_dse::RootDse;
@@ -93,7 +93,7 @@ impl Live {
             .await
             .with_context(|| format!("{url}: reading its root DSE"))?;
         if let Some(one) = &settings.one {
-            one.check(url, &client, &root).await?;
+            check_held(one, url, &client, &root).await?;
         }
         Ok(Self {
             url: url.clone(),

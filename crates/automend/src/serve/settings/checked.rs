@@ -2,22 +2,13 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
-use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
 use automend_core::names::ascii_domain;
 use toml::Spanned;
 
 use super::super::proxies::Network;
-
-/// Where a configuration was read, to name the line of a mistake.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Source {
-    /// The file.
-    pub path: PathBuf,
-    /// Its text.
-    pub text: String,
-}
+use crate::config::Source;
 
 /// Values of a file, and the lines they stand on.
 pub(super) struct Checked<'a> {

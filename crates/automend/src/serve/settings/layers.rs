@@ -8,30 +8,14 @@ use automend_autodiscover::services::{
     AuthPackage, Encryption, Login, MailServer, OwaAuthentication, Shape, Version,
 };
 use automend_core::names::{Guid, SmtpAddress};
-use serde::Deserialize;
 use toml::Spanned;
 
 use super::super::urls::{Layer, Side, Url, mail_server};
 use super::checked::Checked;
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub(super) struct LayerSection {
-    autodiscover: Option<Spanned<String>>,
-    external: SideSection,
-    internal: SideSection,
-    imap: Option<MailSection>,
-    pop3: Option<MailSection>,
-    smtp: Option<MailSection>,
-    mail_in_pox: Option<bool>,
-    public_folder_mailbox: Option<Spanned<String>>,
-    public_folder_server: Option<Spanned<String>>,
-    directory_server: Option<Spanned<String>>,
-    deployment_id: Option<Spanned<String>>,
-    version: Option<Spanned<String>>,
-    alternative_mailboxes: Option<ShapeWord>,
-    display_name: Option<String>,
-}
+use crate::config::section::{
+    EncryptionWord, LayerSection, LoginWord, MailSection, OwaWord, PackageWord, ShapeWord,
+    SideSection,
+};
 
 impl LayerSection {
     pub(super) fn read(&self, from: &Checked<'_>) -> Result<Layer> {
@@ -81,30 +65,6 @@ impl LayerSection {
     }
 }
 
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum ShapeWord {
-    ByAddress,
-    ByLegacyDn,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-struct SideSection {
-    host: Option<Spanned<String>>,
-    ews: Option<Spanned<String>>,
-    oab: Option<Spanned<String>>,
-    ecp: Option<Spanned<String>>,
-    owa: Option<Spanned<String>>,
-    mapi: Option<Spanned<String>>,
-    eas: Option<Spanned<String>>,
-    um: Option<Spanned<String>>,
-    auth: Option<PackageWord>,
-    owa_auth: Option<OwaWord>,
-    ssl: Option<bool>,
-    certificate_principal: Option<String>,
-}
-
 impl SideSection {
     fn read(&self, from: &Checked<'_>) -> Result<Side> {
         let mut urls = HashMap::new();
@@ -143,36 +103,6 @@ impl SideSection {
     }
 }
 
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum PackageWord {
-    Basic,
-    Ntlm,
-    Kerberos,
-    KerberosOrNtlm,
-    Negotiate,
-    Certificate,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum OwaWord {
-    Forms,
-    Basic,
-    Windows,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct MailSection {
-    host: Spanned<String>,
-    port: Option<u16>,
-    #[serde(default)]
-    encryption: EncryptionWord,
-    #[serde(default)]
-    login: LoginWord,
-}
-
 impl MailSection {
     fn read(&self, from: &Checked<'_>, ports: (u16, u16)) -> Result<MailServer> {
         let encryption = match self.encryption {
@@ -192,23 +122,6 @@ impl MailSection {
             ports,
         ))
     }
-}
-
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum EncryptionWord {
-    #[default]
-    Tls,
-    StartTls,
-    None,
-}
-
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum LoginWord {
-    #[default]
-    Address,
-    LocalPart,
 }
 
 fn version(text: &str) -> Option<Version> {

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use serde::Deserialize;
 use toml::Spanned;
 
 use super::super::addresses::Allowance;
 use super::checked::Checked;
 use crate::auth::FAILURES_PER_ADDRESS;
+use crate::config::section::{DirectorySection, LimitsSection};
 
 /// How much of everything.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -98,26 +98,6 @@ impl Default for DirectorySettings {
     }
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub(super) struct LimitsSection {
-    max_body_bytes: Option<Spanned<usize>>,
-    max_header_bytes: Option<Spanned<usize>>,
-    max_headers: Option<Spanned<usize>>,
-    tls_handshake_timeout: Option<u64>,
-    header_timeout: Option<u64>,
-    body_timeout: Option<u64>,
-    response_timeout: Option<u64>,
-    write_timeout: Option<u64>,
-    shutdown_grace: Option<u64>,
-    connections: Option<usize>,
-    connections_per_address: Option<usize>,
-    requests_per_address: Option<u32>,
-    burst: Option<u32>,
-    failures_per_address: Option<u32>,
-    cache_size: Option<Spanned<usize>>,
-}
-
 impl LimitsSection {
     pub(super) fn read(&self, from: &Checked<'_>) -> Result<Limits> {
         let usual = Limits::default();
@@ -167,18 +147,6 @@ impl LimitsSection {
             cache_size: cache_size.saturating_mul(1 << 20),
         })
     }
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub(super) struct DirectorySection {
-    connections: Option<Spanned<usize>>,
-    timeout: Option<u64>,
-    owner_timeout: Option<u64>,
-    health_check_interval: Option<u64>,
-    cache_ttl: Option<u64>,
-    negative_cache_ttl: Option<u64>,
-    discover_servers: bool,
 }
 
 impl DirectorySection {

@@ -14,7 +14,6 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, anyhow, bail};
 use automend_core::policy::Policy;
 use rustls::pki_types::CertificateDer;
-use serde::Deserialize;
 use toml::Spanned;
 
 use super::proxies::Proxies;
@@ -22,11 +21,13 @@ use super::tls;
 use super::urls::{Layer, Urls};
 use crate::args;
 use crate::auth::{ChannelBinding, Expected, Scheme};
+use crate::config::{
+    Source,
+    section::{BindingWord, LayerSection, PolicyWord, SchemeWord, Section},
+};
 
 use checked::Checked;
-pub(crate) use checked::{Source, domain};
-use layers::LayerSection;
-use limits::{DirectorySection, LimitsSection};
+pub(crate) use checked::domain;
 pub(crate) use limits::{DirectorySettings, Limits};
 
 /// What the service does.
@@ -72,65 +73,6 @@ pub(crate) struct Settings {
     pub limits: Limits,
     /// How live servers are asked.
     pub directory: DirectorySettings,
-}
-
-/// `[serve]`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub(crate) struct Section {
-    listen: Vec<Spanned<String>>,
-    http: Vec<Spanned<String>>,
-    admin: Option<Spanned<String>>,
-    certificates: Vec<CertificateSection>,
-    policy: Option<PolicyWord>,
-    auth: Option<Spanned<Vec<SchemeWord>>>,
-    keytab: Option<PathBuf>,
-    rc4_tickets: bool,
-    realm: Option<String>,
-    domains: Vec<Spanned<String>>,
-    alternative_mailboxes_of_others: bool,
-    plain_autoconfig: bool,
-    log: Option<PathBuf>,
-    proxies: Vec<Spanned<String>>,
-    channel_binding: Option<BindingWord>,
-    service_names: Vec<Spanned<String>>,
-    proxy_certificates: Vec<PathBuf>,
-    limits: LimitsSection,
-    directory: DirectorySection,
-    default: LayerSection,
-    domain: BTreeMap<Spanned<String>, LayerSection>,
-    server: BTreeMap<String, LayerSection>,
-    database: BTreeMap<String, LayerSection>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct CertificateSection {
-    certificate: PathBuf,
-    key: PathBuf,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum PolicyWord {
-    Healthy,
-    Faithful,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum SchemeWord {
-    Basic,
-    Ntlm,
-    Negotiate,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum BindingWord {
-    Off,
-    IfSent,
-    Required,
 }
 
 /// Where the service listens when nobody says.
