@@ -1,5 +1,6 @@
 //! The only place where the system is asked for the time.
 
+use automend_autodiscover::pox::Stamp;
 use jiff::Timestamp;
 
 /// Now.
@@ -33,6 +34,15 @@ pub(crate) fn generalized(text: &str) -> Option<Timestamp> {
     let digits = text.split(['.', 'Z']).next()?;
     let at = jiff::civil::DateTime::strptime("%Y%m%d%H%M%S", digits).ok()?;
     Some(at.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
+}
+
+/// What Exchange writes into a fault: the time of day with seven digits.
+pub(crate) fn for_faults(at: Timestamp) -> Stamp {
+    let digits = at.subsec_nanosecond() / 100;
+    Stamp {
+        time: format!("{}.{digits:07}", at.strftime("%H:%M:%S")),
+        id: 2_422_600_485,
+    }
 }
 
 #[cfg(test)]

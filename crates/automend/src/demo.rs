@@ -14,7 +14,7 @@ use automend_core::plan::{Selection, changes};
 use automend_directory::Import;
 
 use crate::args;
-use crate::audit::{audit, report::print_findings};
+use crate::audit::audit;
 use crate::clock;
 use crate::config::{Settings, Where};
 use crate::console::say;
@@ -22,6 +22,7 @@ use crate::directory::Directory;
 use crate::directory::import::import_file;
 use crate::fix::receipt::{Begin, Header, Receipt, read};
 use crate::fix::{apply, review, undo::undo};
+use crate::report::print_findings;
 use crate::show::exchange_answer;
 
 /// A small company with every disease in it.

@@ -8,6 +8,7 @@ use automend_core::finding::Code;
 use automend_core::verdict::Cause;
 
 use crate::args;
+use crate::codes::page;
 
 /// Runs the command.
 pub(crate) fn run(args: &args::Explain) -> Result<ExitCode> {
@@ -96,58 +97,6 @@ fn print_cause(cause: Cause, out: &mut impl Write) -> Result<()> {
     Ok(())
 }
 
-/// Every code, for completions; other texts are read, too.
-pub(crate) fn codes() -> impl Iterator<Item = &'static str> {
-    let findings = Code::ALL.iter().map(|code| code.as_str());
-    findings.chain(Cause::ALL.iter().map(|cause| cause.code()))
-}
-
-macro_rules! pages {
-    ($($name:ident $file:literal)*) => {
-        /// The page of a code, `docs/findings/CODE.md`.
-        pub(crate) fn page(code: Code) -> &'static str {
-            match code {
-                $(Code::$name => include_str!(concat!("../../../docs/findings/", $file, ".md")),)*
-            }
-        }
-    };
-}
-
-pages! {
-    OwnerDisabled "AM101"
-    OwnerWithoutLegacyDn "AM102"
-    OwnerNotAMailbox "AM103"
-    OwnerDatabaseGone "AM104"
-    OwnerFailsItself "AM105"
-    OwnerUnreadable "AM106"
-    GroupDelegate "AM109"
-    RemoteWithoutAddress "AM110"
-    TooManyBackLinks "AM111"
-    OwnerWithoutServer "AM112"
-    OwnerGone "AM113"
-    OwnerDeleted "AM114"
-    SelfLink "AM115"
-    OwnerElsewhere "AM116"
-    OwnerAstray "AM117"
-    DelegateCannotAsk "AM118"
-    UnknownAddress "US201"
-    DuplicateAddress "US202"
-    MailUserWithoutTarget "US203"
-    HalfMailbox "US204"
-    LegacyDnTrouble "US205"
-    ArchiveDangling "US206"
-    TypeInconsistent "US207"
-    TeamMailboxDead "US208"
-    AddressOfAnother "US209"
-    RedirectAstray "US210"
-    MailElsewhere "US211"
-    HomeGone "US212"
-    UserUnreadable "US213"
-    ScpWithoutServer "DS301"
-    DatabaseWithoutServer "DS302"
-    AdministrativeGroupEmpty "DS303"
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,20 +129,6 @@ mod tests {
         assert_eq!(first("403"), Some(Cause::Forbidden));
         for text in ["", "7", "0x1", "999", "AM101", "fault-603", "0xzz"] {
             assert_eq!(first(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn every_page_is_about_its_code_and_tells_all_four_parts() {
-        for code in Code::ALL {
-            let page = page(*code);
-            assert!(
-                page.starts_with(&format!("# {code}: {}\n", code.title())),
-                "{code}"
-            );
-            for part in ["## Symptom", "## Cause", "## Evidence", "## Mend"] {
-                assert!(page.contains(part), "{code} lacks {part}");
-            }
         }
     }
 }

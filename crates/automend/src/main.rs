@@ -8,6 +8,7 @@ mod args;
 mod audit;
 mod auth;
 mod clock;
+mod codes;
 mod config;
 mod connect;
 mod console;
@@ -19,6 +20,7 @@ mod har;
 mod hints;
 mod http;
 mod private_file;
+mod report;
 mod serve;
 mod show;
 mod store;
@@ -76,7 +78,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
             clap_complete::generate(*shell, &mut Arguments::command(), "automend", &mut script);
             if *shell == clap_complete::Shell::Fish {
                 // The generator knows values of options only.
-                let codes: Vec<&str> = explain::codes().collect();
+                let codes: Vec<&str> = codes::all().collect();
                 writeln!(
                     script,
                     "complete -c automend -n \"__fish_automend_using_subcommand explain\" -f -a \"{}\"",

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use automend_autodiscover::pox::{Stamp, answer};
+use automend_autodiscover::pox::answer;
 use automend_autodiscover::services::{Abilities, Services};
 use automend_core::checks::links;
 use automend_core::command::Command;
@@ -12,22 +12,20 @@ use automend_core::entry::{Class, Entry};
 use automend_core::finding::Code;
 use automend_core::names::SmtpAddress;
 use automend_core::owner::Owner;
-use automend_core::policy::Policy;
+use automend_core::policy::{FOLLOW, Policy};
 use automend_core::resolve::{Link, LinkState, Request, Resolved, Who};
 use automend_core::settings::Outcome;
 use automend_core::view::{Answer, Known, Need, View};
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::args::{self, ShowFormat};
-use crate::audit::FOLLOW;
-use crate::audit::people::People;
-use crate::audit::report::{FindingJson, plural, print_findings};
 use crate::clock;
 use crate::config::Settings;
 use crate::console::{self, plain};
 use crate::directory::{Directory, who};
 use crate::hints;
+use crate::report::people::People;
+use crate::report::{FindingJson, plural, print_findings};
 
 /// Runs the command.
 pub(crate) async fn run(args: &args::Show, config: Option<&std::path::Path>) -> Result<ExitCode> {
@@ -62,15 +60,6 @@ pub(crate) async fn run(args: &args::Show, config: Option<&std::path::Path>) -> 
         true if shown.defects.is_empty() => ExitCode::SUCCESS,
         true => ExitCode::from(2),
     })
-}
-
-/// What Exchange writes into a fault: the time of day with seven digits.
-pub(crate) fn stamp(at: Timestamp) -> Stamp {
-    let digits = at.subsec_nanosecond() / 100;
-    Stamp {
-        time: format!("{}.{digits:07}", at.strftime("%H:%M:%S")),
-        id: 2_422_600_485,
-    }
 }
 
 /// A user, seen from both sides.
@@ -358,7 +347,7 @@ fn xml(outcome: &Outcome) -> Result<String> {
         outcome,
         &Services::default(),
         Abilities::default(),
-        &stamp(clock::now()),
+        &clock::for_faults(clock::now()),
         &mut xml,
     );
     String::from_utf8(xml).context("the answer is no text")

@@ -8,9 +8,9 @@ use anyhow::{Context, Result};
 use automend_directory::{ClearAs, Directory, Export, Import, NtHash, export};
 
 use crate::args::DirectoryCommand;
-use crate::audit::report::plural;
 use crate::console::{plain, say};
 use crate::directory::import::import_file;
+use crate::report::plural;
 
 /// Runs the command.
 pub(crate) fn run(command: &DirectoryCommand) -> Result<ExitCode> {

@@ -1,4 +1,4 @@
-//! How an answer treats a stale link.
+//! How an answer treats a stale link, and how far links are followed.
 
 /// A policy.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -9,3 +9,6 @@ pub enum Policy {
     #[default]
     Healthy,
 }
+
+/// How far owners are followed for one user (AM-5).
+pub const FOLLOW: u8 = 3;

@@ -20,7 +20,7 @@ impl clap::builder::TypedValueParser for ExplainedCode {
         &self,
     ) -> Option<Box<dyn Iterator<Item = clap::builder::PossibleValue> + '_>> {
         Some(Box::new(
-            crate::explain::codes().map(clap::builder::PossibleValue::new),
+            crate::codes::all().map(clap::builder::PossibleValue::new),
         ))
     }
 }

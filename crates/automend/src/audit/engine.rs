@@ -15,17 +15,7 @@ use super::tally::Tally;
 use crate::directory::sink::Owners;
 use crate::directory::sum::Sum;
 use crate::directory::topology::Places;
-
-/// How many of everything.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Counts {
-    /// Objects with a forward link.
-    pub owners: u64,
-    /// Values of forward links.
-    pub links: u64,
-    /// Different objects that these values name.
-    pub delegates: u64,
-}
+use crate::report::Counts;
 
 /// An audit under way.
 pub(crate) struct LinkAudit<'a> {

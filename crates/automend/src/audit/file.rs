@@ -22,12 +22,13 @@ use automend_core::view::{Answer, Known, Need, View};
 use automend_ldap::ldif::{Block, Blocks, Line, Record, Selector};
 use indicatif::ProgressBar;
 
-use super::engine::{Counts, busy_findings, group_finding, tally};
+use super::engine::{busy_findings, group_finding, tally};
 use super::tally::Tally;
 use crate::directory::ldif::{Ldif, Seen, check, installed, linked, named, unlinked};
 use crate::directory::sum::Sum;
 use crate::directory::topology::Places;
 use crate::directory::typed::{cut_off, recorded};
+use crate::report::Counts;
 
 /// Audits a whole file.
 pub(crate) fn audit(ldif: &mut Ldif, progress: &ProgressBar) -> Result<(Counts, Vec<Finding>)> {

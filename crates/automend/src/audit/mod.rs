@@ -1,9 +1,7 @@
 //! `automend audit`: what is wrong in a directory, and who is affected.
 
-pub(crate) mod engine;
+mod engine;
 mod file;
-pub(crate) mod people;
-pub(crate) mod report;
 mod tally;
 mod users;
 
@@ -16,7 +14,7 @@ use automend_core::dn::Dn;
 use automend_core::entry::{Class, Entry};
 use automend_core::finding::Finding;
 use automend_core::owner::server_name;
-use automend_core::policy::Policy;
+use automend_core::policy::{FOLLOW, Policy};
 use automend_core::resolve::Request;
 use automend_core::view::{Answer, Known, Need, View};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -28,15 +26,12 @@ use crate::console::{plain, say};
 use crate::directory::Directory;
 use crate::directory::live::{AUDITED, Live};
 use crate::hints;
-use engine::{Counts, LinkAudit, group_findings};
-use people::People;
-use report::{Gaps, Report};
+use crate::report::people::People;
+use crate::report::{self, Counts, Gaps, Report};
+use engine::{LinkAudit, group_findings};
 
 const NO_PLACES: &str =
     "no mailbox database can be seen: whether they exist (AM104) was not checked";
-
-/// How far owners are followed for one user (AM-5).
-pub(crate) const FOLLOW: u8 = 3;
 
 /// Runs the command.
 pub(crate) async fn run(args: &args::Audit, config: Option<&std::path::Path>) -> Result<ExitCode> {

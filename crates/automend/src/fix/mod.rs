@@ -3,7 +3,6 @@
 //! plan, review, apply, wait for replication, verify, receipt; `undo` is the way back.
 
 mod approved;
-pub(crate) mod export;
 mod permission;
 pub(crate) mod plan_file;
 pub(crate) mod receipt;
@@ -31,12 +30,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::args;
-use crate::audit::{audit, report::plural};
+use crate::audit::audit;
 use crate::clock;
 use crate::config::Settings;
 use crate::console::{plain, say};
 use crate::directory::{Directory, replicas::replicas};
 use crate::hints;
+use crate::report::{export, plural};
 use approved::Approved;
 use plan_file::{Plan, State};
 use receipt::{Begin, End, Header, Receipt};

@@ -13,11 +13,11 @@ use super::replication::Expected;
 use super::writer::{self, Direction, Written};
 use super::{confirmed, replicated, writable};
 use crate::args;
-use crate::audit::report::plural;
 use crate::clock;
 use crate::config::Settings;
 use crate::console::{plain, say};
 use crate::directory::Directory;
+use crate::report::plural;
 
 /// Runs the command.
 pub(crate) async fn run(args: &args::Undo, config: Option<&Path>) -> Result<ExitCode> {

@@ -29,7 +29,6 @@ use super::settings::domain;
 use super::urls::Home;
 use crate::auth::Account;
 use crate::clock;
-use crate::show::stamp;
 
 /// Document kinds below this are POX for one set of abilities.
 const MOBILESYNC: usize = Abilities::MIXTURES;
@@ -69,7 +68,7 @@ pub(crate) async fn pox(current: &Current, account: &Account, asked: &Asked) -> 
                         &outcome,
                         &services,
                         abilities,
-                        &stamp(clock::now()),
+                        &clock::for_faults(clock::now()),
                         &mut out,
                     ),
                     Some(address) => mobilesync::answer(&outcome, address, &services, &mut out),
@@ -414,7 +413,7 @@ fn abilities(head: &Parts) -> Abilities {
 
 fn fault(code: FaultCode) -> Reply {
     let mut out = Vec::new();
-    px::fault(code, &stamp(clock::now()), &mut out);
+    px::fault(code, &clock::for_faults(clock::now()), &mut out);
     let mut reply = Reply::new(StatusCode::OK, content::XML, Bytes::from(out), "fault");
     reply.fault = Some(code.number());
     reply

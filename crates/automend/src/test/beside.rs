@@ -9,17 +9,16 @@ use automend_core::command::Command;
 use automend_core::discovery::{Host, Scp};
 use automend_core::finding::Finding;
 use automend_core::names::SmtpAddress;
-use automend_core::policy::Policy;
+use automend_core::policy::{FOLLOW, Policy};
 use automend_core::resolve::{Request, Resolved, Who};
 use automend_core::settings::Outcome;
 use automend_core::view::Known;
 use tokio::sync::Mutex;
 
-use crate::audit::FOLLOW;
-use crate::audit::people::People;
 use crate::config::{Scheme, Settings, Url, Where};
 use crate::directory::Directory;
 use crate::hints;
+use crate::report::people::People;
 
 /// The directory at hand, opened when somebody first asks.
 pub(super) struct Beside {

@@ -9,16 +9,15 @@ use automend_core::command::Command;
 use automend_core::dn::Dn;
 use automend_core::finding::Finding;
 use automend_core::names::SmtpAddress;
-use automend_core::policy::Policy;
+use automend_core::policy::{FOLLOW, Policy};
 use automend_core::resolve::{LinkState, Request, Who};
 use automend_core::settings::Outcome;
 use automend_core::verdict::Cause;
 use automend_core::view::Known;
 
 use super::story::{self, Asked};
-use crate::audit::FOLLOW;
-use crate::audit::people::People;
 use crate::directory::Directory;
+use crate::report::people::People;
 
 /// Questions to the directory; a recording of more mailboxes is joined with the first of them.
 const MOST_USERS: usize = 1000;

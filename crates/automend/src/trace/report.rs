@@ -13,8 +13,8 @@ use serde_json::{Map, Value, json};
 use super::join::Joined;
 use super::story::{Asked, Finding, Listed, Outcome, Story, User};
 use crate::answer::{Concern, Told, mailbox};
-use crate::audit::report::{FindingJson, plural, print_findings};
 use crate::console::plain;
+use crate::report::{FindingJson, plural, print_findings};
 
 /// A recording, as it is reported.
 pub(crate) struct Report<'r> {

@@ -135,6 +135,40 @@ fn every_source_file_opens_with_what_it_is_and_stays_readable() {
     }
 }
 
+/// The commands of the program, each a module.
+const COMMANDS: [&str; 9] = [
+    "audit", "show", "fix", "serve", "test", "trace", "explain", "store", "demo",
+];
+
+#[test]
+fn a_command_imports_no_other_and_nothing_below_imports_one() {
+    let imports = imports::Imports::read(&root().join("crates/automend/src"));
+    let mut told = String::new();
+    for (file, from) in &imports.of {
+        let Some(room) = file.first() else {
+            // `main` calls every command.
+            continue;
+        };
+        for module in from.keys() {
+            let Some(command) = module.first() else {
+                continue;
+            };
+            let is_another = command != room && COMMANDS.contains(&command.as_str());
+            let may = match room.as_str() {
+                // It plays the story of all of them.
+                "demo" => true,
+                // A plan is made of what an audit finds.
+                "fix" => command == "audit",
+                _ => false,
+            };
+            if is_another && !may {
+                told += &format!("{} -> {}\n", imports::shown(file), imports::shown(module));
+            }
+        }
+    }
+    assert!(told.is_empty(), "commands that are imported:\n{told}");
+}
+
 #[test]
 fn no_files_import_each_other_in_a_circle() {
     let mut told = String::new();

@@ -11,8 +11,8 @@ use serde_json::{Map, Value, json};
 
 use super::{Report, hresult, protocol, shown_url};
 use crate::answer::{Concern, alternative_json};
-use crate::audit::report::FindingJson;
 use crate::http::Turn;
+use crate::report::FindingJson;
 use crate::test::beside::Blame;
 use crate::test::follow::{Followed, How};
 use crate::test::run::{Run, Taken};

@@ -11,9 +11,9 @@ use automend_recording::secrets::Secrets;
 
 use super::{Report, client, hresult, nothing_wrong, protocol, shown_url, with};
 use crate::answer::{Told, gathered, mailbox};
-use crate::audit::report::print_findings;
 use crate::console::plain;
 use crate::http::Turn;
+use crate::report::print_findings;
 use crate::test::follow::{Followed, How};
 use crate::test::run::{Run, Taken};
 

@@ -9,8 +9,8 @@ use automend_core::finding::{Finding, Severity};
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Table, Width};
 
+use super::people::People;
 use super::{Report, since};
-use crate::audit::people::People;
 use crate::config::columns;
 use crate::console::plain;
 

@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::people::People;
 use super::{Report, for_programs};
-use crate::audit::people::People;
 use crate::console;
 
 #[derive(Serialize)]

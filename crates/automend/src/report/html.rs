@@ -9,13 +9,13 @@ use std::io::{self, Write};
 use askama::Template;
 use automend_core::dn::Dn;
 
+use super::people::People;
 use super::table::plural;
-use crate::audit::people::People;
 
 use super::{Report, since};
 use crate::clock;
+use crate::codes;
 use crate::console::plain;
-use crate::explain;
 
 /// Owners in the picture; more cannot be told apart.
 const MOST_DRAWN: usize = 40;
@@ -152,7 +152,7 @@ fn groups(report: &Report) -> Vec<Group> {
                 code,
                 severity: finding.code.severity().as_str(),
                 title: finding.code.title(),
-                explanation: explain::page(finding.code),
+                explanation: codes::page(finding.code),
                 rows: vec![row],
             }),
         }

@@ -1,9 +1,11 @@
-//! The report of an audit, in every form.
+//! Reports: what an audit found, in every form, and the parts that other commands print, too.
 //!
 //! All forms say the same; JSON is the one whose shape is promised (`docs/audit.schema.json`).
 
+pub(crate) mod export;
 mod html;
 mod json;
+pub(crate) mod people;
 mod table;
 
 use std::fs::File;
@@ -18,15 +20,24 @@ use automend_core::finding::Finding;
 use automend_core::plan::{Selection, changes};
 use jiff::Timestamp;
 
-use super::engine::Counts;
-use super::people::People;
 use crate::args::Format;
 use crate::clock;
 use crate::console::plain;
-use crate::fix::export;
 
 pub(crate) use json::FindingJson;
+use people::People;
 pub(crate) use table::{plural, print_findings};
+
+/// How many of everything.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Counts {
+    /// Objects with a forward link.
+    pub owners: u64,
+    /// Values of forward links.
+    pub links: u64,
+    /// Different objects that these values name.
+    pub delegates: u64,
+}
 
 /// What an audit found.
 pub(crate) struct Report {
