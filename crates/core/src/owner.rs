@@ -175,7 +175,7 @@ fn kind_deciders(entry: &Entry) -> &'static [&'static str] {
     }
 }
 
-/// Those of [`missing`] whose absence is sure; none while it is open whether the mailbox is elsewhere.
+/// Those of [`Entry::missing`] whose absence is sure; none while it is open whether the mailbox is elsewhere.
 pub fn surely_missing(entry: &Entry) -> Vec<&'static str> {
     let open = |names: &[&str]| names.iter().any(|name| entry.undecided.contains(name));
     let kept = may_be_kept_elsewhere(entry) && open_of_kept(entry).next().is_some();

@@ -335,7 +335,8 @@ impl<'t> Work<'t> {
         Ok(())
     }
 
-    /// Writes what [`Writing::put_off_values`] held back. In the order of keys, neighbours share a page.
+    /// Writes what [`put_off_values`](crate::writing::Writing::put_off_values) held back. In the order of keys,
+    /// neighbours share a page.
     pub(crate) fn flush_values(&mut self) -> Result<(), Error> {
         let Some(put_off) = &mut self.state.put_off else {
             return Ok(());

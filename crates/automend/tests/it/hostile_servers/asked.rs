@@ -8,10 +8,10 @@ const NO_BASE: &str = "00000000: NameErr: DSID-0, No such Base DN: ../../source4
 #[test]
 fn a_base_that_does_not_exist_is_told_with_those_that_do() {
     let server = Server::scripted(company(), |request, _| match &request.op {
-        Op::Search(search) if search.base.contains("Peple") => Act::Refuse(32, NO_BASE),
+        Op::Search(search) if search.base.contains("Persons") => Act::Refuse(32, NO_BASE),
         _ => Act::Answer,
     });
-    let typo = "OU=Peple,DC=contoso,DC=test";
+    let typo = "OU=Persons,DC=contoso,DC=test";
     let run = audit(&server, &["--base", typo]).exits(2);
     assert_eq!(
         run.err,
