@@ -91,7 +91,7 @@ down
 # `Summary [  1.2s] 3 tests run: 3 passed (1 slow), 0 failed, 9 skipped` of nextest, whose skipped tests
 # are those of the laboratory.
 sed 's/\x1b\[[0-9;]*m//g' "$log" | awk '
-  /test result: / {
+  /^test result: / {
     for (i = 2; i <= NF; i++) {
       if ($i == "passed;") passed += $(i - 1)
       if ($i == "failed;") failed += $(i - 1)

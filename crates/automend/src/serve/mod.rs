@@ -1,4 +1,4 @@
-//! `automend serve`: Autodiscover for real clients, out of the directory, and one stale link hurts nobody.
+//! `automend serve`: Autodiscover for real clients from the directory; one stale link breaks no answer.
 //!
 //! What a request needs of the configuration is one value of one moment, [`Current`]: a reload makes
 //! another and puts it in its place, and requests under way keep theirs. What is stale is decided by

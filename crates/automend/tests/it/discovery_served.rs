@@ -163,7 +163,7 @@ fn a_stale_link_fails_the_test_when_faithful_and_the_directory_names_its_owner()
 }
 
 #[test]
-fn a_stale_link_hurts_nobody_when_healthy_and_what_is_offered_is_answered() {
+fn a_stale_link_breaks_no_answer_when_healthy_and_what_is_offered_is_answered() {
     let served = serve("healthy");
     for (protocol, login) in WAYS {
         let (run, report) = test(&served, "alice@contoso.com", protocol, login);

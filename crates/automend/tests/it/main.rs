@@ -16,6 +16,7 @@ mod discovery_served;
 mod forms;
 mod hostile_servers;
 mod plans;
+mod reference;
 mod serve;
 mod serve_hostile;
 mod serve_live;

@@ -199,3 +199,36 @@ fn every_test_file_of_the_program_is_compiled() {
         }
     }
 }
+
+#[test]
+fn the_picture_of_the_architecture_has_the_arrows_of_the_manifests() {
+    let mut real = Vec::new();
+    for entry in fs::read_dir(root().join("crates")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let manifest = read(&path.join("Cargo.toml"));
+        let (_, dependencies) = manifest.split_once("\n[dependencies]\n").unwrap();
+        let dependencies = dependencies.split("\n[").next().unwrap();
+        for line in dependencies.lines() {
+            if let Some(other) = line.strip_prefix("automend-") {
+                let other: String = other.chars().take_while(|c| c.is_alphabetic()).collect();
+                real.push(format!("{name} -> {other};"));
+            }
+        }
+    }
+    real.sort();
+    let picture = read(&root().join("docs/architecture.dot"));
+    let mut drawn: Vec<String> = picture
+        .lines()
+        .map(|line| line.trim().to_owned())
+        .filter(|line| line.contains(" -> "))
+        .collect();
+    drawn.sort();
+    assert_eq!(drawn, real);
+    let svg = read(&root().join("docs/architecture.svg"));
+    assert_eq!(
+        svg.matches("class=\"edge\"").count(),
+        real.len(),
+        "draw it anew"
+    );
+}

@@ -72,11 +72,11 @@ impl Affected {
                 continue;
             };
             let links = ldif.matches("\nmsExchDelegateListBL:").count();
-            let hurting = stale
+            let broken = stale
                 .iter()
                 .filter(|other| other["delegate"] == link["delegate"])
                 .count();
-            if links > hurting {
+            if links > broken {
                 samba_tool(
                     lab,
                     &["user", "setpassword", name, "--newpassword", PASSWORD],
@@ -84,7 +84,7 @@ impl Affected {
                 return Self {
                     name: name.to_owned(),
                     address,
-                    healthy: links - hurting,
+                    healthy: links - broken,
                 };
             }
         }
