@@ -13,7 +13,9 @@ pub(super) const UNPAIRED: u8 = 0xff;
 
 /// The state between two portions of a stream.
 pub(super) struct Utf16 {
-    decoder: Decoder,
+    order: &'static Encoding,
+    /// None once the stream has ended: a decoder may not be used again.
+    decoder: Option<Decoder>,
     /// What was read and is not decoded.
     raw: Vec<u8>,
 }
@@ -21,7 +23,7 @@ pub(super) struct Utf16 {
 impl fmt::Debug for Utf16 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Utf16")
-            .field("order", &self.decoder.encoding().name())
+            .field("order", &self.order.name())
             .finish_non_exhaustive()
     }
 }
@@ -38,7 +40,8 @@ impl Utf16 {
 
     fn new(order: &'static Encoding, start: &[u8]) -> Self {
         Self {
-            decoder: order.new_decoder_without_bom_handling(),
+            order,
+            decoder: Some(order.new_decoder_without_bom_handling()),
             raw: start.to_vec(),
         }
     }
@@ -60,12 +63,14 @@ impl Utf16 {
     }
 
     fn decode(&mut self, bytes: &mut Vec<u8>, last: bool) {
+        let Some(decoder) = &mut self.decoder else {
+            return;
+        };
         let mut rest = self.raw.as_slice();
         let mut utf8 = [0; 8192];
         loop {
-            let (result, read, written) = self
-                .decoder
-                .decode_to_utf8_without_replacement(rest, &mut utf8, last);
+            let (result, read, written) =
+                decoder.decode_to_utf8_without_replacement(rest, &mut utf8, last);
             bytes.extend_from_slice(utf8.get(..written).unwrap_or_default());
             rest = rest.get(read..).unwrap_or_default();
             match result {
@@ -75,6 +80,9 @@ impl Utf16 {
             }
         }
         self.raw.clear();
+        if last {
+            self.decoder = None;
+        }
     }
 }
 
@@ -108,6 +116,17 @@ mod tests {
         let text = "a\u{20ac}\u{1f600}z";
         let units: Vec<u16> = text.encode_utf16().collect();
         assert_eq!(check(&units, &[]), text.as_bytes());
+    }
+
+    #[test]
+    fn a_stream_that_has_ended_ends_again() {
+        let mut utf16 = Utf16::little_endian(b"a\0\x3d");
+        let mut bytes = Vec::new();
+        for _ in 0..2 {
+            utf16.read(&mut [].as_slice(), &mut bytes).unwrap();
+            utf16.finish(&mut bytes);
+        }
+        assert_eq!(bytes, b"a\xff");
     }
 
     #[test]

@@ -424,7 +424,10 @@ fn json(text: &str) -> String {
         let (before, string) = rest.split_at(at);
         out.push_str(before);
         let (string, after) = quoted(string);
-        out.push_str(string);
+        match without_url_secrets(string) {
+            Some(clean) => out.push_str(&clean),
+            None => out.push_str(string),
+        }
         rest = after;
         let value = after.trim_start();
         if let Some(value) = value.strip_prefix(':')
@@ -439,6 +442,20 @@ fn json(text: &str) -> String {
     }
     out.push_str(rest);
     out
+}
+
+/// A JSON string whose URLs hold secrets and are written with escapes (`\/`, `\u0026`), without these secrets;
+/// `None` for any other.
+fn without_url_secrets(string: &str) -> Option<String> {
+    if !string.contains('\\') {
+        return None;
+    }
+    let plain: String = serde_json::from_str(string).ok()?;
+    let clean = urls(&plain, char::is_control);
+    if clean == plain {
+        return None;
+    }
+    serde_json::to_string(&clean).ok()
 }
 
 /// A string with its quotation marks, and what stands behind it.
@@ -509,6 +526,30 @@ mod tests {
             form("user=alice&password=a=b&x"),
             "user=alice&password=(removed)&x"
         );
+    }
+
+    #[test]
+    fn secrets_in_urls_go_however_json_writes_them() {
+        for (given, expected) in [
+            (
+                r#"{"Url":"https:\/\/a.test\/x?token=S3CRET","n":1}"#,
+                r#"{"Url":"https://a.test/x?token=(removed)","n":1}"#,
+            ),
+            (
+                r#"{"Url":"https://a.test/?a=1\u0026token=S3CRET\u0026b=2"}"#,
+                r#"{"Url":"https://a.test/?a=1&token=(removed)&b=2"}"#,
+            ),
+            (
+                r#"["https:\u002f\u002fu:S3CRET@a.test"]"#,
+                r#"["https://(removed)@a.test"]"#,
+            ),
+            (
+                r#"{"Path":"C:\\x\/y","Url":"https:\/\/a.test\/?a=1"}"#,
+                r#"{"Path":"C:\\x\/y","Url":"https:\/\/a.test\/?a=1"}"#,
+            ),
+        ] {
+            assert_eq!(text(given, false), expected);
+        }
     }
 
     #[test]
