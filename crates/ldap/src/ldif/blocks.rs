@@ -92,10 +92,7 @@ impl<R: Read> Blocks<R> {
                 return Ok(Some(self.block(bytes, None)));
             }
             // Blank lines before the record don't count, nor the start of the one behind it.
-            let blank = bytes
-                .iter()
-                .take_while(|byte| matches!(byte, b'\n' | b'\r'))
-                .count();
+            let blank = blank_lines(&bytes);
             let record = bytes.len().saturating_sub(blank);
             if record > self.max_record.saturating_add(1) {
                 self.pass(bytes.get(..blank).unwrap_or_default());
@@ -217,6 +214,15 @@ fn first_boundary(bytes: &[u8]) -> Option<usize> {
     memchr_iter(b'\n', bytes)
         .find(|&at| is_blank(bytes, at))
         .map(|at| at.saturating_add(1))
+}
+
+/// How many bytes of blank lines these begin with, as [`Records`] counts them.
+fn blank_lines(bytes: &[u8]) -> usize {
+    let mut rest = bytes;
+    while let [b'\n', more @ ..] | [b'\r', b'\n', more @ ..] = rest {
+        rest = more;
+    }
+    bytes.len().saturating_sub(rest.len())
 }
 
 /// Whether the line that ends at `at` is blank, and not the first one.
