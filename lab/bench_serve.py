@@ -30,7 +30,8 @@ def ssha(password, salt):
 
 
 def guid(number):
-    return base64.b64encode(number.to_bytes(16, "little")).decode()
+    # A GUID of zeros means that there is none.
+    return base64.b64encode((number + 1).to_bytes(16, "little")).decode()
 
 
 def mailbox(file, name, number, more=()):
