@@ -14,12 +14,12 @@ use automend_core::plan::{Selection, changes};
 use automend_directory::Import;
 
 use crate::args;
-use crate::audit::audit;
 use crate::clock;
 use crate::config::{Settings, Where};
 use crate::console::say;
 use crate::directory::Directory;
 use crate::directory::import::import_file;
+use crate::findings::audit;
 use crate::fix::receipt::{Begin, Header, Receipt, read};
 use crate::fix::{apply, review, undo::undo};
 use crate::report::print_findings;

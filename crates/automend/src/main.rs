@@ -15,6 +15,7 @@ mod console;
 mod demo;
 mod directory;
 mod explain;
+mod findings;
 mod fix;
 mod har;
 mod hints;

@@ -30,11 +30,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::args;
-use crate::audit::audit;
 use crate::clock;
 use crate::config::Settings;
 use crate::console::{plain, say};
 use crate::directory::{Directory, replicas::replicas};
+use crate::findings::audit;
 use crate::hints;
 use crate::report::{export, plural};
 use approved::Approved;

@@ -22,7 +22,7 @@ use automend_core::view::{Answer, Known, Need, View};
 use automend_ldap::ldif::{Block, Blocks, Line, Record, Selector};
 use indicatif::ProgressBar;
 
-use super::engine::{busy_findings, group_finding, tally};
+use super::links::{busy_findings, group_finding, tally};
 use super::tally::Tally;
 use crate::directory::ldif::{Ldif, Seen, check, installed, linked, named, unlinked};
 use crate::directory::sum::Sum;

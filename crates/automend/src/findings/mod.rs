@@ -1,14 +1,15 @@
-//! `automend audit`: what is wrong in a directory, and who is affected.
+//! What is wrong in a directory: findings of every kind of source, for the commands that report or mend them.
+//!
+//! Verdicts are those of `core`; here is what asks the sources, streams their objects and counts.
 
-mod engine;
-mod file;
+mod ldif;
+mod links;
+mod progress;
 mod tally;
 mod users;
 
-use std::process::ExitCode;
-
-use anyhow::{Context, Result, bail};
-use automend_core::checks::links;
+use anyhow::{Result, bail};
+use automend_core::checks;
 use automend_core::command::Command;
 use automend_core::dn::Dn;
 use automend_core::entry::{Class, Entry};
@@ -17,57 +18,19 @@ use automend_core::owner::server_name;
 use automend_core::policy::{FOLLOW, Policy};
 use automend_core::resolve::Request;
 use automend_core::view::{Answer, Known, Need, View};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 
-use crate::args;
 use crate::clock;
-use crate::config::{Settings, Where};
-use crate::console::{plain, say};
+use crate::config::Settings;
 use crate::directory::Directory;
 use crate::directory::live::{AUDITED, Live};
 use crate::hints;
 use crate::report::people::People;
-use crate::report::{self, Counts, Gaps, Report};
-use engine::{LinkAudit, group_findings};
+use crate::report::{Counts, Gaps, Report};
+use links::{LinkAudit, group_findings};
 
 const NO_PLACES: &str =
     "no mailbox database can be seen: whether they exist (AM104) was not checked";
-
-/// Runs the command.
-pub(crate) async fn run(args: &args::Audit, config: Option<&std::path::Path>) -> Result<ExitCode> {
-    let mut settings = Settings::read(&args.source, config)?;
-    let mut delegate = args.delegate.clone();
-    if !matches!(settings.directory, Where::Server(_)) && delegate.is_none() && args.owner.is_none()
-    {
-        // Nobody logs in to a file, so --user names whom to look at.
-        delegate.clone_from(&args.source.user);
-    }
-    if args.deep && delegate.is_some() {
-        bail!("--deep looks at everybody; leave out the user");
-    }
-    if !matches!(settings.directory, Where::Server(_)) {
-        settings.user = None;
-    }
-    let mut directory = Directory::open(&settings).await?;
-    directory.name_server(&mut settings);
-    if args.print_search {
-        return print_search(&directory);
-    }
-    let mut report = audit(
-        &mut directory,
-        &settings,
-        delegate.as_deref(),
-        args.owner.as_deref(),
-        args.deep,
-    )
-    .await?;
-    report.people = People::of(&mut directory, &report.findings).await;
-    report::write(&report, args.format, args.output.as_deref())?;
-    if args.format != args::Format::Table || args.output.is_some() {
-        report.warn();
-    }
-    Ok(report.status())
-}
 
 /// Audits the whole directory, or what concerns one user or one owner.
 pub(crate) async fn audit(
@@ -77,7 +40,7 @@ pub(crate) async fn audit(
     owner: Option<&str>,
     deep: bool,
 ) -> Result<Report> {
-    let progress = progress(&settings.directory);
+    let progress = progress::bar(&settings.directory);
     let mut gaps = Gaps::default();
     let audited = match (delegate, owner) {
         (Some(user), _) => one_user(directory, user, &mut gaps).await,
@@ -114,7 +77,7 @@ async fn everything(
 ) -> Result<(Counts, Vec<Finding>)> {
     let (counts, mut findings) = match directory {
         Directory::Ldif(ldif) => {
-            let found = file::audit(ldif, progress)?;
+            let found = ldif::audit(ldif, progress)?;
             gaps.unread.extend(ldif.unread()?);
             found
         }
@@ -245,8 +208,8 @@ async fn one_owner(
     };
     let accounts = delegates
         .iter()
-        .filter(|entry| links::never_asks(entry).is_some());
-    let accounts = accounts.filter_map(links::linked_mailbox).collect();
+        .filter(|entry| checks::links::never_asks(entry).is_some());
+    let accounts = accounts.filter_map(checks::links::linked_mailbox).collect();
     directory.answer(accounts, &mut known).await?;
     let links = entry.forward_links.len() as u64;
     let distinct = entry
@@ -260,10 +223,10 @@ async fn one_owner(
         links,
         delegates: distinct as u64,
     };
-    let mut findings = links::of_owner(&entry, &known);
+    let mut findings = checks::links::of_owner(&entry, &known);
     for delegate in &delegates {
         let owner = std::slice::from_ref(&entry.dn);
-        findings.extend(links::of_delegate(delegate, owner, &known));
+        findings.extend(checks::links::of_delegate(delegate, owner, &known));
     }
     Ok((counts, findings))
 }
@@ -285,49 +248,4 @@ fn mend(
         (None, Some(owner)) => command.option("--owner", owner),
         (None, None) => command,
     })
-}
-
-fn print_search(directory: &Directory) -> Result<ExitCode> {
-    let Directory::Live(live) = directory else {
-        bail!("--print-search: only a server is searched");
-    };
-    for base in live.bases().context("listing the searches")? {
-        for search in [Live::owner_search(&base), Live::back_link_search(&base)] {
-            say!(
-                "{}\tsub\t{}\t{}",
-                plain(&search.base),
-                search.filter,
-                search.attributes.join(" ")
-            );
-        }
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-/// A bar over the bytes of a file, or a count of the owners of a server; nothing where nobody looks.
-fn progress(source: &Where) -> ProgressBar {
-    use std::io::IsTerminal;
-    if !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    // A file of this size is read before anybody sees a bar.
-    let small =
-        |path: &std::path::Path| std::fs::metadata(path).is_ok_and(|file| file.len() < 16 << 20);
-    if matches!(source, Where::Ldif(path) if small(path)) {
-        return ProgressBar::hidden();
-    }
-    let (bar, form) = match source {
-        Where::Ldif(_) | Where::StandardInput => (
-            ProgressBar::new(0),
-            "reading {bar:30} {bytes}/{total_bytes} {bytes_per_sec}",
-        ),
-        Where::Server(_) | Where::Embedded(_) => (
-            ProgressBar::new_spinner(),
-            "{spinner} {pos} owners, {per_sec}",
-        ),
-    };
-    bar.set_style(
-        ProgressStyle::with_template(form).unwrap_or_else(|_| ProgressStyle::default_bar()),
-    );
-    bar
 }

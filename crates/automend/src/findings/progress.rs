@@ -1,0 +1,33 @@
+//! How far an audit is, for a person who waits at a terminal.
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::config::Where;
+
+/// A bar over the bytes of a file, or a count of the owners of a server; nothing where nobody looks.
+pub(super) fn bar(source: &Where) -> ProgressBar {
+    use std::io::IsTerminal;
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    // A file of this size is read before anybody sees a bar.
+    let small =
+        |path: &std::path::Path| std::fs::metadata(path).is_ok_and(|file| file.len() < 16 << 20);
+    if matches!(source, Where::Ldif(path) if small(path)) {
+        return ProgressBar::hidden();
+    }
+    let (bar, form) = match source {
+        Where::Ldif(_) | Where::StandardInput => (
+            ProgressBar::new(0),
+            "reading {bar:30} {bytes}/{total_bytes} {bytes_per_sec}",
+        ),
+        Where::Server(_) | Where::Embedded(_) => (
+            ProgressBar::new_spinner(),
+            "{spinner} {pos} owners, {per_sec}",
+        ),
+    };
+    bar.set_style(
+        ProgressStyle::with_template(form).unwrap_or_else(|_| ProgressStyle::default_bar()),
+    );
+    bar
+}
