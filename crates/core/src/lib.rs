@@ -37,6 +37,7 @@
 pub mod checks;
 pub mod claim;
 pub mod command;
+pub mod descriptor;
 pub mod discovery;
 pub mod dn;
 pub mod entry;

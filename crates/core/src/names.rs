@@ -51,6 +51,8 @@ pub mod attribute {
     pub const HIDDEN: &str = "msExchHideFromAddressLists";
     /// …102.81: whose account this mailbox belongs to, for linked and shared mailboxes.
     pub const MASTER_ACCOUNT_SID: &str = "msExchMasterAccountSid";
+    /// …102.80: who may open the mailbox, see [`crate::descriptor`]. The mailbox store has a copy of its own.
+    pub const MAILBOX_SECURITY_DESCRIPTOR: &str = "msExchMailboxSecurityDescriptor";
     /// …102.50853: the Exchange that wrote the object last.
     pub const EXCHANGE_VERSION: &str = "msExchVersion";
     /// …102.51443: sixteen bytes that name the archive.
@@ -237,7 +239,8 @@ impl fmt::Debug for Guid {
 
 /// A security identifier, as its bytes are stored ([MS-DTYP] 2.4.2.2).
 ///
-/// Its text is `S-1-` with the authority and the sub-authorities in decimal ([MS-DTYP] 2.4.2.1).
+/// Its text is `S-1-` with the sub-authorities in decimal, and the authority, too, unless it needs more than
+/// 32 bits and is written as `0x` with twelve digits ([MS-DTYP] 2.4.2.1).
 #[derive(Clone, Eq, Hash, PartialEq)]
 pub struct Sid(Box<[u8]>);
 
@@ -255,11 +258,21 @@ impl Sid {
         Self::from_bytes(value).or_else(text)
     }
 
-    /// Reads the text form; the authority is read in decimal alone.
+    /// Reads the text form.
     pub fn parse(text: &str) -> Option<Self> {
+        let number = |part: &str| part.bytes().all(|c| c.is_ascii_digit());
         let mut parts = text.trim().strip_prefix("S-1-")?.split('-');
-        let authority: u64 = parts.next()?.parse().ok()?;
-        let subs: Vec<u32> = parts.map(|part| part.parse().ok()).collect::<Option<_>>()?;
+        let authority = parts.next()?;
+        let authority = match authority.strip_prefix("0x") {
+            Some(digits) if digits.bytes().all(|c| c.is_ascii_hexdigit()) => {
+                u64::from_str_radix(digits, 16).ok()?
+            }
+            None if number(authority) => authority.parse().ok()?,
+            _ => return None,
+        };
+        let subs: Vec<u32> = parts
+            .map(|part| part.parse().ok().filter(|_| number(part)))
+            .collect::<Option<_>>()?;
         let [0, 0, authority @ ..] = authority.to_be_bytes() else {
             return None;
         };
@@ -283,7 +296,11 @@ impl fmt::Display for Sid {
             .iter()
             .skip(2)
             .fold(0u64, |sum, byte| sum << 8 | u64::from(*byte));
-        write!(f, "S-1-{authority}")?;
+        if authority > u64::from(u32::MAX) {
+            write!(f, "S-1-0x{authority:012x}")?;
+        } else {
+            write!(f, "S-1-{authority}")?;
+        }
         for sub in subs.chunks_exact(4) {
             let value = sub
                 .iter()
@@ -316,6 +333,10 @@ mod tests {
             Sid::parse("S-1-1-0").unwrap().as_bytes(),
             [1, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0]
         );
+        let wide = Sid::parse("S-1-0x0100000000ff-7").unwrap();
+        assert_eq!(wide.as_bytes().get(2..8), Some(&[1, 0, 0, 0, 0, 0xff][..]));
+        assert_eq!(wide.to_string(), "S-1-0x0100000000ff-7");
+        assert_eq!(Sid::parse("S-1-1099511628031-7"), Some(wide));
         for bytes in [
             &[][..],
             &[1],
@@ -331,6 +352,10 @@ mod tests {
             "S-1-5-x",
             "S-1-5-4294967296",
             "S-1-281474976710656-1",
+            "S-1-0x1000000000000-1",
+            "S-1-0x-1",
+            "S-1-+5-1",
+            "S-1-5-+1",
         ] {
             assert_eq!(Sid::parse(text), None, "{text:?}");
         }

@@ -14,6 +14,7 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use automend_core::dn::Dn;
+use automend_core::names;
 
 use crate::time;
 
@@ -510,21 +511,8 @@ pub(crate) fn guid(value: &[u8]) -> Option<[u8; 16]> {
 
 /// A security identifier from the text that some tools print instead ([MS-DTYP] 2.4.2.1).
 pub(crate) fn sid(value: &[u8]) -> Option<Vec<u8>> {
-    let text = std::str::from_utf8(value).ok()?.strip_prefix("S-1-")?;
-    let mut parts = text.split('-');
-    let authority: u64 = parts.next()?.parse().ok()?;
-    let parts = parts
-        .map(|part| part.parse().ok())
-        .collect::<Option<Vec<u32>>>()?;
-    let mut bytes = vec![
-        1,
-        u8::try_from(parts.len())
-            .ok()
-            .filter(|count| *count <= 15)?,
-    ];
-    bytes.extend(authority.to_be_bytes().iter().skip(2));
-    bytes.extend(parts.iter().flat_map(|part| part.to_le_bytes()));
-    Some(bytes)
+    let text = std::str::from_utf8(value).ok()?;
+    names::Sid::parse(text).map(|sid| sid.as_bytes().to_vec())
 }
 
 /// Whether two names, or a name and an OID, are one attribute.

@@ -1,5 +1,5 @@
-//! What this account may read of an object, told from the object's own permissions ([MS-DTYP] 2.4.4 to
-//! 2.4.6, [MS-ADTS] 5.1.3.3).
+//! What this account may read of an object, told from the object's own permissions ([MS-DTYP] 2.4.6,
+//! [MS-ADTS] 5.1.3.3).
 //!
 //! Active Directory leaves `(!(attribute=*))` undecided where the attribute may not be read, so its word
 //! is enough. Samba takes what may not be read for absent, and would make a mailbox look stale.
@@ -9,6 +9,7 @@
 use std::collections::{HashMap, HashSet};
 
 use anyhow::{Context, Result};
+use automend_core::descriptor::{Descriptor, Rule};
 use automend_core::names::attribute;
 use automend_core::owner;
 use automend_ldap::{Client, Filter, Scope, Search};
@@ -28,10 +29,6 @@ const READ_PROPERTY: u32 = 0x10;
 const GENERIC: u32 = 0x9000_0000;
 /// `fCONFIDENTIAL` of `searchFlags` ([MS-ADTS] 2.2.9).
 const CONFIDENTIAL: i64 = 0x80;
-/// An ACE with this flag is for children only.
-const INHERIT_ONLY: u8 = 0x08;
-/// The descriptor has a list of permissions.
-const DACL_PRESENT: u16 = 0x0004;
 
 /// The attributes whose absence is proved: those that decide on an owner, and the links.
 fn judged() -> impl Iterator<Item = &'static str> {
@@ -97,70 +94,34 @@ impl Rights {
 
     /// The first rule that is about this account and this attribute decides.
     fn decide(&self, descriptor: &[u8], names: &[Vec<u8>]) -> Option<bool> {
-        let control = u16::from_le_bytes(array(descriptor, 2)?);
-        let at = u32::from_le_bytes(array(descriptor, 16)?) as usize;
-        if control & DACL_PRESENT == 0 || at == 0 {
-            // No list at all: everybody may do everything.
+        let descriptor = Descriptor::parse(descriptor).ok()?;
+        if !descriptor.is_restricted() {
+            // No list at all: every account may do everything.
             return Some(true);
         }
-        let list = descriptor.get(at..)?;
-        let count = u16::from_le_bytes(array(list, 4)?);
-        let mut rest = list.get(8..)?;
-        for _ in 0..count {
-            let size = usize::from(u16::from_le_bytes(array(rest, 2)?)).max(4);
-            let (ace, behind) = rest.split_at_checked(size)?;
-            rest = behind;
-            if let Some(allows) = self.rule(ace, names) {
-                return Some(allows);
-            }
-        }
-        Some(false)
+        let mut rules = descriptor.entries().filter_map(|entry| entry.rule());
+        let first = rules.find(|rule| self.is_about(rule, names));
+        Some(first.is_some_and(|rule| rule.allows))
     }
 
-    /// What one rule says: it allows, it denies, or it is about somebody or something else.
-    fn rule(&self, ace: &[u8], names: &[Vec<u8>]) -> Option<bool> {
-        let [kind, flags, ..] = *ace else { return None };
-        let (allows, object) = match kind {
-            0 => (true, false),
-            1 => (false, false),
-            5 => (true, true),
-            6 => (false, true),
-            _ => return None,
-        };
-        let mask = u32::from_le_bytes(array(ace, 4)?);
-        if flags & INHERIT_ONLY != 0 || mask & (READ_PROPERTY | GENERIC) == 0 {
-            return None;
-        }
-        let mut at = 8;
-        if object {
-            let parts = u32::from_le_bytes(array(ace, at)?);
-            at += 4;
-            if parts & 1 != 0 {
-                let about = ace.get(at..at + 16)?;
-                if !names.iter().any(|name| name == about) {
-                    return None;
-                }
-                at += 16;
-            }
-            if parts & 2 != 0 {
-                at += 16;
-            }
-        }
-        // An identifier holds as many numbers of four octets as its second octet says.
-        let who = ace.get(at..)?;
-        let length = 8 + 4 * usize::from(*who.get(1)?);
-        self.token.contains(who.get(..length)?).then_some(allows)
+    /// Whether a rule lets this account read one of these attributes, or keeps it from that.
+    fn is_about(&self, rule: &Rule<'_>, names: &[Vec<u8>]) -> bool {
+        !rule.conditional
+            && !rule.inherit_only
+            && rule.mask & (READ_PROPERTY | GENERIC) != 0
+            && rule
+                .object
+                .is_none_or(|about| names.iter().any(|name| name == about))
+            && self.token.contains(rule.sid)
     }
-}
-
-fn array<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
-    bytes.get(at..at.checked_add(N)?)?.try_into().ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// For children only.
+    const INHERIT_ONLY: u8 = 0x08;
     const ME: [u8; 12] = [1, 1, 0, 0, 0, 0, 0, 5, 11, 0, 0, 0];
     const OTHER: [u8; 12] = [1, 1, 0, 0, 0, 0, 0, 5, 12, 0, 0, 0];
     const NAME: [u8; 16] = [7; 16];
