@@ -9,8 +9,9 @@
 //! Invariant: a link is called stale only on attributes that are surely absent, see [`Entry::undecided`].
 
 use crate::claim;
-use crate::entry::{Class, Entry};
-use crate::names::{SmtpAddress, attribute};
+use crate::dn::{hash_text, may_be_deleted};
+use crate::entry::{Class, Entry, legacy_name};
+use crate::names::{Guid, SmtpAddress, attribute};
 use crate::recipient::Residence;
 
 /// What an owner is to Autodiscover.
@@ -79,7 +80,57 @@ impl Owner {
             Self::Stale(Stale::of(entry, &sure))
         }
     }
+
+    /// Whether the values of an object show at a glance that it is a mailbox here with a database that is no
+    /// deleted object: then [`Owner::of`] says [`Owner::Mailbox`], and the object need not be read any closer.
+    ///
+    /// `false` says nothing. `values` are all that the object has of [`DECIDING`], named as there, in any
+    /// order and beside any others; one that cannot be read is `None`.
+    pub fn is_obviously_a_mailbox<V: AsRef<[u8]>>(
+        dn: &str,
+        values: impl IntoIterator<Item = (&'static str, Option<V>)>,
+    ) -> bool {
+        if may_be_deleted(dn) {
+            return false;
+        }
+        let (mut legacy, mut guid, mut home) = (false, false, false);
+        for (name, value) in values {
+            let Some(value) = value.as_ref().map(AsRef::as_ref) else {
+                return false;
+            };
+            let text = || std::str::from_utf8(value).ok();
+            let plain = match name {
+                attribute::LEGACY_EXCHANGE_DN => {
+                    legacy = true;
+                    text().and_then(legacy_name).is_some()
+                }
+                attribute::MAILBOX_GUID => {
+                    guid = true;
+                    Guid::from_bytes(value).is_some_and(|guid| guid != Guid::NIL)
+                }
+                attribute::HOME_MDB => {
+                    home = true;
+                    let name = |text: &str| {
+                        !text.trim().is_empty() && !may_be_deleted(text) && hash_text(text).is_ok()
+                    };
+                    text().is_some_and(name)
+                }
+                attribute::HOME_SERVER => text().is_some(),
+                attribute::RECIPIENT_TYPE => PLAIN_TYPES.contains(&value),
+                attribute::REMOTE_RECIPIENT_TYPE => false,
+                _ => true,
+            };
+            if !plain {
+                return false;
+            }
+        }
+        legacy && guid && home
+    }
 }
+
+/// Values of `msExchRecipientTypeDetails` that are mailboxes here for sure: user, linked, shared, room,
+/// equipment.
+const PLAIN_TYPES: [&[u8]; 5] = [b"1", b"2", b"4", b"16", b"32"];
 
 impl Stale {
     /// Takes only what surely lacks, so that the reason is as sure as the verdict.
@@ -381,6 +432,46 @@ mod tests {
             ..Entry::bare(dn)
         };
         assert_eq!(Owner::of(&entry), Owner::Stale(Stale::Deleted));
+    }
+
+    #[test]
+    fn a_whole_mailbox_shows_at_a_glance_and_nothing_less_does() {
+        const DN: &str = "CN=Jim,DC=c";
+        let guid = [7; 16];
+        let whole: [(&'static str, &[u8]); 4] = [
+            (attribute::LEGACY_EXCHANGE_DN, b"/o=C/cn=jim"),
+            (attribute::MAILBOX_GUID, &guid),
+            (attribute::HOME_MDB, b"CN=DB1,DC=c"),
+            (attribute::RECIPIENT_TYPE, b"4"),
+        ];
+        assert!(is_obvious(DN, &whole));
+        assert!(is_obvious(r"CN=Stone\, Jim,DC=c", &whole));
+        assert!(is_obvious(DN, &whole[..3]), "the type may lack");
+        for lacks in 0..3 {
+            let mut part = whole.to_vec();
+            part.remove(lacks);
+            assert!(!is_obvious(DN, &part), "without {}", whole[lacks].0);
+        }
+        assert!(!is_obvious(
+            r"CN=Jim\0ADEL:1,CN=Deleted Objects,DC=c",
+            &whole
+        ));
+        for (name, value) in [
+            (attribute::LEGACY_EXCHANGE_DN, b"/".as_slice()),
+            (attribute::HOME_MDB, br"CN=DB1\0ADEL:1,DC=c"),
+            (attribute::REMOTE_RECIPIENT_TYPE, b"4"),
+            (attribute::RECIPIENT_TYPE, b"128"),
+        ] {
+            let values = [whole.as_slice(), &[(name, value)]].concat();
+            assert!(!is_obvious(DN, &values), "{name}");
+        }
+        let unread = whole.iter().map(|(name, _)| (*name, None::<&[u8]>));
+        assert!(!Owner::is_obviously_a_mailbox(DN, unread));
+    }
+
+    fn is_obvious(dn: &str, values: &[(&'static str, &[u8])]) -> bool {
+        let values = values.iter().map(|(name, value)| (*name, Some(*value)));
+        Owner::is_obviously_a_mailbox(dn, values)
     }
 
     #[track_caller]

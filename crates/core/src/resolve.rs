@@ -157,20 +157,13 @@ fn decide<V: View>(view: &Asking<'_, V>, request: &Request) -> Resolved {
     }
     findings.extend(each_owner(&links).flat_map(|link| link_findings(view, user, link)));
     if user.class == Class::Group {
-        findings.extend(each_owner(&links).map(|link| Finding {
-            code: Code::GroupDelegate,
-            subject: link.owner.clone(),
-            delegates: vec![user.dn.clone()],
-            evidence: Evidence::fact("group", &user.dn),
-        }));
+        findings
+            .extend(each_owner(&links).map(|link| links::of_group(link.owner.clone(), &user.dn)));
     }
-    if user.back_links.len() > usize::from(links::MANY_BACK_LINKS) {
-        findings.push(about(
-            user,
-            Code::TooManyBackLinks,
-            Evidence::fact("backLinks", user.back_links.len()),
-        ));
-    }
+    findings.extend(links::of_busy_delegate(
+        Subject::of(user),
+        user.back_links.len() as u64,
+    ));
     Resolved {
         user: Some(user.clone()),
         outcome,

@@ -44,6 +44,11 @@ pub enum Answer {
 pub trait View {
     /// The answer, or `None` when it has not been fetched yet.
     fn answer(&self, need: &Need) -> Option<&Answer>;
+
+    /// Whether the answer is that there is none; without an answer, or with one that would not tell, it is not.
+    fn lacks(&self, need: &Need) -> bool {
+        matches!(self.answer(need), Some(Answer::Found(found)) if found.is_empty())
+    }
 }
 
 /// Answers that were fetched.

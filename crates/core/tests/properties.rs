@@ -11,7 +11,7 @@ use automend_core::dn::{Dn, escape};
 use automend_core::entry::{Class, Entry};
 use automend_core::finding::{Code, Severity};
 use automend_core::names::{Guid, SmtpAddress, attribute};
-use automend_core::owner::Owner;
+use automend_core::owner::{self, Owner};
 use automend_core::plan::{Selection, changes};
 use automend_core::policy::Policy;
 use automend_core::recipient::RecipientType;
@@ -487,6 +487,91 @@ proptest! {
             }
         }
     }
+
+    /// Whatever an object has: where a glance takes it for a mailbox, reading it finds one, and nothing wrong.
+    #[test]
+    fn what_is_obviously_a_mailbox_is_one((dn, values) in any_values()) {
+        let obvious = Owner::is_obviously_a_mailbox(
+            &dn,
+            values.iter().map(|(name, value)| (*name, Some(value))),
+        );
+        if obvious {
+            let mut owner = Entry::bare(Dn::parse(&dn).unwrap());
+            for (name, value) in &values {
+                owner.take(name, value, &mut Vec::new());
+            }
+            prop_assert_eq!(Owner::of(&owner), Owner::Mailbox);
+            owner.forward_links = vec![alice()];
+            prop_assert_eq!(links::of_owner(&owner, &Known::default()), Vec::new());
+        }
+    }
+}
+
+/// A name, and values of the attributes that decide: nearly a mailbox, with a few others put among them.
+fn any_values() -> impl Strategy<Value = (String, Vec<(&'static str, Vec<u8>)>)> {
+    let names = [
+        "CN=Jim,DC=contoso",
+        r"CN=Stone\, Jim,DC=contoso",
+        "CN=Jim\nDEL:1,CN=Deleted Objects,DC=contoso",
+        r"CN=Jim\0ADEL:1,CN=Deleted Objects,DC=contoso",
+        r"CN=Jim\0a\44\45L:1,CN=Deleted Objects,DC=contoso",
+        "CN=\"Jim\\0ADEL:1\",CN=Deleted Objects,DC=contoso",
+        "CN=#040A4A696D0A44454C3A31,CN=Deleted Objects,DC=contoso",
+        r"CN=#04074A696D,DC=contoso",
+    ];
+    let pool = move |name: &'static str| -> Vec<Vec<u8>> {
+        let texts: &[&str] = match name {
+            attribute::LEGACY_EXCHANGE_DN => {
+                &["/o=C/cn=jim", " /o=C", "/", "/ ", "ADCDisabledMail"]
+            }
+            attribute::HOME_MDB => &["CN=DB1,DC=contoso", "DB1", ",", "\u{a0}"],
+            attribute::HOME_SERVER => &["/o=C/cn=EX01", "EX01"],
+            attribute::TARGET_ADDRESS => &["SMTP:j@p.example", "X400:c=us;", "j"],
+            attribute::OBJECT_CLASS => &["user", "group", "contact"],
+            attribute::MAILBOX_GUID => &["6f9619ff-8b86-d011-b42d-00c04fc964ff", "short"],
+            _ => &[
+                "1",
+                "2",
+                "4",
+                "8",
+                "16",
+                "64",
+                "128",
+                "2147483648",
+                " 1",
+                "01",
+            ],
+        };
+        let mut pool: Vec<Vec<u8>> = texts.iter().map(|text| text.as_bytes().to_vec()).collect();
+        pool.extend([
+            Vec::new(),
+            b" ".to_vec(),
+            vec![0xff],
+            vec![0; 16],
+            vec![7; 16],
+        ]);
+        if name == attribute::HOME_MDB {
+            pool.extend(names.map(|name| name.as_bytes().to_vec()));
+        }
+        pool
+    };
+    let odd = prop::sample::select(owner::DECIDING)
+        .prop_flat_map(move |name| (Just(name), prop::sample::select(pool(name))));
+    let usual: Vec<(&'static str, Vec<u8>)> = vec![
+        (attribute::LEGACY_EXCHANGE_DN, b"/o=C/cn=jim".to_vec()),
+        (attribute::MAILBOX_GUID, vec![7; 16]),
+        (attribute::HOME_MDB, b"CN=DB1,DC=contoso".to_vec()),
+        (attribute::RECIPIENT_TYPE, b"1".to_vec()),
+    ];
+    (
+        prop::sample::select(names.to_vec()),
+        subsequence(usual, 2..=4),
+        prop::collection::vec(odd, 0..3),
+    )
+        .prop_flat_map(|(dn, mut values, odd)| {
+            values.extend(odd);
+            (Just(dn.to_owned()), Just(values).prop_shuffle())
+        })
 }
 
 /// Any mixture of the attributes that decide; those that are absent may be undecided.

@@ -528,12 +528,6 @@ impl Seen {
         self.0 |= other.0;
     }
 
-    /// Whether all of a mailbox was seen.
-    pub(crate) fn is_mailbox(self) -> bool {
-        let all = Self::LEGACY.0 | Self::GUID.0 | Self::HOME.0;
-        self.0 & all == all
-    }
-
     /// The names of what no record has and every mailbox needs.
     pub(crate) fn lacking(self) -> Option<String> {
         let lacking = Self::NAMES

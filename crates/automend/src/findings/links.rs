@@ -7,7 +7,7 @@ use anyhow::Result;
 use automend_core::checks::links;
 use automend_core::dn::Dn;
 use automend_core::entry::Entry;
-use automend_core::finding::{Code, Evidence, Finding, Subject};
+use automend_core::finding::{Finding, Subject};
 use automend_core::owner::Owner;
 use indicatif::ProgressBar;
 
@@ -61,16 +61,11 @@ impl<'a> LinkAudit<'a> {
     }
 }
 
-/// One finding for each delegate with many back links (AM-11).
-pub(crate) fn busy_findings(often: Vec<(String, u64)>) -> impl Iterator<Item = Finding> {
+/// Those of the delegates that came often who have many back links (AM-11).
+pub(super) fn busy_findings(often: Vec<(String, u64)>) -> impl Iterator<Item = Finding> {
     often.into_iter().filter_map(|(name, count)| {
-        let dn = Dn::parse(&name).ok()?;
-        Some(Finding {
-            code: Code::TooManyBackLinks,
-            subject: Subject::named(&dn),
-            delegates: Vec::new(),
-            evidence: Evidence::fact("backLinks", count),
-        })
+        let delegate = Subject::named(&Dn::parse(&name).ok()?);
+        links::of_busy_delegate(delegate, count)
     })
 }
 
@@ -109,22 +104,12 @@ impl Owners for LinkAudit<'_> {
 }
 
 /// One finding an owner for each group that is a delegate (AM-9).
-pub(crate) fn group_findings(groups: &[Entry]) -> Vec<Finding> {
+pub(super) fn group_findings(groups: &[Entry]) -> Vec<Finding> {
     let of = |group: &Entry| -> Vec<Finding> {
         let owners = group.back_links.iter();
         owners
-            .map(|owner| group_finding(owner, &group.dn))
+            .map(|owner| links::of_group(Subject::named(owner), &group.dn))
             .collect()
     };
     groups.iter().flat_map(of).collect()
-}
-
-/// A group is a delegate of this owner.
-pub(crate) fn group_finding(owner: &Dn, group: &Dn) -> Finding {
-    Finding {
-        code: Code::GroupDelegate,
-        subject: Subject::named(owner),
-        delegates: vec![group.clone()],
-        evidence: Evidence::fact("group", group),
-    }
 }

@@ -10,9 +10,8 @@ use automend_core::checks::{links, sharing, users};
 use automend_core::claim;
 use automend_core::dn::Dn;
 use automend_core::entry::Entry;
-use automend_core::finding::{Code, Evidence, Finding, Subject};
+use automend_core::finding::{Code, Finding};
 use automend_core::names::{SmtpAddress, attribute};
-use automend_core::owner::Owner;
 use automend_core::target;
 use automend_core::view::{Answer, Known, Need, View};
 use automend_ldap::Filter;
@@ -200,16 +199,8 @@ async fn own_failures(
             let Some(Answer::Found(found)) = known.answer(&Need::Entry(dn.clone())) else {
                 continue;
             };
-            for entry in found.iter().filter(|entry| !entry.forward_links.is_empty()) {
-                if Owner::of(entry) == Owner::Mailbox {
-                    findings.push(Finding {
-                        code: Code::OwnerFailsItself,
-                        subject: Subject::of(entry),
-                        delegates: entry.forward_links.clone(),
-                        evidence: Evidence::fact("because", because),
-                    });
-                }
-            }
+            let failing = found.iter();
+            findings.extend(failing.filter_map(|entry| links::of_failing_owner(entry, because)));
         }
         *known = Known::default();
     }

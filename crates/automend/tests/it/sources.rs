@@ -5,6 +5,7 @@
 
 mod beside;
 mod damage;
+mod glance;
 mod unread;
 
 use std::fmt::Write as _;

@@ -1,4 +1,4 @@
-//! AutoMapping links, seen from the owner: AM-1 to AM-4, AM-6, AM-10 and self links.
+//! AutoMapping links, seen from the owner: AM-1 to AM-6, AM-9 to AM-11 and self links.
 //!
 //! The forward link stands on the owner beside everything that decides whether the owner is a mailbox,
 //! so one object is enough to judge all its links, and its values are the affected users.
@@ -185,6 +185,82 @@ pub fn of_delegate(delegate: &Entry, owners: &[Dn], view: &impl View) -> Vec<Fin
     owners.iter().map(note).collect()
 }
 
+/// Judges back links whose forward link the source does not show: of an owner that it lacks, or holds without
+/// its links.
+///
+/// Asks for [`Need::Entry`] of the owner; where there is none, `absence` is how one knows.
+pub fn of_back_links(
+    owner: &Dn,
+    delegates: Vec<Dn>,
+    absence: Evidence,
+    view: &impl View,
+) -> Vec<Finding> {
+    let answer = view.answer(&Need::Entry(owner.clone()));
+    if let Some(Answer::Found(found)) = answer
+        && let Some(entry) = found.first()
+    {
+        let entry = Entry {
+            forward_links: delegates,
+            ..entry.clone()
+        };
+        return of_owner(&entry, view);
+    }
+    let (code, evidence) = match answer {
+        None => return Vec::new(),
+        Some(_) if owner.is_deleted_object() => {
+            (Code::of_stale(Stale::Deleted), Evidence::default())
+        }
+        Some(Answer::Found(_)) => (Code::of_stale(Stale::Gone), absence),
+        Some(Answer::Unreadable(why)) => (Code::OwnerUnreadable, Evidence::fact("unreadable", why)),
+    };
+    vec![Finding {
+        code,
+        subject: Subject::named(owner),
+        delegates,
+        evidence,
+    }]
+}
+
+/// A group is a delegate (AM-9): nobody logs in as one.
+pub fn of_group(owner: Subject, group: &Dn) -> Finding {
+    Finding {
+        code: Code::GroupDelegate,
+        subject: owner,
+        delegates: vec![group.clone()],
+        evidence: Evidence::fact("group", group),
+    }
+}
+
+/// A delegate with so many back links that Outlook becomes slow (AM-11).
+pub fn of_busy_delegate(delegate: Subject, back_links: u64) -> Option<Finding> {
+    (back_links > u64::from(MANY_BACK_LINKS)).then(|| Finding {
+        code: Code::TooManyBackLinks,
+        subject: delegate,
+        delegates: Vec::new(),
+        evidence: Evidence::fact("backLinks", back_links),
+    })
+}
+
+/// A delegate of the stale link of `because` who is an owner, too: its own answer is error 603 (AM-5).
+pub fn of_failing_owner(delegate: &Entry, because: &Dn) -> Option<Finding> {
+    let fails = !delegate.forward_links.is_empty() && Owner::of(delegate) == Owner::Mailbox;
+    fails.then(|| Finding {
+        code: Code::OwnerFailsItself,
+        subject: Subject::of(delegate),
+        delegates: delegate.forward_links.clone(),
+        evidence: Evidence::fact("because", because),
+    })
+}
+
+/// Where an owner's mailbox is said to be: what [`of_owner`] asks `places` for.
+pub fn home(entry: &Entry) -> Option<Need> {
+    let server = || {
+        let server = entry.home_server.as_deref()?;
+        Some(Need::Server(owner::server_name(server).to_owned()))
+    };
+    entry.home_mdb.clone().map(Need::Exists).or_else(server)
+}
+
 /// What shows that this owner is no mailbox.
 pub fn stale_evidence(entry: &Entry, why: Stale) -> Evidence {
     let mut evidence = recipient_type(entry);
@@ -212,20 +288,62 @@ fn recipient_type(entry: &Entry) -> Evidence {
 
 /// A database that is named and does not exist (AM-4); where none is named, the server.
 pub(crate) fn dangling(entry: &Entry, places: &impl View) -> Option<Evidence> {
-    let gone =
-        |need: &Need| matches!(places.answer(need), Some(Answer::Found(found)) if found.is_empty());
     let homes = [attribute::HOME_MDB, attribute::HOME_SERVER];
     if homes.iter().any(|name| entry.undecided.contains(name)) && entry.home_mdb.is_none() {
         return None;
     }
-    if let Some(database) = &entry.home_mdb {
-        if entry.undecided.contains(&attribute::HOME_MDB) {
-            return None;
-        }
-        let dangles = database.is_deleted_object() || gone(&Need::Exists(database.clone()));
-        return dangles.then(|| Evidence::fact(attribute::HOME_MDB, database));
+    let need = home(entry)?;
+    let Some(database) = &entry.home_mdb else {
+        let server = entry.home_server.as_deref()?;
+        return places
+            .lacks(&need)
+            .then(|| Evidence::fact(attribute::HOME_SERVER, server));
+    };
+    if entry.undecided.contains(&attribute::HOME_MDB) {
+        return None;
     }
-    let server = entry.home_server.as_deref()?;
-    let dangles = gone(&Need::Server(owner::server_name(server).to_owned()));
-    dangles.then(|| Evidence::fact(attribute::HOME_SERVER, server))
+    let dangles = database.is_deleted_object() || places.lacks(&need);
+    dangles.then(|| Evidence::fact(attribute::HOME_MDB, database))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view::Known;
+
+    #[test]
+    fn back_links_alone_are_judged_by_what_is_known_of_their_owner() {
+        let jim = Dn::parse("CN=Jim,DC=c").unwrap();
+        let deleted = Dn::parse(r"CN=Jim\0ADEL:1,CN=Deleted Objects,DC=c").unwrap();
+        let unreadable = || Answer::Unreadable("not here".to_owned());
+        let found = |dn: &Dn| Answer::Found(vec![Entry::bare(dn.clone())]);
+        for (owner, answer, expected) in [
+            (&jim, None, None),
+            (&jim, Some(unreadable()), Some(Code::OwnerUnreadable)),
+            (&jim, Some(Answer::Found(Vec::new())), Some(Code::OwnerGone)),
+            (&jim, Some(found(&jim)), Some(Code::OwnerDisabled)),
+            (&deleted, Some(unreadable()), Some(Code::OwnerDeleted)),
+            (
+                &deleted,
+                Some(Answer::Found(Vec::new())),
+                Some(Code::OwnerDeleted),
+            ),
+            (&deleted, Some(found(&deleted)), Some(Code::OwnerDeleted)),
+        ] {
+            let mut known = Known::default();
+            for answer in answer.iter().cloned() {
+                known.insert(Need::Entry(owner.clone()), answer);
+            }
+            let delegates = vec![Dn::parse("CN=Alice,DC=c").unwrap()];
+            let absence = Evidence::fact("container", "is there");
+            let findings = of_back_links(owner, delegates.clone(), absence, &known);
+            let codes: Vec<Code> = findings.iter().map(|finding| finding.code).collect();
+            assert_eq!(codes, Vec::from_iter(expected), "{owner}: {answer:?}");
+            assert!(
+                findings
+                    .iter()
+                    .all(|finding| finding.delegates == delegates)
+            );
+        }
+    }
 }

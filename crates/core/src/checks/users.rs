@@ -246,8 +246,7 @@ pub fn references(entry: &Entry, view: &impl View) -> Vec<Finding> {
         .as_ref()
         .filter(|_| entry.archive.guid.is_some() && !archive_is_elsewhere(entry))
     {
-        let gone = database.is_deleted_object()
-            || matches!(view.answer(&Need::Exists(database.clone())), Some(Answer::Found(found)) if found.is_empty());
+        let gone = database.is_deleted_object() || view.lacks(&Need::Exists(database.clone()));
         if gone {
             report(
                 Code::ArchiveDangling,

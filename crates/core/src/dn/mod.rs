@@ -273,6 +273,14 @@ pub fn hash_text(text: &str) -> Result<u64, DnError> {
     }
 }
 
+/// Whether the name that `text` is may be that of a [deleted object](Dn::is_deleted_object), told at a glance:
+/// a line feed can stand in it only as itself, as `\0A`, or in hexadecimal digits after `#`.
+pub(crate) fn may_be_deleted(text: &str) -> bool {
+    text.bytes()
+        .any(|byte| matches!(byte, b'\n' | b'#' | b'\\'))
+        && (text.contains(['\n', '#']) || text.contains("\\0"))
+}
+
 fn hash_key(key: &[u8]) -> u64 {
     let mut hasher = FixedState::default().build_hasher();
     hasher.write(key);
