@@ -20,6 +20,7 @@ use crate::console::say;
 use crate::directory::Directory;
 use crate::directory::import::import_file;
 use crate::findings::audit;
+use crate::fix::origin::Origin;
 use crate::fix::receipt::{Begin, Header, Receipt, read};
 use crate::fix::{apply, review, undo::undo};
 use crate::report::print_findings;
@@ -98,13 +99,16 @@ async fn story(folder: PathBuf) -> Result<()> {
     )
     .await?;
     let path = folder.join("receipt.ldif");
-    let header = Header::new(
-        clock::now().to_string(),
-        settings.directory.shown(),
-        directory.identity().await?,
-        "single writer",
-    );
-    let mut receipt = Receipt::create(&path, header)?;
+    let identity = directory.identity().await?;
+    let header = Header {
+        origin: Origin::new(
+            clock::now().to_string(),
+            settings.directory.shown(),
+            identity,
+        ),
+        guard: "single writer".to_owned(),
+    };
+    let mut receipt = Receipt::create(&path, &header)?;
     apply(&mut directory, &planned, &mut receipt, None).await?;
 
     step(

@@ -39,12 +39,12 @@ pub(super) async fn approved(
     identity: &str,
     skip_changed: bool,
 ) -> Result<Approved> {
-    if plan.identity != identity {
+    if plan.origin.identity != identity {
         bail!(
             "{}: made for another directory ({}, {}); this one is {identity}",
             path.display(),
-            plan.directory,
-            plan.identity
+            plan.origin.directory,
+            plan.origin.identity
         );
     }
     let mut approved = Approved::default();
@@ -70,7 +70,7 @@ pub(super) async fn approved(
             .collect();
         bail!(
             "the directory has changed since the plan was made ({}); nothing was written; make a new plan, or leave these owners alone with --skip-changed:\n  {}",
-            plan.made,
+            plan.origin.made,
             changed.join("\n  ")
         );
     }

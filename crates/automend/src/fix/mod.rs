@@ -3,6 +3,7 @@
 //! plan, review, apply, wait for replication, verify, receipt; `undo` is the way back.
 
 mod approved;
+pub(crate) mod origin;
 mod permission;
 pub(crate) mod plan_file;
 pub(crate) mod receipt;
@@ -38,6 +39,7 @@ use crate::findings::audit;
 use crate::hints;
 use crate::report::{export, plural};
 use approved::Approved;
+use origin::Origin;
 use plan_file::{Plan, State};
 use receipt::{Begin, End, Header, Receipt};
 use replication::{Expected, Replica, ReplicaState};
@@ -51,7 +53,7 @@ pub(crate) async fn run(args: &args::Fix, config: Option<&Path>) -> Result<ExitC
     };
     let mut source = args.source.clone();
     if let Some((_, plan)) = plan_file.as_ref().filter(|_| source.directory.is_empty()) {
-        source.directory.push(plan.directory.clone());
+        source.directory.push(plan.origin.directory.clone());
     }
     let mut settings = Settings::read(&source, config)?;
     let mut directory = Directory::open(&settings).await?;
@@ -136,13 +138,15 @@ pub(crate) async fn run(args: &args::Fix, config: Option<&Path>) -> Result<ExitC
         }
         _ => "single writer",
     };
-    let header = Header::new(
-        clock::now().to_string(),
-        settings.directory.shown(),
-        identity,
-        guard,
-    );
-    let mut receipt = Receipt::create(&path, header)?;
+    let header = Header {
+        origin: Origin::new(
+            clock::now().to_string(),
+            settings.directory.shown(),
+            identity,
+        ),
+        guard: guard.to_owned(),
+    };
+    let mut receipt = Receipt::create(&path, &header)?;
     let applied = apply(&mut directory, planned, &mut receipt, args.writing.rate).await;
     say!("Receipt: {}", plain(receipt.path().display()));
     say!(
@@ -258,13 +262,12 @@ async fn plan(
         };
         states.push(entry.as_ref().map(State::of));
     }
-    Ok(Plan::new(
+    let origin = Origin::new(
         clock::now().to_string(),
         settings.directory.shown(),
         identity,
-        planned,
-        states,
-    ))
+    );
+    Ok(Plan::new(origin, planned, states))
 }
 
 fn export_to(
@@ -402,13 +405,13 @@ pub(crate) async fn apply(
             })?;
             let (outcome, why) =
                 match writer::write(directory, &entry, values, Direction::Remove).await? {
-                    Written::Done => ("removed", None),
-                    Written::Skipped(why) => ("skipped", Some(why)),
-                    Written::Refused(why) => ("refused", Some(why)),
+                    Written::Done => (receipt::Outcome::Removed, None),
+                    Written::Skipped(why) => (receipt::Outcome::Skipped, Some(why)),
+                    Written::Refused(why) => (receipt::Outcome::Refused, Some(why)),
                 };
             receipt.end(&End {
                 n,
-                outcome: outcome.to_owned(),
+                outcome,
                 why: why.clone(),
             })?;
             match why {

@@ -10,21 +10,15 @@ use automend_core::names::Guid;
 use automend_core::plan::Change;
 use serde::{Deserialize, Serialize};
 
-const VERSION: u32 = 1;
+use super::origin::{self, Origin};
 
 /// A plan.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Plan {
-    version: u32,
-    /// The program that made it.
-    pub tool: String,
-    /// When.
-    pub made: String,
-    /// The directory, as it was named.
-    pub directory: String,
-    /// What stays when the directory is named otherwise.
-    pub identity: String,
+    /// Where it comes from.
+    #[serde(flatten)]
+    pub origin: Origin,
     /// One an owner.
     pub changes: Vec<PlannedChange>,
 }
@@ -72,13 +66,7 @@ impl State {
 
 impl Plan {
     /// Makes a plan of changes and the owners they were made from.
-    pub(crate) fn new(
-        made: String,
-        directory: String,
-        identity: String,
-        changes: &[Change],
-        states: Vec<Option<State>>,
-    ) -> Self {
+    pub(crate) fn new(origin: Origin, changes: &[Change], states: Vec<Option<State>>) -> Self {
         let changes = changes
             .iter()
             .zip(states)
@@ -92,31 +80,14 @@ impl Plan {
                 made_from,
             })
             .collect();
-        let tool = format!("automend {}", env!("CARGO_PKG_VERSION"));
-        Self {
-            version: VERSION,
-            tool,
-            made,
-            directory,
-            identity,
-            changes,
-        }
+        Self { origin, changes }
     }
 
     /// Reads a plan.
     pub(crate) fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path)
-            .with_context(|| format!("reading the plan {}", path.display()))?;
-        let plan: Self = serde_json::from_str(&text)
-            .with_context(|| format!("reading the plan {}", path.display()))?;
-        if plan.version != VERSION {
-            bail!(
-                "{}: a plan of version {}, this program reads {VERSION}",
-                path.display(),
-                plan.version
-            );
-        }
-        Ok(plan)
+        let reading = || format!("reading the plan {}", path.display());
+        let text = std::fs::read_to_string(path).with_context(reading)?;
+        origin::document(&text, "plan", path, reading)
     }
 
     /// The plan as JSON.

@@ -15,8 +15,10 @@ use automend_core::dn::Dn;
 use automend_core::names::{Guid, attribute};
 use automend_ldap::Modification;
 use automend_ldap::ldif::Writer;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::origin::{self, Origin};
 use crate::console::plain;
 use crate::private_file;
 
@@ -24,22 +26,15 @@ const HEADER: &str = "# automend receipt ";
 const BEGIN: &str = "# begin ";
 const END: &str = "# end ";
 const UNDONE: &str = "# undone ";
-const VERSION: u32 = 1;
 /// The first line of every LDIF (RFC 2849).
 const VERSION_LINE: &[u8] = b"version: 1\n";
 
 /// The first line of a receipt.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Header {
-    version: u32,
-    /// The program that wrote it.
-    pub tool: String,
-    /// When.
-    pub made: String,
-    /// The directory, as it was named.
-    pub directory: String,
-    /// What stays when the directory is named otherwise.
-    pub identity: String,
+    /// Where it comes from.
+    #[serde(flatten)]
+    pub origin: Origin,
     /// How a change was kept from falling on a mailbox that came back.
     pub guard: String,
 }
@@ -65,11 +60,23 @@ pub(crate) struct Begin {
 pub(crate) struct End {
     /// Which [`Begin`].
     pub n: usize,
-    /// `removed`, `skipped` or `refused`.
-    pub outcome: String,
+    /// What was done.
+    pub outcome: Outcome,
     /// Why, unless it was removed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+}
+
+/// What was done to one owner; another word is of a version that this program does not know.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Outcome {
+    /// The values are gone.
+    Removed,
+    /// Nothing, because the change no longer applied.
+    Skipped,
+    /// Nothing, because the directory refused.
+    Refused,
 }
 
 /// A value put back.
@@ -91,7 +98,7 @@ pub(crate) struct Receipt {
 
 impl Receipt {
     /// Begins a receipt; refuses to write over one.
-    pub(crate) fn create(path: &Path, header: Header) -> Result<Self> {
+    pub(crate) fn create(path: &Path, header: &Header) -> Result<Self> {
         let file = private_file::create_new(path).with_context(|| {
             format!(
                 "creating the receipt {}; nothing was written to the directory",
@@ -102,10 +109,7 @@ impl Receipt {
             file,
             path: path.to_path_buf(),
         };
-        let header = crate::console::json(&Header {
-            version: VERSION,
-            ..header
-        })?;
+        let header = crate::console::json(header)?;
         receipt.put(&format!(
             "version: 1\n{HEADER}{header}\n# These records put back what was removed: {}\n# or: {}\n\n",
             plain(Command::automend("undo").operand(path.display())),
@@ -177,6 +181,11 @@ impl Receipt {
     }
 }
 
+/// Reads the JSON of one comment; what is wrong with it is told without its place in the line.
+fn comment<T: DeserializeOwned>(json: &str) -> serde_json::Result<T> {
+    T::deserialize(serde_json::from_str::<serde_json::Value>(json)?)
+}
+
 /// A receipt that was read.
 #[derive(Debug)]
 pub(crate) struct Read {
@@ -200,9 +209,9 @@ pub(crate) fn read(path: &Path) -> Result<Read> {
         let whole = line.ends_with('\n');
         let at = || format!("{} line {}", path.display(), i + 1);
         if let Some(json) = line.strip_prefix(HEADER) {
-            header = Some(serde_json::from_str(json).with_context(at)?);
+            header = Some(origin::document(json, "receipt", path, at)?);
         } else if let Some(json) = line.strip_prefix(BEGIN) {
-            match serde_json::from_str(json) {
+            match comment(json) {
                 Ok(begin) => {
                     changes.push((begin, None));
                     records.push(String::new());
@@ -211,7 +220,7 @@ pub(crate) fn read(path: &Path) -> Result<Read> {
                 Err(error) => return Err(error).with_context(at),
             }
         } else if let Some(json) = line.strip_prefix(END) {
-            match serde_json::from_str::<End>(json) {
+            match comment::<End>(json) {
                 Ok(end) => match changes.iter_mut().find(|(begin, _)| begin.n == end.n) {
                     Some((_, slot)) => *slot = Some(end),
                     None => bail!("{}: the end of a change that never began", at()),
@@ -255,29 +264,7 @@ pub(crate) fn read(path: &Path) -> Result<Read> {
     let Some(header) = header else {
         bail!("{}: no receipt of automend", path.display());
     };
-    if header.version != VERSION {
-        bail!(
-            "{}: a receipt of version {}, this program reads {VERSION}",
-            path.display(),
-            header.version
-        );
-    }
     Ok(Read { header, changes })
-}
-
-impl Header {
-    /// A header of this version.
-    pub(crate) fn new(made: String, directory: String, identity: String, guard: &str) -> Self {
-        let tool = format!("automend {}", env!("CARGO_PKG_VERSION"));
-        Self {
-            version: VERSION,
-            tool,
-            made,
-            directory,
-            identity,
-            guard: guard.to_owned(),
-        }
-    }
 }
 
 impl Begin {
@@ -342,8 +329,11 @@ mod tests {
     fn a_receipt_cut_off_anywhere_tells_all_that_was_begun() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("receipt.ldif");
-        let header = Header::new("now".to_owned(), "x".to_owned(), "id".to_owned(), "re-read");
-        let mut receipt = Receipt::create(&path, header.clone()).unwrap();
+        let header = Header {
+            origin: Origin::new("now".to_owned(), "x".to_owned(), "id".to_owned()),
+            guard: "re-read".to_owned(),
+        };
+        let mut receipt = Receipt::create(&path, &header).unwrap();
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
@@ -356,14 +346,14 @@ mod tests {
         receipt
             .end(&End {
                 n: 1,
-                outcome: "removed".to_owned(),
+                outcome: Outcome::Removed,
                 why: None,
             })
             .unwrap();
         receipt.begin(&begin(2)).unwrap();
         let whole = std::fs::read(&path).unwrap();
         assert!(
-            Receipt::create(&path, header).is_err(),
+            Receipt::create(&path, &header).is_err(),
             "wrote over a receipt"
         );
         for length in usize::try_from(head).unwrap()..=whole.len() {

@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use automend_core::dn::Dn;
 use automend_core::names::Guid;
 
-use super::receipt::{Begin, Receipt, Undone, read};
+use super::receipt::{Begin, Outcome, Receipt, Undone, read};
 use super::replication::Expected;
 use super::writer::{self, Direction, Written};
 use super::{confirmed, replicated, writable};
@@ -25,19 +25,22 @@ pub(crate) async fn run(args: &args::Undo, config: Option<&Path>) -> Result<Exit
     let read = read(&args.receipt)?;
     let mut directory = Directory::open(&settings).await?;
     let identity = directory.identity().await?;
-    if read.header.identity != identity {
+    if read.header.origin.identity != identity {
         bail!(
             "{}: written for another directory ({}, {}); this one is {identity}",
             args.receipt.display(),
-            read.header.directory,
-            read.header.identity
+            read.header.origin.directory,
+            read.header.origin.identity
         );
     }
     // What was refused or skipped was never removed; what has no end may have been.
     let begun: Vec<Begin> = read
         .changes
         .into_iter()
-        .filter(|(_, end)| end.as_ref().is_none_or(|end| end.outcome == "removed"))
+        .filter(|(_, end)| {
+            end.as_ref()
+                .is_none_or(|end| end.outcome == Outcome::Removed)
+        })
         .map(|(begin, _)| begin)
         .rev()
         .collect();
@@ -46,7 +49,10 @@ pub(crate) async fn run(args: &args::Undo, config: Option<&Path>) -> Result<Exit
         say!("The receipt removed nothing: nothing to put back.");
         return Ok(ExitCode::SUCCESS);
     }
-    say!("Put back what was removed on {}:", plain(&read.header.made));
+    say!(
+        "Put back what was removed on {}:",
+        plain(&read.header.origin.made)
+    );
     for begin in &begun {
         show(&mut directory, begin).await?;
     }

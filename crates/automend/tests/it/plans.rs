@@ -222,6 +222,49 @@ fn plans_and_receipts_fit_their_schemas() {
 }
 
 #[test]
+fn a_receipt_that_says_what_nobody_knows_is_refused_before_anything_is_written() {
+    let bench = Bench::contoso();
+    bench
+        .automend(&["fix", "-d", "directory", "--yes", "--receipt", "r.ldif"])
+        .exits(0);
+    let (mended, receipt) = (bench.exported("directory"), bench.read("r.ldif"));
+    let line = |of: &str| 1 + receipt.lines().position(|line| line.contains(of)).unwrap();
+    let (removed, first) = (r#""outcome":"removed""#, r#""version":1"#);
+    for (from, to, expected) in [
+        (
+            removed,
+            r#""outcome":"moved""#,
+            format!(
+                "crafted.ldif line {}: unknown variant `moved`",
+                line(removed)
+            ),
+        ),
+        (
+            removed,
+            r#""outcome":null"#,
+            format!("crafted.ldif line {}: ", line(removed)),
+        ),
+        (
+            first,
+            r#""version":2"#,
+            "crafted.ldif: a receipt of version 2, this program reads 1".to_owned(),
+        ),
+        (
+            first,
+            r#""version":"one""#,
+            format!("crafted.ldif line {}: ", line(first)),
+        ),
+    ] {
+        bench.file("crafted.ldif", receipt.replacen(from, to, 1));
+        bench
+            .automend(&["undo", "crafted.ldif", "-d", "directory", "--yes"])
+            .exits(2)
+            .warns(&expected);
+        assert_eq!(bench.exported("directory"), mended, "{to}");
+    }
+}
+
+#[test]
 fn the_words_of_other_programs_for_a_plan_write_nothing() {
     for word in ["--plan-only", "--dry-run", "--what-if"] {
         let bench = Bench::contoso();

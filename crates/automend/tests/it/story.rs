@@ -612,6 +612,9 @@ fn a_plan_that_is_broken_or_says_more_than_it_may_is_refused() {
     edited(&bench, |plan| plan["force"] = true.into());
     plan_is_refused(&bench, "force");
     make();
+    edited(&bench, |plan| plan["changes"][0]["force"] = true.into());
+    plan_is_refused(&bench, "force");
+    make();
     edited(&bench, |plan| plan["changes"][0]["code"] = "AM109".into());
     plan_is_refused(&bench, "AM109 is no code of a stale link");
     make();
