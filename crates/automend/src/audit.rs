@@ -3,21 +3,23 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
+use automend_core::display::plain;
+use automend_source::live::Live;
+use automend_source::{Directory, Location};
 
 use crate::args;
-use crate::config::{Settings, Where};
-use crate::console::{plain, say};
-use crate::directory::Directory;
-use crate::directory::live::Live;
+use crate::console::say;
 use crate::findings::audit;
 use crate::report;
 use crate::report::people::People;
 
 /// Runs the command.
 pub(crate) async fn run(args: &args::Audit, config: Option<&std::path::Path>) -> Result<ExitCode> {
-    let mut settings = Settings::read(&args.source, config)?;
+    let mut settings = crate::config::directory_settings(&args.source, config)?;
     let mut delegate = args.delegate.clone();
-    if !matches!(settings.directory, Where::Server(_)) && delegate.is_none() && args.owner.is_none()
+    if !matches!(settings.directory, Location::Server(_))
+        && delegate.is_none()
+        && args.owner.is_none()
     {
         // Nobody logs in to a file, so --user names whom to look at.
         delegate.clone_from(&args.source.user);
@@ -25,7 +27,7 @@ pub(crate) async fn run(args: &args::Audit, config: Option<&std::path::Path>) ->
     if args.deep && delegate.is_some() {
         bail!("--deep looks at everybody; leave out the user");
     }
-    if !matches!(settings.directory, Where::Server(_)) {
+    if !matches!(settings.directory, Location::Server(_)) {
         settings.user = None;
     }
     let mut directory = Directory::open(&settings).await?;

@@ -12,17 +12,16 @@ use anyhow::{Context, Result, bail};
 use automend_core::finding::Finding;
 use automend_core::plan::{Selection, changes};
 use automend_directory::Import;
+use automend_source::{Directory, Location, Settings};
+use automend_system::clock;
 
 use crate::args;
-use crate::clock;
-use crate::config::{Settings, Where};
 use crate::console::say;
-use crate::directory::Directory;
-use crate::directory::import::import_file;
 use crate::findings::audit;
 use crate::fix::origin::Origin;
 use crate::fix::receipt::{Begin, Header, Receipt, read};
 use crate::fix::{apply, review, undo::undo};
+use crate::import::import_file;
 use crate::report::print_findings;
 use crate::show::exchange_answer;
 
@@ -56,7 +55,7 @@ async fn story(folder: PathBuf) -> Result<()> {
         report.added,
         report.links
     );
-    let settings = Settings::of(Where::Embedded(store));
+    let settings = Settings::of(Location::Embedded(store));
     let mut directory = Directory::open(&settings).await?;
 
     step(

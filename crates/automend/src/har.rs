@@ -11,12 +11,12 @@ use std::io::{self, Seek, SeekFrom, Write};
 use std::net::IpAddr;
 use std::time::Duration;
 
+use automend_core::display;
 use automend_recording::{Message, Turn};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::console;
 use crate::http::Times;
 
 const END: &str = "\n]}}\n";
@@ -87,7 +87,7 @@ impl Archive {
     /// Adds a turn.
     pub(crate) fn add(&mut self, turn: &Turn) -> io::Result<()> {
         let comma = if self.empty { "\n" } else { ",\n" };
-        let text = format!("{comma}{}{END}", console::json(&entry(turn, None))?);
+        let text = format!("{comma}{}{END}", display::json(&entry(turn, None))?);
         self.file.seek(SeekFrom::Start(self.end))?;
         self.file.write_all(text.as_bytes())?;
         self.end += (text.len() - END.len()) as u64;

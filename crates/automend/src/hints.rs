@@ -5,14 +5,14 @@
 
 use automend_core::command::Command;
 
-use crate::config::{PAGE_SIZE, Settings, TIMEOUT, Where};
-use crate::directory::Directory;
+use automend_source::Directory;
+use automend_source::{Location, PAGE_SIZE, Settings, TIMEOUT};
 
 /// A command of this program on the same directory, reached and logged in to in the same way; of several
 /// servers it names the one that answered.
 pub(crate) fn same_directory(verb: &str, settings: &Settings, directory: &Directory) -> Command {
     let answered = match directory {
-        Directory::Live(live) => Where::Server(live.url.clone()),
+        Directory::Live(live) => Location::Server(live.url.clone()),
         Directory::Embedded(_) | Directory::Ldif(_) => settings.directory.clone(),
     };
     with_options(
@@ -30,7 +30,7 @@ pub(crate) fn named_directory(verb: &str, settings: &Settings) -> Command {
 
 /// Whatever else is needed to reach the directory again.
 pub(crate) fn with_options(mut command: Command, settings: &Settings) -> Command {
-    if matches!(settings.directory, Where::Server(_)) {
+    if matches!(settings.directory, Location::Server(_)) {
         if settings.start_tls {
             command = command.word("--start-tls");
         }

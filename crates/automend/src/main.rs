@@ -7,20 +7,17 @@ mod answer;
 mod args;
 mod audit;
 mod auth;
-mod clock;
 mod codes;
 mod config;
-mod connect;
 mod console;
 mod demo;
-mod directory;
 mod explain;
 mod findings;
 mod fix;
 mod har;
 mod hints;
 mod http;
-mod private_file;
+mod import;
 mod report;
 mod serve;
 mod show;
@@ -53,7 +50,7 @@ fn main() -> ExitCode {
         Err(error) => {
             anstream::eprintln!(
                 "automend: {}",
-                console::plain_lines(format_args!("{error:#}"))
+                automend_core::display::plain_lines(format_args!("{error:#}"))
             );
             ExitCode::from(FAILED)
         }

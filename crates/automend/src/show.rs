@@ -8,6 +8,7 @@ use automend_autodiscover::pox::answer;
 use automend_autodiscover::services::{Abilities, Services};
 use automend_core::checks::links;
 use automend_core::command::Command;
+use automend_core::display::{self, plain};
 use automend_core::entry::{Class, Entry};
 use automend_core::finding::Code;
 use automend_core::names::SmtpAddress;
@@ -16,20 +17,18 @@ use automend_core::policy::{FOLLOW, Policy};
 use automend_core::resolve::{Link, LinkState, Request, Resolved, Who};
 use automend_core::settings::Outcome;
 use automend_core::view::{Answer, Known, Need, View};
+use automend_source::{Directory, who};
+use automend_system::clock;
 use serde_json::{Value, json};
 
 use crate::args::{self, ShowFormat};
-use crate::clock;
-use crate::config::Settings;
-use crate::console::{self, plain};
-use crate::directory::{Directory, who};
 use crate::hints;
 use crate::report::people::People;
 use crate::report::{FindingJson, plural, print_findings};
 
 /// Runs the command.
 pub(crate) async fn run(args: &args::Show, config: Option<&std::path::Path>) -> Result<ExitCode> {
-    let settings = Settings::read(&args.source, config)?;
+    let settings = crate::config::directory_settings(&args.source, config)?;
     let mut directory = Directory::open(&settings).await?;
     let mend = hints::mend(&settings, &directory);
     let who = directory.meant(&args.subject).await?;
@@ -41,7 +40,7 @@ pub(crate) async fn run(args: &args::Show, config: Option<&std::path::Path>) -> 
     match args.format {
         ShowFormat::Table => shown.print(&mut out)?,
         ShowFormat::Json => {
-            writeln!(out, "{}", console::json_lines(&shown.to_json())?)?;
+            writeln!(out, "{}", display::json_lines(&shown.to_json())?)?;
         }
         ShowFormat::Xml => writeln!(out, "{}", xml(&shown.faithful.outcome)?)?,
     }
@@ -347,7 +346,7 @@ fn xml(outcome: &Outcome) -> Result<String> {
         outcome,
         &Services::default(),
         Abilities::default(),
-        &clock::for_faults(clock::now()),
+        &automend_autodiscover::pox::Stamp::at(clock::for_faults(clock::now())),
         &mut xml,
     );
     String::from_utf8(xml).context("the answer is no text")

@@ -5,11 +5,12 @@ use std::io::{BufWriter, Write};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use automend_core::display::plain;
 use automend_directory::{ClearAs, Directory, Export, Import, NtHash, export};
 
 use crate::args::DirectoryCommand;
-use crate::console::{plain, say};
-use crate::directory::import::import_file;
+use crate::console::say;
+use crate::import::import_file;
 use crate::report::plural;
 
 /// Runs the command.

@@ -39,6 +39,7 @@ pub mod claim;
 pub mod command;
 pub mod descriptor;
 pub mod discovery;
+pub mod display;
 pub mod dn;
 pub mod entry;
 pub mod fault;

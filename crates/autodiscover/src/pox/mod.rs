@@ -22,3 +22,13 @@ pub struct Stamp {
     /// A number that names the server.
     pub id: u32,
 }
+
+impl Stamp {
+    /// The stamp of a fault that this service reports at `time`.
+    pub fn at(time: String) -> Self {
+        Self {
+            time,
+            id: 2_422_600_485,
+        }
+    }
+}

@@ -14,7 +14,7 @@ use automend_core::discovery::Url;
 use automend_recording::secrets;
 use serde_json::{Value, json};
 
-use crate::console::plain;
+use automend_core::display::plain;
 
 /// Settings, in whatever dialect they came.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]

@@ -8,6 +8,7 @@
 
 use anyhow::{Result, bail};
 use automend_negotiate::ntlm::Names;
+use automend_source::{LdapUrl, Settings};
 use zeroize::Zeroizing;
 
 use super::embedded::Embedded;
@@ -15,7 +16,6 @@ use super::login::Login;
 use super::servers::Servers;
 use super::status::{Guard, Proof, Proved, Trouble};
 use super::throttle::{Counted, Limits};
-use crate::config::{Settings, Url};
 
 /// Where accounts are.
 pub(crate) enum Accounts {
@@ -45,7 +45,7 @@ impl Accounts {
 
     /// Accounts of a live directory, checked by binding to the first of its servers that answers.
     /// `settings` say who looks names up. A password would go in clear to another machine: an error.
-    pub(crate) fn live(settings: &Settings, servers: &[Url]) -> Result<Self> {
+    pub(crate) fn live(settings: &Settings, servers: &[LdapUrl]) -> Result<Self> {
         Ok(Self::Live(Box::new(Servers::new(settings, servers)?)))
     }
 

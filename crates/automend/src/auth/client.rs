@@ -16,6 +16,8 @@ use automend_negotiate::kerberos::{
 };
 use automend_negotiate::ntlm::{self, Hello};
 use automend_negotiate::spnego::{self, Mechanism};
+use automend_system::clock;
+use automend_system::private_file::{self, Readable};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret, SecretString};
@@ -23,8 +25,6 @@ use zeroize::Zeroizing;
 
 use super::gate::moment;
 use super::{EPOCH, Scheme, kdc};
-use crate::clock;
-use crate::private_file::{self, Readable};
 
 /// What this program can prove itself with.
 #[derive(Clone, Debug, Default)]

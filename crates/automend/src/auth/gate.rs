@@ -19,6 +19,8 @@ use anyhow::{Context, Result, bail};
 use automend_negotiate::kerberos::{Keytab, Moment};
 use automend_negotiate::ntlm::{Authenticate, Challenge, Names, is_ntlm};
 use automend_negotiate::spnego;
+use automend_system::clock;
+use automend_system::private_file::{self, Readable};
 use futures_util::future::{Either, select};
 use tokio::time::sleep;
 
@@ -33,8 +35,6 @@ use super::throttle::Limits;
 use super::throttle::{Attempt, End, Entry, Look, Reach, Throttle, Ticket};
 use super::under_way::UnderWay;
 use super::{Account, EPOCH, FAILURES_PER_ADDRESS, Scheme, Verdict, basic};
-use crate::clock;
-use crate::private_file::{self, Readable};
 
 /// What is offered.
 #[derive(Clone, Debug)]

@@ -11,9 +11,9 @@
 use std::time::Duration;
 
 use automend_ldap::{Client, Entry, Error, Filter, Scope, Search};
+use automend_source::live::{RootDse, is_lost};
 
 use super::throttle::Limits;
-use crate::directory::live::{RootDse, is_lost};
 
 /// A policy.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

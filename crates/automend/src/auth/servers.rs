@@ -13,6 +13,10 @@ use anyhow::{Result, bail};
 use automend_core::dn::Dn;
 use automend_core::names::attribute;
 use automend_ldap::{Client, Entry, Error, Filter, ResultCode, Scope, Search};
+use automend_source::connect::{self, connect};
+use automend_source::live::{RootDse, check_held, is_lost};
+use automend_source::{LdapUrl, Scheme, Settings};
+use automend_system::clock;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -21,10 +25,6 @@ use super::lockout::{self, readable};
 use super::login::{Claims, Domains, Login, UID};
 use super::status::{EXPIRES, Guard, Proof, Proved, Rights, Trouble, account, number};
 use super::throttle::{Counted, Limits};
-use crate::clock;
-use crate::config::{Scheme, Settings, Url};
-use crate::connect::{self, connect};
-use crate::directory::live::{RootDse, check_held, is_lost};
 
 /// The servers.
 pub(crate) struct Servers {
@@ -41,7 +41,7 @@ pub(crate) struct Servers {
 
 /// One server.
 struct Server {
-    url: Url,
+    url: LdapUrl,
     /// The connection of the service's own account.
     service: tokio::sync::Mutex<Option<Arc<Service>>>,
     /// Connections for checking passwords, whoever was bound last, and when that was.
@@ -147,7 +147,7 @@ struct Failed {
 }
 
 impl Servers {
-    pub(super) fn new(settings: &Settings, servers: &[Url]) -> Result<Self> {
+    pub(super) fn new(settings: &Settings, servers: &[LdapUrl]) -> Result<Self> {
         if servers.is_empty() {
             bail!("no server to check passwords with");
         }
@@ -424,7 +424,7 @@ impl Failed {
 }
 
 impl Server {
-    fn new(url: Url) -> Self {
+    fn new(url: LdapUrl) -> Self {
         Self {
             url,
             service: tokio::sync::Mutex::new(None),

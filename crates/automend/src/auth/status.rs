@@ -7,10 +7,10 @@ use std::sync::{Arc, OnceLock};
 
 use automend_core::dn::Dn;
 use automend_core::resolve::Who;
+use automend_system::clock;
 
 use super::throttle::End;
 use super::{Account, EPOCH};
-use crate::clock;
 
 /// Why there is no answer.
 #[derive(Debug)]

@@ -9,12 +9,12 @@ use automend_core::dn::Dn;
 use automend_core::entry::Entry;
 use automend_core::finding::{Finding, Subject};
 use automend_core::owner::Owner;
+use automend_source::sink::Owners;
+use automend_source::sum::Sum;
+use automend_source::topology::Places;
 use indicatif::ProgressBar;
 
 use super::tally::Tally;
-use crate::directory::sink::Owners;
-use crate::directory::sum::Sum;
-use crate::directory::topology::Places;
 use crate::report::Counts;
 
 /// An audit under way.

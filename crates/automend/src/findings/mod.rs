@@ -18,12 +18,11 @@ use automend_core::owner::server_name;
 use automend_core::policy::{FOLLOW, Policy};
 use automend_core::resolve::Request;
 use automend_core::view::{Answer, Known, Need, View};
+use automend_source::live::{AUDITED, Live};
+use automend_source::{Directory, Settings};
+use automend_system::clock;
 use indicatif::ProgressBar;
 
-use crate::clock;
-use crate::config::Settings;
-use crate::directory::Directory;
-use crate::directory::live::{AUDITED, Live};
 use crate::hints;
 use crate::report::people::People;
 use crate::report::{Counts, Gaps, Report};

@@ -2,10 +2,10 @@
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::config::Where;
+use automend_source::Location;
 
 /// A bar over the bytes of a file, or a count of the owners of a server; nothing where nobody looks.
-pub(super) fn bar(source: &Where) -> ProgressBar {
+pub(super) fn bar(source: &Location) -> ProgressBar {
     use std::io::IsTerminal;
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
@@ -13,15 +13,15 @@ pub(super) fn bar(source: &Where) -> ProgressBar {
     // A file of this size is read before anybody sees a bar.
     let small =
         |path: &std::path::Path| std::fs::metadata(path).is_ok_and(|file| file.len() < 16 << 20);
-    if matches!(source, Where::Ldif(path) if small(path)) {
+    if matches!(source, Location::Ldif(path) if small(path)) {
         return ProgressBar::hidden();
     }
     let (bar, form) = match source {
-        Where::Ldif(_) | Where::StandardInput => (
+        Location::Ldif(_) | Location::StandardInput => (
             ProgressBar::new(0),
             "reading {bar:30} {bytes}/{total_bytes} {bytes_per_sec}",
         ),
-        Where::Server(_) | Where::Embedded(_) => (
+        Location::Server(_) | Location::Embedded(_) => (
             ProgressBar::new_spinner(),
             "{spinner} {pos} owners, {per_sec}",
         ),

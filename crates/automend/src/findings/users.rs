@@ -7,20 +7,19 @@ use std::collections::HashSet;
 
 use anyhow::Result;
 use automend_core::checks::{links, sharing, users};
-use automend_core::claim;
 use automend_core::dn::Dn;
 use automend_core::entry::Entry;
 use automend_core::finding::{Code, Finding};
 use automend_core::names::{SmtpAddress, attribute};
-use automend_core::target;
 use automend_core::view::{Answer, Known, Need, View};
+use automend_core::{claim, target};
 use automend_ldap::Filter;
+use automend_source::Directory;
+use automend_source::sink::Owners;
+use automend_source::topology::Places;
 use indicatif::ProgressBar;
 
 use super::tally::Tally;
-use crate::directory::Directory;
-use crate::directory::sink::Owners;
-use crate::directory::topology::Places;
 
 /// 2^24 counters, 32 MiB: a few million addresses with hardly a name kept for nothing.
 const SKETCH_BITS: u32 = 24;

@@ -9,10 +9,10 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use automend_core::entry::Entry;
 use automend_core::plan::Change;
+use automend_source::Directory;
 
 use super::plan_file::{Plan, State};
 use super::writer;
-use crate::directory::Directory;
 
 /// What is left of a plan.
 #[derive(Debug, Default)]

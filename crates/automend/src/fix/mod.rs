@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use automend_core::command::Command;
+use automend_core::display::plain;
 use automend_core::dn::Dn;
 use automend_core::entry::Entry;
 use automend_core::plan::{Change, Selection, changes};
@@ -26,15 +27,14 @@ use automend_core::policy::Policy;
 use automend_core::resolve::{LinkState, Request, Who};
 use automend_core::settings::Outcome;
 use automend_core::view::Known;
+use automend_source::{Directory, Settings, replicas::replicas};
+use automend_system::clock;
 use futures_util::FutureExt;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::args;
-use crate::clock;
-use crate::config::Settings;
-use crate::console::{plain, say};
-use crate::directory::{Directory, replicas::replicas};
+use crate::console::say;
 use crate::findings::audit;
 use crate::hints;
 use crate::report::{export, plural};
@@ -55,7 +55,7 @@ pub(crate) async fn run(args: &args::Fix, config: Option<&Path>) -> Result<ExitC
     if let Some((_, plan)) = plan_file.as_ref().filter(|_| source.directory.is_empty()) {
         source.directory.push(plan.origin.directory.clone());
     }
-    let mut settings = Settings::read(&source, config)?;
+    let mut settings = crate::config::directory_settings(&source, config)?;
     let mut directory = Directory::open(&settings).await?;
     directory.name_server(&mut settings);
     let identity = directory.identity().await?;

@@ -12,9 +12,10 @@ use automend_core::names::attribute;
 use automend_core::plan::Change;
 use automend_ldap::Error;
 
-use crate::console::plain;
-use crate::directory::Directory;
-use crate::directory::live::{Live, is_lost_code, persist};
+use automend_core::display::plain;
+use automend_source::Directory;
+use automend_source::live::{Live, is_lost_code};
+use automend_source::retry;
 
 /// What this account may write of an object.
 const EFFECTIVE: &str = "allowedAttributesEffective";
@@ -38,7 +39,7 @@ pub(super) async fn check(directory: &mut Directory, planned: &[Change]) -> Resu
         .iter()
         .filter(|change| !change.owner.is_deleted_object())
     {
-        match persist!(live, may_write(live, &change.owner)) {
+        match retry!(live, may_write(live, &change.owner)) {
             Told::Yes => {}
             Told::No => refused.push(change),
             Told::Nothing => return Ok(()),

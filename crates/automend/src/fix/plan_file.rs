@@ -92,7 +92,7 @@ impl Plan {
 
     /// The plan as JSON.
     pub(crate) fn to_json(&self) -> Result<String> {
-        Ok(crate::console::json_lines(self)? + "\n")
+        Ok(automend_core::display::json_lines(self)? + "\n")
     }
 
     /// The changes, with what each was made from.

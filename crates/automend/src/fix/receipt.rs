@@ -11,16 +11,16 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use automend_core::command::Command;
+use automend_core::display::plain;
 use automend_core::dn::Dn;
 use automend_core::names::{Guid, attribute};
 use automend_ldap::Modification;
 use automend_ldap::ldif::Writer;
+use automend_system::private_file;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::origin::{self, Origin};
-use crate::console::plain;
-use crate::private_file;
 
 const HEADER: &str = "# automend receipt ";
 const BEGIN: &str = "# begin ";
@@ -109,7 +109,7 @@ impl Receipt {
             file,
             path: path.to_path_buf(),
         };
-        let header = crate::console::json(header)?;
+        let header = automend_core::display::json(header)?;
         receipt.put(&format!(
             "version: 1\n{HEADER}{header}\n# These records put back what was removed: {}\n# or: {}\n\n",
             plain(Command::automend("undo").operand(path.display())),
@@ -152,7 +152,7 @@ impl Receipt {
 
     /// Notes a change before it is made.
     pub(crate) fn begin(&mut self, begin: &Begin) -> Result<()> {
-        let mut text = format!("{BEGIN}{}\n", crate::console::json(begin)?).into_bytes();
+        let mut text = format!("{BEGIN}{}\n", automend_core::display::json(begin)?).into_bytes();
         text.extend(begin.record()?);
         text.extend(b"\n");
         self.put_bytes(&text)
@@ -160,12 +160,15 @@ impl Receipt {
 
     /// Notes what became of it.
     pub(crate) fn end(&mut self, end: &End) -> Result<()> {
-        self.put(&format!("{END}{}\n\n", crate::console::json(end)?))
+        self.put(&format!("{END}{}\n\n", automend_core::display::json(end)?))
     }
 
     /// Notes values that were put back.
     pub(crate) fn undone(&mut self, undone: &Undone) -> Result<()> {
-        self.put(&format!("{UNDONE}{}\n\n", crate::console::json(undone)?))
+        self.put(&format!(
+            "{UNDONE}{}\n\n",
+            automend_core::display::json(undone)?
+        ))
     }
 
     fn put(&mut self, text: &str) -> Result<()> {

@@ -10,13 +10,13 @@ use automend_core::dn::Dn;
 use automend_core::entry::Entry;
 use automend_core::names::{Guid, attribute};
 use automend_ldap::{Client, Control};
+use automend_source::connect::connect;
+use automend_source::typed::typed;
+use automend_source::{LdapUrl, Settings};
 use futures_util::{StreamExt, stream};
 use tokio::time::Instant;
 
 use super::writer::{Direction, present};
-use crate::config::{Settings, Url};
-use crate::connect::connect;
-use crate::directory::typed::typed;
 
 /// What was written to one owner.
 #[derive(Clone, Debug)]
@@ -33,7 +33,7 @@ pub(crate) struct Expected {
 #[derive(Clone, Debug)]
 pub(crate) struct Replica {
     /// The controller.
-    pub url: Url,
+    pub url: LdapUrl,
     /// Its state when the wait was over.
     pub state: ReplicaState,
     /// How long it took.
@@ -59,7 +59,7 @@ const PARALLEL: usize = 16;
 /// Waits for every controller at once, at most `timeout`.
 pub(crate) async fn wait(
     settings: &Settings,
-    replicas: Vec<Url>,
+    replicas: Vec<LdapUrl>,
     active_directory: bool,
     expected: &[Expected],
     direction: Direction,
@@ -91,7 +91,7 @@ pub(crate) async fn wait(
 
 async fn wait_for(
     settings: &Settings,
-    url: &Url,
+    url: &LdapUrl,
     active_directory: bool,
     expected: &[Expected],
     direction: Direction,

@@ -5,23 +5,23 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
+use automend_core::display::plain;
 use automend_core::dn::Dn;
 use automend_core::names::Guid;
+use automend_source::Directory;
+use automend_system::clock;
 
 use super::receipt::{Begin, Outcome, Receipt, Undone, read};
 use super::replication::Expected;
 use super::writer::{self, Direction, Written};
 use super::{confirmed, replicated, writable};
 use crate::args;
-use crate::clock;
-use crate::config::Settings;
-use crate::console::{plain, say};
-use crate::directory::Directory;
+use crate::console::say;
 use crate::report::plural;
 
 /// Runs the command.
 pub(crate) async fn run(args: &args::Undo, config: Option<&Path>) -> Result<ExitCode> {
-    let settings = Settings::read(&args.source, config)?;
+    let settings = crate::config::directory_settings(&args.source, config)?;
     let read = read(&args.receipt)?;
     let mut directory = Directory::open(&settings).await?;
     let identity = directory.identity().await?;

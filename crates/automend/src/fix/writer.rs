@@ -17,10 +17,10 @@ use automend_directory::{Modification as EmbeddedChange, Name, Operation as Embe
 use automend_ldap::control::ASSERTION;
 use automend_ldap::{Control, Error, Filter, Modification, ResultCode};
 
-use crate::clock;
-use crate::directory::live::{Live, is_lost};
-use crate::directory::typed::typed;
-use crate::directory::{Directory, embedded};
+use automend_source::live::{Live, is_lost};
+use automend_source::typed::typed;
+use automend_source::{Directory, embedded};
+use automend_system::clock;
 
 /// Values in one request; a few hundred names stay far below every server's message limit.
 pub(crate) const VALUES_AT_ONCE: usize = 500;

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use automend_core::discovery::{Scheme, Url};
 use automend_core::verdict::{Cause, most_telling};
+use automend_system::clock::{monotonic, now};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use http_body_util::{BodyExt, Full};
@@ -31,7 +32,6 @@ use super::body::{Raw, unpacked};
 use super::names::Names;
 use super::tls::{self, Tls};
 use super::turn::{Connected, Request, Response, Times, Turn};
-use crate::clock::{monotonic, now};
 
 /// How long an address may take before the next is tried beside it (RFC 8305 5).
 const STAGGER: Duration = Duration::from_millis(250);

@@ -10,6 +10,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use automend_core::discovery::Host;
 use automend_core::verdict::Cause;
+use automend_system::tls::Pinned;
+use automend_system::tls::authorities;
 use jiff::Timestamp;
 use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -21,8 +23,6 @@ use rustls::{
 };
 
 use super::Failure;
-use crate::connect::authorities;
-use crate::connect::pinned::Pinned;
 
 /// A certificate that ends within this time should have been renewed.
 const SOON: Duration = Duration::from_secs(14 * 24 * 60 * 60);

@@ -15,8 +15,8 @@ use automend_ldap::Modification;
 use automend_ldap::ldif::Writer;
 use jiff::Timestamp;
 
-use crate::clock;
-use crate::console::plain;
+use automend_core::display::plain;
+use automend_system::clock;
 
 /// Change records.
 pub(crate) fn ldif(

@@ -13,9 +13,9 @@ use super::people::People;
 use super::table::plural;
 
 use super::{Report, since};
-use crate::clock;
 use crate::codes;
-use crate::console::plain;
+use automend_core::display::plain;
+use automend_system::clock;
 
 /// Owners in the picture; more cannot be told apart.
 const MOST_DRAWN: usize = 40;

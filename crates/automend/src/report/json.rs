@@ -4,6 +4,7 @@
 use std::io::{self, Write};
 
 use automend_core::command::Command;
+use automend_core::display;
 use automend_core::dn::Dn;
 use automend_core::finding::{Finding, Subject};
 use jiff::Timestamp;
@@ -12,7 +13,6 @@ use serde_json::{Map, Value, json};
 
 use super::people::People;
 use super::{Report, for_programs};
-use crate::console;
 
 #[derive(Serialize)]
 struct ReportJson<'a> {
@@ -146,12 +146,12 @@ pub(super) fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
             .collect(),
         command: report.mend.as_ref().map(Command::arguments),
     };
-    writeln!(out, "{}", console::json_lines(&shape)?)
+    writeln!(out, "{}", display::json_lines(&shape)?)
 }
 
 pub(super) fn write_lines(report: &Report, out: &mut impl Write) -> io::Result<()> {
     for finding in &report.findings {
-        let line = console::json(&FindingJson::new(finding, &report.people))?;
+        let line = display::json(&FindingJson::new(finding, &report.people))?;
         writeln!(out, "{line}")?;
     }
     Ok(())

@@ -15,14 +15,14 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use automend_core::command::Command;
+use automend_core::display::plain;
 use automend_core::dn::Dn;
 use automend_core::finding::Finding;
 use automend_core::plan::{Selection, changes};
+use automend_system::clock;
 use jiff::Timestamp;
 
 use crate::args::Format;
-use crate::clock;
-use crate::console::plain;
 
 pub(crate) use json::FindingJson;
 use people::People;

@@ -9,7 +9,7 @@ use automend_core::entry::Entry;
 use automend_core::finding::Finding;
 use automend_core::view::{Answer, Known, Need, View};
 
-use crate::directory::Directory;
+use automend_source::Directory;
 
 /// Objects that are looked up for one report; at a server, each is a request.
 const MOST: usize = 10_000;

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
+use automend_core::display::plain;
 use automend_core::dn::Dn;
 use automend_core::finding::{Finding, Severity};
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
@@ -12,7 +13,6 @@ use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, 
 use super::people::People;
 use super::{Report, since};
 use crate::config::columns;
-use crate::console::plain;
 
 /// Rows that somebody may want to read; the other forms have them all.
 const MOST_ROWS: usize = 200;

@@ -6,21 +6,24 @@ use std::fmt::Display;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use automend_core::display::plain;
 use automend_core::policy::Policy;
+use automend_source::Directory;
+use automend_system::private_file;
 
 use super::settings::Settings;
 use super::tls::{self, Certificates};
 use super::urls;
-use crate::config;
-use crate::console::{plain, say};
-use crate::directory::Directory;
-use crate::private_file;
+use crate::console::say;
 
 /// Checks that the service would start, and that the directory has anybody to answer for.
 ///
 /// Every server that is configured is asked, as a service that is told to stop would rather not learn of
 /// it from the last one.
-pub(super) async fn check(from: &config::Settings, settings: &Settings) -> Result<ExitCode> {
+pub(super) async fn check(
+    from: &automend_source::Settings,
+    settings: &Settings,
+) -> Result<ExitCode> {
     let mut unread = Vec::new();
     let mut first = Directory::open(&from.alone()).await?;
     unread.append(&mut first.unread().await?);

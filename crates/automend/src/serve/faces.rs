@@ -16,6 +16,7 @@ use automend_core::fault::FaultCode;
 use automend_core::names::{SmtpAddress, ascii_domain};
 use automend_core::resolve::Who;
 use automend_core::settings::{Outcome, Settings};
+use automend_system::clock;
 use hyper::StatusCode;
 use hyper::body::Bytes;
 use hyper::header::HeaderValue;
@@ -28,7 +29,6 @@ use super::reply::{Asked, Reply, host};
 use super::settings::domain;
 use super::urls::Home;
 use crate::auth::Account;
-use crate::clock;
 
 /// Document kinds below this are POX for one set of abilities.
 const MOBILESYNC: usize = Abilities::MIXTURES;
@@ -68,7 +68,7 @@ pub(crate) async fn pox(current: &Current, account: &Account, asked: &Asked) -> 
                         &outcome,
                         &services,
                         abilities,
-                        &clock::for_faults(clock::now()),
+                        &px::Stamp::at(clock::for_faults(clock::now())),
                         &mut out,
                     ),
                     Some(address) => mobilesync::answer(&outcome, address, &services, &mut out),
@@ -413,7 +413,11 @@ fn abilities(head: &Parts) -> Abilities {
 
 fn fault(code: FaultCode) -> Reply {
     let mut out = Vec::new();
-    px::fault(code, &clock::for_faults(clock::now()), &mut out);
+    px::fault(
+        code,
+        &px::Stamp::at(clock::for_faults(clock::now())),
+        &mut out,
+    );
     let mut reply = Reply::new(StatusCode::OK, content::XML, Bytes::from(out), "fault");
     reply.fault = Some(code.number());
     reply

@@ -22,9 +22,9 @@ use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-use crate::clock;
-use crate::console;
-use crate::private_file;
+use automend_core::display;
+use automend_system::clock;
+use automend_system::private_file;
 
 /// The log.
 pub(crate) struct Log {
@@ -153,7 +153,7 @@ impl Log {
 
     /// Writes a line about a request.
     pub(crate) fn turn(&self, turn: &Turn<'_>) {
-        let Ok(line) = console::json(turn) else {
+        let Ok(line) = display::json(turn) else {
             return;
         };
         self.push(&line);
@@ -171,7 +171,7 @@ impl Log {
         if let (Some(line), Value::Object(what)) = (line.as_object_mut(), what) {
             line.extend(what);
         }
-        self.push(&console::json(&line).unwrap_or_default());
+        self.push(&display::json(&line).unwrap_or_default());
         self.hurry.notify_one();
     }
 

@@ -40,6 +40,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use automend_core::command::Command;
+use automend_core::display::plain;
+use automend_system::private_file;
 use serde_json::json;
 use tempfile::NamedTempFile;
 use tokio::net::TcpListener;
@@ -48,9 +50,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::args;
-use crate::config::{self, serve_section};
-use crate::console::{plain, say};
-use crate::private_file;
+use crate::config::serve_section;
+use crate::console::say;
 use answers::Answers;
 use check::{check, policy_word, schemes};
 use current::{Current, Door};
@@ -102,7 +103,7 @@ pub(crate) fn run(args: &args::Serve, config: Option<&Path>) -> Result<ExitCode>
 }
 
 async fn serve(args: &args::Serve, config: Option<&Path>) -> Result<ExitCode> {
-    let from = config::Settings::read(&args.source, config)?;
+    let from = crate::config::directory_settings(&args.source, config)?;
     let settings = read(args, config)?;
     if args.check {
         return check(&from, &settings).await;
@@ -186,7 +187,7 @@ fn descriptors() -> u64 {
 }
 
 /// The servers of the directory, as far as two of them; or the one thing that it is.
-fn named(from: &config::Settings) -> String {
+fn named(from: &automend_source::Settings) -> String {
     let first = from.directory.shown();
     match from.others.as_slice() {
         [] => first,
@@ -454,8 +455,8 @@ mod tests {
 
     #[test]
     fn every_server_of_the_directory_is_named_or_counted() {
-        let url = |host: &str| config::Url::parse(&format!("ldaps://{host}")).unwrap();
-        let mut from = config::Settings::of(config::Where::Server(url("dc1")));
+        let url = |host: &str| automend_source::LdapUrl::parse(&format!("ldaps://{host}")).unwrap();
+        let mut from = automend_source::Settings::of(automend_source::Location::Server(url("dc1")));
         for (others, expected) in [
             (&[][..], "ldaps://dc1"),
             (&["dc2"], "ldaps://dc1 and ldaps://dc2"),

@@ -15,6 +15,12 @@ use anyhow::{Context, Result, anyhow};
 use automend_core::resolve::{LinkState, Request, Resolved};
 use automend_core::view::Known;
 use automend_ldap::{Filter, Item, Scope, Search};
+use automend_source::live::{LATE, Live, RetryPolicy, is_lost};
+use automend_source::replicas::replicas;
+use automend_source::topology::Places;
+use automend_source::typed::typed;
+use automend_source::{Directory, LdapUrl, Location, OtherDirectory, Settings};
+use automend_system::clock;
 use serde_json::{Value, json};
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -25,13 +31,6 @@ use super::metrics::{Metrics, ServerLabels};
 use super::outage::Outage;
 use super::settings::DirectorySettings;
 use crate::auth::Accounts;
-use crate::clock;
-use crate::config::{OtherDirectory, Settings, Url, Where};
-use crate::directory::Directory;
-use crate::directory::live::{Bearing, LATE, Live, is_lost};
-use crate::directory::replicas::replicas;
-use crate::directory::topology::Places;
-use crate::directory::typed::typed;
 
 /// The servers.
 pub(crate) struct Pool {
@@ -56,7 +55,7 @@ struct Shared {
 }
 
 struct Server {
-    url: Url,
+    url: LdapUrl,
     settings: Settings,
     permits: Semaphore,
     idle: Mutex<Vec<Connection>>,
@@ -91,7 +90,7 @@ impl Pool {
         log: Arc<Log>,
         metrics: Arc<Metrics>,
     ) -> Result<Self> {
-        let Where::Server(first) = &settings.directory else {
+        let Location::Server(first) = &settings.directory else {
             return Err(anyhow!("{}: no server", settings.directory.shown()));
         };
         // Asked for once, and a client does not wait longer than it is allowed to.
@@ -181,7 +180,7 @@ impl Pool {
 
     /// Those who may log in.
     pub(crate) fn accounts(&self) -> Result<Accounts> {
-        let urls: Vec<Url> = self
+        let urls: Vec<LdapUrl> = self
             .shared
             .servers
             .iter()
@@ -246,7 +245,7 @@ impl Drop for Pool {
 }
 
 /// The other controllers of the domain, as the first server that answers names them.
-async fn found(settings: &Settings, urls: &[Url]) -> Result<Vec<Url>> {
+async fn found(settings: &Settings, urls: &[LdapUrl]) -> Result<Vec<LdapUrl>> {
     let mut failed = None;
     for url in urls {
         match Live::open(settings, url).await {
@@ -495,7 +494,7 @@ impl Server {
             idle
         } else {
             let mut live = Live::open(&self.settings, &self.url).await?;
-            live.bearing = Bearing::brisk(shared.directory.owner_timeout);
+            live.policy = RetryPolicy::fail_fast(shared.directory.owner_timeout);
             Connection {
                 directory: Directory::Live(Box::new(live)),
                 made: Instant::now(),

@@ -12,12 +12,11 @@ use super::current::Current;
 use super::log::Log;
 use super::metrics::Metrics;
 use super::tls::Certificates;
-use crate::config;
 
 /// Everything that outlives a reload.
 pub(crate) struct Service {
     /// The directory, as it was named at start.
-    pub(super) from: config::Settings,
+    pub(super) from: automend_source::Settings,
     pub(super) started: Instant,
     pub(super) addresses: Arc<Addresses>,
     /// Who looks at the service itself, counted apart: a look at its health must not fail because clients

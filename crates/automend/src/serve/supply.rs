@@ -12,6 +12,8 @@ use automend_core::dn::Dn;
 use automend_core::resolve::{Request, Resolved};
 use automend_core::view::Known;
 use automend_directory::{Import, NtHash, Scope};
+use automend_source::embedded::{self, Embedded};
+use automend_source::{Directory, Location};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
@@ -25,10 +27,7 @@ use super::pool::Pool;
 use super::settings;
 use super::stamp::Stamp;
 use crate::auth::Accounts;
-use crate::config::{self, Where};
-use crate::directory::Directory;
-use crate::directory::embedded::{self, Embedded};
-use crate::directory::import::import_file;
+use crate::import::import_file;
 
 /// Where answers come from.
 pub(crate) enum Supply {
@@ -57,23 +56,23 @@ const SAMPLE: usize = 2_000;
 impl Supply {
     /// Opens the directory.
     pub(crate) async fn open(
-        from: &config::Settings,
+        from: &automend_source::Settings,
         serve: &settings::Settings,
         log: Arc<Log>,
         metrics: Arc<Metrics>,
     ) -> Result<Self> {
         let store = match &from.directory {
-            Where::Server(_) => {
+            Location::Server(_) => {
                 return Ok(Self::Live(
                     Pool::open(from, serve.directory, log, metrics).await?,
                 ));
             }
-            Where::Embedded(folder) => Store::open(Embedded::open(folder)?, None),
+            Location::Embedded(folder) => Store::open(Embedded::open(folder)?, None),
             // Others are served meanwhile.
-            Where::Ldif(path) => {
+            Location::Ldif(path) => {
                 block_in_place(|| import(&path.display().to_string(), serve, &log))?
             }
-            Where::StandardInput => block_in_place(|| import("-", serve, &log))?,
+            Location::StandardInput => block_in_place(|| import("-", serve, &log))?,
         };
         Ok(Self::Embedded(Box::new(store)))
     }

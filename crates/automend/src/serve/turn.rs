@@ -14,6 +14,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use automend_autodiscover::schema::content;
+use automend_system::clock;
 use futures_util::poll;
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Bytes, Incoming};
@@ -37,7 +38,6 @@ use super::reply::{Asked, Body, Reply};
 use super::route::Route;
 use super::service::Service;
 use crate::auth::{self, Account, Verdict};
-use crate::clock;
 
 /// The connection that a turn is on.
 pub(crate) struct Line {

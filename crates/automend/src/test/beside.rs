@@ -13,10 +13,9 @@ use automend_core::policy::{FOLLOW, Policy};
 use automend_core::resolve::{Request, Resolved, Who};
 use automend_core::settings::Outcome;
 use automend_core::view::Known;
+use automend_source::{Directory, LdapUrl, Location, Scheme, Settings};
 use tokio::sync::Mutex;
 
-use crate::config::{Scheme, Settings, Url, Where};
-use crate::directory::Directory;
 use crate::hints;
 use crate::report::people::People;
 
@@ -66,8 +65,8 @@ impl Beside {
     /// The directory's server, if it is one.
     pub(super) fn host(&self) -> Option<Host> {
         match &self.settings.directory {
-            Where::Server(url) => Host::parse(&url.host),
-            Where::Ldif(_) | Where::StandardInput | Where::Embedded(_) => None,
+            Location::Server(url) => Host::parse(&url.host),
+            Location::Ldif(_) | Location::StandardInput | Location::Embedded(_) => None,
         }
     }
 
@@ -95,10 +94,11 @@ impl Beside {
     /// The same login at another server.
     fn elsewhere(&self, host: &Host) -> Result<Settings> {
         let scheme = match &self.settings.directory {
-            Where::Server(url) if url.scheme == Scheme::Ldap => Scheme::Ldap,
+            Location::Server(url) if url.scheme == Scheme::Ldap => Scheme::Ldap,
             _ => Scheme::Ldaps,
         };
-        let url = Url::at(scheme, &host.to_string()).with_context(|| format!("reading {host}"))?;
+        let url =
+            LdapUrl::at(scheme, &host.to_string()).with_context(|| format!("reading {host}"))?;
         Ok(self.settings.at(url))
     }
 

@@ -9,7 +9,7 @@ use automend_core::discovery::{Question, Reason};
 use indicatif::ProgressBar;
 use tokio::sync::Mutex;
 
-use crate::console::plain;
+use automend_core::display::plain;
 
 /// Whoever may be asked.
 pub(super) enum Consent {

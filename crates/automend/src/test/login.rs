@@ -479,7 +479,7 @@ pub(super) async fn connect(
     request: &Request,
     turns: &mut Vec<Turn>,
 ) -> Result<Connection, Failure> {
-    let started = crate::clock::now();
+    let started = automend_system::clock::now();
     web.connect(&request.url).await.map_err(|(failure, times)| {
         turns.push(Turn {
             request: request.clone(),

@@ -22,17 +22,17 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use automend_core::discovery::{Dialect, Host, Plan, Scheme as UrlScheme, Url, Way};
+use automend_core::display;
 use automend_core::names::SmtpAddress;
 use automend_core::resolve::Who;
 use automend_core::verdict::{Cause, Verdict};
+use automend_system::clock;
 use indicatif::ProgressBar;
 
 use crate::args::{self, AuthScheme, Protocol, SearchStep, TestFormat};
 use crate::auth::Scheme;
 use crate::auth::client::Credentials;
-use crate::clock;
-use crate::config::{Settings, TestLogin};
-use crate::console;
+use crate::config::TestLogin;
 use crate::http::Web;
 use crate::http::names::{self, Names, Pin};
 use crate::http::tls::Tls;
@@ -78,7 +78,7 @@ pub(crate) async fn run(args: &args::Test, config: Option<&Path>) -> Result<Exit
     let report = report?;
     let secrets = &tester.logins.secrets;
     if let Some(path) = &args.har {
-        let mut text = console::json_lines(&har::document(&report, secrets))?;
+        let mut text = display::json_lines(&har::document(&report, secrets))?;
         text.push('\n');
         write_file(path, &text)?;
     }
@@ -94,7 +94,7 @@ pub(crate) async fn run(args: &args::Test, config: Option<&Path>) -> Result<Exit
         TestFormat::Json => {
             let mut out = BufWriter::new(std::io::stdout().lock());
             let document = json::document(&report, secrets);
-            writeln!(out, "{}", console::json_lines(&document)?)?;
+            writeln!(out, "{}", display::json_lines(&document)?)?;
             out.flush().context("writing to standard output")?;
         }
     }
@@ -181,7 +181,8 @@ fn tester(args: &args::Test, config: Option<&Path>, progress: &ProgressBar) -> R
         .map(|text| Pin::parse(text).with_context(|| format!("reading --resolve {text}")));
     let names = Names::new(server, pins.collect::<Result<_>>()?, limit)?;
     let tls = Tls::new(&network.ca)?;
-    let directory = Settings::read_beside_a_test(&args.beside, &network.ca, config)?;
+    let directory =
+        crate::config::directory_settings_beside_a_test(&args.beside, &network.ca, config)?;
     let directory = directory.map(Beside::new);
     Ok(Tester {
         web: Web::new(names, tls, network.insecure, limit),

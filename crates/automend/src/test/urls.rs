@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use automend_core::discovery::Scheme as UrlScheme;
 use automend_core::verdict::Cause;
+use automend_system::clock::monotonic;
 use futures_util::{StreamExt, stream};
 
 use super::run::{Run, Tester, with};
 use crate::answer::{Heard, Judged, Promise};
 use crate::auth::Scheme;
 use crate::auth::client::challenges;
-use crate::clock::monotonic;
 use crate::http::Turn;
 
 /// More URLs are not looked at.

@@ -11,6 +11,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use automend_core::display::{self, plain};
 use automend_core::names::SmtpAddress;
 use automend_core::verdict::{Cause, Verdict};
 use futures_util::{StreamExt, stream};
@@ -20,7 +21,6 @@ use super::report::{Report, json};
 use super::{Wanted, exit, test};
 use crate::answer::Concern;
 use crate::args::TestFormat;
-use crate::console::{self, plain};
 use crate::test::run::Tester;
 
 /// What many tests came to.
@@ -64,7 +64,7 @@ pub(super) async fn run(
         sum.add(&report);
         let text = match format {
             TestFormat::Tree => line(&report, tester),
-            TestFormat::Json => console::json(&json::document(&report, &tester.logins.secrets))?,
+            TestFormat::Json => display::json(&json::document(&report, &tester.logins.secrets))?,
         };
         progress.suspend(|| writeln!(anstream::stdout(), "{text}"))?;
     }

@@ -12,12 +12,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
+use automend_core::display;
 use automend_recording::Kind;
+use automend_source::Directory;
 
 use crate::args::{self, TraceFormat};
-use crate::config::Settings;
-use crate::console;
-use crate::directory::Directory;
 use crate::hints;
 use report::Report;
 use story::Story;
@@ -89,7 +88,7 @@ async fn tell(
         defects: story.defects(),
     };
     if !args.source.directory.is_empty() {
-        let settings = Settings::read(&args.source, config)?;
+        let settings = crate::config::directory_settings(&args.source, config)?;
         let mut directory = Directory::open(&settings).await?;
         let mend = hints::mend(&settings, &directory);
         report.joined = join::join(&story.findings, &mut directory, &mend).await?;
@@ -99,7 +98,7 @@ async fn tell(
     match args.format {
         TraceFormat::Table => report.print(&mut out)?,
         TraceFormat::Json => {
-            writeln!(out, "{}", console::json_lines(&report.to_json())?)?;
+            writeln!(out, "{}", display::json_lines(&report.to_json())?)?;
         }
     }
     Ok(if story.findings.is_empty() {

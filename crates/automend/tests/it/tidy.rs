@@ -31,7 +31,7 @@ fn modules(src: &Path) -> Vec<String> {
 fn the_architecture_names_every_crate_and_module_and_none_that_is_gone() {
     let text = read(&root().join("ARCHITECTURE.md"));
     let (_, crates) = text
-        .split_once("## Seven crates")
+        .split_once("## Nine crates")
         .expect("the crates' section");
     let (crates, _) = crates.split_once("Arrows, and no others").expect("its end");
     let mut named = Vec::new();
@@ -225,4 +225,43 @@ fn the_picture_of_the_architecture_has_the_arrows_of_the_manifests() {
         real.len(),
         "draw it anew"
     );
+}
+
+#[test]
+fn every_dependency_of_a_crate_is_used_by_it() {
+    let mut told = String::new();
+    for entry in fs::read_dir(root().join("crates")).unwrap() {
+        let path = entry.unwrap().path();
+        let manifest = read(&path.join("Cargo.toml"));
+        let (_, dependencies) = manifest.split_once("\n[dependencies]\n").unwrap();
+        let dependencies = dependencies.split("\n[").next().unwrap();
+        let mut code = String::new();
+        let mut open = vec![path.join("src")];
+        while let Some(at) = open.pop() {
+            for entry in fs::read_dir(&at).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    open.push(path);
+                } else {
+                    code += &read(&path);
+                }
+            }
+        }
+        for name in dependencies
+            .lines()
+            .filter_map(|line| line.split(['.', ' ']).next())
+        {
+            let library = match name {
+                "md-5" => "md5".to_owned(),
+                name => name.replace('-', "_"),
+            };
+            if ["::", ";"]
+                .iter()
+                .all(|end| !code.contains(&format!("{library}{end}")))
+            {
+                told += &format!("{}: {name}\n", path.display());
+            }
+        }
+    }
+    assert!(told.is_empty(), "dependencies that nothing uses:\n{told}");
 }

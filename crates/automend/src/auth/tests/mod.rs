@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use automend_core::dn::Dn;
 use automend_directory::{Directory, Import, Modification, Name, NtHash, import};
+use automend_source::{LdapUrl, Location, Settings};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::ExposeSecret;
@@ -28,7 +29,6 @@ use super::client::{Challenge, ClientLogin, Credentials, challenges};
 use super::gate::{Connection, Gate, Offer};
 use super::throttle::Limits;
 use super::{Accounts, Scheme, Verdict};
-use crate::config::{Settings, Url, Where};
 
 /// Who asks, where it doesn't matter.
 const HOME: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
@@ -683,9 +683,9 @@ async fn serve_directory(
 }
 
 /// Settings for a server without TLS.
-fn plain(text: &str) -> (Settings, Url) {
-    let url = Url::parse(text).unwrap();
-    let mut settings = Settings::of(Where::Server(url.clone()));
+fn plain(text: &str) -> (Settings, LdapUrl) {
+    let url = LdapUrl::parse(text).unwrap();
+    let mut settings = Settings::of(Location::Server(url.clone()));
     settings.allow_plaintext = true;
     (settings, url)
 }

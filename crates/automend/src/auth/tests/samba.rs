@@ -138,14 +138,14 @@ impl Controller {
             ca: vec![self.var("LAB_CA").into()],
             ..Source::default()
         };
-        Settings::read(&source, None).unwrap()
+        crate::config::directory_settings(&source, None).unwrap()
     }
 
     /// A gate to the accounts of these servers.
     fn gate(&self, servers: &[&str], scheme: Scheme, keytab: Option<PathBuf>) -> Arc<Gate> {
-        let servers: Vec<Url> = servers
+        let servers: Vec<LdapUrl> = servers
             .iter()
-            .map(|text| Url::parse(text).unwrap())
+            .map(|text| LdapUrl::parse(text).unwrap())
             .collect();
         let offer = Offer {
             realm: "Autodiscover".to_owned(),

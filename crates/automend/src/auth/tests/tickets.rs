@@ -68,7 +68,7 @@ async fn log_in(
     key: &Key,
     binding: Option<Binding>,
 ) -> (bool, Option<String>) {
-    let now = Moment::at(crate::clock::now().as_second());
+    let now = Moment::at(automend_system::clock::now().as_second());
     let (session, _) = self::key(Encryption::Aes256Sha1, 7);
     let jim = Principal::user("jim", REALM);
     let ticket = Ticket::mint(jim, service(), key, 2, session, now).unwrap();

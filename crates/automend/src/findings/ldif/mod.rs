@@ -19,13 +19,13 @@ use automend_core::finding::{Code, Evidence, Finding, Subject};
 use automend_core::names::attribute;
 use automend_core::view::{Answer, Known, Need, View};
 use automend_ldap::ldif::{Block, Blocks, Record};
+use automend_source::ldif::{Ldif, named};
+use automend_source::sum::Sum;
+use automend_source::topology::Places;
+use automend_source::typed::recorded;
 use indicatif::ProgressBar;
 
 use super::links::{busy_findings, tally};
-use crate::directory::ldif::{Ldif, named};
-use crate::directory::sum::Sum;
-use crate::directory::topology::Places;
-use crate::directory::typed::recorded;
 use crate::report::Counts;
 use part::Part;
 

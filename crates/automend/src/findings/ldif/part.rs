@@ -16,12 +16,12 @@ use automend_core::names::attribute;
 use automend_core::owner::Owner;
 use automend_core::view::Need;
 use automend_ldap::ldif::{Block, Line, Record, Selector};
+use automend_source::ldif::{Seen, check, installed, linked, named, unlinked};
+use automend_source::sum::Sum;
+use automend_source::topology::Places;
+use automend_source::typed::cut_off;
 
 use super::super::tally::Tally;
-use crate::directory::ldif::{Seen, check, installed, linked, named, unlinked};
-use crate::directory::sum::Sum;
-use crate::directory::topology::Places;
-use crate::directory::typed::cut_off;
 use crate::report::Counts;
 
 /// What one thread has seen, and later the whole.

@@ -75,8 +75,8 @@ mod tests {
     use automend_core::discovery::Url;
 
     use super::*;
-    use crate::clock;
     use automend_recording::secrets::samples::{SECRET, telling};
+    use automend_system::clock;
 
     #[test]
     fn no_secret_is_written() {

@@ -6,12 +6,12 @@
 use std::fmt::Write as _;
 
 use automend_core::discovery::{Act, Way};
+use automend_core::display::plain;
 use automend_core::verdict::Cause;
 use automend_recording::secrets::{self, Secrets};
 use jiff::Timestamp;
 
 use super::{Report, hresult, shown_url};
-use crate::console::plain;
 use crate::http::Turn;
 use crate::test::run::Taken;
 

@@ -6,12 +6,12 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 use anyhow::Result;
 use automend_core::discovery::Act;
+use automend_core::display::plain;
 use automend_core::verdict::{Cause, Effect, Verdict};
 use automend_recording::secrets::Secrets;
 
 use super::{Report, client, hresult, nothing_wrong, protocol, shown_url, with};
 use crate::answer::{Told, gathered, mailbox};
-use crate::console::plain;
 use crate::http::Turn;
 use crate::report::print_findings;
 use crate::test::follow::{Followed, How};

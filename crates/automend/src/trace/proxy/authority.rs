@@ -26,8 +26,8 @@ use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::console::plain;
-use crate::private_file::{self, Readable};
+use automend_core::display::plain;
+use automend_system::private_file::{self, Readable};
 
 /// The certificate, for those who shall trust it.
 pub(crate) const CERTIFICATE: &str = "automend-trace-ca.pem";

@@ -573,7 +573,8 @@ mod tests {
         let (scribe, _told) = mpsc::unbounded_channel();
         let (notes, _said) = mpsc::channel(1);
         let authority =
-            authority::Authority::open(&folder.path().join("ca"), crate::clock::now()).unwrap();
+            authority::Authority::open(&folder.path().join("ca"), automend_system::clock::now())
+                .unwrap();
         let proxy = Proxy {
             hosts: Arc::new(Hosts::new(&[])),
             authority: Arc::new(authority),

@@ -19,18 +19,17 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
+use automend_core::display::plain;
 use automend_recording::Turn;
 use automend_recording::secrets::{self, Logins, Secrets};
+use automend_system::{clock, private_file};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::args::{self, TraceFormat};
-use crate::clock;
 use crate::config;
-use crate::console::plain;
 use crate::har::Archive;
 use crate::http::tls::Tls;
-use crate::private_file;
 use authority::Authority;
 use hosts::Hosts;
 use tap::Told;

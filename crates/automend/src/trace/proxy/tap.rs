@@ -8,13 +8,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use automend_recording::{MOST_BODY, Message, Turn, decode};
+use automend_system::clock;
 use bytes::Bytes;
 use hyper::HeaderMap;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
-use crate::clock;
 use crate::trace::story::OURS;
 
 /// A turn that was told, and the leave to keep it in memory until it is written.

@@ -15,17 +15,18 @@ use automend_ldap::{Filter, Item, Scope, Search};
 use super::Directory;
 use super::embedded::Embedded;
 use super::ldif::Ldif;
-use super::live::{Live, persist};
+use super::live::Live;
 use super::typed::texts;
+use crate::retry;
 
 /// More of them are not read.
 const MOST: usize = 10_000;
 
 impl Directory {
     /// Every service connection point of Autodiscover.
-    pub(crate) async fn service_connection_points(&mut self) -> Result<Vec<Scp>> {
+    pub async fn service_connection_points(&mut self) -> Result<Vec<Scp>> {
         match self {
-            Self::Live(live) => Ok(persist!(live, of_server(live))),
+            Self::Live(live) => Ok(retry!(live, of_server(live))),
             Self::Embedded(embedded) => of_embedded(embedded),
             Self::Ldif(ldif) => of_file(ldif),
         }

@@ -15,11 +15,11 @@ use anyhow::{Context, Result, bail};
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
-use crate::console::plain;
+use automend_core::display::plain;
 
 /// What becomes of a file that others can read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Readable {
+pub enum Readable {
     /// It is not used: a key that many have is no key.
     Refused,
     /// It is used, and the fault is told: a password is typed into a file by hand.
@@ -35,7 +35,7 @@ const LONGEST: u64 = 16 << 20;
 ///
 /// It cannot be read, has more than 16 MiB, belongs to somebody else or can be written by others, or can be
 /// read by others where that is refused.
-pub(crate) fn read(path: &Path, what: &str, readable: Readable) -> Result<Zeroizing<Vec<u8>>> {
+pub fn read(path: &Path, what: &str, readable: Readable) -> Result<Zeroizing<Vec<u8>>> {
     let reading = || format!("reading {what} {}", path.display());
     let mut file = File::open(path).with_context(reading)?;
     check(&file, path, what, readable)?;
@@ -58,7 +58,7 @@ pub(crate) fn read(path: &Path, what: &str, readable: Readable) -> Result<Zeroiz
 /// # Errors
 ///
 /// As [`read`], and where the first line is empty or no text.
-pub(crate) fn first_line(path: &Path) -> Result<SecretString> {
+pub fn first_line(path: &Path) -> Result<SecretString> {
     let bytes = if path == Path::new("-") {
         standard_input_line()?
     } else {
@@ -130,7 +130,7 @@ fn text(bytes: &[u8]) -> Option<Zeroizing<String>> {
 /// # Errors
 ///
 /// It belongs to somebody else, or others may do with it what they must not.
-pub(crate) fn check(file: &File, path: &Path, what: &str, readable: Readable) -> Result<()> {
+pub fn check(file: &File, path: &Path, what: &str, readable: Readable) -> Result<()> {
     let about = file
         .metadata()
         .with_context(|| format!("reading {what} {}", path.display()))?;
@@ -167,12 +167,12 @@ struct Warnings {
 
 /// From now on, warnings are kept until they are asked for, and each comes once: a service tells them in its
 /// log, in whose lines no other text may stand.
-pub(crate) fn gather() {
+pub fn gather() {
     *WARNINGS.lock().unwrap_or_else(PoisonError::into_inner) = Some(Warnings::default());
 }
 
 /// The warnings since the last time.
-pub(crate) fn gathered() -> Vec<String> {
+pub fn gathered() -> Vec<String> {
     let mut warnings = WARNINGS.lock().unwrap_or_else(PoisonError::into_inner);
     warnings
         .as_mut()
@@ -197,7 +197,7 @@ fn tell(warning: String) {
 /// # Errors
 ///
 /// It belongs to somebody else, or others may write in it.
-pub(crate) fn check_folder(path: &Path) -> Result<()> {
+pub fn check_folder(path: &Path) -> Result<()> {
     let about = path
         .metadata()
         .with_context(|| format!("reading the folder {}", path.display()))?;
@@ -215,7 +215,7 @@ pub(crate) fn check_folder(path: &Path) -> Result<()> {
 }
 
 /// Options that make a new file private from its first moment on, of this mode at most.
-pub(crate) fn options(mode: u32) -> OpenOptions {
+pub fn options(mode: u32) -> OpenOptions {
     let mut options = OpenOptions::new();
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
@@ -229,7 +229,7 @@ pub(crate) fn options(mode: u32) -> OpenOptions {
 /// # Errors
 ///
 /// There is one already, or it cannot be made.
-pub(crate) fn create_new(path: &Path) -> io::Result<File> {
+pub fn create_new(path: &Path) -> io::Result<File> {
     options(0o600).write(true).create_new(true).open(path)
 }
 

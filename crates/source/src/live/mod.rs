@@ -10,7 +10,7 @@
 
 mod identity;
 mod lookup;
-mod lost;
+mod reconnect;
 mod root_dse;
 mod search;
 mod together;
@@ -30,18 +30,20 @@ use automend_ldap::{Client, Control, Error, Filter, Item, ResultCode, Scope, Sea
 use super::rights::Rights;
 use super::topology::Places;
 use super::typed::texts;
-use crate::config::{Settings, Url};
 use crate::connect::connect;
+use crate::location::LdapUrl;
+use crate::retry;
+use crate::settings::Settings;
 
-pub(crate) use identity::check_held;
-pub(crate) use lookup::LATE;
-pub(crate) use lost::{is_lost, is_lost_code, persist};
-pub(crate) use root_dse::RootDse;
+pub use identity::check_held;
+pub use lookup::LATE;
+pub use reconnect::{is_lost, is_lost_code};
+pub use root_dse::RootDse;
 
 /// A live server.
-pub(crate) struct Live {
+pub struct Live {
     /// Where it is.
-    pub url: Url,
+    pub url: LdapUrl,
     /// How it was reached.
     pub settings: Settings,
     /// The connection.
@@ -53,14 +55,14 @@ pub(crate) struct Live {
     /// Databases and servers, once somebody asked.
     pub places: Option<Arc<Places>>,
     /// How much is borne: for work that has nobody else to ask, or for a client that waits.
-    pub bearing: Bearing,
+    pub policy: RetryPolicy,
     /// What this account may read, once somebody asked.
     pub(super) rights: Option<Rights>,
 }
 
 /// What is borne of a server.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Bearing {
+pub struct RetryPolicy {
     /// Connections made anew while nothing comes, before the work is given up.
     pub reconnects: u32,
     /// How long all objects that are asked for by name may take together; those that take longer count
@@ -68,9 +70,9 @@ pub(crate) struct Bearing {
     pub owners: Option<Duration>,
 }
 
-impl Bearing {
+impl RetryPolicy {
     /// For a client that waits, and other servers that may be asked.
-    pub(crate) const fn brisk(owners: Duration) -> Self {
+    pub const fn fail_fast(owners: Duration) -> Self {
         Self {
             reconnects: 0,
             owners: Some(owners),
@@ -86,7 +88,7 @@ impl Bearing {
 
 impl Live {
     /// Connects, logs in and asks the server what it is.
-    pub(crate) async fn open(settings: &Settings, url: &Url) -> Result<Self> {
+    pub async fn open(settings: &Settings, url: &LdapUrl) -> Result<Self> {
         let settings = settings.with_known_password()?;
         let client = connect(&settings, url).await?;
         let root = RootDse::read(&client)
@@ -102,13 +104,13 @@ impl Live {
             root,
             defects: Vec::new(),
             places: None,
-            bearing: Bearing::PATIENT,
+            policy: RetryPolicy::PATIENT,
             rights: None,
         })
     }
 
     /// The GUID of the domain, or its name where it has none.
-    pub(crate) async fn identity(&mut self) -> Result<String> {
+    pub async fn identity(&mut self) -> Result<String> {
         let bases = self.bases()?;
         let head = self
             .root
@@ -116,7 +118,7 @@ impl Live {
             .clone()
             .or_else(|| bases.into_iter().next())
             .unwrap_or_default();
-        let found = persist!(self, self.head(&head));
+        let found = retry!(self, self.head(&head));
         let guid =
             found.and_then(|entry| Guid::from_bytes(entry.values(attribute::OBJECT_GUID).next()?));
         Ok(guid.map_or_else(|| head.to_lowercase(), |guid| guid.to_string()))
@@ -131,7 +133,7 @@ impl Live {
     }
 
     /// The names to search below: `--base`, or every naming context that is not inside another.
-    pub(crate) fn bases(&self) -> Result<Vec<String>> {
+    pub fn bases(&self) -> Result<Vec<String>> {
         if !self.settings.base.is_empty() {
             return Ok(self.settings.base.iter().map(ToString::to_string).collect());
         }
@@ -145,7 +147,7 @@ impl Live {
     }
 
     /// What a request about `dn` needs besides: a deleted object is there only for those who ask.
-    pub(crate) fn showing(&self, dn: &Dn) -> Vec<Control> {
+    pub fn showing(&self, dn: &Dn) -> Vec<Control> {
         let asks = dn.is_deleted_object() && self.root.controls.contains(SHOW_DELETED);
         asks.then(Control::show_deleted).into_iter().collect()
     }
@@ -197,8 +199,8 @@ impl Live {
     }
 
     /// Mailbox databases and servers, as far as the configuration shows them.
-    pub(crate) async fn places(&mut self) -> Result<Places> {
-        Ok(persist!(self, self.places_once()))
+    pub async fn places(&mut self) -> Result<Places> {
+        Ok(retry!(self, self.places_once()))
     }
 
     async fn places_once(&self) -> Result<Places> {
@@ -232,8 +234,8 @@ impl Live {
     }
 
     /// Whether the schema has the forward link; `None` when the schema cannot be read.
-    pub(crate) async fn has_exchange_schema(&mut self) -> Result<Option<bool>> {
-        Ok(persist!(self, self.has_exchange_schema_once()))
+    pub async fn has_exchange_schema(&mut self) -> Result<Option<bool>> {
+        Ok(retry!(self, self.has_exchange_schema_once()))
     }
 
     async fn has_exchange_schema_once(&self) -> Result<Option<bool>> {
@@ -269,4 +271,4 @@ impl Live {
 }
 
 /// The attributes an audit asks for; `Live::prove` reads more of the few that look stale.
-pub(crate) const AUDITED: &[&str] = links::ATTRIBUTES;
+pub const AUDITED: &[&str] = links::ATTRIBUTES;

@@ -7,7 +7,7 @@ use automend_ldap::{Client, Error};
 
 /// What a server says of itself (RFC 4512 5.1, [MS-ADTS] 3.1.1.3.2).
 #[derive(Clone, Debug, Default)]
-pub(crate) struct RootDse {
+pub struct RootDse {
     /// Every naming context.
     pub contexts: Vec<String>,
     /// The domain.
@@ -30,7 +30,8 @@ pub(crate) struct RootDse {
 const ACTIVE_DIRECTORY: &str = "1.2.840.113556.1.4.800";
 
 impl RootDse {
-    pub(crate) async fn read(client: &Client) -> Result<Self, Error> {
+    /// Asks the server for its root DSE (RFC 4512 5.1).
+    pub async fn read(client: &Client) -> Result<Self, Error> {
         const WANTED: &[&str] = &[
             "namingContexts",
             "defaultNamingContext",

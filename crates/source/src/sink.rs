@@ -4,7 +4,7 @@ use anyhow::Result;
 use automend_core::entry::Entry;
 
 /// Whoever takes owners from a search.
-pub(crate) trait Owners {
+pub trait Owners {
     /// The next owner.
     fn owner(&mut self, entry: Entry) -> Result<()>;
     /// The server forgot the search: everything comes again.

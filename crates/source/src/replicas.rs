@@ -8,20 +8,20 @@ use automend_core::dn::Dn;
 use automend_ldap::{Error, Filter, Scope, Search};
 
 use super::live::Live;
-use crate::config::{Scheme, Url};
+use crate::location::{LdapUrl, Scheme};
 
 /// More controllers than this are not looked for.
 const MOST: usize = 10_000;
 
 /// The controllers to verify on: those named by hand, or those that the configuration lists, or the
 /// server itself where it lists none.
-pub(crate) async fn replicas(live: &Live, named: &[String]) -> Result<Vec<Url>> {
+pub async fn replicas(live: &Live, named: &[String]) -> Result<Vec<LdapUrl>> {
     if !named.is_empty() {
         return named
             .iter()
             .map(|text| {
                 if text.contains("://") {
-                    Url::parse(text)
+                    LdapUrl::parse(text)
                 } else {
                     at_host(live, text)
                 }
@@ -41,13 +41,13 @@ pub(crate) async fn replicas(live: &Live, named: &[String]) -> Result<Vec<Url>> 
 }
 
 /// The same way to connect, at another host.
-fn at_host(live: &Live, text: &str) -> Result<Url> {
+fn at_host(live: &Live, text: &str) -> Result<LdapUrl> {
     let scheme = if live.url.scheme == Scheme::Ldapi {
         Scheme::Ldaps
     } else {
         live.url.scheme
     };
-    let mut url = Url::at(scheme, text)?;
+    let mut url = LdapUrl::at(scheme, text)?;
     // A global catalog cannot be asked for everything, and is never what was written to.
     if !text.contains(':') && live.url.scheme == scheme && !live.url.is_global_catalog() {
         url.port = live.url.port;
@@ -55,7 +55,7 @@ fn at_host(live: &Live, text: &str) -> Result<Url> {
     Ok(url)
 }
 
-async fn listed(live: &Live) -> Result<Vec<Url>> {
+async fn listed(live: &Live) -> Result<Vec<LdapUrl>> {
     let (Some(configuration), Some(domain)) = (&live.root.configuration, &live.root.default) else {
         return Ok(Vec::new());
     };

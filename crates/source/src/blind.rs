@@ -17,10 +17,11 @@ use automend_core::view::{Answer, Known, Need, View};
 use automend_ldap::{Error, Filter, Item, ResultCode, Scope, Search};
 
 use super::Directory;
-use super::live::{Live, persist};
+use super::live::Live;
 use super::sink::Owners;
 use super::sum::Sum;
 use super::typed::{texts, typed};
+use crate::retry;
 
 /// Back links without a forward link that are looked at one by one.
 const MOST_MISSING: usize = 10_000;
@@ -29,7 +30,7 @@ const WITNESSES: u32 = 20;
 
 impl Directory {
     /// What an audit, or a service, could not look at here; nothing is read but what tells that.
-    pub(crate) async fn unread(&mut self) -> Result<Vec<String>> {
+    pub async fn unread(&mut self) -> Result<Vec<String>> {
         Ok(match self {
             Self::Live(live) => live.unread().await?.into_iter().collect(),
             Self::Embedded(embedded) => {
@@ -42,7 +43,7 @@ impl Directory {
     }
 
     /// Why nothing at all can be told from here: a file that holds nothing, a base without users.
-    pub(crate) async fn unread_at_all(&mut self) -> Result<Option<String>> {
+    pub async fn unread_at_all(&mut self) -> Result<Option<String>> {
         match self {
             // Whoever found nobody on a server has searched it.
             Self::Live(_) => Ok(None),
@@ -52,7 +53,7 @@ impl Directory {
 
     /// Notes the owners of links that could not be read, and may be to anybody; those in a file are noted
     /// with every question, and those on a server with every owner that is read.
-    pub(crate) fn tell_unread_owners(&mut self) -> Result<()> {
+    pub fn tell_unread_owners(&mut self) -> Result<()> {
         match self {
             Self::Embedded(embedded) => embedded.tell_unread_owners(),
             Self::Live(_) | Self::Ldif(_) => Ok(()),
@@ -60,7 +61,7 @@ impl Directory {
     }
 
     /// Why the links of one object may be others than those that were read, if so.
-    pub(crate) async fn unread_links(&mut self, entry: &Entry) -> Result<Option<String>> {
+    pub async fn unread_links(&mut self, entry: &Entry) -> Result<Option<String>> {
         let mut lacking = Vec::new();
         if entry.forward_links.is_empty() {
             lacking.push(attribute::DELEGATE_LIST_LINK);
@@ -100,10 +101,10 @@ impl Live {
             Filter::present(attribute::MAIL),
         ]);
         let link = Filter::present(attribute::DELEGATE_LIST_LINK);
-        if !persist!(self, self.some(&link)).is_empty() {
+        if !retry!(self, self.some(&link)).is_empty() {
             return Ok(None);
         }
-        if persist!(self, self.some(&users)).is_empty() {
+        if retry!(self, self.some(&users)).is_empty() {
             return Ok(Some(format!(
                 "{}: no user can be seen below {}; is the base right, and may this account read it?",
                 self.url,
@@ -118,7 +119,7 @@ impl Live {
                 .iter()
                 .any(|owner| Dn::parse(owner).is_ok_and(|dn| !dn.is_deleted_object()))
         };
-        let delegates = persist!(self, self.some(&back));
+        let delegates = retry!(self, self.some(&back));
         if let Some(delegate) = delegates.iter().find(shows) {
             return Ok(Some(format!(
                 "{}: {} has msExchDelegateListBL, and no owner shows msExchDelegateListLink: this account \
@@ -127,7 +128,7 @@ impl Live {
             )));
         }
         let none = Filter::and([users, Filter::not(link)]);
-        let witnesses = persist!(self, self.some(&none));
+        let witnesses = retry!(self, self.some(&none));
         for witness in &witnesses {
             let mut defects = Vec::new();
             if let Some(entry) = typed(witness, &mut defects)
@@ -180,7 +181,7 @@ impl Live {
     /// Holds the back links against the forward links that were seen; tells what was hidden.
     ///
     /// `seen` sums up the forward links; where the back links sum up to the same, that is all.
-    pub(crate) async fn unseen_links(&mut self, seen: Sum) -> Result<Vec<String>> {
+    pub async fn unseen_links(&mut self, seen: Sum) -> Result<Vec<String>> {
         let mut back = BackLinks::default();
         self.back_links(&mut back).await?;
         if seen.links == 0 && back.sum.links == 0 {
@@ -202,7 +203,7 @@ impl Live {
     }
 
     /// The search for back links below `base`.
-    pub(crate) fn back_link_search(base: &str) -> Search {
+    pub fn back_link_search(base: &str) -> Search {
         let filter = Filter::present(attribute::DELEGATE_LIST_BL);
         Search::new(base, Scope::Subtree, filter, &[attribute::DELEGATE_LIST_BL])
     }

@@ -7,7 +7,7 @@ use automend_core::entry::{Defect, Entry};
 use automend_ldap::ldif::Record;
 
 /// Turns what a server or a file gave into a typed entry; a bad name is the only thing that loses it.
-pub(crate) fn typed(entry: &automend_ldap::Entry, defects: &mut Vec<Defect>) -> Option<Entry> {
+pub fn typed(entry: &automend_ldap::Entry, defects: &mut Vec<Defect>) -> Option<Entry> {
     let dn = match Dn::parse(&entry.dn) {
         Ok(dn) => dn,
         Err(error) => {
@@ -37,7 +37,7 @@ pub(super) fn texts<'a>(values: impl Iterator<Item = &'a [u8]>) -> Vec<String> {
 }
 
 /// The object of a record of LDIF, with the attributes that it has and that nobody can read.
-pub(crate) fn recorded(record: &Record<'_>, defects: &mut Vec<String>) -> Option<Entry> {
+pub fn recorded(record: &Record<'_>, defects: &mut Vec<String>) -> Option<Entry> {
     let (entry, broken) = record.entry();
     defects.extend(broken.iter().map(ToString::to_string));
     let mut bad_values = Vec::new();
@@ -63,7 +63,7 @@ pub(crate) fn recorded(record: &Record<'_>, defects: &mut Vec<String>) -> Option
 }
 
 /// What to say of the record in which a file ends.
-pub(crate) fn cut_off(record: &Record<'_>) -> String {
+pub fn cut_off(record: &Record<'_>) -> String {
     format!(
         "line {}: no line end behind the last line: the file may be cut off, so what its last object lacks is open",
         record.line

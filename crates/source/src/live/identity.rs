@@ -6,7 +6,8 @@ use automend_core::names::{Guid, attribute};
 use automend_ldap::{Client, Error};
 
 use super::{RootDse, is_lost_code};
-use crate::config::{Identity, OneDirectory, Url};
+use crate::location::LdapUrl;
+use crate::one_directory::{Identity, OneDirectory};
 
 /// `entryUUID` (RFC 4530), which copies of an entry share; Active Directory has `objectGUID`.
 const ENTRY_UUID: &str = "entryUUID";
@@ -15,10 +16,10 @@ const ENTRY_UUID: &str = "entryUUID";
 ///
 /// # Errors
 ///
-/// [`OtherDirectory`](crate::config::OtherDirectory), or that the server did not tell what it holds.
-pub(crate) async fn check_held(
+/// [`OtherDirectory`](crate::one_directory::OtherDirectory), or that the server did not tell what it holds.
+pub async fn check_held(
     one: &OneDirectory,
-    url: &Url,
+    url: &LdapUrl,
     client: &Client,
     root: &RootDse,
 ) -> Result<()> {

@@ -25,7 +25,7 @@ use super::topology::Places;
 use super::typed::{cut_off, recorded};
 
 /// An LDIF file.
-pub(crate) struct Ldif {
+pub struct Ldif {
     /// What it is called.
     pub shown: String,
     source: Source,
@@ -48,7 +48,7 @@ enum Source {
 
 impl Ldif {
     /// Takes a file; that it can be opened is seen at once.
-    pub(crate) fn open(path: &Path) -> Result<Self> {
+    pub fn open(path: &Path) -> Result<Self> {
         File::open(path).with_context(|| format!("opening {}", path.display()))?;
         Ok(Self::of(
             path.display().to_string(),
@@ -57,7 +57,7 @@ impl Ldif {
     }
 
     /// Puts standard input into a temporary file.
-    pub(crate) fn standard_input() -> Result<Self> {
+    pub fn standard_input() -> Result<Self> {
         let mut file =
             tempfile::tempfile().context("making a temporary file for standard input")?;
         std::io::copy(&mut std::io::stdin().lock(), &mut file).context("reading standard input")?;
@@ -77,7 +77,7 @@ impl Ldif {
     }
 
     /// The text of the file, unpacked, from its start; and its size on disk for a progress bar.
-    pub(crate) fn reader(&self) -> Result<(Box<dyn Read + Send>, u64)> {
+    pub fn reader(&self) -> Result<(Box<dyn Read + Send>, u64)> {
         let mut file = match &self.source {
             Source::Path(path) => {
                 File::open(path).with_context(|| format!("opening {}", self.shown))?
@@ -112,14 +112,14 @@ impl Ldif {
     }
 
     /// Notes what could not be read.
-    pub(crate) fn tell(&mut self, defect: String) {
+    pub fn tell(&mut self, defect: String) {
         if self.told.insert(defect.clone()) {
             self.defects.push(defect);
         }
     }
 
     /// Keeps what the whole file has: attributes, and the number of its objects.
-    pub(crate) fn saw(&mut self, seen: Seen, records: u64) {
+    pub fn saw(&mut self, seen: Seen, records: u64) {
         self.seen = Some((seen, records));
     }
 
@@ -138,7 +138,7 @@ impl Ldif {
     }
 
     /// What cannot be told from this file.
-    pub(crate) fn unread(&mut self) -> Result<Vec<String>> {
+    pub fn unread(&mut self) -> Result<Vec<String>> {
         let (seen, records) = self.whole()?;
         let why = if records == 0 {
             "no object in it; is it an LDIF file, and was it written to its end?"
@@ -192,7 +192,7 @@ impl Ldif {
     }
 
     /// Hands every object to `sink`.
-    pub(crate) fn everybody(&mut self, sink: &mut impl Owners) -> Result<()> {
+    pub fn everybody(&mut self, sink: &mut impl Owners) -> Result<()> {
         let (seen, _) = self.whole()?;
         let (mut failed, mut defects) = (Ok(()), Vec::new());
         self.scan(|record, _| {
@@ -209,7 +209,7 @@ impl Ldif {
     }
 
     /// Mailbox databases and servers in the file.
-    pub(crate) fn places(&mut self) -> Result<Places> {
+    pub fn places(&mut self) -> Result<Places> {
         let mut places = Places::known();
         self.scan(|record, _| {
             for class in record.values(attribute::OBJECT_CLASS).flatten() {
@@ -221,7 +221,7 @@ impl Ldif {
 
     /// Answers the resolver's questions by reading the file twice: for the objects, then for the
     /// forward links that lead to them.
-    pub(crate) fn answer(&mut self, needs: Vec<Need>, known: &mut Known) -> Result<()> {
+    pub fn answer(&mut self, needs: Vec<Need>, known: &mut Known) -> Result<()> {
         let mut wanted = Wanted::default();
         for need in &needs {
             wanted.add(need);
@@ -306,7 +306,7 @@ impl Ldif {
     }
 
     /// Delegates that can never ask Autodiscover.
-    pub(crate) fn silent_delegates(&mut self) -> Result<Vec<Entry>> {
+    pub fn silent_delegates(&mut self) -> Result<Vec<Entry>> {
         let mut delegates: HashSet<u64> = HashSet::new();
         let mut seen = Seen::default();
         self.scan(|record, dn| {
@@ -389,23 +389,19 @@ impl Ldif {
 }
 
 /// The name in a link, or what is wrong with it, with its owner and its line.
-pub(crate) fn linked<'a>(record: &Record<'_>, line: &Line<'a>) -> Result<Cow<'a, str>, String> {
+pub fn linked<'a>(record: &Record<'_>, line: &Line<'a>) -> Result<Cow<'a, str>, String> {
     line.text()
         .map_err(|defect| unlinked(record, line, &defect.what))
 }
 
 /// What to say of a link that names nobody.
-pub(crate) fn unlinked(
-    record: &Record<'_>,
-    line: &Line<'_>,
-    what: &dyn std::fmt::Display,
-) -> String {
+pub fn unlinked(record: &Record<'_>, line: &Line<'_>, what: &dyn std::fmt::Display) -> String {
     let name = String::from_utf8_lossy(line.name());
     format!("line {}: {}: {name}: {what}", line.number(), record.dn)
 }
 
 /// What an object of the class is, if Exchange installed it.
-pub(crate) fn installed(class: &[u8], record: &Record<'_>) -> Option<Installed> {
+pub fn installed(class: &[u8], record: &Record<'_>) -> Option<Installed> {
     if !CLASSES
         .iter()
         .any(|known| class.eq_ignore_ascii_case(known.as_bytes()))
@@ -422,7 +418,7 @@ pub(crate) fn installed(class: &[u8], record: &Record<'_>) -> Option<Installed> 
 }
 
 /// Whether a record can be taken at its word, and asks for nothing that is not understood.
-pub(crate) fn check(record: &Record<'_>) -> Result<(), String> {
+pub fn check(record: &Record<'_>) -> Result<(), String> {
     record.check().map_err(|defect| defect.to_string())?;
     match record.demand() {
         Ok(None) => Ok(()),
@@ -435,7 +431,7 @@ pub(crate) fn check(record: &Record<'_>) -> Result<(), String> {
 }
 
 /// The name of an object's record; a change to an object is none.
-pub(crate) fn named(record: &Record<'_>) -> Result<Dn, String> {
+pub fn named(record: &Record<'_>) -> Result<Dn, String> {
     let at = |what: String| format!("line {}: {what}", record.line);
     check(record)?;
     match record.change {
@@ -453,24 +449,24 @@ pub(crate) fn named(record: &Record<'_>) -> Result<Dn, String> {
 ///
 /// One that no record has was surely not exported, so its absence says nothing.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Seen(u8);
+pub struct Seen(u8);
 
 impl Seen {
     /// `legacyExchangeDN`.
-    pub(crate) const LEGACY: Self = Self(1);
+    pub const LEGACY: Self = Self(1);
     /// `msExchMailboxGuid`.
-    pub(crate) const GUID: Self = Self(2);
+    pub const GUID: Self = Self(2);
     /// `homeMDB` or `msExchHomeServerName`.
-    pub(crate) const HOME: Self = Self(4);
+    pub const HOME: Self = Self(4);
     /// `msExchRecipientTypeDetails` or `msExchRemoteRecipientType`.
-    pub(crate) const TYPE: Self = Self(8);
+    pub const TYPE: Self = Self(8);
 
     /// `msExchDelegateListLink`.
-    pub(crate) const LINK: Self = Self(16);
+    pub const LINK: Self = Self(16);
     /// `msExchDelegateListBL`.
-    pub(crate) const BACK_LINK: Self = Self(32);
+    pub const BACK_LINK: Self = Self(32);
     /// A user, by its object class.
-    pub(crate) const USER: Self = Self(64);
+    pub const USER: Self = Self(64);
 
     const NAMES: [(Self, &[&str]); 4] = [
         (Self::LEGACY, &[attribute::LEGACY_EXCHANGE_DN]),
@@ -493,7 +489,7 @@ impl Seen {
     }
 
     /// Whether an object of the class is a user.
-    pub(crate) fn is_user(class: &[u8]) -> bool {
+    pub fn is_user(class: &[u8]) -> bool {
         [b"user".as_slice(), b"inetOrgPerson"]
             .iter()
             .any(|known| class.eq_ignore_ascii_case(known))
@@ -524,12 +520,12 @@ impl Seen {
     }
 
     /// Adds what another has seen.
-    pub(crate) fn add(&mut self, other: Self) {
+    pub fn add(&mut self, other: Self) {
         self.0 |= other.0;
     }
 
     /// The names of what no record has and every mailbox needs.
-    pub(crate) fn lacking(self) -> Option<String> {
+    pub fn lacking(self) -> Option<String> {
         let lacking = Self::NAMES
             .iter()
             .filter(|(one, _)| *one != Self::TYPE && self.0 & one.0 == 0);
@@ -540,7 +536,7 @@ impl Seen {
     }
 
     /// Marks what this file cannot tell of an object.
-    pub(crate) fn applied(self, mut entry: Entry) -> Entry {
+    pub fn applied(self, mut entry: Entry) -> Entry {
         for (one, names) in Self::NAMES {
             // The type matters only for what may be a mailbox elsewhere: one that has a part of a
             // mailbox, or sends its mail on.

@@ -11,8 +11,9 @@ use automend_core::entry::Entry;
 use automend_core::names::attribute;
 use automend_ldap::{Control, Error, Filter, Item, ResultCode, Scope, Search};
 
-use super::live::{Live, is_lost_code, persist};
+use super::live::{Live, is_lost_code};
 use super::rights::Rights;
+use crate::retry;
 
 /// The attribute with an object's permissions.
 const PERMISSIONS: &str = "nTSecurityDescriptor";
@@ -23,7 +24,7 @@ impl Live {
     /// Proves what `entries` lack; what the server does not affirm becomes [`Entry::undecided`].
     ///
     /// Also reads when their mailboxes were removed, where the server tells.
-    pub(crate) async fn prove(&mut self, entries: &mut [Entry]) -> Result<()> {
+    pub async fn prove(&mut self, entries: &mut [Entry]) -> Result<()> {
         // One filter covers the objects that lack the same attributes.
         let mut alike: HashMap<Vec<&'static str>, Vec<usize>> = HashMap::new();
         for (i, entry) in entries.iter().enumerate() {
@@ -48,10 +49,7 @@ impl Live {
     async fn read_rights(&mut self) -> Result<()> {
         if self.root.affirms_hidden && self.rights.is_none() {
             let schema = self.root.schema.clone();
-            self.rights = Some(persist!(
-                self,
-                Rights::read(&self.client, schema.as_deref())
-            ));
+            self.rights = Some(retry!(self, Rights::read(&self.client, schema.as_deref())));
         }
         Ok(())
     }
@@ -87,7 +85,7 @@ impl Live {
                 .map(|guid| Filter::equal(attribute::OBJECT_GUID, guid));
             let filter = Filter::and([Filter::or(any), all_absent(lacking)]);
             for base in self.bases()? {
-                let affirmed = persist!(self, self.affirmed(&base, &filter));
+                let affirmed = retry!(self, self.affirmed(&base, &filter));
                 for found in affirmed {
                     let guid = found
                         .values(attribute::OBJECT_GUID)
@@ -149,13 +147,13 @@ impl Live {
         lacking: &[&'static str],
     ) -> Result<Vec<&'static str>> {
         let all = all_absent(lacking);
-        if let Some(found) = persist!(self, self.affirms(entry, &all)) {
+        if let Some(found) = retry!(self, self.affirms(entry, &all)) {
             return Ok(self.hidden(&found, lacking));
         }
         let mut undecided = Vec::new();
         for name in lacking {
             let absent = all_absent(&[name]);
-            match persist!(self, self.affirms(entry, &absent)) {
+            match retry!(self, self.affirms(entry, &absent)) {
                 Some(found) => undecided.extend(self.hidden(&found, &[name])),
                 None => undecided.push(*name),
             }

@@ -7,8 +7,8 @@ use anyhow::{Context, Result};
 use automend_directory::{Directory, FILE, Import, Report, import};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::ldif::Ldif;
-use crate::clock;
+use automend_source::ldif::Ldif;
+use automend_system::clock;
 
 /// Reads a file into the directory in `folder`, which is made when it is not there; the moment of the
 /// import is now.

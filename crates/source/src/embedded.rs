@@ -17,7 +17,7 @@ use super::typed::texts;
 
 /// An embedded directory; clones read the same one.
 #[derive(Clone)]
-pub(crate) struct Embedded {
+pub struct Embedded {
     /// The file.
     pub directory: Directory,
     /// What it is called.
@@ -41,7 +41,7 @@ struct PlacesThen {
 
 impl Embedded {
     /// Opens the directory in a folder.
-    pub(crate) fn open(folder: &Path) -> Result<Self> {
+    pub fn open(folder: &Path) -> Result<Self> {
         let shown = folder.display().to_string();
         let directory =
             Directory::open(folder).with_context(|| format!("opening the directory in {shown}"))?;
@@ -55,7 +55,7 @@ impl Embedded {
     }
 
     /// Hands every owner to `sink`.
-    pub(crate) fn owners(&mut self, sink: &mut impl Owners) -> Result<()> {
+    pub fn owners(&mut self, sink: &mut impl Owners) -> Result<()> {
         let reading = self.reading()?;
         for owner in reading.owners()? {
             let owner = owner?;
@@ -68,7 +68,7 @@ impl Embedded {
     }
 
     /// Hands every object to `sink`.
-    pub(crate) fn everybody(&mut self, sink: &mut impl Owners) -> Result<()> {
+    pub fn everybody(&mut self, sink: &mut impl Owners) -> Result<()> {
         let reading = self.reading()?;
         let everything = reading.subtree(&Dn::root(), automend_directory::Scope::Subtree)?;
         for object in everything.with_links(ATTRIBUTES) {
@@ -78,7 +78,7 @@ impl Embedded {
     }
 
     /// Whether there is a user.
-    pub(crate) fn has_user(&self) -> Result<bool> {
+    pub fn has_user(&self) -> Result<bool> {
         let reading = self.reading()?;
         let everything = reading.subtree(&Dn::root(), automend_directory::Scope::Subtree)?;
         for object in everything.with_links(&[]) {
@@ -92,7 +92,7 @@ impl Embedded {
     }
 
     /// Notes each owner of which a link could not be read: it may be a link to anybody.
-    pub(crate) fn tell_unread_owners(&mut self) -> Result<()> {
+    pub fn tell_unread_owners(&mut self) -> Result<()> {
         for owner in self.reading()?.unread_owners()? {
             self.defects.push(Defect {
                 dn: owner.to_string(),
@@ -104,7 +104,7 @@ impl Embedded {
     }
 
     /// Mailbox databases and servers, as the configuration has them.
-    pub(crate) fn places(&self) -> Result<Places> {
+    pub fn places(&self) -> Result<Places> {
         let reading = self.reading()?;
         let mut places = Places::known();
         for context in reading.naming_contexts()? {
@@ -138,7 +138,7 @@ impl Embedded {
     }
 
     /// Those among the delegates of any owner that are `wanted`.
-    pub(crate) fn delegates(&mut self, wanted: impl Fn(&Entry) -> bool) -> Result<Vec<Entry>> {
+    pub fn delegates(&mut self, wanted: impl Fn(&Entry) -> bool) -> Result<Vec<Entry>> {
         let reading = self.reading()?;
         let mut seen = std::collections::HashSet::new();
         let mut found = Vec::new();
@@ -161,7 +161,7 @@ impl Embedded {
     }
 
     /// The GUID of the first naming context's head, or its name.
-    pub(crate) fn identity(&self) -> Result<String> {
+    pub fn identity(&self) -> Result<String> {
         let reading = self.reading()?;
         let Some(head) = reading.naming_contexts()?.into_iter().next() else {
             return Ok(String::new());
@@ -171,14 +171,14 @@ impl Embedded {
     }
 
     /// A snapshot.
-    pub(crate) fn reading(&self) -> Result<Reading> {
+    pub fn reading(&self) -> Result<Reading> {
         self.directory
             .read()
             .with_context(|| format!("reading {}", self.shown))
     }
 
     /// Answers the resolver's questions.
-    pub(crate) fn answer(&mut self, needs: Vec<Need>, known: &mut Known) -> Result<()> {
+    pub fn answer(&mut self, needs: Vec<Need>, known: &mut Known) -> Result<()> {
         let reading = self.reading()?;
         let places = if needs
             .iter()
@@ -264,7 +264,7 @@ impl Embedded {
 }
 
 /// An object as the checks see it.
-pub(crate) fn entry(object: &Object, defects: &mut Vec<Defect>) -> Entry {
+pub fn entry(object: &Object, defects: &mut Vec<Defect>) -> Entry {
     let mut entry = Entry::bare(object.dn.clone());
     for (name, values) in &object.attributes {
         for value in values {

@@ -4,29 +4,26 @@
 //! password beyond this machine. Certificates are always checked, against the system's authorities and
 //! those of `--ca`. Failures name the host and what to do.
 
-pub(crate) mod pinned;
-
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use automend_ldap::{Client, Error, Limits, ResultCode, start_tls};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{CertificateError, ClientConfig, RootCertStore};
+use automend_system::tls::{Pinned, authorities};
+use rustls::pki_types::ServerName;
+use rustls::{CertificateError, ClientConfig};
 use secrecy::ExposeSecret;
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
-use crate::config::{Scheme, Settings, Url};
-use pinned::Pinned;
+use crate::location::{LdapUrl, Scheme};
+use crate::settings::Settings;
 
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(15);
 
 /// Connects and logs in.
-pub(crate) async fn connect(settings: &Settings, url: &Url) -> Result<Client> {
+pub async fn connect(settings: &Settings, url: &LdapUrl) -> Result<Client> {
     let plain = url.scheme == Scheme::Ldap && !settings.start_tls;
     if plain && !settings.allow_plaintext {
         bail!(
@@ -54,7 +51,7 @@ pub(crate) async fn connect(settings: &Settings, url: &Url) -> Result<Client> {
     Ok(client)
 }
 
-async fn open(settings: &Settings, url: &Url, limits: Limits) -> Result<Client> {
+async fn open(settings: &Settings, url: &LdapUrl, limits: Limits) -> Result<Client> {
     if url.scheme == Scheme::Ldapi {
         let stream = UnixStream::connect(&url.host).await;
         return Ok(Client::new(
@@ -84,7 +81,7 @@ async fn open(settings: &Settings, url: &Url, limits: Limits) -> Result<Client> 
     Ok(Client::new(stream, limits))
 }
 
-async fn bind(settings: &Settings, url: &Url, client: &Client) -> Result<()> {
+async fn bind(settings: &Settings, url: &LdapUrl, client: &Client) -> Result<()> {
     let Some(user) = &settings.user else {
         if url.scheme == Scheme::Ldapi {
             // The server knows who is at the other end; one that does not want to stays anonymous.
@@ -112,7 +109,7 @@ async fn bind(settings: &Settings, url: &Url, client: &Client) -> Result<()> {
 }
 
 /// Why Active Directory refuses a login, in hexadecimal: it stands behind `data` ([MS-ADTS] 5.1.1.1.1).
-pub(crate) fn reason(message: &str) -> Option<&str> {
+pub fn reason(message: &str) -> Option<&str> {
     message.split("data ").nth(1)?.split([',', ' ']).next()
 }
 
@@ -151,34 +148,7 @@ fn tls(settings: &Settings) -> Result<ClientConfig> {
         .with_no_client_auth())
 }
 
-/// The certificate authorities of the system, and those in PEM files besides.
-pub(crate) fn authorities(ca: &[PathBuf]) -> Result<RootCertStore> {
-    let mut roots = RootCertStore::empty();
-    let system = rustls_native_certs::load_native_certs();
-    roots.add_parsable_certificates(system.certs);
-    for path in ca {
-        let mut added = 0;
-        for certificate in CertificateDer::pem_file_iter(path)
-            .map_err(|error| anyhow!("reading --ca {}: {error}", path.display()))?
-        {
-            let certificate =
-                certificate.map_err(|error| anyhow!("reading --ca {}: {error}", path.display()))?;
-            roots
-                .add(certificate)
-                .with_context(|| format!("reading --ca {}", path.display()))?;
-            added += 1;
-        }
-        if added == 0 {
-            bail!("--ca {}: no certificate in it", path.display());
-        }
-    }
-    if roots.is_empty() {
-        bail!("no certificate authority to trust: the system has none; give --ca FILE");
-    }
-    Ok(roots)
-}
-
-fn tls_error(url: &Url, error: std::io::Error) -> anyhow::Error {
+fn tls_error(url: &LdapUrl, error: std::io::Error) -> anyhow::Error {
     if url.scheme == Scheme::Ldaps && matches!(url.port, 389 | 3268) {
         let tls = if url.port == 389 { 636 } else { 3269 };
         return anyhow::Error::new(error).context(format!(
@@ -226,7 +196,7 @@ mod tests {
             ("ldaps://dc1:3268", "ldaps://HOST:3269"),
         ] {
             let reset = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
-            let told = tls_error(&Url::parse(url).unwrap(), reset).to_string();
+            let told = tls_error(&LdapUrl::parse(url).unwrap(), reset).to_string();
             assert!(
                 told.contains("the port for plain LDAP") && told.contains(instead),
                 "{told}"

@@ -1,48 +1,44 @@
 //! The only place where the system is asked for the time.
 
-use automend_autodiscover::pox::Stamp;
 use jiff::Timestamp;
 
 /// Now.
 #[allow(clippy::disallowed_methods, reason = "this is the place")]
-pub(crate) fn now() -> Timestamp {
+pub fn now() -> Timestamp {
     Timestamp::now()
 }
 
 /// A moment that only moves forward, for measuring how long something is.
-pub(crate) fn monotonic() -> std::time::Instant {
+pub fn monotonic() -> std::time::Instant {
     std::time::Instant::now()
 }
 
 /// A point in time for a file name: `20261122T101500Z`.
-pub(crate) fn for_file_name(at: Timestamp) -> String {
+pub fn for_file_name(at: Timestamp) -> String {
     at.strftime("%Y%m%dT%H%M%SZ").to_string()
 }
 
 /// A day for people: `2026-11-22 10:15 UTC`.
-pub(crate) fn for_people(at: Timestamp) -> String {
+pub fn for_people(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 
 /// A day for programs, to the second (RFC 3339): `2026-11-22T10:15:00Z`.
-pub(crate) fn for_programs(at: Timestamp) -> String {
+pub fn for_programs(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// Reads a `GeneralizedTime` such as `whenChanged` has (RFC 4517 3.3.13): `20261122101500.0Z`.
-pub(crate) fn generalized(text: &str) -> Option<Timestamp> {
+pub fn generalized(text: &str) -> Option<Timestamp> {
     let digits = text.split(['.', 'Z']).next()?;
     let at = jiff::civil::DateTime::strptime("%Y%m%d%H%M%S", digits).ok()?;
     Some(at.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
 }
 
-/// What Exchange writes into a fault: the time of day with seven digits.
-pub(crate) fn for_faults(at: Timestamp) -> Stamp {
+/// The time of day with seven digits of a second, as Exchange writes it into a fault: `12:03:32.8803744`.
+pub fn for_faults(at: Timestamp) -> String {
     let digits = at.subsec_nanosecond() / 100;
-    Stamp {
-        time: format!("{}.{digits:07}", at.strftime("%H:%M:%S")),
-        id: 2_422_600_485,
-    }
+    format!("{}.{digits:07}", at.strftime("%H:%M:%S"))
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use futures_util::{StreamExt, stream};
 use super::super::typed::typed;
 use super::Live;
 use super::lookup::MOST_NAMESAKES;
-use super::lost::is_lost_code;
+use super::reconnect::is_lost_code;
 
 /// Fewer questions than this are asked one by one.
 const FEW: usize = 8;

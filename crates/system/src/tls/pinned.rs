@@ -18,7 +18,7 @@ use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, Sign
 
 /// Checks certificates as usual, and takes a pinned one for its own server.
 #[derive(Debug)]
-pub(crate) struct Pinned {
+pub struct Pinned {
     usual: Arc<WebPkiServerVerifier>,
     pins: Vec<CertificateDer<'static>>,
 }
@@ -29,7 +29,7 @@ impl Pinned {
     /// # Errors
     ///
     /// Where a file cannot be read, or holds something else.
-    pub(crate) fn new(
+    pub fn new(
         roots: RootCertStore,
         ca: &[PathBuf],
         provider: Arc<CryptoProvider>,

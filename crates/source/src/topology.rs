@@ -10,7 +10,7 @@ use automend_core::view::{Answer, Need, View};
 
 /// Mailbox databases and mail servers that exist, and what else Exchange installed beside them.
 #[derive(Default)]
-pub(crate) struct Places {
+pub struct Places {
     installed: Vec<Installed>,
     databases: HashSet<Dn>,
     servers: HashSet<String>,
@@ -20,7 +20,7 @@ pub(crate) struct Places {
 
 impl Places {
     /// Places that are all known.
-    pub(crate) fn known() -> Self {
+    pub fn known() -> Self {
         Self {
             there: Some(Answer::Found(vec![Entry::bare(Dn::root())])),
             gone: Some(Answer::Found(Vec::new())),
@@ -29,12 +29,12 @@ impl Places {
     }
 
     /// What Exchange left over in the configuration.
-    pub(crate) fn left_over(&self) -> Vec<Finding> {
+    pub fn left_over(&self) -> Vec<Finding> {
         configuration::left_over(&self.installed)
     }
 
     /// What is there to be told: without a single database nothing is called gone.
-    pub(crate) fn or_nothing(self) -> (Self, bool) {
+    pub fn or_nothing(self) -> (Self, bool) {
         if self.databases.is_empty() {
             (Self::default(), false)
         } else {

@@ -19,13 +19,13 @@ const MOST_RESTARTS: u32 = 3;
 
 impl Live {
     /// The search for owners below `base`.
-    pub(crate) fn owner_search(base: &str) -> Search {
+    pub fn owner_search(base: &str) -> Search {
         let filter = Filter::present(attribute::DELEGATE_LIST_LINK);
         Search::new(base, Scope::Subtree, filter, AUDITED)
     }
 
     /// Hands every owner to `sink`, deleted ones too where the server keeps them.
-    pub(crate) async fn owners(
+    pub async fn owners(
         &mut self,
         attributes: &[&str],
         sink: &mut impl Owners,
@@ -42,7 +42,7 @@ impl Live {
 
     /// Hands every entry that `filter` selects to `sink`; returns the references that lead out of what
     /// was searched.
-    pub(crate) async fn stream(
+    pub async fn stream(
         &mut self,
         filter: &Filter,
         attributes: &[&str],
@@ -99,7 +99,7 @@ impl Live {
                     }
                     Ok(Some(Item::Reference(urls))) => references.extend(urls),
                     Ok(None) => break,
-                    Err(error) if patience.bears(&error) => {
+                    Err(error) if patience.may_retry(&error) => {
                         self.reconnect(patience.lost)
                             .await
                             .with_context(|| format!("after: {error}"))?;
@@ -156,7 +156,7 @@ impl Live {
     }
 
     /// Groups that are delegates.
-    pub(crate) async fn group_delegates(&mut self) -> Result<Vec<Entry>> {
+    pub async fn group_delegates(&mut self) -> Result<Vec<Entry>> {
         let filter = Filter::equal(attribute::OBJECT_CLASS, "group");
         let attributes = [
             attribute::OBJECT_CLASS,
@@ -168,7 +168,7 @@ impl Live {
 
     /// Delegates that can never ask Autodiscover, of one owner or of all; what they seem to lack the server
     /// has affirmed.
-    pub(crate) async fn silent_delegates(&mut self, owner: Option<&Dn>) -> Result<Vec<Entry>> {
+    pub async fn silent_delegates(&mut self, owner: Option<&Dn>) -> Result<Vec<Entry>> {
         let class = |name| Filter::equal(attribute::OBJECT_CLASS, name);
         let silent = Filter::or([
             class("foreignSecurityPrincipal"),

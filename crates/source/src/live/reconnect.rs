@@ -11,7 +11,8 @@ use crate::connect::connect;
 /// Does some work, and does it again on a new connection when the one it had was lost.
 ///
 /// A macro: a closure that borrows and waits could not go to another thread.
-macro_rules! persist {
+#[macro_export]
+macro_rules! retry {
     ($live:expr, $work:expr) => {{
         let mut patience = $live.patience();
         loop {
@@ -22,10 +23,8 @@ macro_rules! persist {
         }
     }};
 }
-pub(crate) use persist;
-
-/// How much loss is borne while nothing comes.
-pub(crate) struct Patience {
+/// How many lost connections are made anew while nothing comes.
+pub struct Patience {
     most: u32,
     /// Connections lost since anything came.
     pub(super) lost: u32,
@@ -35,7 +34,7 @@ pub(crate) struct Patience {
 impl Patience {
     /// Whether work that failed so is to be taken up again. A server that says nothing for the whole
     /// timeout gets one more chance, as a firewall may have forgotten the connection, and no second one.
-    pub(super) fn bears(&mut self, error: &Error) -> bool {
+    pub(super) fn may_retry(&mut self, error: &Error) -> bool {
         let silent = matches!(error, Error::TimedOut { .. });
         if !is_lost(error) || self.lost >= self.most || silent && self.silent {
             return false;
@@ -47,23 +46,20 @@ impl Patience {
 }
 
 impl Live {
-    pub(crate) fn patience(&self) -> Patience {
+    /// How often work on this connection is done again.
+    pub fn patience(&self) -> Patience {
         Patience {
-            most: self.bearing.reconnects,
+            most: self.policy.reconnects,
             lost: 0,
             silent: false,
         }
     }
 
     /// Whether work that failed is to be done again: then the connection is a new one.
-    pub(crate) async fn again(
-        &mut self,
-        patience: &mut Patience,
-        error: anyhow::Error,
-    ) -> Result<()> {
+    pub async fn again(&mut self, patience: &mut Patience, error: anyhow::Error) -> Result<()> {
         if !error
             .downcast_ref()
-            .is_some_and(|error| patience.bears(error))
+            .is_some_and(|error| patience.may_retry(error))
         {
             return Err(error);
         }
@@ -73,7 +69,7 @@ impl Live {
     }
 
     /// Makes the connection anew, after a pause that grows with `attempt`.
-    pub(crate) async fn reconnect(&mut self, attempt: u32) -> Result<()> {
+    pub async fn reconnect(&mut self, attempt: u32) -> Result<()> {
         // 0.1, 0.2, 0.4 s and so on, at most 10 s.
         let wait = Duration::from_millis(100 << attempt.saturating_sub(1).min(7))
             .min(Duration::from_secs(10));
@@ -98,7 +94,7 @@ impl Live {
 }
 
 /// Whether another connection may go on where this one ended.
-pub(crate) fn is_lost(error: &Error) -> bool {
+pub fn is_lost(error: &Error) -> bool {
     matches!(
         error,
         Error::Closed { .. } | Error::Io { .. } | Error::TimedOut { .. }
@@ -106,6 +102,6 @@ pub(crate) fn is_lost(error: &Error) -> bool {
 }
 
 /// A refusal for now, not for good.
-pub(crate) fn is_lost_code(code: ResultCode) -> bool {
+pub fn is_lost_code(code: ResultCode) -> bool {
     matches!(code, ResultCode::BUSY | ResultCode::UNAVAILABLE)
 }

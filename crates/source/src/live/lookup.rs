@@ -26,16 +26,16 @@ pub(super) const PARALLEL: usize = 16;
 pub(super) const MOST_NAMESAKES: usize = 100;
 
 /// Why an object that took too long is unreadable.
-pub(crate) const LATE: &str = "the directory took too long to tell";
+pub const LATE: &str = "the directory took too long to tell";
 
 impl Live {
     /// Answers the resolver's questions, many at once.
-    pub(crate) async fn answer(&mut self, needs: Vec<Need>, known: &mut Known) -> Result<()> {
+    pub async fn answer(&mut self, needs: Vec<Need>, known: &mut Known) -> Result<()> {
         let of_places = |need: &Need| matches!(need, Need::Exists(_) | Need::Server(_));
         if self.places.is_none() && needs.iter().any(of_places) {
             self.places = Some(Arc::new(self.places().await?.or_nothing().0));
         }
-        let until = self.bearing.owners.map(|most| Instant::now() + most);
+        let until = self.policy.owners.map(|most| Instant::now() + most);
         let mut answered: Vec<(Need, Answer, Vec<Defect>)> = Vec::new();
         let mut patience = self.patience();
         loop {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Which directory a server holds.
 #[derive(Clone, Debug)]
-pub(crate) struct Identity {
+pub struct Identity {
     /// The domain, or else every naming context, in lower case.
     pub contexts: BTreeSet<String>,
     /// The GUID of the domain or of the only naming context, where the account may read it.
@@ -17,7 +17,7 @@ pub(crate) struct Identity {
 
 /// The one directory that several servers hold: that of the first server that answers.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct OneDirectory(Arc<Mutex<Option<(String, Identity)>>>);
+pub struct OneDirectory(Arc<Mutex<Option<(String, Identity)>>>);
 
 /// A server holds another directory than the one that answered first.
 #[derive(Debug, thiserror::Error)]
@@ -25,7 +25,7 @@ pub(crate) struct OneDirectory(Arc<Mutex<Option<(String, Identity)>>>);
     "{other} holds {other_holds}, and {first} holds {first_holds}: several servers in --directory must \
      be copies of one directory"
 )]
-pub(crate) struct OtherDirectory {
+pub struct OtherDirectory {
     first: String,
     first_holds: String,
     other: String,
@@ -58,7 +58,7 @@ impl Identity {
 impl OneDirectory {
     /// Checks that the server at `url`, which holds the directory `identity`, holds that of the first server
     /// that was checked.
-    pub(crate) fn check(&self, url: String, identity: Identity) -> Result<(), OtherDirectory> {
+    pub fn check(&self, url: String, identity: Identity) -> Result<(), OtherDirectory> {
         let mut first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some((at, known)) = &*first else {
             *first = Some((url, identity));

@@ -1,21 +1,26 @@
-//! Sources: a live server, an LDIF file, an embedded directory; one door for all.
+//! Where entries come from: a live server, an LDIF file, an embedded directory.
 //!
-//! A source does two things: it streams every owner to an audit, and it answers the
-//! [`Need`]s of the resolver. What is stale it never decides.
+//! A source does two things: it streams every owner to an audit, and it answers the [`Need`]s of the resolver.
+//!
+//! Invariant: what is stale is never decided here; that something is absent is proved by its directory; every
+//! loss of a connection is retried or reported; nothing here speaks HTTP.
 
 mod blind;
-pub(crate) mod embedded;
-pub(crate) mod import;
-pub(crate) mod ldif;
-pub(crate) mod live;
+pub mod connect;
+pub mod embedded;
+pub mod ldif;
+pub mod live;
+mod location;
+mod one_directory;
 mod proof;
-pub(crate) mod replicas;
+pub mod replicas;
 mod rights;
 mod scp;
-pub(crate) mod sink;
-pub(crate) mod sum;
-pub(crate) mod topology;
-pub(crate) mod typed;
+mod settings;
+pub mod sink;
+pub mod sum;
+pub mod topology;
+pub mod typed;
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -28,12 +33,14 @@ use automend_core::resolve::{Request, Resolved, Who, meant, resolve};
 use automend_core::view::{Known, Need};
 use tokio::time::timeout;
 
-use crate::config::{OtherDirectory, Settings, Url, Where};
-use crate::console::plain;
+use automend_core::display::plain;
+pub use location::{LdapUrl, Location, Scheme};
+pub use one_directory::{Identity, OneDirectory, OtherDirectory};
+pub use settings::{PAGE_SIZE, Password, Settings, TIMEOUT};
 use topology::Places;
 
 /// An opened source.
-pub(crate) enum Directory {
+pub enum Directory {
     /// A live server.
     Live(Box<live::Live>),
     /// An embedded directory.
@@ -50,8 +57,8 @@ const LOOK: Duration = Duration::from_secs(5);
 
 impl Directory {
     /// Opens the source; a live server is connected and logged in to.
-    pub(crate) async fn open(settings: &Settings) -> Result<Self> {
-        let needs_no_login = !matches!(settings.directory, Where::Server(_));
+    pub async fn open(settings: &Settings) -> Result<Self> {
+        let needs_no_login = !matches!(settings.directory, Location::Server(_));
         if needs_no_login && settings.start_tls {
             bail!(
                 "{}: --start-tls is for ldap:// servers",
@@ -59,16 +66,16 @@ impl Directory {
             );
         }
         Ok(match &settings.directory {
-            Where::Server(url) => Self::Live(Box::new(Self::first(settings, url).await?)),
-            Where::Embedded(folder) => Self::Embedded(embedded::Embedded::open(folder)?),
-            Where::Ldif(path) => Self::Ldif(ldif::Ldif::open(path)?),
-            Where::StandardInput => Self::Ldif(ldif::Ldif::standard_input()?),
+            Location::Server(url) => Self::Live(Box::new(Self::first(settings, url).await?)),
+            Location::Embedded(folder) => Self::Embedded(embedded::Embedded::open(folder)?),
+            Location::Ldif(path) => Self::Ldif(ldif::Ldif::open(path)?),
+            Location::StandardInput => Self::Ldif(ldif::Ldif::standard_input()?),
         })
     }
 
     /// The first server that answers. Those after it are refused if they hold another directory, as an
     /// outage would turn everybody into nobody otherwise; one that does not answer is not waited for.
-    async fn first(settings: &Settings, url: &Url) -> Result<live::Live> {
+    async fn first(settings: &Settings, url: &LdapUrl) -> Result<live::Live> {
         let settings = &settings.with_known_password()?;
         let mut others = settings.others.iter();
         let mut opened = live::Live::open(settings, url).await;
@@ -95,14 +102,14 @@ impl Directory {
     }
 
     /// Lets the settings name the server that answered.
-    pub(crate) fn name_server(&self, settings: &mut Settings) {
+    pub fn name_server(&self, settings: &mut Settings) {
         if let Self::Live(live) = self {
-            settings.directory = Where::Server(live.url.clone());
+            settings.directory = Location::Server(live.url.clone());
         }
     }
 
     /// Answers the resolver's questions.
-    pub(crate) async fn answer(&mut self, needs: Vec<Need>, known: &mut Known) -> Result<()> {
+    pub async fn answer(&mut self, needs: Vec<Need>, known: &mut Known) -> Result<()> {
         match self {
             Self::Live(live) => live.answer(needs, known).await,
             Self::Embedded(embedded) => embedded.answer(needs, known),
@@ -111,7 +118,7 @@ impl Directory {
     }
 
     /// What names this directory for ever, whatever it is called on the command line.
-    pub(crate) async fn identity(&mut self) -> Result<String> {
+    pub async fn identity(&mut self) -> Result<String> {
         Ok(match self {
             Self::Live(live) => live.identity().await?,
             Self::Embedded(embedded) => embedded.identity()?,
@@ -120,7 +127,7 @@ impl Directory {
     }
 
     /// Mailbox databases and servers, as far as the configuration shows them.
-    pub(crate) async fn places(&mut self) -> Result<Places> {
+    pub async fn places(&mut self) -> Result<Places> {
         match self {
             Self::Live(live) => live.places().await,
             Self::Embedded(embedded) => embedded.places(),
@@ -129,7 +136,7 @@ impl Directory {
     }
 
     /// What was not checked so far, and why, told once.
-    pub(crate) fn take_notes(&mut self) -> Vec<String> {
+    pub fn take_notes(&mut self) -> Vec<String> {
         match self {
             Self::Live(_) | Self::Embedded(_) => Vec::new(),
             Self::Ldif(ldif) => std::mem::take(&mut ldif.notes),
@@ -137,7 +144,7 @@ impl Directory {
     }
 
     /// What could not be read so far, told once.
-    pub(crate) fn take_defects(&mut self) -> Vec<String> {
+    pub fn take_defects(&mut self) -> Vec<String> {
         let told = |defects: &mut Vec<Defect>| {
             let mut seen = HashSet::new();
             let told = defects.drain(..).map(|defect| defect.to_string());
@@ -151,11 +158,7 @@ impl Directory {
     }
 
     /// Asks the resolver; `known` keeps what was read, for the next question.
-    pub(crate) async fn resolve(
-        &mut self,
-        request: &Request,
-        known: &mut Known,
-    ) -> Result<Resolved> {
+    pub async fn resolve(&mut self, request: &Request, known: &mut Known) -> Result<Resolved> {
         let mut resolved = self
             .resolve_all(std::slice::from_ref(request), known)
             .await?;
@@ -163,7 +166,7 @@ impl Directory {
     }
 
     /// Asks the resolver for many users at once, so that what they need is fetched together.
-    pub(crate) async fn resolve_all(
+    pub async fn resolve_all(
         &mut self,
         requests: &[Request],
         known: &mut Known,
@@ -187,7 +190,7 @@ impl Directory {
 
     /// Whom a person means who types an address, a name in the directory, `alice`, `CONTOSO\\alice` or
     /// `Alice Ames`; an account goes before a name that is only shown.
-    pub(crate) async fn meant(&mut self, text: &str) -> Result<Who> {
+    pub async fn meant(&mut self, text: &str) -> Result<Who> {
         use automend_core::view::{Answer, View};
         if let Ok(who) = who(text) {
             return Ok(who);
@@ -244,7 +247,7 @@ impl Directory {
     }
 
     /// The one object that is meant by an address or a name.
-    pub(crate) async fn find(&mut self, who: &Who, known: &mut Known) -> Result<Entry> {
+    pub async fn find(&mut self, who: &Who, known: &mut Known) -> Result<Entry> {
         use automend_core::view::{Answer, View};
         let (need, shown) = (who.need(), who);
         self.answer(vec![need.clone()], known).await?;
@@ -267,7 +270,7 @@ impl Directory {
 }
 
 /// Reads what a person typed for a user: an address, a legacy name or a distinguished name.
-pub(crate) fn who(text: &str) -> Result<Who> {
+pub fn who(text: &str) -> Result<Who> {
     if text.starts_with('/') {
         return Ok(Who::LegacyDn(text.to_owned()));
     }
