@@ -16,10 +16,10 @@ use automend_source::{Directory, Location, Settings};
 use automend_system::clock;
 
 use crate::args;
+use crate::changes::origin::Origin;
+use crate::changes::receipt::{Begin, Header, REMOVALS, Receipt, read};
 use crate::console::say;
 use crate::findings::audit;
-use crate::fix::origin::Origin;
-use crate::fix::receipt::{Begin, Header, Receipt, read};
 use crate::fix::{apply, review, undo::undo};
 use crate::import::import_file;
 use crate::report::print_findings;
@@ -101,6 +101,7 @@ async fn story(folder: PathBuf) -> Result<()> {
     let identity = directory.identity().await?;
     let header = Header {
         origin: Origin::new(
+            REMOVALS,
             clock::now().to_string(),
             settings.directory.shown(),
             identity,

@@ -7,6 +7,7 @@ mod answer;
 mod args;
 mod audit;
 mod auth;
+mod changes;
 mod codes;
 mod config;
 mod console;

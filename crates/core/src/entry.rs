@@ -69,6 +69,8 @@ pub struct Entry {
     pub changed: Option<String>,
     /// `replPropertyMetaData`, where it was asked for.
     pub replication_metadata: Option<Vec<u8>>,
+    /// `msExchMailboxSecurityDescriptor`, where it was asked for, see [`crate::descriptor`].
+    pub mailbox_descriptor: Option<Box<[u8]>>,
     /// Attributes whose absence could not be told from a missing permission, or whose value is broken.
     pub undecided: Vec<&'static str>,
     /// Those among them of which a value is there, and is broken.
@@ -183,6 +185,7 @@ impl Entry {
             team_mailboxes: Vec::new(),
             changed: None,
             replication_metadata: None,
+            mailbox_descriptor: None,
             undecided: Vec::new(),
             unreadable: Vec::new(),
         }
@@ -302,6 +305,8 @@ impl Entry {
             self.changed = Some(text());
         } else if is(attribute::REPLICATION_METADATA) {
             self.replication_metadata = Some(value.to_vec());
+        } else if is(attribute::MAILBOX_SECURITY_DESCRIPTOR) {
+            self.mailbox_descriptor = Some(value.into());
         }
         // There is a value, only not one to read: nobody may conclude that the attribute is absent.
         if defects.len() > before {

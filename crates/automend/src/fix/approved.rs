@@ -12,7 +12,7 @@ use automend_core::plan::Change;
 use automend_source::Directory;
 
 use super::plan_file::{Plan, State};
-use super::writer;
+use crate::changes::writer;
 
 /// What is left of a plan.
 #[derive(Debug, Default)]

@@ -3,17 +3,12 @@
 //! plan, review, apply, wait for replication, verify, receipt; `undo` is the way back.
 
 mod approved;
-pub(crate) mod origin;
-mod permission;
 pub(crate) mod plan_file;
-pub(crate) mod receipt;
-pub(crate) mod replication;
 pub(crate) mod undo;
-pub(crate) mod writer;
 
 use std::collections::HashSet;
-use std::io::{IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -22,28 +17,30 @@ use automend_core::command::Command;
 use automend_core::display::plain;
 use automend_core::dn::Dn;
 use automend_core::entry::Entry;
-use automend_core::plan::{Change, Selection, changes};
-use automend_core::policy::Policy;
-use automend_core::resolve::{LinkState, Request, Who};
-use automend_core::settings::Outcome;
+use automend_core::names::attribute;
+use automend_core::plan::{Change, Edit, Selection, changes};
+use automend_core::resolve::Who;
 use automend_core::view::Known;
-use automend_source::{Directory, Settings, replicas::replicas};
+use automend_source::{Directory, Settings};
 use automend_system::clock;
 use futures_util::FutureExt;
-use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::args;
+use crate::changes::after::{replicated, verify};
+use crate::changes::before::{confirmed, guard, receipt_path, writable};
+use crate::changes::origin::Origin;
+use crate::changes::permission;
+use crate::changes::progress::bar;
+use crate::changes::receipt::{Begin, End, Header, Outcome, REMOVALS, Receipt};
+use crate::changes::replication::Expected;
+use crate::changes::writer::{self, Written};
 use crate::console::say;
 use crate::findings::audit;
 use crate::hints;
 use crate::report::{export, plural};
 use approved::Approved;
-use origin::Origin;
 use plan_file::{Plan, State};
-use receipt::{Begin, End, Header, Receipt};
-use replication::{Expected, Replica, ReplicaState};
-use writer::{Direction, Written};
 
 /// Runs the command.
 pub(crate) async fn run(args: &args::Fix, config: Option<&Path>) -> Result<ExitCode> {
@@ -114,7 +111,8 @@ pub(crate) async fn run(args: &args::Fix, config: Option<&Path>) -> Result<ExitC
         );
     }
     writable(&directory)?;
-    permission::check(&mut directory, planned).await?;
+    let owners: Vec<&Dn> = planned.iter().map(|change| &change.owner).collect();
+    permission::check(&mut directory, &owners, &[attribute::DELEGATE_LIST_LINK]).await?;
     if !args.writing.yes
         && !confirmed(&format!(
             "Remove {} from {}?",
@@ -125,26 +123,15 @@ pub(crate) async fn run(args: &args::Fix, config: Option<&Path>) -> Result<ExitC
         say!("Nothing was written.");
         return Ok(ExitCode::from(1));
     }
-    let path = args.receipt.clone().unwrap_or_else(|| {
-        PathBuf::from(format!(
-            "automend-receipt-{}.ldif",
-            clock::for_file_name(clock::now())
-        ))
-    });
-    let guard = match &directory {
-        Directory::Live(live) if writer::asserts(live) => "asserted in the same request (RFC 4528)",
-        Directory::Live(_) => {
-            "read again at once before each write; the server cannot assert it in the same request"
-        }
-        _ => "single writer",
-    };
+    let path = receipt_path(args.receipt.as_deref());
     let header = Header {
         origin: Origin::new(
+            REMOVALS,
             clock::now().to_string(),
             settings.directory.shown(),
             identity,
         ),
-        guard: guard.to_owned(),
+        guard: guard(&directory).to_owned(),
     };
     let mut receipt = Receipt::create(&path, &header)?;
     let applied = apply(&mut directory, planned, &mut receipt, args.writing.rate).await;
@@ -154,13 +141,7 @@ pub(crate) async fn run(args: &args::Fix, config: Option<&Path>) -> Result<ExitC
         hints::same_directory("undo", &settings, &directory).operand(receipt.path().display())
     );
     let applied = applied?;
-    let converged = replicated(
-        &mut directory,
-        &applied.removed,
-        &args.writing,
-        Direction::Remove,
-    )
-    .await?;
+    let converged = replicated(&mut directory, &applied.removed, &args.writing).await?;
     let healthy = verify(&mut directory, &applied.removed).await?;
     Ok(done(
         if applied.left == 0 && converged && healthy && approved.changed.is_empty() {
@@ -169,17 +150,6 @@ pub(crate) async fn run(args: &args::Fix, config: Option<&Path>) -> Result<ExitC
             ExitCode::from(1)
         },
     ))
-}
-
-/// That the directory can be written where it was opened.
-pub(crate) fn writable(directory: &Directory) -> Result<()> {
-    match directory {
-        Directory::Live(live) if live.url.is_global_catalog() => bail!(
-            "{}: a global catalog is only read; to write, name a domain controller without the port, or with 389 or 636",
-            live.url
-        ),
-        _ => Ok(()),
-    }
 }
 
 fn found(links: usize) -> ExitCode {
@@ -263,6 +233,7 @@ async fn plan(
         states.push(entry.as_ref().map(State::of));
     }
     let origin = Origin::new(
+        plan_file::VERSION,
         clock::now().to_string(),
         settings.directory.shown(),
         identity,
@@ -336,22 +307,6 @@ pub(crate) fn review(planned: &[Change], out: &mut impl Write) -> Result<()> {
     Ok(())
 }
 
-/// Asks on the terminal.
-pub(crate) fn confirmed(question: &str) -> Result<bool> {
-    if !std::io::stdin().is_terminal() {
-        bail!("no terminal to ask on: {question} Answer with --yes; nothing was written");
-    }
-    let mut out = std::io::stdout();
-    write!(out, "{question} [y/N] ")?;
-    out.flush()?;
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer)?;
-    Ok(matches!(
-        answer.trim().to_ascii_lowercase().as_str(),
-        "y" | "yes"
-    ))
-}
-
 /// What an apply did.
 #[derive(Debug, Default)]
 pub(crate) struct Applied {
@@ -396,19 +351,14 @@ pub(crate) async fn apply(
         // Each request is a change of its own in the receipt, as each may be refused by itself.
         for values in values.chunks(writer::VALUES_AT_ONCE) {
             n += 1;
-            receipt.begin(&Begin {
-                n,
-                owner: entry.dn.to_string(),
-                guid: entry.guid.map(|guid| guid.to_string()),
-                code: change.code.as_str().to_owned(),
-                delegates: values.iter().map(ToString::to_string).collect(),
-            })?;
-            let (outcome, why) =
-                match writer::write(directory, &entry, values, Direction::Remove).await? {
-                    Written::Done => (receipt::Outcome::Removed, None),
-                    Written::Skipped(why) => (receipt::Outcome::Skipped, Some(why)),
-                    Written::Refused(why) => (receipt::Outcome::Refused, Some(why)),
-                };
+            let edit = Edit::removing(values);
+            let code = change.code.as_str();
+            receipt.begin(&Begin::new(n, &entry.dn, entry.guid, code, &edit))?;
+            let (outcome, why) = match writer::write(directory, &entry, &edit).await? {
+                Written::Done => (Outcome::Removed, None),
+                Written::Skipped(why) => (Outcome::Skipped, Some(why)),
+                Written::Refused(why) => (Outcome::Refused, Some(why)),
+            };
             receipt.end(&End {
                 n,
                 outcome,
@@ -425,7 +375,7 @@ pub(crate) async fn apply(
             applied.removed.push(Expected {
                 owner: entry.dn.clone(),
                 guid: entry.guid,
-                values: removed,
+                edit: Edit::removing(&removed),
             });
         }
         if let Some(why) = left {
@@ -460,139 +410,4 @@ async fn still_applies(
         return Ok(Err("somebody else has removed the link".to_owned()));
     }
     Ok(Ok((entry, values)))
-}
-
-/// Waits for every domain controller and prints a line for each; `true` when all agree.
-pub(crate) async fn replicated(
-    directory: &mut Directory,
-    written: &[Expected],
-    args: &args::Writing,
-    direction: Direction,
-) -> Result<bool> {
-    let Directory::Live(live) = directory else {
-        return Ok(true);
-    };
-    if written.is_empty() {
-        return Ok(true);
-    }
-    let replicas = replicas(live, &args.dc).await?;
-    let timeout = Duration::from_secs(args.replication_timeout);
-    let spinner = bar(0, "waiting for replication");
-    spinner.enable_steady_tick(Duration::from_millis(120));
-    let wait = replication::wait(
-        &live.settings,
-        replicas,
-        live.root.active_directory,
-        written,
-        direction,
-        timeout,
-    );
-    // Whoever wrote with care for an interrupt has taken it from the system for good.
-    let states = tokio::select! {
-        states = wait => states,
-        _ = tokio::signal::ctrl_c() => {
-            spinner.finish_and_clear();
-            bail!("interrupted while waiting for replication; everything was written, and the receipt is complete");
-        }
-    };
-    spinner.finish_and_clear();
-    for replica in &states {
-        say!("{}", plain(line(replica, written.len())));
-    }
-    Ok(states
-        .iter()
-        .all(|replica| replica.state == ReplicaState::Agrees))
-}
-
-fn line(replica: &Replica, owners: usize) -> String {
-    let after = replica.after.as_secs_f32();
-    match &replica.state {
-        ReplicaState::Agrees => format!("  agrees  {} after {after:.1} s", replica.url),
-        ReplicaState::Differs(left) => {
-            format!(
-                "  DIFFERS {} on {left} of {} after {after:.1} s",
-                replica.url,
-                plural(owners as u64, "owner")
-            )
-        }
-        ReplicaState::Silent(why) => format!("  SILENT  {} after {after:.1} s: {why}", replica.url),
-    }
-}
-
-/// Users who are verified together; what they need is in memory at the same time.
-const VERIFIED_AT_ONCE: usize = 200;
-
-/// Asks the resolver for every user who was affected; `true` when each gets an answer.
-async fn verify(directory: &mut Directory, removed: &[Expected]) -> Result<bool> {
-    let mut seen = HashSet::new();
-    let affected: Vec<Dn> = removed
-        .iter()
-        .flat_map(|one| &one.values)
-        .filter(|dn| seen.insert(dn.hash64()))
-        .cloned()
-        .collect();
-    if affected.is_empty() {
-        return Ok(true);
-    }
-    let progress = bar(affected.len(), "verifying");
-    let (mut healthy, mut others, mut still) = (0u64, Vec::new(), Vec::new());
-    for portion in affected.chunks(VERIFIED_AT_ONCE) {
-        let requests: Vec<Request> = portion
-            .iter()
-            .map(|dn| Request {
-                who: Who::Dn(dn.clone()),
-                policy: Policy::Faithful,
-                follow: 0,
-            })
-            .collect();
-        let resolved = directory
-            .resolve_all(&requests, &mut Known::default())
-            .await?;
-        for (dn, resolved) in portion.iter().zip(resolved) {
-            let stale = resolved
-                .links
-                .iter()
-                .find(|link| matches!(link.state, LinkState::Stale(_)));
-            match (&resolved.outcome, stale) {
-                (_, Some(link)) => still.push(format!(
-                    "{}: the link from {} is stale",
-                    dn.shown(),
-                    link.owner.dn
-                )),
-                (Outcome::Fault(fault), None) => {
-                    others.push(format!("{}: {}", dn.shown(), fault.cause));
-                }
-                _ => healthy += 1,
-            }
-            progress.inc(1);
-        }
-    }
-    progress.finish_and_clear();
-    say!(
-        "  verified: Autodiscover answers {}",
-        plural(healthy, "user")
-    );
-    for line in &others {
-        say!("  STILL FAILS for another reason: {}", plain(line));
-    }
-    for line in &still {
-        say!("  STILL FAILS {}", plain(line));
-    }
-    Ok(still.is_empty() && others.is_empty())
-}
-
-fn bar(length: usize, what: &'static str) -> ProgressBar {
-    if !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let form = if length == 0 {
-        "{spinner} {msg} {elapsed}"
-    } else {
-        "{msg} {bar:30} {pos}/{len}"
-    };
-    ProgressBar::new(length as u64)
-        .with_style(
-            ProgressStyle::with_template(form).unwrap_or_else(|_| ProgressStyle::default_bar()),
-        )
-        .with_message(what)
 }

@@ -10,7 +10,10 @@ use automend_core::names::Guid;
 use automend_core::plan::Change;
 use serde::{Deserialize, Serialize};
 
-use super::origin::{self, Origin};
+use crate::changes::origin::{self, Origin};
+
+/// The one version of plans that there is.
+pub(super) const VERSION: u32 = 1;
 
 /// A plan.
 #[derive(Debug, Deserialize, Serialize)]
@@ -87,7 +90,7 @@ impl Plan {
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let reading = || format!("reading the plan {}", path.display());
         let text = std::fs::read_to_string(path).with_context(reading)?;
-        origin::document(&text, "plan", path, reading)
+        origin::document(&text, "plan", VERSION..=VERSION, path, reading)
     }
 
     /// The plan as JSON.

@@ -1,6 +1,5 @@
-//! `automend undo`: puts back exactly what a receipt says was removed.
+//! `automend undo`: puts back exactly what a receipt says was removed, and takes away what it says was added.
 
-use std::collections::HashSet;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -8,14 +7,16 @@ use anyhow::{Result, bail};
 use automend_core::display::plain;
 use automend_core::dn::Dn;
 use automend_core::names::Guid;
+use automend_core::plan::Edit;
 use automend_source::Directory;
 use automend_system::clock;
 
-use super::receipt::{Begin, Outcome, Receipt, Undone, read};
-use super::replication::Expected;
-use super::writer::{self, Direction, Written};
-use super::{confirmed, replicated, writable};
 use crate::args;
+use crate::changes::after::replicated;
+use crate::changes::before::{confirmed, writable};
+use crate::changes::receipt::{Begin, End, Receipt, Undone, read};
+use crate::changes::replication::Expected;
+use crate::changes::writer::{self, Written};
 use crate::console::say;
 use crate::report::plural;
 
@@ -33,34 +34,38 @@ pub(crate) async fn run(args: &args::Undo, config: Option<&Path>) -> Result<Exit
             read.header.origin.identity
         );
     }
-    // What was refused or skipped was never removed; what has no end may have been.
+    // What was refused or skipped was never written; what has no end may have been.
     let begun: Vec<Begin> = read
         .changes
         .into_iter()
-        .filter(|(_, end)| {
-            end.as_ref()
-                .is_none_or(|end| end.outcome == Outcome::Removed)
-        })
+        .filter(|(_, end)| end.as_ref().is_none_or(End::is_done))
         .map(|(begin, _)| begin)
         .rev()
         .collect();
-    let links: usize = begun.iter().map(|begin| begin.delegates.len()).sum();
-    if links == 0 {
+    let mut back = Vec::new();
+    for begin in &begun {
+        back.push(begin.edit()?.inverse());
+    }
+    if back.is_empty() {
         say!("The receipt removed nothing: nothing to put back.");
         return Ok(ExitCode::SUCCESS);
     }
-    say!(
-        "Put back what was removed on {}:",
-        plain(&read.header.origin.made)
-    );
+    let made = plain(&read.header.origin.made);
+    if back
+        .iter()
+        .all(|edit| edit.remove.is_empty() && edit.descriptor.is_none())
+    {
+        say!("Put back what was removed on {made}:");
+    } else {
+        say!("Undo what was written on {made}:");
+    }
     for begin in &begun {
         show(&mut directory, begin).await?;
     }
-    let question = format!(
-        "Restore {} on {}?",
-        plural(links as u64, "link"),
-        plural(begun.len() as u64, "owner")
-    );
+    let links: usize = back.iter().map(Edit::links).sum();
+    let with_rights = back.iter().filter(|edit| edit.descriptor.is_some()).count();
+    let what = words(links, with_rights);
+    let question = format!("Restore {what} on {}?", plural(begun.len() as u64, "owner"));
     if !args.writing.yes && !confirmed(&question)? {
         say!("Nothing was written.");
         return Ok(ExitCode::from(1));
@@ -68,13 +73,7 @@ pub(crate) async fn run(args: &args::Undo, config: Option<&Path>) -> Result<Exit
     writable(&directory)?;
     let mut receipt = Receipt::append(&args.receipt)?;
     let undone = undo(&mut directory, &begun, &mut receipt).await?;
-    let converged = replicated(
-        &mut directory,
-        &undone.restored,
-        &args.writing,
-        Direction::Restore,
-    )
-    .await?;
+    let converged = replicated(&mut directory, &undone.restored, &args.writing).await?;
     Ok(if undone.left == 0 && converged {
         ExitCode::SUCCESS
     } else {
@@ -90,7 +89,8 @@ async fn show(directory: &mut Directory, begin: &Begin) -> Result<()> {
         Directory::Ldif(_) => None,
         _ => writer::named_owner(directory, &dn, guid).await?,
     };
-    let links = plural(begin.delegates.len() as u64, "link");
+    let edit = begin.edit()?.inverse();
+    let links = words(edit.links(), usize::from(edit.descriptor.is_some()));
     match found {
         Some(entry) if entry.dn == dn => say!("  {} ({links})", plain(&dn)),
         Some(entry) => say!(
@@ -100,10 +100,29 @@ async fn show(directory: &mut Directory, begin: &Begin) -> Result<()> {
         ),
         None => say!("  {} ({links}; there is no such object now)", plain(&dn)),
     }
-    for delegate in &begin.delegates {
+    for delegate in &edit.remove {
+        say!("    - {}", plain(delegate));
+    }
+    for delegate in &edit.add {
         say!("    + {}", plain(delegate));
     }
+    if edit.descriptor.is_some() {
+        say!("    the permissions of the mailbox, as they were");
+    }
     Ok(())
+}
+
+/// Links and permissions, counted.
+fn words(links: usize, with_rights: usize) -> String {
+    let links = plural(links as u64, "link");
+    if with_rights == 0 {
+        links
+    } else {
+        format!(
+            "{links} and the permissions of {}",
+            plural(with_rights as u64, "mailbox")
+        )
+    }
 }
 
 /// What an undo did.
@@ -115,7 +134,7 @@ pub(crate) struct Restored {
     pub left: usize,
 }
 
-/// Puts values back, owner by owner; those that are there already are left alone.
+/// Undoes changes, owner by owner; what is undone already is left alone.
 pub(crate) async fn undo(
     directory: &mut Directory,
     begun: &[Begin],
@@ -123,13 +142,13 @@ pub(crate) async fn undo(
 ) -> Result<Restored> {
     let mut restored = Restored::default();
     for begin in begun {
-        let (dn, guid, values) = (begin.dn()?, begin.object_guid()?, begin.values()?);
-        let done = restore(directory, &dn, guid, &values).await?;
+        let (dn, guid, edit) = (begin.dn()?, begin.object_guid()?, begin.edit()?.inverse());
+        let done = restore(directory, &dn, guid, &edit).await?;
         for why in &done.problems {
             say!("  left     {}: {}", plain(&begin.owner), plain(why));
         }
         restored.left += done.problems.len();
-        if done.added.is_empty() {
+        if done.edit.is_empty() {
             if done.problems.is_empty() {
                 say!("  was there {}", plain(&begin.owner));
             }
@@ -138,17 +157,22 @@ pub(crate) async fn undo(
         receipt.undone(&Undone {
             n: begin.n,
             at: clock::now().to_string(),
-            restored: done.added.iter().map(ToString::to_string).collect(),
+            restored: done.edit.add.iter().map(ToString::to_string).collect(),
+            removed: done.edit.remove.iter().map(ToString::to_string).collect(),
+            descriptor: done.edit.descriptor.is_some(),
         })?;
         say!(
             "  restored {} ({})",
             plain(&begin.owner),
-            plural(done.added.len() as u64, "link")
+            words(
+                done.edit.links(),
+                usize::from(done.edit.descriptor.is_some())
+            )
         );
         restored.restored.push(Expected {
             owner: dn,
             guid,
-            values: done.added,
+            edit: done.edit,
         });
     }
     Ok(restored)
@@ -156,7 +180,8 @@ pub(crate) async fn undo(
 
 #[derive(Default)]
 struct Done {
-    added: Vec<Dn>,
+    /// What was written.
+    edit: Edit,
     problems: Vec<String>,
 }
 
@@ -164,37 +189,39 @@ async fn restore(
     directory: &mut Directory,
     dn: &Dn,
     guid: Option<Guid>,
-    values: &[Dn],
+    back: &Edit,
 ) -> Result<Done> {
     let mut done = Done::default();
     let Some(entry) = writer::read_owner(directory, dn, guid).await? else {
         done.problems.push("the owner no longer exists".to_owned());
         return Ok(done);
     };
-    let there: HashSet<Dn> = writer::present(&entry, values).into_iter().collect();
-    let absent: Vec<Dn> = values
-        .iter()
-        .filter(|value| !there.contains(value))
-        .cloned()
-        .collect();
-    if absent.is_empty() {
+    let Some(left) = back.left(&entry) else {
+        done.problems.push(
+            "the permissions of the mailbox have changed since, so nothing of this change is undone"
+                .to_owned(),
+        );
+        return Ok(done);
+    };
+    if left.is_empty() {
         return Ok(done);
     }
-    if writer::write(directory, &entry, &absent, Direction::Restore).await? == Written::Done {
-        done.added = absent;
+    let why = match writer::write(directory, &entry, &left).await? {
+        Written::Done => {
+            done.edit = left;
+            return Ok(done);
+        }
+        Written::Skipped(why) | Written::Refused(why) => why,
+    };
+    if !left.remove.is_empty() || left.descriptor.is_some() {
+        done.problems.push(why);
         return Ok(done);
     }
     // One that cannot be put back, say because the delegate is gone, must not keep the others away.
-    for value in absent {
-        match writer::write(
-            directory,
-            &entry,
-            std::slice::from_ref(&value),
-            Direction::Restore,
-        )
-        .await?
-        {
-            Written::Done => done.added.push(value),
+    for value in left.add {
+        let one = Edit::adding(std::slice::from_ref(&value));
+        match writer::write(directory, &entry, &one).await? {
+            Written::Done => done.edit.add.push(value),
             Written::Skipped(why) | Written::Refused(why) => {
                 done.problems.push(format!("{value}: {why}"));
             }

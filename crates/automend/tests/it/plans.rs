@@ -246,8 +246,8 @@ fn a_receipt_that_says_what_nobody_knows_is_refused_before_anything_is_written()
         ),
         (
             first,
-            r#""version":2"#,
-            "crafted.ldif: a receipt of version 2, this program reads 1".to_owned(),
+            r#""version":3"#,
+            "crafted.ldif: a receipt of version 3, this program reads 1 and 2".to_owned(),
         ),
         (
             first,

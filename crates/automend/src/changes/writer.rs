@@ -1,11 +1,15 @@
-//! Writing forward links, guarded.
+//! Writing an edit of one owner, guarded.
 //!
 //! Exactly the values that were read go: a value that is gone in between is reported by the server
 //! (noSuchAttribute) and nothing is done. The owner is read again at once before the write, and where
 //! the server can assert it in the same request (RFC 4528), that it still is no mailbox is asserted.
 //! A lost connection leaves a question, which is answered by reading again, never by guessing.
 //!
-//! Invariant: nothing but `msExchDelegateListLink` of an owner is ever written.
+//! A descriptor is written by deleting the very value that was read and adding the new one, in the same
+//! request as the links.
+//!
+//! Invariant: nothing but `msExchDelegateListLink` and `msExchMailboxSecurityDescriptor` of an owner is ever
+//! written.
 
 use anyhow::{Context, Result, bail};
 use automend_core::dn::Dn;
@@ -13,10 +17,10 @@ use automend_core::entry::{ATTRIBUTES, Entry};
 use automend_core::finding::Code;
 use automend_core::names::{Guid, attribute};
 use automend_core::owner::{self, Owner};
+use automend_core::plan::Edit;
 use automend_directory::{Modification as EmbeddedChange, Name, Operation as EmbeddedOperation};
 use automend_ldap::control::ASSERTION;
 use automend_ldap::{Control, Error, Filter, Modification, ResultCode};
-
 use automend_source::live::{Live, is_lost};
 use automend_source::typed::typed;
 use automend_source::{Directory, embedded};
@@ -27,19 +31,10 @@ pub(crate) const VALUES_AT_ONCE: usize = 500;
 /// How often a lost connection is made anew for one owner.
 const MOST_RETRIES: u32 = 3;
 
-/// Which way a value goes.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Direction {
-    /// Take values away.
-    Remove,
-    /// Put values back.
-    Restore,
-}
-
 /// What became of one owner.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Written {
-    /// The values are gone, or are there again.
+    /// The owner is as it was to be.
     Done,
     /// Nothing was written, because it no longer applies.
     Skipped(String),
@@ -126,9 +121,10 @@ pub(crate) async fn named_owner(
 /// Reads an owner; a deleted one shows itself only to who asks for deleted objects.
 async fn live_owner(live: &mut Live, dn: &Dn, guid: Option<Guid>) -> Result<Option<Entry>, Error> {
     let name = live_name(live, dn, guid);
+    let wanted = [ATTRIBUTES, &[attribute::MAILBOX_SECURITY_DESCRIPTOR]].concat();
     let found = live
         .client
-        .base_with(&name, ATTRIBUTES, &live.showing(dn))
+        .base_with(&name, &wanted, &live.showing(dn))
         .await?;
     Ok(found.and_then(|entry| typed(&entry, &mut live.defects)))
 }
@@ -162,35 +158,33 @@ pub(crate) fn no_longer_stale(entry: &Entry, code: Code) -> Option<String> {
     }
 }
 
-/// Takes away or puts back values of one owner: all or none of [`VALUES_AT_ONCE`], which is the most.
+/// Writes an edit of one owner, all of it or nothing; [`VALUES_AT_ONCE`] links are the most.
 pub(crate) async fn write(
     directory: &mut Directory,
     entry: &Entry,
-    values: &[Dn],
-    direction: Direction,
+    edit: &Edit,
 ) -> Result<Written> {
     match directory {
         Directory::Ldif(ldif) => bail!("{}: a file is only read", ldif.shown),
         Directory::Embedded(embedded) => {
-            let bytes = values
-                .iter()
-                .map(|dn| dn.as_str().as_bytes().to_vec())
+            let parts: Vec<EmbeddedChange> = parts(edit)
+                .into_iter()
+                .map(|(adds, attribute, values)| EmbeddedChange {
+                    operation: if adds {
+                        EmbeddedOperation::Add
+                    } else {
+                        EmbeddedOperation::Delete
+                    },
+                    attribute: attribute.to_owned(),
+                    values,
+                })
                 .collect();
-            let operation = match direction {
-                Direction::Remove => EmbeddedOperation::Delete,
-                Direction::Restore => EmbeddedOperation::Add,
-            };
-            let change = EmbeddedChange {
-                operation,
-                attribute: attribute::DELEGATE_LIST_LINK.to_owned(),
-                values: bytes,
-            };
             let now = u64::try_from(clock::now().as_second()).unwrap_or(0);
             let mut writing = embedded.directory.write(now)?;
             let name = entry
                 .guid
                 .map_or_else(|| Name::from(&entry.dn), |guid| Name::from(guid.0));
-            match writing.modify(&name, &[change]) {
+            match writing.modify(&name, &parts) {
                 Ok(()) => {
                     writing.commit()?;
                     Ok(Written::Done)
@@ -201,53 +195,77 @@ pub(crate) async fn write(
                 Err(error) => Err(error).with_context(|| format!("writing {}", entry.dn)),
             }
         }
-        Directory::Live(live) => write_live(live, entry, values, direction).await,
+        Directory::Live(live) => write_live(live, entry, edit).await,
     }
 }
 
-async fn write_live(
-    live: &mut Live,
-    entry: &Entry,
-    values: &[Dn],
-    direction: Direction,
-) -> Result<Written> {
+/// The modifications of an edit: whether values are added or deleted, the attribute, and the values.
+pub(crate) fn parts(edit: &Edit) -> Vec<(bool, &'static str, Vec<Vec<u8>>)> {
+    let links = |values: &[Dn]| -> Vec<Vec<u8>> {
+        let bytes = values.iter().map(|dn| dn.as_str().as_bytes().to_vec());
+        bytes.collect()
+    };
+    let descriptor = |value: Option<&Vec<u8>>| value.cloned().into_iter().collect();
+    let replaced = edit.descriptor.as_ref();
+    let (link, rights) = (
+        attribute::DELEGATE_LIST_LINK,
+        attribute::MAILBOX_SECURITY_DESCRIPTOR,
+    );
+    let mut parts = vec![
+        (false, link, links(&edit.remove)),
+        (true, link, links(&edit.add)),
+        (
+            false,
+            rights,
+            descriptor(replaced.and_then(|value| value.before.as_ref())),
+        ),
+        (
+            true,
+            rights,
+            descriptor(replaced.and_then(|value| value.after.as_ref())),
+        ),
+    ];
+    parts.retain(|(_, _, values)| !values.is_empty());
+    parts
+}
+
+/// The same for a server, or for LDIF.
+pub(crate) fn modifications(edit: &Edit) -> Vec<Modification> {
+    let modification = |(adds, attribute, values): (bool, &str, Vec<Vec<u8>>)| {
+        let attribute = attribute.to_owned();
+        if adds {
+            Modification::Add { attribute, values }
+        } else {
+            Modification::Delete { attribute, values }
+        }
+    };
+    parts(edit).into_iter().map(modification).collect()
+}
+
+async fn write_live(live: &mut Live, entry: &Entry, edit: &Edit) -> Result<Written> {
     let name = live_name(live, &entry.dn, entry.guid);
     let lacking = entry.missing();
     let mut controls = Vec::new();
-    if direction == Direction::Remove && asserts(live) && !lacking.is_empty() {
+    let only_removes = edit.add.is_empty() && edit.descriptor.is_none();
+    if only_removes && asserts(live) && !lacking.is_empty() {
         controls.push(Control::assertion(&still_no_mailbox(
-            entry, values, &lacking,
+            entry,
+            &edit.remove,
+            &lacking,
         )));
     }
     controls.extend(live.showing(&entry.dn));
-    let bytes = values
-        .iter()
-        .map(|dn| dn.as_str().as_bytes().to_vec())
-        .collect();
-    let link = attribute::DELEGATE_LIST_LINK.to_owned();
-    let change = match direction {
-        Direction::Remove => Modification::Delete {
-            attribute: link,
-            values: bytes,
-        },
-        Direction::Restore => Modification::Add {
-            attribute: link,
-            values: bytes,
-        },
-    };
+    let changes = modifications(edit);
     let mut tries = 0;
     loop {
-        match live
-            .client
-            .modify(&name, std::slice::from_ref(&change), &controls)
-            .await
-        {
+        match live.client.modify(&name, &changes, &controls).await {
             Ok(()) => return Ok(Written::Done),
             Err(error) if is_lost(&error) && tries < MOST_RETRIES => {
                 tries += 1;
                 live.reconnect(tries).await?;
                 // Nobody knows whether the write arrived; the directory does.
-                if written_already(live, entry, values, direction).await? {
+                let now = live_owner(live, &entry.dn, entry.guid).await?;
+                if edit.is_done(now.as_ref()) {
                     return Ok(Written::Done);
                 }
             }
@@ -262,7 +280,12 @@ async fn write_live(
                 ..
             }) => {
                 return Ok(Written::Skipped(
-                    "somebody else changed the link in between".to_owned(),
+                    if edit.descriptor.is_some() {
+                        "somebody else changed the link or the permissions in between"
+                    } else {
+                        "somebody else changed the link in between"
+                    }
+                    .to_owned(),
                 ));
             }
             Err(error @ Error::Refused { .. }) => return Ok(Written::Refused(error.to_string())),
@@ -294,18 +317,4 @@ fn still_no_mailbox(entry: &Entry, values: &[Dn], lacking: &[&str]) -> Filter {
 /// Whether the server can be made to assert that an owner still is no mailbox.
 pub(crate) fn asserts(live: &Live) -> bool {
     live.root.controls.contains(ASSERTION)
-}
-
-async fn written_already(
-    live: &mut Live,
-    entry: &Entry,
-    values: &[Dn],
-    direction: Direction,
-) -> Result<bool> {
-    let entry = live_owner(live, &entry.dn, entry.guid).await?;
-    let there = entry.map_or(0, |entry| present(&entry, values).len());
-    Ok(match direction {
-        Direction::Remove => there == 0,
-        Direction::Restore => there == values.len(),
-    })
 }

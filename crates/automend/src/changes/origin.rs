@@ -3,6 +3,7 @@
 //! Invariant: nothing of a document of another version is believed, and nothing that cannot be read is
 //! passed over.
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use anyhow::{Result, anyhow, bail};
@@ -12,7 +13,8 @@ use serde::{Deserialize, Serialize};
 /// What a document says of itself.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Origin {
-    version: u32,
+    /// Of the document's form.
+    pub version: u32,
     /// The program that made it.
     pub tool: String,
     /// The time in UTC.
@@ -23,14 +25,11 @@ pub(crate) struct Origin {
     pub identity: String,
 }
 
-/// The one version that there is, of plans and of receipts.
-const VERSION: u32 = 1;
-
 impl Origin {
     /// The origin of a document that this program makes.
-    pub(crate) fn new(made: String, directory: String, identity: String) -> Self {
+    pub(crate) fn new(version: u32, made: String, directory: String, identity: String) -> Self {
         Self {
-            version: VERSION,
+            version,
             tool: format!("automend {}", env!("CARGO_PKG_VERSION")),
             made,
             directory,
@@ -39,14 +38,15 @@ impl Origin {
     }
 }
 
-/// Reads a document that begins with an [`Origin`]; `what` is the word for it.
+/// Reads a document that begins with an [`Origin`] of one of these versions; `what` is the word for it.
 ///
 /// # Errors
 ///
 /// It is of another version, or it cannot be read: `at` is the file, with the line if it is but one of many.
-pub(super) fn document<T: DeserializeOwned>(
+pub(crate) fn document<T: DeserializeOwned>(
     json: &str,
     what: &str,
+    versions: RangeInclusive<u32>,
     path: &Path,
     at: impl FnOnce() -> String,
 ) -> Result<T> {
@@ -55,10 +55,14 @@ pub(super) fn document<T: DeserializeOwned>(
         version: u32,
     }
     match serde_json::from_str(json) {
-        Ok(Versioned { version }) if version != VERSION => bail!(
-            "{}: a {what} of version {version}, this program reads {VERSION}",
-            path.display()
-        ),
+        Ok(Versioned { version }) if !versions.contains(&version) => {
+            let known: Vec<String> = versions.map(|version| version.to_string()).collect();
+            bail!(
+                "{}: a {what} of version {version}, this program reads {}",
+                path.display(),
+                known.join(" and ")
+            )
+        }
         // Whatever else is wrong is told by the whole document.
         _ => serde_json::from_str(json).map_err(|error| anyhow!(error).context(at())),
     }

@@ -1,7 +1,6 @@
 //! The receipt: what was changed, written before it happens, and the way back.
 //!
-//! A receipt is LDIF whose records put every removed value back, so that any tool can undo (`ldapmodify
-//! -c -f RECEIPT`). Comments around each record carry what `automend undo` needs: `# begin` is on disk
+//! A receipt is LDIF whose records undo every change, so that any tool can (`ldapmodify -c -f RECEIPT`). Comments around each record carry what `automend undo` needs: `# begin` is on disk
 //! before the write, `# end` after it. A record without its end may or may not have been written; undo
 //! looks at the directory to tell. So a kill at any moment loses nothing.
 
@@ -13,19 +12,26 @@ use anyhow::{Context, Result, bail};
 use automend_core::command::Command;
 use automend_core::display::plain;
 use automend_core::dn::Dn;
-use automend_core::names::{Guid, attribute};
-use automend_ldap::Modification;
+use automend_core::names::Guid;
+use automend_core::plan::{Edit, Replaced};
 use automend_ldap::ldif::Writer;
 use automend_system::private_file;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::origin::{self, Origin};
+use super::writer::modifications;
 
 const HEADER: &str = "# automend receipt ";
 const BEGIN: &str = "# begin ";
 const END: &str = "# end ";
 const UNDONE: &str = "# undone ";
+/// Of receipts that only remove links, as `fix` writes them.
+pub(crate) const REMOVALS: u32 = 1;
+/// Of receipts that also add links and replace descriptors.
+pub(crate) const EDITS: u32 = 2;
 /// The first line of every LDIF (RFC 2849).
 const VERSION_LINE: &[u8] = b"version: 1\n";
 
@@ -53,6 +59,21 @@ pub(crate) struct Begin {
     pub code: String,
     /// The values that were to be removed.
     pub delegates: Vec<String>,
+    /// The values that were to be added.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub added: Vec<String>,
+    /// The value of `msExchMailboxSecurityDescriptor` that was to be replaced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub descriptor: Option<ReplacedText>,
+}
+
+/// A descriptor in the place of another, both in base64.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(crate) struct ReplacedText {
+    /// What was read; there may have been none.
+    pub before: Option<String>,
+    /// What takes its place, if anything does.
+    pub after: Option<String>,
 }
 
 /// What became of it.
@@ -62,7 +83,7 @@ pub(crate) struct End {
     pub n: usize,
     /// What was done.
     pub outcome: Outcome,
-    /// Why, unless it was removed.
+    /// Why, unless it was done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
 }
@@ -73,13 +94,22 @@ pub(crate) struct End {
 pub(crate) enum Outcome {
     /// The values are gone.
     Removed,
+    /// The owner is as it was to be.
+    Written,
     /// Nothing, because the change no longer applied.
     Skipped,
     /// Nothing, because the directory refused.
     Refused,
 }
 
-/// A value put back.
+impl End {
+    /// Whether the change was made.
+    pub(crate) fn is_done(&self) -> bool {
+        matches!(self.outcome, Outcome::Removed | Outcome::Written)
+    }
+}
+
+/// A change undone.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) struct Undone {
     /// Which [`Begin`].
@@ -88,6 +118,12 @@ pub(crate) struct Undone {
     pub at: String,
     /// The values that are there again.
     pub restored: Vec<String>,
+    /// The values that are gone again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub removed: Vec<String>,
+    /// Whether the descriptor is again what it was.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub descriptor: bool,
 }
 
 /// A receipt that is being written.
@@ -109,11 +145,21 @@ impl Receipt {
             file,
             path: path.to_path_buf(),
         };
+        let back = if header.origin.version == REMOVALS {
+            "put back what was removed"
+        } else {
+            "undo what was written"
+        };
         let header = automend_core::display::json(header)?;
         receipt.put(&format!(
-            "version: 1\n{HEADER}{header}\n# These records put back what was removed: {}\n# or: {}\n\n",
+            "version: 1\n{HEADER}{header}\n# These records {back}: {}\n# or: {}\n\n",
             plain(Command::automend("undo").operand(path.display())),
-            plain(Command::new("ldapmodify").word("-c").word("-f").word(&path.to_string_lossy()))
+            plain(
+                Command::new("ldapmodify")
+                    .word("-c")
+                    .word("-f")
+                    .word(&path.to_string_lossy())
+            )
         ))?;
         // The name itself must survive, too.
         if let Some(folder) = path.parent().map(|folder| {
@@ -212,7 +258,13 @@ pub(crate) fn read(path: &Path) -> Result<Read> {
         let whole = line.ends_with('\n');
         let at = || format!("{} line {}", path.display(), i + 1);
         if let Some(json) = line.strip_prefix(HEADER) {
-            header = Some(origin::document(json, "receipt", path, at)?);
+            header = Some(origin::document(
+                json,
+                "receipt",
+                REMOVALS..=EDITS,
+                path,
+                at,
+            )?);
         } else if let Some(json) = line.strip_prefix(BEGIN) {
             match comment(json) {
                 Ok(begin) => {
@@ -271,6 +323,24 @@ pub(crate) fn read(path: &Path) -> Result<Read> {
 }
 
 impl Begin {
+    /// A change that is about to be made.
+    pub(crate) fn new(n: usize, owner: &Dn, guid: Option<Guid>, code: &str, edit: &Edit) -> Self {
+        let texts = |values: &[Dn]| values.iter().map(ToString::to_string).collect();
+        let base64 = |value: &Option<Vec<u8>>| value.as_ref().map(|bytes| STANDARD.encode(bytes));
+        Self {
+            n,
+            owner: owner.to_string(),
+            guid: guid.map(|guid| guid.to_string()),
+            code: code.to_owned(),
+            delegates: texts(&edit.remove),
+            added: texts(&edit.add),
+            descriptor: edit.descriptor.as_ref().map(|replaced| ReplacedText {
+                before: base64(&replaced.before),
+                after: base64(&replaced.after),
+            }),
+        }
+    }
+
     /// The owner's name.
     pub(crate) fn dn(&self) -> Result<Dn> {
         Dn::parse(&self.owner).with_context(|| format!("change {} of the receipt", self.n))
@@ -286,31 +356,39 @@ impl Begin {
         Ok(Some(guid))
     }
 
-    /// The LDIF record that puts the values back.
+    /// The LDIF record that undoes the change.
     fn record(&self) -> Result<Vec<u8>> {
-        let restore = Modification::Add {
-            attribute: attribute::DELEGATE_LIST_LINK.to_owned(),
-            values: self
-                .delegates
-                .iter()
-                .map(|dn| dn.as_bytes().to_vec())
-                .collect(),
-        };
+        let undo = modifications(&self.edit()?.inverse());
         let mut record = Writer::new(Vec::new())?;
-        record.modify(&self.owner, &[restore], &[])?;
+        record.modify(&self.owner, &undo, &[])?;
         let record = record.into_inner();
         let record = record.strip_prefix(VERSION_LINE).unwrap_or(&record);
         Ok(record.to_vec())
     }
 
-    /// The removed values.
-    pub(crate) fn values(&self) -> Result<Vec<Dn>> {
-        self.delegates
-            .iter()
-            .map(|text| {
-                Dn::parse(text).with_context(|| format!("change {} of the receipt", self.n))
-            })
-            .collect()
+    /// What was to be written.
+    pub(crate) fn edit(&self) -> Result<Edit> {
+        let at = || format!("change {} of the receipt", self.n);
+        let names = |texts: &[String]| -> Result<Vec<Dn>> {
+            let names = texts.iter().map(|text| Dn::parse(text).with_context(at));
+            names.collect()
+        };
+        let bytes = |text: &Option<String>| -> Result<Option<Vec<u8>>> {
+            let decode = |text: &String| STANDARD.decode(text).with_context(at);
+            text.as_ref().map(decode).transpose()
+        };
+        let descriptor = match &self.descriptor {
+            Some(replaced) => Some(Replaced {
+                before: bytes(&replaced.before)?,
+                after: bytes(&replaced.after)?,
+            }),
+            None => None,
+        };
+        Ok(Edit {
+            remove: names(&self.delegates)?,
+            add: names(&self.added)?,
+            descriptor,
+        })
     }
 }
 
@@ -325,6 +403,11 @@ mod tests {
             guid: None,
             code: "AM101".to_owned(),
             delegates: vec!["CN=Zoë,DC=c".to_owned(), "CN=Alice,DC=c".to_owned()],
+            added: vec!["CN=Bob,DC=c".to_owned()],
+            descriptor: Some(ReplacedText {
+                before: None,
+                after: Some("AQAEgA==".to_owned()),
+            }),
         }
     }
 
@@ -333,7 +416,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("receipt.ldif");
         let header = Header {
-            origin: Origin::new("now".to_owned(), "x".to_owned(), "id".to_owned()),
+            origin: Origin::new(EDITS, "now".to_owned(), "x".to_owned(), "id".to_owned()),
             guard: "re-read".to_owned(),
         };
         let mut receipt = Receipt::create(&path, &header).unwrap();

@@ -7,16 +7,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use automend_core::dn::Dn;
-use automend_core::entry::Entry;
 use automend_core::names::{Guid, attribute};
+use automend_core::plan::Edit;
 use automend_ldap::{Client, Control};
 use automend_source::connect::connect;
 use automend_source::typed::typed;
 use automend_source::{LdapUrl, Settings};
 use futures_util::{StreamExt, stream};
 use tokio::time::Instant;
-
-use super::writer::{Direction, present};
 
 /// What was written to one owner.
 #[derive(Clone, Debug)]
@@ -25,8 +23,8 @@ pub(crate) struct Expected {
     pub owner: Dn,
     /// What names it for ever.
     pub guid: Option<Guid>,
-    /// The values.
-    pub values: Vec<Dn>,
+    /// What was written.
+    pub edit: Edit,
 }
 
 /// What one controller says.
@@ -62,22 +60,13 @@ pub(crate) async fn wait(
     replicas: Vec<LdapUrl>,
     active_directory: bool,
     expected: &[Expected],
-    direction: Direction,
     timeout: Duration,
 ) -> Vec<Replica> {
     let most = replicas.len().max(1);
     stream::iter(replicas)
         .map(|url| async move {
             let begin = Instant::now();
-            let state = wait_for(
-                settings,
-                &url,
-                active_directory,
-                expected,
-                direction,
-                begin + timeout,
-            )
-            .await;
+            let state = wait_for(settings, &url, active_directory, expected, begin + timeout).await;
             Replica {
                 url,
                 state,
@@ -94,7 +83,6 @@ async fn wait_for(
     url: &LdapUrl,
     active_directory: bool,
     expected: &[Expected],
-    direction: Direction,
     deadline: Instant,
 ) -> ReplicaState {
     let mut open: Vec<&Expected> = expected.iter().collect();
@@ -106,7 +94,7 @@ async fn wait_for(
                 Some(client) => client,
                 None => connect(&settings.at(url.clone()), url).await?,
             };
-            let left = differing(&connected, active_directory, &open, direction).await?;
+            let left = differing(&connected, active_directory, &open).await?;
             anyhow::Ok((connected, left))
         };
         match tokio::time::timeout_at(deadline, look).await {
@@ -141,7 +129,6 @@ async fn differing<'a>(
     client: &Client,
     active_directory: bool,
     expected: &[&'a Expected],
-    direction: Direction,
 ) -> Result<Vec<&'a Expected>> {
     let answers: Vec<Result<Option<&Expected>>> = stream::iter(expected.iter().copied())
         .map(|one| async move {
@@ -153,25 +140,20 @@ async fn differing<'a>(
                 .then(Control::show_deleted)
                 .into_iter()
                 .collect();
+            let mut wanted = vec![attribute::DELEGATE_LIST_LINK];
+            if one.edit.descriptor.is_some() {
+                wanted.push(attribute::MAILBOX_SECURITY_DESCRIPTOR);
+            }
             let entry = client
-                .base_with(&name, &[attribute::DELEGATE_LIST_LINK], &showing)
+                .base_with(&name, &wanted, &showing)
                 .await
                 .with_context(|| format!("reading {}", one.owner))?;
             let entry = entry.and_then(|entry| typed(&entry, &mut Vec::new()));
-            Ok((!agrees(entry.as_ref(), &one.values, direction)).then_some(one))
+            // An owner that a controller does not know yet, or no longer, has no link.
+            Ok((!one.edit.is_done(entry.as_ref())).then_some(one))
         })
         .buffered(PARALLEL)
         .collect()
         .await;
     answers.into_iter().filter_map(Result::transpose).collect()
-}
-
-fn agrees(entry: Option<&Entry>, values: &[Dn], direction: Direction) -> bool {
-    match (entry, direction) {
-        // An owner that a controller does not know yet, or no longer, has no link.
-        (None, Direction::Remove) => true,
-        (None, Direction::Restore) => false,
-        (Some(entry), Direction::Remove) => present(entry, values).is_empty(),
-        (Some(entry), Direction::Restore) => present(entry, values).len() == values.len(),
-    }
 }

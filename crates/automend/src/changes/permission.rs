@@ -1,4 +1,4 @@
-//! Whether this account may write the forward link, asked before the first write.
+//! Whether this account may write what is to be written, asked before the first write.
 //!
 //! `allowedAttributesEffective` ([MS-ADTS] 3.1.1.4.5.19) is computed for each object and each account.
 //! Servers other than Active Directory and Samba do not know it; there the first write tells.
@@ -7,12 +7,9 @@
 
 use anyhow::{Result, bail};
 use automend_core::command::{Command, Shell, portable};
-use automend_core::dn::Dn;
-use automend_core::names::attribute;
-use automend_core::plan::Change;
-use automend_ldap::Error;
-
 use automend_core::display::plain;
+use automend_core::dn::Dn;
+use automend_ldap::Error;
 use automend_source::Directory;
 use automend_source::live::{Live, is_lost_code};
 use automend_source::retry;
@@ -24,24 +21,25 @@ const ALLOWED: &str = "allowedAttributes";
 /// Owners and containers that are named in a message.
 const MOST_NAMED: usize = 5;
 
-/// Checks that the account may write to the owners of a plan.
+/// Checks that the account may write these attributes of the owners of a plan.
 ///
 /// # Errors
 ///
 /// The directory says that it may not, with the owners and what to grant.
-pub(super) async fn check(directory: &mut Directory, planned: &[Change]) -> Result<()> {
+pub(crate) async fn check(
+    directory: &mut Directory,
+    owners: &[&Dn],
+    attributes: &[&str],
+) -> Result<()> {
     let Directory::Live(live) = directory else {
         return Ok(());
     };
     let mut refused = Vec::new();
     // What the recycle bin holds may be written by rules of its own.
-    for change in planned
-        .iter()
-        .filter(|change| !change.owner.is_deleted_object())
-    {
-        match retry!(live, may_write(live, &change.owner)) {
+    for &owner in owners.iter().filter(|owner| !owner.is_deleted_object()) {
+        match retry!(live, may_write(live, owner, attributes)) {
             Told::Yes => {}
-            Told::No => refused.push(change),
+            Told::No => refused.push(owner),
             Told::Nothing => return Ok(()),
         }
     }
@@ -49,10 +47,10 @@ pub(super) async fn check(directory: &mut Directory, planned: &[Change]) -> Resu
         return Ok(());
     }
     let account = live.settings.user.as_deref().unwrap_or("this account");
-    let owners: Vec<String> = refused
+    let named: Vec<String> = refused
         .iter()
         .take(MOST_NAMED)
-        .map(|change| format!("\n  {}", plain(&change.owner)))
+        .map(|owner| format!("\n  {}", plain(owner)))
         .collect();
     let more = refused.len().saturating_sub(MOST_NAMED);
     let more = if more == 0 {
@@ -61,8 +59,8 @@ pub(super) async fn check(directory: &mut Directory, planned: &[Change]) -> Resu
         format!("\n  … and {more} more")
     };
     let mut grants: Vec<String> = Vec::new();
-    for change in &refused {
-        let grant = grant(&change.owner, account).for_shell(Shell::PowerShell);
+    for owner in &refused {
+        let grant = grant(owner, account, attributes).for_shell(Shell::PowerShell);
         if !grants.contains(&grant) && grants.len() < MOST_NAMED {
             grants.push(grant);
         }
@@ -70,22 +68,24 @@ pub(super) async fn check(directory: &mut Directory, planned: &[Change]) -> Resu
     bail!(
         "{}: {account} may not write {} on {} of {} owners; nothing was written:{}{more}\nGrant it, for instance, as a domain administrator in PowerShell:\n  {}",
         live.url,
-        attribute::DELEGATE_LIST_LINK,
+        attributes.join(" and "),
         refused.len(),
-        planned.len(),
-        owners.concat(),
+        owners.len(),
+        named.concat(),
         grants.join("\n  ")
     );
 }
 
-/// The right to write this one attribute, for what is below the owner's container.
-fn grant(owner: &Dn, account: &str) -> Command {
+/// The right to write these attributes, for what is below the owner's container.
+fn grant(owner: &Dn, account: &str, attributes: &[&str]) -> Command {
     let container = owner.parent().unwrap_or_else(Dn::root);
-    Command::new("dsacls")
+    let command = Command::new("dsacls")
         .operand(portable(&container))
         .operand("/I:S")
-        .operand("/G")
-        .operand(format!("{account}:WP;{}", attribute::DELEGATE_LIST_LINK))
+        .operand("/G");
+    attributes.iter().fold(command, |command, attribute| {
+        command.operand(format!("{account}:WP;{attribute}"))
+    })
 }
 
 /// What a server tells of an owner.
@@ -96,7 +96,7 @@ enum Told {
     Nothing,
 }
 
-async fn may_write(live: &Live, owner: &Dn) -> Result<Told> {
+async fn may_write(live: &Live, owner: &Dn, attributes: &[&str]) -> Result<Told> {
     let name = owner.to_string();
     let found = match live.client.base(&name, &[EFFECTIVE]).await {
         Ok(found) => found,
@@ -107,10 +107,12 @@ async fn may_write(live: &Live, owner: &Dn) -> Result<Told> {
     let Some(entry) = found else {
         return Ok(Told::Yes);
     };
-    let link = attribute::DELEGATE_LIST_LINK.as_bytes();
-    let mut effective = entry.values(EFFECTIVE).peekable();
-    if effective.peek().is_some() {
-        let may = effective.any(|name| name.eq_ignore_ascii_case(link));
+    let effective: Vec<&[u8]> = entry.values(EFFECTIVE).collect();
+    if !effective.is_empty() {
+        let may = attributes.iter().all(|wanted| {
+            let mut names = effective.iter();
+            names.any(|name| name.eq_ignore_ascii_case(wanted.as_bytes()))
+        });
         return Ok(if may { Told::Yes } else { Told::No });
     }
     // Nothing at all, or a server that computes none of this.

@@ -1,0 +1,136 @@
+//! What comes after a write: every domain controller shows it, and every affected user gets an answer.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use automend_core::display::plain;
+use automend_core::dn::Dn;
+use automend_core::policy::Policy;
+use automend_core::resolve::{LinkState, Request, Who};
+use automend_core::settings::Outcome;
+use automend_core::view::Known;
+use automend_source::{Directory, replicas::replicas};
+
+use super::progress::bar;
+use super::replication::{self, Expected, Replica, ReplicaState};
+use crate::args;
+use crate::console::say;
+use crate::report::plural;
+
+/// Waits for every domain controller and prints a line for each; `true` when all agree.
+pub(crate) async fn replicated(
+    directory: &mut Directory,
+    written: &[Expected],
+    args: &args::Writing,
+) -> Result<bool> {
+    let Directory::Live(live) = directory else {
+        return Ok(true);
+    };
+    if written.is_empty() {
+        return Ok(true);
+    }
+    let replicas = replicas(live, &args.dc).await?;
+    let timeout = Duration::from_secs(args.replication_timeout);
+    let spinner = bar(0, "waiting for replication");
+    spinner.enable_steady_tick(Duration::from_millis(120));
+    let wait = replication::wait(
+        &live.settings,
+        replicas,
+        live.root.active_directory,
+        written,
+        timeout,
+    );
+    // Whoever wrote with care for an interrupt has taken it from the system for good.
+    let states = tokio::select! {
+        states = wait => states,
+        _ = tokio::signal::ctrl_c() => {
+            spinner.finish_and_clear();
+            bail!("interrupted while waiting for replication; everything was written, and the receipt is complete");
+        }
+    };
+    spinner.finish_and_clear();
+    for replica in &states {
+        say!("{}", plain(line(replica, written.len())));
+    }
+    Ok(states
+        .iter()
+        .all(|replica| replica.state == ReplicaState::Agrees))
+}
+
+fn line(replica: &Replica, owners: usize) -> String {
+    let after = replica.after.as_secs_f32();
+    match &replica.state {
+        ReplicaState::Agrees => format!("  agrees  {} after {after:.1} s", replica.url),
+        ReplicaState::Differs(left) => {
+            format!(
+                "  DIFFERS {} on {left} of {} after {after:.1} s",
+                replica.url,
+                plural(owners as u64, "owner")
+            )
+        }
+        ReplicaState::Silent(why) => format!("  SILENT  {} after {after:.1} s: {why}", replica.url),
+    }
+}
+
+/// Users who are verified together; what they need is in memory at the same time.
+const VERIFIED_AT_ONCE: usize = 200;
+
+/// Asks the resolver for every user who was affected; `true` when each gets an answer.
+pub(crate) async fn verify(directory: &mut Directory, written: &[Expected]) -> Result<bool> {
+    let mut seen = HashSet::new();
+    let affected: Vec<Dn> = written
+        .iter()
+        .flat_map(|one| one.edit.remove.iter().chain(&one.edit.add))
+        .filter(|dn| seen.insert(dn.hash64()))
+        .cloned()
+        .collect();
+    if affected.is_empty() {
+        return Ok(true);
+    }
+    let progress = bar(affected.len(), "verifying");
+    let (mut healthy, mut others, mut still) = (0u64, Vec::new(), Vec::new());
+    for portion in affected.chunks(VERIFIED_AT_ONCE) {
+        let requests: Vec<Request> = portion
+            .iter()
+            .map(|dn| Request {
+                who: Who::Dn(dn.clone()),
+                policy: Policy::Faithful,
+                follow: 0,
+            })
+            .collect();
+        let resolved = directory
+            .resolve_all(&requests, &mut Known::default())
+            .await?;
+        for (dn, resolved) in portion.iter().zip(resolved) {
+            let stale = resolved
+                .links
+                .iter()
+                .find(|link| matches!(link.state, LinkState::Stale(_)));
+            match (&resolved.outcome, stale) {
+                (_, Some(link)) => still.push(format!(
+                    "{}: the link from {} is stale",
+                    dn.shown(),
+                    link.owner.dn
+                )),
+                (Outcome::Fault(fault), None) => {
+                    others.push(format!("{}: {}", dn.shown(), fault.cause));
+                }
+                _ => healthy += 1,
+            }
+            progress.inc(1);
+        }
+    }
+    progress.finish_and_clear();
+    say!(
+        "  verified: Autodiscover answers {}",
+        plural(healthy, "user")
+    );
+    for line in &others {
+        say!("  STILL FAILS for another reason: {}", plain(line));
+    }
+    for line in &still {
+        say!("  STILL FAILS {}", plain(line));
+    }
+    Ok(still.is_empty() && others.is_empty())
+}

@@ -1,0 +1,12 @@
+//! Changing what owners have: written with a receipt, waited for, verified, and undone from any moment.
+//!
+//! The room below `fix`, `grant`, `revoke` and `automap`, which decide what is to be written.
+
+pub(crate) mod after;
+pub(crate) mod before;
+pub(crate) mod origin;
+pub(crate) mod permission;
+pub(crate) mod progress;
+pub(crate) mod receipt;
+pub(crate) mod replication;
+pub(crate) mod writer;
