@@ -20,7 +20,7 @@ use crate::changes::origin::Origin;
 use crate::changes::receipt::{Begin, Header, REMOVALS, Receipt, read};
 use crate::console::say;
 use crate::findings::audit;
-use crate::fix::{apply, review, undo::undo};
+use crate::fix::{apply::apply, review, undo::undo};
 use crate::import::import_file;
 use crate::report::print_findings;
 use crate::show::exchange_answer;

@@ -7,6 +7,9 @@
 
 use std::fmt;
 
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 /// `lDAPDisplayName`s of the attributes that decide what Autodiscover answers.
 pub mod attribute {
     /// Forward link on the owner, …102.51530: the delegates for whom this mailbox is opened.
@@ -212,6 +215,19 @@ fn swap(bytes: [u8; 16]) -> [u8; 16] {
     second.reverse();
     third.reverse();
     swapped
+}
+
+impl Serialize for Guid {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Guid {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        Self::parse(&text).ok_or_else(|| D::Error::custom(format_args!("{text:?} is no GUID")))
+    }
 }
 
 impl fmt::Display for Guid {

@@ -5,18 +5,33 @@
 
 use std::collections::HashSet;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use crate::dn::Dn;
 use crate::entry::Entry;
-use crate::finding::{Code, Finding};
+use crate::finding::{Code, Finding, Subject};
 use crate::names::Guid;
+use crate::owner::{self, Owner};
 
-/// One owner's change.
+/// What names an object, and finds it again when it was renamed in between.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct ObjectRef {
+    /// Its name when it was read; files have it as `owner`.
+    #[serde(rename = "owner")]
+    pub dn: Dn,
+    /// What stays.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guid: Option<Guid>,
+}
+
+/// What a plan does to one owner.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Change {
     /// The owner whose forward link is written.
-    pub owner: Dn,
-    /// What names the owner even when it was renamed in between.
-    pub guid: Option<Guid>,
+    pub owner: ObjectRef,
     /// What the owner is called.
     pub shown: String,
     /// Why.
@@ -25,24 +40,87 @@ pub struct Change {
     pub delegates: Vec<Dn>,
 }
 
-/// What is written to one owner, all of it or nothing.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+/// What is written to one owner, or was.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct LinkChange {
+    /// The owner.
+    pub owner: ObjectRef,
+    /// What becomes of it.
+    pub edit: Edit,
+}
+
+/// What is written to an owner, all of it or nothing.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Edit {
-    /// Values of the forward link that are taken away.
+    /// Values of the forward link that are taken away; files have them as `delegates`.
+    #[serde(rename = "delegates")]
     pub remove: Vec<Dn>,
-    /// Values of the forward link that are added.
+    /// Values of the forward link that are added; files have them as `added`.
+    #[serde(rename = "added", default, skip_serializing_if = "Vec::is_empty")]
     pub add: Vec<Dn>,
     /// Who may open the mailbox.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub descriptor: Option<Replaced>,
 }
 
-/// A value of `msExchMailboxSecurityDescriptor` in the place of another.
-#[derive(Clone, Debug, Eq, PartialEq)]
+/// A value of `msExchMailboxSecurityDescriptor` in the place of another; files have both in base64.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Replaced {
     /// What was read; there may have been none.
+    #[serde(
+        serialize_with = "to_base64",
+        deserialize_with = "from_base64",
+        default
+    )]
     pub before: Option<Vec<u8>>,
     /// What takes its place, if anything does.
+    #[serde(
+        serialize_with = "to_base64",
+        deserialize_with = "from_base64",
+        default
+    )]
     pub after: Option<Vec<u8>>,
+}
+
+#[expect(clippy::ref_option, reason = "serde calls it with the field")]
+fn to_base64<S: Serializer>(value: &Option<Vec<u8>>, to: S) -> Result<S::Ok, S::Error> {
+    let text = value.as_ref().map(|bytes| STANDARD.encode(bytes));
+    text.serialize(to)
+}
+
+fn from_base64<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<u8>>, D::Error> {
+    let text = Option::<String>::deserialize(from)?;
+    let bytes = text.map(|text| STANDARD.decode(text));
+    bytes.transpose().map_err(D::Error::custom)
+}
+
+impl ObjectRef {
+    /// What to call the object in a request: by its GUID, where the directory understands that form of a
+    /// name ([MS-ADTS] 3.1.1.3.1.2.4).
+    pub fn live_name(&self, by_guid: bool) -> String {
+        match self.guid {
+            Some(guid) if by_guid => format!("<GUID={guid}>"),
+            _ => self.dn.to_string(),
+        }
+    }
+}
+
+impl From<&Entry> for ObjectRef {
+    fn from(entry: &Entry) -> Self {
+        Self {
+            dn: entry.dn.clone(),
+            guid: entry.guid,
+        }
+    }
+}
+
+impl From<&Subject> for ObjectRef {
+    fn from(subject: &Subject) -> Self {
+        Self {
+            dn: subject.dn.clone(),
+            guid: subject.guid,
+        }
+    }
 }
 
 impl Edit {
@@ -150,8 +228,7 @@ pub fn changes(findings: &[Finding], selection: &Selection) -> Vec<Change> {
                 .cloned()
                 .collect();
             (!delegates.is_empty()).then(|| Change {
-                owner: finding.subject.dn.clone(),
-                guid: finding.subject.guid,
+                owner: ObjectRef::from(&finding.subject),
                 shown: finding.subject.shown.clone(),
                 code: finding.code,
                 delegates,
@@ -161,6 +238,30 @@ pub fn changes(findings: &[Finding], selection: &Selection) -> Vec<Change> {
 }
 
 impl Change {
+    /// Why the owner as it is now must be left alone, if it must.
+    pub fn objection(&self, now: &Entry) -> Option<String> {
+        match Owner::of(now) {
+            Owner::Stale(_) => None,
+            Owner::Remote if self.code == Code::OwnerElsewhere && owner::is_kept_elsewhere(now) => {
+                None
+            }
+            Owner::Mailbox | Owner::Remote => Some("the owner has a mailbox again".to_owned()),
+            Owner::Undecided(attributes) => {
+                Some(format!("{} cannot be read", attributes.join(", ")))
+            }
+        }
+    }
+
+    /// The values that the owner has now, in the directory's own spelling.
+    pub fn present(&self, now: &Entry) -> Vec<Dn> {
+        let wanted: HashSet<&Dn> = self.delegates.iter().collect();
+        let links = now.forward_links.iter();
+        links
+            .filter(|link| wanted.contains(link))
+            .cloned()
+            .collect()
+    }
+
     /// The links that stay when this change is applied to `links`.
     pub fn apply(&self, links: &[Dn]) -> Vec<Dn> {
         links
@@ -214,5 +315,75 @@ mod tests {
         assert!(edit.inverse().is_done(Some(&before)) && !edit.inverse().is_done(Some(&after)));
         assert!(!edit.is_done(None) && Edit::removing(&[dn("a")]).is_done(None));
         assert_eq!(edit.inverse().inverse(), edit);
+    }
+
+    #[test]
+    fn an_edit_of_an_owner_is_json_and_reads_back() {
+        #[derive(Debug, Deserialize, PartialEq, Serialize)]
+        struct Line {
+            #[serde(flatten)]
+            owner: ObjectRef,
+            #[serde(flatten)]
+            edit: Edit,
+        }
+        let owner = ObjectRef {
+            dn: Dn::parse(r"CN=Stone\, Jim,DC=c").unwrap(),
+            guid: Guid::parse("6f9619ff-8b86-d011-b42d-00c04fc964ff"),
+        };
+        let mut edit = Edit::removing(&[dn("Zoë")]);
+        let line = Line {
+            owner: owner.clone(),
+            edit: edit.clone(),
+        };
+        let removal = r#"{"owner":"CN=Stone\\, Jim,DC=c","guid":"6f9619ff-8b86-d011-b42d-00c04fc964ff","delegates":["CN=Zoë,DC=c"]}"#;
+        assert_eq!(serde_json::to_string(&line).unwrap(), removal);
+        assert_eq!(serde_json::from_str::<Line>(removal).unwrap(), line);
+        edit.add = vec![dn("b")];
+        edit.descriptor = Some(Replaced {
+            before: None,
+            after: Some(b"new".to_vec()),
+        });
+        let whole = removal.replace(
+            "]}",
+            r#"],"added":["CN=b,DC=c"],"descriptor":{"before":null,"after":"bmV3"}}"#,
+        );
+        let line = Line { owner, edit };
+        assert_eq!(serde_json::to_string(&line).unwrap(), whole);
+        assert_eq!(serde_json::from_str::<Line>(&whole).unwrap(), line);
+        for (text, expected) in [
+            (
+                r#"{"owner":"CN=Jim","delegates":["no name"]}"#,
+                "\"no name\": ",
+            ),
+            (
+                r#"{"owner":"CN=Jim","guid":"x","delegates":[]}"#,
+                "\"x\" is no GUID",
+            ),
+            (
+                r#"{"owner":"CN=Jim","owner":"CN=Eve","delegates":[]}"#,
+                "duplicate field",
+            ),
+            (r#"{"delegates":[]}"#, "missing field `owner`"),
+            (r#"{"owner":"CN=Jim"}"#, "missing field `delegates`"),
+        ] {
+            let error = serde_json::from_str::<Line>(text).unwrap_err();
+            assert!(error.to_string().contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_object_is_named_by_its_guid_where_it_has_one_that_is_understood() {
+        let guid = Guid::parse("6f9619ff-8b86-d011-b42d-00c04fc964ff");
+        let jim = ObjectRef {
+            dn: dn("Jim"),
+            guid,
+        };
+        assert_eq!(
+            jim.live_name(true),
+            "<GUID=6f9619ff-8b86-d011-b42d-00c04fc964ff>"
+        );
+        assert_eq!(jim.live_name(false), "CN=Jim,DC=c");
+        let nameless = ObjectRef { guid: None, ..jim };
+        assert_eq!(nameless.live_name(true), "CN=Jim,DC=c");
     }
 }

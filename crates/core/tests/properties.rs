@@ -377,7 +377,7 @@ proptest! {
         let named = chosen.into_iter().filter(|i| *i < drawn.owners.len());
         selection.delegates = named.map(|i| drawn.dn(i)).collect();
         for change in changes(&findings, &selection) {
-            let owner = directory.entries().iter().find(|entry| entry.dn == change.owner).unwrap();
+            let owner = directory.entries().iter().find(|entry| entry.dn == change.owner.dn).unwrap();
             let before = &owner.forward_links;
             let mut applied = change.apply(before);
             prop_assert!(change.delegates.iter().all(|gone| !applied.contains(gone)));

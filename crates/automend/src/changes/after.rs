@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use automend_core::display::plain;
 use automend_core::dn::Dn;
+use automend_core::plan::LinkChange;
 use automend_core::policy::Policy;
 use automend_core::resolve::{LinkState, Request, Who};
 use automend_core::settings::Outcome;
@@ -13,7 +14,7 @@ use automend_core::view::Known;
 use automend_source::{Directory, replicas::replicas};
 
 use super::progress::bar;
-use super::replication::{self, Expected, Replica, ReplicaState};
+use super::replication::{self, Replica, ReplicaState};
 use crate::args;
 use crate::console::say;
 use crate::report::plural;
@@ -21,7 +22,7 @@ use crate::report::plural;
 /// Waits for every domain controller and prints a line for each; `true` when all agree.
 pub(crate) async fn replicated(
     directory: &mut Directory,
-    written: &[Expected],
+    written: &[LinkChange],
     args: &args::Writing,
 ) -> Result<bool> {
     let Directory::Live(live) = directory else {
@@ -77,7 +78,7 @@ fn line(replica: &Replica, owners: usize) -> String {
 const VERIFIED_AT_ONCE: usize = 200;
 
 /// Asks the resolver for every user who was affected; `true` when each gets an answer.
-pub(crate) async fn verify(directory: &mut Directory, written: &[Expected]) -> Result<bool> {
+pub(crate) async fn verify(directory: &mut Directory, written: &[LinkChange]) -> Result<bool> {
     let mut seen = HashSet::new();
     let affected: Vec<Dn> = written
         .iter()

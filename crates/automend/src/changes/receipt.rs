@@ -8,16 +8,13 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use automend_core::command::Command;
 use automend_core::display::plain;
 use automend_core::dn::Dn;
-use automend_core::names::Guid;
-use automend_core::plan::{Edit, Replaced};
+use automend_core::plan::{Edit, ObjectRef};
 use automend_ldap::ldif::Writer;
 use automend_system::private_file;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -45,35 +42,19 @@ pub(crate) struct Header {
     pub guard: String,
 }
 
-/// One owner's change.
+/// A change before it is made.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) struct Begin {
     /// Counts from 1.
     pub n: usize,
-    /// The owner's name at that time.
-    pub owner: String,
-    /// What names it for ever.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub guid: Option<String>,
-    /// Why.
+    /// The owner, by its name at that time.
+    #[serde(flatten)]
+    pub owner: ObjectRef,
+    /// Why, for people only: a code of a later version keeps nothing from being undone.
     pub code: String,
-    /// The values that were to be removed.
-    pub delegates: Vec<String>,
-    /// The values that were to be added.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub added: Vec<String>,
-    /// The value of `msExchMailboxSecurityDescriptor` that was to be replaced.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub descriptor: Option<ReplacedText>,
-}
-
-/// A descriptor in the place of another, both in base64.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub(crate) struct ReplacedText {
-    /// What was read; there may have been none.
-    pub before: Option<String>,
-    /// What takes its place, if anything does.
-    pub after: Option<String>,
+    /// What was to be written.
+    #[serde(flatten)]
+    pub edit: Edit,
 }
 
 /// What became of it.
@@ -117,10 +98,10 @@ pub(crate) struct Undone {
     /// When.
     pub at: String,
     /// The values that are there again.
-    pub restored: Vec<String>,
+    pub restored: Vec<Dn>,
     /// The values that are gone again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub removed: Vec<String>,
+    pub removed: Vec<Dn>,
     /// Whether the descriptor is again what it was.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub descriptor: bool,
@@ -230,9 +211,13 @@ impl Receipt {
     }
 }
 
-/// Reads the JSON of one comment; what is wrong with it is told without its place in the line.
-fn comment<T: DeserializeOwned>(json: &str) -> serde_json::Result<T> {
-    T::deserialize(serde_json::from_str::<serde_json::Value>(json)?)
+/// Reads the JSON of one comment; it is one line, so a place in it would only be taken for one in the file.
+fn comment<T: DeserializeOwned>(json: &str) -> Result<T> {
+    serde_json::from_str(json).map_err(|error| {
+        let text = error.to_string();
+        let what = text.split(" at line ").next().unwrap_or(&text);
+        anyhow!("{what}")
+    })
 }
 
 /// A receipt that was read.
@@ -310,7 +295,7 @@ pub(crate) fn read(path: &Path) -> Result<Read> {
                     "{}: the LDIF of change {} ({}) is not what its begin line says; nothing was written",
                     path.display(),
                     begin.n,
-                    begin.owner
+                    begin.owner.dn
                 ),
                 None => bail!("{}: LDIF before the first change", path.display()),
             }
@@ -323,91 +308,42 @@ pub(crate) fn read(path: &Path) -> Result<Read> {
 }
 
 impl Begin {
-    /// A change that is about to be made.
-    pub(crate) fn new(n: usize, owner: &Dn, guid: Option<Guid>, code: &str, edit: &Edit) -> Self {
-        let texts = |values: &[Dn]| values.iter().map(ToString::to_string).collect();
-        let base64 = |value: &Option<Vec<u8>>| value.as_ref().map(|bytes| STANDARD.encode(bytes));
-        Self {
-            n,
-            owner: owner.to_string(),
-            guid: guid.map(|guid| guid.to_string()),
-            code: code.to_owned(),
-            delegates: texts(&edit.remove),
-            added: texts(&edit.add),
-            descriptor: edit.descriptor.as_ref().map(|replaced| ReplacedText {
-                before: base64(&replaced.before),
-                after: base64(&replaced.after),
-            }),
-        }
-    }
-
-    /// The owner's name.
-    pub(crate) fn dn(&self) -> Result<Dn> {
-        Dn::parse(&self.owner).with_context(|| format!("change {} of the receipt", self.n))
-    }
-
-    /// The owner's GUID.
-    pub(crate) fn object_guid(&self) -> Result<Option<Guid>> {
-        let Some(text) = &self.guid else {
-            return Ok(None);
-        };
-        let guid = Guid::parse(text)
-            .with_context(|| format!("change {} of the receipt: {text:?} is no GUID", self.n))?;
-        Ok(Some(guid))
-    }
-
     /// The LDIF record that undoes the change.
     fn record(&self) -> Result<Vec<u8>> {
-        let undo = modifications(&self.edit()?.inverse());
+        let undo = modifications(&self.edit.inverse());
         let mut record = Writer::new(Vec::new())?;
-        record.modify(&self.owner, &undo, &[])?;
+        record.modify(self.owner.dn.as_str(), &undo, &[])?;
         let record = record.into_inner();
         let record = record.strip_prefix(VERSION_LINE).unwrap_or(&record);
         Ok(record.to_vec())
-    }
-
-    /// What was to be written.
-    pub(crate) fn edit(&self) -> Result<Edit> {
-        let at = || format!("change {} of the receipt", self.n);
-        let names = |texts: &[String]| -> Result<Vec<Dn>> {
-            let names = texts.iter().map(|text| Dn::parse(text).with_context(at));
-            names.collect()
-        };
-        let bytes = |text: &Option<String>| -> Result<Option<Vec<u8>>> {
-            let decode = |text: &String| STANDARD.decode(text).with_context(at);
-            text.as_ref().map(decode).transpose()
-        };
-        let descriptor = match &self.descriptor {
-            Some(replaced) => Some(Replaced {
-                before: bytes(&replaced.before)?,
-                after: bytes(&replaced.after)?,
-            }),
-            None => None,
-        };
-        Ok(Edit {
-            remove: names(&self.delegates)?,
-            add: names(&self.added)?,
-            descriptor,
-        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use automend_core::plan::Replaced;
+
+    fn dn(text: &str) -> Dn {
+        Dn::parse(text).unwrap()
+    }
 
     fn begin(n: usize) -> Begin {
         Begin {
             n,
-            owner: "CN=Jim,DC=c".to_owned(),
-            guid: None,
+            owner: ObjectRef {
+                dn: dn("CN=Jim,DC=c"),
+                guid: None,
+            },
             code: "AM101".to_owned(),
-            delegates: vec!["CN=Zoë,DC=c".to_owned(), "CN=Alice,DC=c".to_owned()],
-            added: vec!["CN=Bob,DC=c".to_owned()],
-            descriptor: Some(ReplacedText {
-                before: None,
-                after: Some("AQAEgA==".to_owned()),
-            }),
+            edit: Edit {
+                remove: vec![dn("CN=Zoë,DC=c"), dn("CN=Alice,DC=c")],
+                add: vec![dn("CN=Bob,DC=c")],
+                descriptor: Some(Replaced {
+                    before: None,
+                    after: Some(vec![1, 0, 4, 0x80]),
+                }),
+            },
         }
     }
 
@@ -451,5 +387,28 @@ mod tests {
             }
         }
         assert_eq!(read(&path).unwrap().changes.len(), 2);
+    }
+
+    #[test]
+    fn a_beginning_is_told_what_is_wrong_with_it_and_not_where_in_its_line() {
+        let line = automend_core::display::json(&begin(3)).unwrap();
+        assert!(
+            line.starts_with(r#"{"n":3,"owner":"CN=Jim,DC=c","code":"AM101","delegates":["#),
+            "{line}"
+        );
+        assert_eq!(comment::<Begin>(&line).unwrap(), begin(3));
+        for (from, to, expected) in [
+            ("CN=Jim", "Jim", "\"Jim,DC=c\": "),
+            (
+                r#""owner""#,
+                r#""owner":"CN=Eve","owner""#,
+                "duplicate field",
+            ),
+        ] {
+            let error = comment::<Begin>(&line.replace(from, to)).unwrap_err();
+            let error = error.to_string();
+            assert!(error.starts_with(expected), "{error}");
+            assert!(!error.contains(" line "), "{error}");
+        }
     }
 }

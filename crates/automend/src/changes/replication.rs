@@ -6,26 +6,14 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use automend_core::dn::Dn;
-use automend_core::names::{Guid, attribute};
-use automend_core::plan::Edit;
+use automend_core::names::attribute;
+use automend_core::plan::LinkChange;
 use automend_ldap::{Client, Control};
 use automend_source::connect::connect;
 use automend_source::typed::typed;
 use automend_source::{LdapUrl, Settings};
 use futures_util::{StreamExt, stream};
 use tokio::time::Instant;
-
-/// What was written to one owner.
-#[derive(Clone, Debug)]
-pub(crate) struct Expected {
-    /// The owner.
-    pub owner: Dn,
-    /// What names it for ever.
-    pub guid: Option<Guid>,
-    /// What was written.
-    pub edit: Edit,
-}
 
 /// What one controller says.
 #[derive(Clone, Debug)]
@@ -59,7 +47,7 @@ pub(crate) async fn wait(
     settings: &Settings,
     replicas: Vec<LdapUrl>,
     active_directory: bool,
-    expected: &[Expected],
+    expected: &[LinkChange],
     timeout: Duration,
 ) -> Vec<Replica> {
     let most = replicas.len().max(1);
@@ -82,10 +70,10 @@ async fn wait_for(
     settings: &Settings,
     url: &LdapUrl,
     active_directory: bool,
-    expected: &[Expected],
+    expected: &[LinkChange],
     deadline: Instant,
 ) -> ReplicaState {
-    let mut open: Vec<&Expected> = expected.iter().collect();
+    let mut open: Vec<&LinkChange> = expected.iter().collect();
     let mut client: Option<Client> = None;
     let mut silent = None;
     loop {
@@ -128,15 +116,12 @@ async fn wait_for(
 async fn differing<'a>(
     client: &Client,
     active_directory: bool,
-    expected: &[&'a Expected],
-) -> Result<Vec<&'a Expected>> {
-    let answers: Vec<Result<Option<&Expected>>> = stream::iter(expected.iter().copied())
+    expected: &[&'a LinkChange],
+) -> Result<Vec<&'a LinkChange>> {
+    let answers: Vec<Result<Option<&LinkChange>>> = stream::iter(expected.iter().copied())
         .map(|one| async move {
-            let name = match one.guid {
-                Some(guid) if active_directory => format!("<GUID={guid}>"),
-                _ => one.owner.to_string(),
-            };
-            let showing: Vec<Control> = (active_directory && one.owner.is_deleted_object())
+            let name = one.owner.live_name(active_directory);
+            let showing: Vec<Control> = (active_directory && one.owner.dn.is_deleted_object())
                 .then(Control::show_deleted)
                 .into_iter()
                 .collect();
@@ -147,7 +132,7 @@ async fn differing<'a>(
             let entry = client
                 .base_with(&name, &wanted, &showing)
                 .await
-                .with_context(|| format!("reading {}", one.owner))?;
+                .with_context(|| format!("reading {}", one.owner.dn))?;
             let entry = entry.and_then(|entry| typed(&entry, &mut Vec::new()));
             // An owner that a controller does not know yet, or no longer, has no link.
             Ok((!one.edit.is_done(entry.as_ref())).then_some(one))

@@ -14,10 +14,9 @@
 use anyhow::{Context, Result, bail};
 use automend_core::dn::Dn;
 use automend_core::entry::{ATTRIBUTES, Entry};
-use automend_core::finding::Code;
-use automend_core::names::{Guid, attribute};
-use automend_core::owner::{self, Owner};
-use automend_core::plan::Edit;
+use automend_core::names::attribute;
+use automend_core::owner::Owner;
+use automend_core::plan::{Edit, ObjectRef};
 use automend_directory::{Modification as EmbeddedChange, Name, Operation as EmbeddedOperation};
 use automend_ldap::control::ASSERTION;
 use automend_ldap::{Control, Error, Filter, Modification, ResultCode};
@@ -45,8 +44,7 @@ pub(crate) enum Written {
 /// Reads an owner anew, by GUID where it has one, so that a rename does not matter.
 pub(crate) async fn read_owner(
     directory: &mut Directory,
-    dn: &Dn,
-    guid: Option<Guid>,
+    owner: &ObjectRef,
 ) -> Result<Option<Entry>> {
     match directory {
         Directory::Ldif(ldif) => bail!(
@@ -55,16 +53,16 @@ pub(crate) async fn read_owner(
         ),
         Directory::Embedded(embedded) => {
             let reading = embedded.reading()?;
-            let object = match guid {
+            let object = match owner.guid {
                 Some(guid) => reading.by_guid(&guid.0)?,
-                None => reading.object(dn)?,
+                None => reading.object(&owner.dn)?,
             };
             Ok(object.map(|object| embedded::entry(&object, &mut embedded.defects)))
         }
         Directory::Live(live) => {
             let mut tries = 0;
             loop {
-                match live_owner(live, dn, guid).await {
+                match live_owner(live, owner).await {
                     Ok(mut entry) => {
                         let suspect =
                             |entry: &&mut Entry| matches!(Owner::of(entry), Owner::Stale(_));
@@ -79,7 +77,8 @@ pub(crate) async fn read_owner(
                         live.reconnect(tries).await?;
                     }
                     Err(error) => {
-                        return Err(error).with_context(|| format!("{}: reading {dn}", live.url));
+                        return Err(error)
+                            .with_context(|| format!("{}: reading {}", live.url, owner.dn));
                     }
                 }
             }
@@ -95,17 +94,21 @@ pub(crate) async fn read_owner(
 /// Both exist and are different objects, or the directory cannot be read.
 pub(crate) async fn named_owner(
     directory: &mut Directory,
-    dn: &Dn,
-    guid: Option<Guid>,
+    owner: &ObjectRef,
 ) -> Result<Option<Entry>> {
-    let entry = read_owner(directory, dn, guid).await?;
-    let Some((entry, guid)) = entry.as_ref().zip(guid) else {
+    let entry = read_owner(directory, owner).await?;
+    let Some((entry, guid)) = entry.as_ref().zip(owner.guid) else {
         return Ok(entry);
     };
+    let dn = &owner.dn;
     if entry.dn == *dn {
         return Ok(Some(entry.clone()));
     }
-    let by_name = read_owner(directory, dn, None).await?;
+    let name_alone = ObjectRef {
+        dn: dn.clone(),
+        guid: None,
+    };
+    let by_name = read_owner(directory, &name_alone).await?;
     if let Some(other) = by_name.filter(|other| other.guid != Some(guid)) {
         bail!(
             "{dn}: the GUID beside this name, {guid}, is that of {}, and the name is another object's ({}); nothing was written",
@@ -119,43 +122,14 @@ pub(crate) async fn named_owner(
 }
 
 /// Reads an owner; a deleted one shows itself only to who asks for deleted objects.
-async fn live_owner(live: &mut Live, dn: &Dn, guid: Option<Guid>) -> Result<Option<Entry>, Error> {
-    let name = live_name(live, dn, guid);
+async fn live_owner(live: &mut Live, owner: &ObjectRef) -> Result<Option<Entry>, Error> {
+    let name = owner.live_name(live.root.active_directory);
     let wanted = [ATTRIBUTES, &[attribute::MAILBOX_SECURITY_DESCRIPTOR]].concat();
     let found = live
         .client
-        .base_with(&name, &wanted, &live.showing(dn))
+        .base_with(&name, &wanted, &live.showing(&owner.dn))
         .await?;
     Ok(found.and_then(|entry| typed(&entry, &mut live.defects)))
-}
-
-/// What an owner is called in a request: by GUID where the directory knows that form.
-fn live_name(live: &Live, dn: &Dn, guid: Option<Guid>) -> String {
-    match guid {
-        Some(guid) if live.root.active_directory => format!("<GUID={guid}>"),
-        _ => dn.to_string(),
-    }
-}
-
-/// The values of `delegates` that the owner has now, in the directory's own spelling.
-pub(crate) fn present(entry: &Entry, delegates: &[Dn]) -> Vec<Dn> {
-    let wanted: std::collections::HashSet<&Dn> = delegates.iter().collect();
-    entry
-        .forward_links
-        .iter()
-        .filter(|link| wanted.contains(link))
-        .cloned()
-        .collect()
-}
-
-/// Why an owner that was to be mended for `code` is left alone, if it is.
-pub(crate) fn no_longer_stale(entry: &Entry, code: Code) -> Option<String> {
-    match Owner::of(entry) {
-        Owner::Stale(_) => None,
-        Owner::Remote if code == Code::OwnerElsewhere && owner::is_kept_elsewhere(entry) => None,
-        Owner::Mailbox | Owner::Remote => Some("the owner has a mailbox again".to_owned()),
-        Owner::Undecided(attributes) => Some(format!("{} cannot be read", attributes.join(", "))),
-    }
 }
 
 /// Writes an edit of one owner, all of it or nothing; [`VALUES_AT_ONCE`] links are the most.
@@ -243,7 +217,7 @@ pub(crate) fn modifications(edit: &Edit) -> Vec<Modification> {
 }
 
 async fn write_live(live: &mut Live, entry: &Entry, edit: &Edit) -> Result<Written> {
-    let name = live_name(live, &entry.dn, entry.guid);
+    let name = ObjectRef::from(entry).live_name(live.root.active_directory);
     let lacking = entry.missing();
     let mut controls = Vec::new();
     let only_removes = edit.add.is_empty() && edit.descriptor.is_none();
@@ -264,7 +238,7 @@ async fn write_live(live: &mut Live, entry: &Entry, edit: &Edit) -> Result<Writt
                 tries += 1;
                 live.reconnect(tries).await?;
                 // Nobody knows whether the write arrived; the directory does.
-                let now = live_owner(live, &entry.dn, entry.guid).await?;
+                let now = live_owner(live, &ObjectRef::from(entry)).await?;
                 if edit.is_done(now.as_ref()) {
                     return Ok(Written::Done);
                 }

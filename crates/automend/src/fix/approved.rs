@@ -8,7 +8,7 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 use automend_core::entry::Entry;
-use automend_core::plan::Change;
+use automend_core::plan::{Change, ObjectRef};
 use automend_source::Directory;
 
 use super::plan_file::{Plan, State};
@@ -48,9 +48,9 @@ pub(super) async fn approved(
         );
     }
     let mut approved = Approved::default();
-    for (change, made_from) in plan.changes()? {
-        let now = writer::named_owner(directory, &change.owner, change.guid).await?;
-        match held_against(&change, made_from.as_ref(), now.as_ref()) {
+    for (change, made_from) in plan.changes() {
+        let now = writer::named_owner(directory, &change.owner).await?;
+        match held_against(&change, made_from, now.as_ref()) {
             Now::Changed(why) => approved.changed.push((change, why)),
             Now::Left(there) => {
                 approved.links_done += change.delegates.len() - there.delegates.len();
@@ -66,7 +66,7 @@ pub(super) async fn approved(
         let changed: Vec<String> = approved
             .changed
             .iter()
-            .map(|(change, why)| format!("{}: {why}", change.owner))
+            .map(|(change, why)| format!("{}: {why}", change.owner.dn))
             .collect();
         bail!(
             "the directory has changed since the plan was made ({}); nothing was written; make a new plan, or leave these owners alone with --skip-changed:\n  {}",
@@ -89,22 +89,25 @@ fn held_against(change: &Change, made_from: Option<&State>, now: Option<&Entry>)
     let Some(entry) = now else {
         return Now::Changed("the owner is gone".to_owned());
     };
-    if entry.dn.is_deleted_object() && !change.owner.is_deleted_object() {
+    if entry.dn.is_deleted_object() && !change.owner.dn.is_deleted_object() {
         return Now::Changed(
             "the owner was deleted, so its links and attributes have changed".to_owned(),
         );
     }
     let there = Change {
         // What is shown before the question is what is written to.
-        owner: entry.dn.clone(),
+        owner: ObjectRef {
+            dn: entry.dn.clone(),
+            guid: change.owner.guid,
+        },
         shown: entry.shown(),
-        delegates: writer::present(entry, &change.delegates),
+        delegates: change.present(entry),
         ..change.clone()
     };
     if there.delegates.is_empty() {
         return Now::Left(there);
     }
-    if let Some(why) = writer::no_longer_stale(entry, change.code) {
+    if let Some(why) = change.objection(entry) {
         return Now::Changed(why);
     }
     let gone = change.delegates.len().saturating_sub(there.delegates.len());
@@ -135,8 +138,7 @@ mod tests {
 
     fn change(delegates: &[&str]) -> Change {
         Change {
-            owner: dn("Jim"),
-            guid: None,
+            owner: ObjectRef::from(&owner(&[])),
             shown: "Jim".to_owned(),
             code: Code::OwnerDisabled,
             delegates: delegates.iter().map(|name| dn(name)).collect(),

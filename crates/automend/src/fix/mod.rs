@@ -2,6 +2,7 @@
 //!
 //! plan, review, apply, wait for replication, verify, receipt; `undo` is the way back.
 
+pub(crate) mod apply;
 mod approved;
 pub(crate) mod plan_file;
 pub(crate) mod undo;
@@ -10,31 +11,25 @@ use std::collections::HashSet;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use automend_core::command::Command;
 use automend_core::display::plain;
 use automend_core::dn::Dn;
-use automend_core::entry::Entry;
 use automend_core::names::attribute;
-use automend_core::plan::{Change, Edit, Selection, changes};
+use automend_core::plan::{Change, Selection, changes};
 use automend_core::resolve::Who;
 use automend_core::view::Known;
 use automend_source::{Directory, Settings};
 use automend_system::clock;
-use futures_util::FutureExt;
-use tokio::time::{MissedTickBehavior, interval};
 
 use crate::args;
 use crate::changes::after::{replicated, verify};
 use crate::changes::before::{confirmed, guard, receipt_path, writable};
 use crate::changes::origin::Origin;
 use crate::changes::permission;
-use crate::changes::progress::bar;
-use crate::changes::receipt::{Begin, End, Header, Outcome, REMOVALS, Receipt};
-use crate::changes::replication::Expected;
-use crate::changes::writer::{self, Written};
+use crate::changes::receipt::{Header, REMOVALS, Receipt};
+use crate::changes::writer;
 use crate::console::say;
 use crate::findings::audit;
 use crate::hints;
@@ -72,47 +67,15 @@ pub(crate) async fn run(args: &args::Fix, config: Option<&Path>) -> Result<ExitC
         export_to(planned, &settings, form, args.output.as_deref())?;
         return Ok(done(found(links)));
     }
-    // A reader who leaves must not decide whether the plan is carried out.
-    let mut shown = Vec::new();
-    if whole || links > 0 {
-        review(planned, &mut shown)?;
-    } else {
-        writeln!(
-            shown,
-            "No stale link was found, but not everything could be looked at."
-        )?;
-    }
-    tell_approved(&approved, &mut shown)?;
-    say!("{}", String::from_utf8_lossy(&shown).trim_end());
+    show(&approved, whole || links > 0)?;
     if args.plan_only || links == 0 {
         if let Some(path) = &args.output {
-            let plan = plan(&mut directory, &settings, planned, identity).await?;
-            std::fs::write(path, plan.to_json()?)
-                .with_context(|| format!("writing {}", path.display()))?;
-            let apply = Command::automend("fix").option("--plan", path.display());
-            say!(
-                "Plan written to {}; apply it with: {}",
-                plain(path.display()),
-                hints::with_options(apply, &settings)
-            );
+            let origin = origin(plan_file::VERSION, &settings, identity);
+            write_plan(&mut directory, &settings, planned, origin, path).await?;
         }
         return Ok(done(found(links + approved.changed.len())));
     }
-    if links > args.max_changes {
-        bail!(
-            "the plan removes {links} links, more than --max-changes {}; nothing was written",
-            args.max_changes
-        );
-    }
-    if let Directory::Ldif(ldif) = &directory {
-        bail!(
-            "{}: a file is only read; --export ldif or powershell writes the mend for other tools",
-            ldif.shown
-        );
-    }
-    writable(&directory)?;
-    let owners: Vec<&Dn> = planned.iter().map(|change| &change.owner).collect();
-    permission::check(&mut directory, &owners, &[attribute::DELEGATE_LIST_LINK]).await?;
+    may_be_written(&mut directory, planned, links, args.max_changes).await?;
     if !args.writing.yes
         && !confirmed(&format!(
             "Remove {} from {}?",
@@ -123,33 +86,88 @@ pub(crate) async fn run(args: &args::Fix, config: Option<&Path>) -> Result<ExitC
         say!("Nothing was written.");
         return Ok(ExitCode::from(1));
     }
-    let path = receipt_path(args.receipt.as_deref());
+    let mended = carry_out(&mut directory, &settings, planned, identity, args).await?;
+    Ok(done(if mended && approved.changed.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(1)
+    }))
+}
+
+/// Prints the plan and what is left of it; `whole` unless nothing was found and not everything was seen.
+fn show(approved: &Approved, whole: bool) -> Result<()> {
+    // A reader who leaves must not decide whether the plan is carried out.
+    let mut shown = Vec::new();
+    if whole {
+        review(&approved.planned, &mut shown)?;
+    } else {
+        writeln!(
+            shown,
+            "No stale link was found, but not everything could be looked at."
+        )?;
+    }
+    tell_approved(approved, &mut shown)?;
+    say!("{}", String::from_utf8_lossy(&shown).trim_end());
+    Ok(())
+}
+
+/// That the plan can be carried out: it is as small as was agreed, the directory takes writes, and the account
+/// may make them.
+async fn may_be_written(
+    directory: &mut Directory,
+    planned: &[Change],
+    links: usize,
+    most: usize,
+) -> Result<()> {
+    if links > most {
+        bail!(
+            "the plan removes {links} links, more than --max-changes {most}; nothing was written"
+        );
+    }
+    if let Directory::Ldif(ldif) = directory {
+        bail!(
+            "{}: a file is only read; --export ldif or powershell writes the mend for other tools",
+            ldif.shown
+        );
+    }
+    writable(directory)?;
+    let owners: Vec<&Dn> = planned.iter().map(|change| &change.owner.dn).collect();
+    permission::check(directory, &owners, &[attribute::DELEGATE_LIST_LINK]).await
+}
+
+/// Writes, waits for replication and verifies; `true` when everything is mended everywhere.
+async fn carry_out(
+    directory: &mut Directory,
+    settings: &Settings,
+    planned: &[Change],
+    identity: String,
+    args: &args::Fix,
+) -> Result<bool> {
     let header = Header {
-        origin: Origin::new(
-            REMOVALS,
-            clock::now().to_string(),
-            settings.directory.shown(),
-            identity,
-        ),
-        guard: guard(&directory).to_owned(),
+        origin: origin(REMOVALS, settings, identity),
+        guard: guard(directory).to_owned(),
     };
-    let mut receipt = Receipt::create(&path, &header)?;
-    let applied = apply(&mut directory, planned, &mut receipt, args.writing.rate).await;
+    let mut receipt = Receipt::create(&receipt_path(args.receipt.as_deref()), &header)?;
+    let applied = apply::apply(directory, planned, &mut receipt, args.writing.rate).await;
     say!("Receipt: {}", plain(receipt.path().display()));
     say!(
         "To undo: {}",
-        hints::same_directory("undo", &settings, &directory).operand(receipt.path().display())
+        hints::same_directory("undo", settings, directory).operand(receipt.path().display())
     );
     let applied = applied?;
-    let converged = replicated(&mut directory, &applied.removed, &args.writing).await?;
-    let healthy = verify(&mut directory, &applied.removed).await?;
-    Ok(done(
-        if applied.left == 0 && converged && healthy && approved.changed.is_empty() {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::from(1)
-        },
-    ))
+    let converged = replicated(directory, &applied.removed, &args.writing).await?;
+    let healthy = verify(directory, &applied.removed).await?;
+    Ok(applied.left == 0 && converged && healthy)
+}
+
+/// What a plan or a receipt of now says of itself.
+fn origin(version: u32, settings: &Settings, identity: String) -> Origin {
+    Origin::new(
+        version,
+        clock::now().to_string(),
+        settings.directory.shown(),
+        identity,
+    )
 }
 
 fn found(links: usize) -> ExitCode {
@@ -171,7 +189,7 @@ fn tell_approved(approved: &Approved, out: &mut impl Write) -> Result<()> {
         )?;
     }
     for (change, why) in &approved.changed {
-        writeln!(out, "  left   {}: {}", plain(&change.owner), plain(why))?;
+        writeln!(out, "  left   {}: {}", plain(&change.owner.dn), plain(why))?;
     }
     Ok(())
 }
@@ -217,28 +235,32 @@ async fn named(directory: &mut Directory, text: &str, known: &mut Known) -> Resu
     }
 }
 
-async fn plan(
+/// Writes the plan to a file, with what each owner is now, and prints the command that applies it.
+async fn write_plan(
     directory: &mut Directory,
     settings: &Settings,
     planned: &[Change],
-    identity: String,
-) -> Result<Plan> {
+    origin: Origin,
+    path: &Path,
+) -> Result<()> {
     let mut states = Vec::new();
     for change in planned {
         let entry = match directory {
             // A file does not change while it is read, and cannot be applied to.
             Directory::Ldif(_) => None,
-            _ => writer::read_owner(directory, &change.owner, change.guid).await?,
+            _ => writer::read_owner(directory, &change.owner).await?,
         };
         states.push(entry.as_ref().map(State::of));
     }
-    let origin = Origin::new(
-        plan_file::VERSION,
-        clock::now().to_string(),
-        settings.directory.shown(),
-        identity,
+    let plan = Plan::new(origin, planned, states);
+    std::fs::write(path, plan.to_json()?).with_context(|| format!("writing {}", path.display()))?;
+    let apply = Command::automend("fix").option("--plan", path.display());
+    say!(
+        "Plan written to {}; apply it with: {}",
+        plain(path.display()),
+        hints::with_options(apply, settings)
     );
-    Ok(Plan::new(origin, planned, states))
+    Ok(())
 }
 
 fn export_to(
@@ -278,7 +300,7 @@ pub(crate) fn review(planned: &[Change], out: &mut impl Write) -> Result<()> {
             "  {}  {}  ({}: {})",
             change.code,
             plain(&change.shown),
-            plain(&change.owner),
+            plain(&change.owner.dn),
             change.code.title()
         )?;
         for delegate in change.delegates.iter().take(MOST) {
@@ -305,109 +327,4 @@ pub(crate) fn review(planned: &[Change], out: &mut impl Write) -> Result<()> {
         plural(users.len() as u64, "user")
     )?;
     Ok(())
-}
-
-/// What an apply did.
-#[derive(Debug, Default)]
-pub(crate) struct Applied {
-    /// What was removed.
-    pub removed: Vec<Expected>,
-    /// Owners that were left as they were.
-    pub left: usize,
-}
-
-/// Applies the changes one owner after another; the receipt knows each before it happens.
-pub(crate) async fn apply(
-    directory: &mut Directory,
-    planned: &[Change],
-    receipt: &mut Receipt,
-    rate: Option<u32>,
-) -> Result<Applied> {
-    let progress = bar(planned.len(), "mending");
-    let mut applied = Applied::default();
-    let mut pace = rate.map(|rate| {
-        let mut pace = interval(Duration::from_secs(1) / rate.max(1));
-        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        pace
-    });
-    let mut stop = std::pin::pin!(tokio::signal::ctrl_c());
-    let mut n = 0;
-    for (i, change) in planned.iter().enumerate() {
-        if let Some(pace) = &mut pace {
-            tokio::select! { _ = pace.tick() => {}, _ = &mut stop => return interrupted(i, planned.len()) }
-        } else if (&mut stop).now_or_never().is_some() {
-            return interrupted(i, planned.len());
-        }
-        let (entry, values) = match still_applies(directory, change).await? {
-            Ok(fresh) => fresh,
-            Err(why) => {
-                applied.left += 1;
-                progress.suspend(|| say!("  left   {}: {}", plain(&change.shown), plain(why)));
-                continue;
-            }
-        };
-        let mut removed = Vec::new();
-        let mut left = None;
-        // Each request is a change of its own in the receipt, as each may be refused by itself.
-        for values in values.chunks(writer::VALUES_AT_ONCE) {
-            n += 1;
-            let edit = Edit::removing(values);
-            let code = change.code.as_str();
-            receipt.begin(&Begin::new(n, &entry.dn, entry.guid, code, &edit))?;
-            let (outcome, why) = match writer::write(directory, &entry, &edit).await? {
-                Written::Done => (Outcome::Removed, None),
-                Written::Skipped(why) => (Outcome::Skipped, Some(why)),
-                Written::Refused(why) => (Outcome::Refused, Some(why)),
-            };
-            receipt.end(&End {
-                n,
-                outcome,
-                why: why.clone(),
-            })?;
-            match why {
-                None => removed.extend_from_slice(values),
-                Some(why) => left = Some(why),
-            }
-        }
-        if !removed.is_empty() {
-            let links = plural(removed.len() as u64, "link");
-            progress.suspend(|| say!("  mended {} ({links})", plain(&change.shown)));
-            applied.removed.push(Expected {
-                owner: entry.dn.clone(),
-                guid: entry.guid,
-                edit: Edit::removing(&removed),
-            });
-        }
-        if let Some(why) = left {
-            applied.left += 1;
-            progress.suspend(|| say!("  left   {}: {}", plain(&change.shown), plain(why)));
-        }
-        progress.inc(1);
-    }
-    progress.finish_and_clear();
-    Ok(applied)
-}
-
-fn interrupted<T>(done: usize, all: usize) -> Result<T> {
-    bail!(
-        "interrupted after {done} of {all} owners; the receipt has what was done, run the fix again for the rest"
-    );
-}
-
-/// Reads the owner again and says what still applies of the change, or why nothing does.
-async fn still_applies(
-    directory: &mut Directory,
-    change: &Change,
-) -> Result<Result<(Entry, Vec<Dn>), String>> {
-    let Some(entry) = writer::read_owner(directory, &change.owner, change.guid).await? else {
-        return Ok(Err("the owner is gone, and its links with it".to_owned()));
-    };
-    if let Some(why) = writer::no_longer_stale(&entry, change.code) {
-        return Ok(Err(why));
-    }
-    let values = writer::present(&entry, &change.delegates);
-    if values.is_empty() {
-        return Ok(Err("somebody else has removed the link".to_owned()));
-    }
-    Ok(Ok((entry, values)))
 }

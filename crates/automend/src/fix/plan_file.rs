@@ -6,8 +6,7 @@ use anyhow::{Context, Result, bail};
 use automend_core::dn::Dn;
 use automend_core::entry::Entry;
 use automend_core::finding::Code;
-use automend_core::names::Guid;
-use automend_core::plan::Change;
+use automend_core::plan::{Change, ObjectRef};
 use serde::{Deserialize, Serialize};
 
 use crate::changes::origin::{self, Origin};
@@ -30,13 +29,12 @@ pub(crate) struct Plan {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PlannedChange {
-    code: String,
+    code: Code,
     why: String,
-    owner: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    guid: Option<String>,
+    #[serde(flatten)]
+    owner: ObjectRef,
     name: String,
-    remove: Vec<String>,
+    remove: Vec<Dn>,
     /// What the owner was when the plan was made.
     #[serde(skip_serializing_if = "Option::is_none")]
     made_from: Option<State>,
@@ -74,12 +72,11 @@ impl Plan {
             .iter()
             .zip(states)
             .map(|(change, made_from)| PlannedChange {
-                code: change.code.as_str().to_owned(),
+                code: change.code,
                 why: change.code.title().to_owned(),
-                owner: change.owner.to_string(),
-                guid: change.guid.map(|guid| guid.to_string()),
+                owner: change.owner.clone(),
                 name: change.shown.clone(),
-                remove: change.delegates.iter().map(ToString::to_string).collect(),
+                remove: change.delegates.clone(),
                 made_from,
             })
             .collect();
@@ -90,7 +87,22 @@ impl Plan {
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let reading = || format!("reading the plan {}", path.display());
         let text = std::fs::read_to_string(path).with_context(reading)?;
-        origin::document(&text, "plan", VERSION..=VERSION, path, reading)
+        let at = || match refused(&text) {
+            Some(owner) => format!("{}: the change of {owner}", reading()),
+            None => reading(),
+        };
+        let plan: Self = origin::document(&text, "plan", VERSION..=VERSION, path, at)?;
+        for planned in &plan.changes {
+            if !planned.code.is_stale_link() && planned.code != Code::OwnerElsewhere {
+                bail!(
+                    "{}: the change of {}: {} is no code of a stale link",
+                    reading(),
+                    planned.owner.dn,
+                    planned.code
+                );
+            }
+        }
+        Ok(plan)
     }
 
     /// The plan as JSON.
@@ -99,36 +111,23 @@ impl Plan {
     }
 
     /// The changes, with what each was made from.
-    pub(crate) fn changes(&self) -> Result<Vec<(Change, Option<State>)>> {
-        self.changes
-            .iter()
-            .map(|planned| {
-                let at = || format!("the plan's change of {}", planned.owner);
-                let dn = |text: &str| Dn::parse(text).with_context(at);
-                let Some(code) = Code::parse(&planned.code)
-                    .filter(|code| code.is_stale_link() || *code == Code::OwnerElsewhere)
-                else {
-                    bail!("{}: {} is no code of a stale link", at(), planned.code);
-                };
-                let change = Change {
-                    owner: dn(&planned.owner)?,
-                    guid: match planned.guid.as_deref() {
-                        Some(text) => Some(
-                            Guid::parse(text)
-                                .with_context(|| format!("{}: {text:?} is no GUID", at()))?,
-                        ),
-                        None => None,
-                    },
-                    shown: planned.name.clone(),
-                    code,
-                    delegates: planned
-                        .remove
-                        .iter()
-                        .map(|text| dn(text))
-                        .collect::<Result<_>>()?,
-                };
-                Ok((change, planned.made_from.clone()))
-            })
-            .collect()
+    pub(crate) fn changes(&self) -> impl Iterator<Item = (Change, Option<&State>)> {
+        self.changes.iter().map(|planned| {
+            let change = Change {
+                owner: planned.owner.clone(),
+                shown: planned.name.clone(),
+                code: planned.code,
+                delegates: planned.remove.clone(),
+            };
+            (change, planned.made_from.as_ref())
+        })
     }
+}
+
+/// The owner of the first change that cannot be read; its place in the file tells nobody which one it is.
+fn refused(text: &str) -> Option<String> {
+    let plan: serde_json::Value = serde_json::from_str(text).ok()?;
+    let mut changes = plan.get("changes")?.as_array()?.iter();
+    let refused = changes.find(|change| PlannedChange::deserialize(*change).is_err())?;
+    Some(refused.get("owner")?.to_string())
 }

@@ -5,9 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use automend_core::display::plain;
-use automend_core::dn::Dn;
-use automend_core::names::Guid;
-use automend_core::plan::Edit;
+use automend_core::plan::{Edit, LinkChange, ObjectRef};
 use automend_source::Directory;
 use automend_system::clock;
 
@@ -15,7 +13,6 @@ use crate::args;
 use crate::changes::after::replicated;
 use crate::changes::before::{confirmed, writable};
 use crate::changes::receipt::{Begin, End, Receipt, Undone, read};
-use crate::changes::replication::Expected;
 use crate::changes::writer::{self, Written};
 use crate::console::say;
 use crate::report::plural;
@@ -42,10 +39,7 @@ pub(crate) async fn run(args: &args::Undo, config: Option<&Path>) -> Result<Exit
         .map(|(begin, _)| begin)
         .rev()
         .collect();
-    let mut back = Vec::new();
-    for begin in &begun {
-        back.push(begin.edit()?.inverse());
-    }
+    let back: Vec<Edit> = begun.iter().map(|begin| begin.edit.inverse()).collect();
     if back.is_empty() {
         say!("The receipt removed nothing: nothing to put back.");
         return Ok(ExitCode::SUCCESS);
@@ -83,22 +77,22 @@ pub(crate) async fn run(args: &args::Undo, config: Option<&Path>) -> Result<Exit
 
 /// Shows what is about to be written: the object as it is called now, and every value.
 async fn show(directory: &mut Directory, begin: &Begin) -> Result<()> {
-    let (dn, guid) = (begin.dn()?, begin.object_guid()?);
+    let dn = &begin.owner.dn;
     let found = match directory {
         // Refused before anything is written, in the same words as ever.
         Directory::Ldif(_) => None,
-        _ => writer::named_owner(directory, &dn, guid).await?,
+        _ => writer::named_owner(directory, &begin.owner).await?,
     };
-    let edit = begin.edit()?.inverse();
+    let edit = begin.edit.inverse();
     let links = words(edit.links(), usize::from(edit.descriptor.is_some()));
     match found {
-        Some(entry) if entry.dn == dn => say!("  {} ({links})", plain(&dn)),
+        Some(entry) if entry.dn == *dn => say!("  {} ({links})", plain(dn)),
         Some(entry) => say!(
             "  {} ({links}; recorded as {})",
             plain(&entry.dn),
-            plain(&dn)
+            plain(dn)
         ),
-        None => say!("  {} ({links}; there is no such object now)", plain(&dn)),
+        None => say!("  {} ({links}; there is no such object now)", plain(dn)),
     }
     for delegate in &edit.remove {
         say!("    - {}", plain(delegate));
@@ -129,7 +123,7 @@ fn words(links: usize, with_rights: usize) -> String {
 #[derive(Debug, Default)]
 pub(crate) struct Restored {
     /// What is there again.
-    pub restored: Vec<Expected>,
+    pub restored: Vec<LinkChange>,
     /// Links that could not be put back.
     pub left: usize,
 }
@@ -142,36 +136,35 @@ pub(crate) async fn undo(
 ) -> Result<Restored> {
     let mut restored = Restored::default();
     for begin in begun {
-        let (dn, guid, edit) = (begin.dn()?, begin.object_guid()?, begin.edit()?.inverse());
-        let done = restore(directory, &dn, guid, &edit).await?;
+        let owner = &begin.owner;
+        let done = restore(directory, owner, &begin.edit.inverse()).await?;
         for why in &done.problems {
-            say!("  left     {}: {}", plain(&begin.owner), plain(why));
+            say!("  left     {}: {}", plain(&owner.dn), plain(why));
         }
         restored.left += done.problems.len();
         if done.edit.is_empty() {
             if done.problems.is_empty() {
-                say!("  was there {}", plain(&begin.owner));
+                say!("  was there {}", plain(&owner.dn));
             }
             continue;
         }
         receipt.undone(&Undone {
             n: begin.n,
             at: clock::now().to_string(),
-            restored: done.edit.add.iter().map(ToString::to_string).collect(),
-            removed: done.edit.remove.iter().map(ToString::to_string).collect(),
+            restored: done.edit.add.clone(),
+            removed: done.edit.remove.clone(),
             descriptor: done.edit.descriptor.is_some(),
         })?;
         say!(
             "  restored {} ({})",
-            plain(&begin.owner),
+            plain(&owner.dn),
             words(
                 done.edit.links(),
                 usize::from(done.edit.descriptor.is_some())
             )
         );
-        restored.restored.push(Expected {
-            owner: dn,
-            guid,
+        restored.restored.push(LinkChange {
+            owner: owner.clone(),
             edit: done.edit,
         });
     }
@@ -185,14 +178,9 @@ struct Done {
     problems: Vec<String>,
 }
 
-async fn restore(
-    directory: &mut Directory,
-    dn: &Dn,
-    guid: Option<Guid>,
-    back: &Edit,
-) -> Result<Done> {
+async fn restore(directory: &mut Directory, owner: &ObjectRef, back: &Edit) -> Result<Done> {
     let mut done = Done::default();
-    let Some(entry) = writer::read_owner(directory, dn, guid).await? else {
+    let Some(entry) = writer::read_owner(directory, owner).await? else {
         done.problems.push("the owner no longer exists".to_owned());
         return Ok(done);
     };

@@ -46,7 +46,7 @@ pub(crate) fn ldif(
                 .map(|dn| dn.as_str().as_bytes().to_vec())
                 .collect(),
         };
-        writer.modify(change.owner.as_str(), &[delete], &[])?;
+        writer.modify(change.owner.dn.as_str(), &[delete], &[])?;
     }
     Ok(())
 }
@@ -84,9 +84,10 @@ pub(crate) fn powershell(
             ascii(&change.shown),
             ascii(change.code.title())
         )?;
-        let identity = change
+        let owner = &change.owner;
+        let identity = owner
             .guid
-            .map_or_else(|| ascii_name(&change.owner), |guid| guid.to_string());
+            .map_or_else(|| ascii_name(&owner.dn), |guid| guid.to_string());
         let values: Vec<String> = change
             .delegates
             .iter()
@@ -170,19 +171,29 @@ fn quoted(text: &str) -> String {
 mod tests {
     use super::*;
     use automend_core::finding::Code;
+    use automend_core::plan::ObjectRef;
     use proptest::prelude::*;
 
-    fn change() -> Change {
-        Change {
-            owner: Dn::parse("CN=O'Brien,DC=c").unwrap(),
+    fn change(owner: Dn, shown: &str, delegates: Vec<Dn>) -> Change {
+        let owner = ObjectRef {
+            dn: owner,
             guid: None,
-            shown: "O'Brien\nRemove-Item".to_owned(),
+        };
+        Change {
+            owner,
+            shown: shown.to_owned(),
             code: Code::OwnerDisabled,
-            delegates: vec![
-                Dn::parse("CN=Zoë,DC=c").unwrap(),
-                Dn::parse(r"CN=a\, b,DC=c").unwrap(),
-            ],
+            delegates,
         }
+    }
+
+    fn of_obrien() -> Change {
+        let dn = |text| Dn::parse(text).unwrap();
+        change(
+            dn("CN=O'Brien,DC=c"),
+            "O'Brien\nRemove-Item",
+            vec![dn("CN=Zoë,DC=c"), dn(r"CN=a\, b,DC=c")],
+        )
     }
 
     fn script(changes: &[Change], directory: &str) -> Vec<u8> {
@@ -193,7 +204,7 @@ mod tests {
 
     #[test]
     fn a_script_quotes_what_it_is_given() {
-        let text = String::from_utf8(script(&[change()], "x")).unwrap();
+        let text = String::from_utf8(script(&[of_obrien()], "x")).unwrap();
         assert!(
             text.contains(
                 r"Set-ADObject -Identity 'CN=O\27Brien,DC=c' -Remove @{ msExchDelegateListLink = @('CN=Zo\C3\AB,DC=c', 'CN=a\, b,DC=c') }"
@@ -215,7 +226,7 @@ mod tests {
             ("ldaps://", None),
         ] {
             assert_eq!(server(directory), expected, "{directory}");
-            let text = String::from_utf8(script(&[change()], directory)).unwrap();
+            let text = String::from_utf8(script(&[of_obrien()], directory)).unwrap();
             let told = expected.map(|host| format!(" -Server '{}' ", host.replace('\'', "''")));
             assert_eq!(text.contains(" -Server "), told.is_some(), "{text}");
             assert!(told.is_none_or(|told| text.contains(&told)), "{text}");
@@ -311,13 +322,8 @@ mod tests {
             delegates in prop::collection::vec(values(), 1..4),
             server in "[a-zé'$()]{1,8}",
         ) {
-            let change = Change {
-                owner: named(&owner),
-                guid: None,
-                shown,
-                code: Code::OwnerDisabled,
-                delegates: delegates.iter().map(|value| named(value)).collect(),
-            };
+            let names = delegates.iter().map(|value| named(value)).collect();
+            let change = change(named(&owner), &shown, names);
             let bytes = script(std::slice::from_ref(&change), &format!("ldaps://{server}"));
             prop_assert!(bytes.iter().all(|byte| matches!(byte, b'\n' | 0x20..=0x7e)));
             for page in [CodePage::OneByte, CodePage::Japanese] {
@@ -326,7 +332,7 @@ mod tests {
                     .iter()
                     .filter_map(|text| Dn::parse(text).ok())
                     .collect();
-                let mut expected = vec![change.owner.clone()];
+                let mut expected = vec![change.owner.dn.clone()];
                 expected.extend(change.delegates.clone());
                 prop_assert_eq!(&names, &expected);
                 prop_assert_eq!(strings.len(), expected.len() + 1, "and the server");
@@ -351,7 +357,7 @@ mod tests {
     #[test]
     fn change_records_delete_single_values() {
         let mut out = Vec::new();
-        ldif(&[change()], "x", Timestamp::UNIX_EPOCH, &mut out).unwrap();
+        ldif(&[of_obrien()], "x", Timestamp::UNIX_EPOCH, &mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
         assert!(
             text.contains(

@@ -18,6 +18,8 @@ use std::fmt::{self, Write};
 use std::hash::{BuildHasher, Hash, Hasher};
 
 use foldhash::quality::FixedState;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use avas::Avas;
 use plain::{AVA_END, PLAIN, RDN_END, plain_key};
@@ -250,6 +252,19 @@ impl Ord for Dn {
 impl Hash for Dn {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.with_key(|key| key.hash(state));
+    }
+}
+
+impl Serialize for Dn {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Dn {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        Self::parse(&text).map_err(|error| D::Error::custom(format_args!("{text:?}: {error}")))
     }
 }
 
