@@ -487,6 +487,11 @@ proptest! {
             }
         }
     }
+}
+
+proptest! {
+    // Each is quick, and few of them are nearly a mailbox in just the wrong way.
+    #![proptest_config(ProptestConfig::with_cases(20_000))]
 
     /// Whatever an object has: where a glance takes it for a mailbox, reading it finds one, and nothing wrong.
     #[test]

@@ -290,8 +290,7 @@ impl Owners for UserAudit<'_> {
         if !entry.team_mailboxes.is_empty() {
             self.teams.push(entry.clone());
         }
-        let half = entry.mailbox_guid.is_some() || entry.home_mdb.is_some();
-        if half && !entry.missing().is_empty() {
+        if users::has_a_part_only(&entry) {
             self.suspects.push(entry);
         } else {
             self.judge(&entry);
