@@ -2,11 +2,16 @@
 //!
 //! One definition feeds `-h`, `--help`, the man pages and the completions.
 
+mod delegations;
+mod source;
 mod values;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+
+pub(crate) use delegations::{AutomapCommand, CarryingOut, Grant, Revoke};
+pub(crate) use source::{Source, Writing};
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -58,8 +63,15 @@ pub(crate) enum Command {
     Test(Box<Test>),
     /// Remove stale links: plan, review, apply, wait for replication, verify
     Fix(Fix),
-    /// Put back what a fix removed
+    /// Put everything back as it was before a fix, grant, revoke or automap
     Undo(Undo),
+    /// Give a user full access to a mailbox, and let Outlook open it by itself
+    Grant(Grant),
+    /// Take full access to a mailbox from a user, and the AutoMapping link with it
+    Revoke(Revoke),
+    /// Switch AutoMapping on or off for users of a mailbox; their access stays as it is
+    #[command(subcommand)]
+    Automap(AutomapCommand),
     /// Answer Autodiscover from a directory; a stale link never breaks an answer
     Serve(Box<Serve>),
     /// Read a recording of Autodiscover (HAR, SAZ, olkdisc.log, XML, capture), or record one
@@ -82,50 +94,6 @@ pub(crate) enum Command {
         #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
         folder: PathBuf,
     },
-}
-
-/// Where the directory is and how to log in to it.
-#[derive(Args, Clone, Debug, Default)]
-#[command(next_help_heading = "Directory")]
-pub(crate) struct Source {
-    /// The directory: ldap://, ldaps:// or ldapi:// URL, LDIF file (.ldif, .ldif.gz, or - for standard
-    /// input), or the folder of an embedded directory. Several servers of one directory may be named, by
-    /// commas or by giving this again: the next is asked when one does not answer
-    #[arg(short, long, env = "AUTOMEND_DIRECTORY", value_name = "WHERE")]
-    pub directory: Vec<String>,
-
-    /// Log in as this user (else AUTOMEND_DIRECTORY_USER): user@domain, DOMAIN\user or a distinguished name
-    #[arg(short, long, value_name = "NAME")]
-    pub user: Option<String>,
-
-    /// Read the password from the first line of this file, or - for standard input (else
-    /// AUTOMEND_DIRECTORY_PASSWORD, else a prompt)
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub password_file: Option<PathBuf>,
-
-    /// Trust the certificate authorities in this PEM file besides those of the system (repeatable)
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub ca: Vec<PathBuf>,
-
-    /// Switch an ldap:// connection to TLS before logging in
-    #[arg(long)]
-    pub start_tls: bool,
-
-    /// Allow an ldap:// connection in clear text: without a password, or to this machine only
-    #[arg(long)]
-    pub allow_plaintext: bool,
-
-    /// Look only below this name instead of in every naming context (repeatable)
-    #[arg(long, value_name = "DN")]
-    pub base: Vec<String>,
-
-    /// Entries a page of a search
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub page_size: Option<u32>,
-
-    /// Timeout for one request
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
-    pub timeout: Option<u64>,
 }
 
 /// `automend audit`.
@@ -261,28 +229,6 @@ pub(crate) struct Fix {
     pub max_changes: usize,
 }
 
-/// What every writing command asks.
-#[derive(Args, Debug)]
-#[command(next_help_heading = "Writing")]
-pub(crate) struct Writing {
-    /// Do not ask for confirmation
-    #[arg(short, long)]
-    pub yes: bool,
-
-    /// At most this many owners a second
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub rate: Option<u32>,
-
-    /// Verify on this domain controller instead of those the directory names (host, host:port or URL; may
-    /// be given again)
-    #[arg(long, value_name = "HOST")]
-    pub dc: Vec<String>,
-
-    /// How long to wait until every domain controller agrees
-    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
-    pub replication_timeout: u64,
-}
-
 /// Forms of a plan for other tools.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(crate) enum Export {
@@ -301,7 +247,7 @@ pub(crate) struct Undo {
     #[command(flatten)]
     pub writing: Writing,
 
-    /// The receipt that the fix wrote
+    /// The receipt that the command wrote
     #[arg(value_name = "RECEIPT", value_hint = ValueHint::FilePath)]
     pub receipt: PathBuf,
 }

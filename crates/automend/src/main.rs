@@ -7,6 +7,7 @@ mod answer;
 mod args;
 mod audit;
 mod auth;
+mod automap;
 mod changes;
 mod codes;
 mod config;
@@ -15,6 +16,7 @@ mod demo;
 mod explain;
 mod findings;
 mod fix;
+mod grant;
 mod har;
 mod hints;
 mod http;
@@ -66,6 +68,9 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
         Command::Test(args) => waiting(test::run(args, config)),
         Command::Fix(args) => waiting(fix::run(args, config)),
         Command::Undo(args) => waiting(fix::undo::run(args, config)),
+        Command::Grant(args) => waiting(grant::run(args, config)),
+        Command::Revoke(args) => waiting(grant::revoke(args, config)),
+        Command::Automap(command) => waiting(automap::run(command, config)),
         Command::Serve(args) => serve::run(args, config),
         Command::Trace(args) => waiting(trace::run(args, config)),
         Command::Explain(args) => explain::run(args),

@@ -18,6 +18,40 @@ pub struct Command {
     operands: Vec<String>,
 }
 
+/// A call of a `PowerShell` cmdlet: a name and parameters with their values.
+///
+/// A value stands in quotes always, as a bare `-x` would be a parameter and a bare `1e3` a number.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Cmdlet(String);
+
+impl Cmdlet {
+    /// A cmdlet, with nothing behind it.
+    pub fn new(name: &str) -> Self {
+        Self(name.to_owned())
+    }
+
+    /// Adds a parameter and its value.
+    #[must_use]
+    pub fn parameter(mut self, name: &str, value: &str) -> Self {
+        let _ = write!(self.0, " -{name} {}", power_shell(value));
+        self
+    }
+
+    /// Adds a switch and its state.
+    #[must_use]
+    pub fn switch(mut self, name: &str, on: bool) -> Self {
+        let state = if on { "true" } else { "false" };
+        let _ = write!(self.0, " -{name}:${state}");
+        self
+    }
+}
+
+impl Display for Cmdlet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// A shell into which a command is pasted.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Shell {

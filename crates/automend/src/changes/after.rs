@@ -77,12 +77,12 @@ fn line(replica: &Replica, owners: usize) -> String {
 /// Users who are verified together; what they need is in memory at the same time.
 const VERIFIED_AT_ONCE: usize = 200;
 
-/// Asks the resolver for every user who was affected; `true` when each gets an answer.
+/// Asks the resolver for every user from whom a link was taken; `true` when each gets an answer.
 pub(crate) async fn verify(directory: &mut Directory, written: &[LinkChange]) -> Result<bool> {
     let mut seen = HashSet::new();
     let affected: Vec<Dn> = written
         .iter()
-        .flat_map(|one| one.edit.remove.iter().chain(&one.edit.add))
+        .flat_map(|one| &one.edit.remove)
         .filter(|dn| seen.insert(dn.hash64()))
         .cloned()
         .collect();
@@ -134,4 +134,51 @@ pub(crate) async fn verify(directory: &mut Directory, written: &[LinkChange]) ->
         say!("  STILL FAILS {}", plain(line));
     }
     Ok(still.is_empty() && others.is_empty())
+}
+
+/// Asks the resolver for every user who was given a link; `true` when the answer of each has the mailbox.
+pub(crate) async fn offered(directory: &mut Directory, written: &[LinkChange]) -> Result<bool> {
+    let pairs: Vec<(&Dn, &Dn)> = written
+        .iter()
+        .flat_map(|one| one.edit.add.iter().map(|user| (user, &one.owner.dn)))
+        .collect();
+    let (mut there, mut problems) = (0u64, Vec::new());
+    for portion in pairs.chunks(VERIFIED_AT_ONCE) {
+        let requests: Vec<Request> = portion
+            .iter()
+            .map(|(user, _)| Request {
+                who: Who::Dn((*user).clone()),
+                policy: Policy::Faithful,
+                follow: 0,
+            })
+            .collect();
+        let resolved = directory
+            .resolve_all(&requests, &mut Known::default())
+            .await?;
+        for ((user, owner), resolved) in portion.iter().zip(resolved) {
+            let link = resolved.links.iter().find(|link| link.owner.dn == **owner);
+            let is_live = link.is_some_and(|link| link.state == LinkState::Live);
+            match &resolved.outcome {
+                Outcome::Fault(fault) => {
+                    problems.push(format!("{}: {}", user.shown(), fault.cause));
+                }
+                _ if !is_live => problems.push(format!(
+                    "{}: the answer does not have {}",
+                    user.shown(),
+                    owner.shown()
+                )),
+                _ => there += 1,
+            }
+        }
+    }
+    if there > 0 {
+        say!(
+            "  verified: Autodiscover offers the mailbox to {}",
+            plural(there, "user")
+        );
+    }
+    for line in &problems {
+        say!("  NOT OFFERED {}", plain(line));
+    }
+    Ok(problems.is_empty())
 }

@@ -9,15 +9,17 @@ use automend_system::clock;
 
 use super::writer;
 
-/// Where the receipt goes: to `path`, or to a name made of the time.
+/// Where the receipt goes: to `path`, or to a name made of the time that no file has.
 pub(crate) fn receipt_path(path: Option<&Path>) -> PathBuf {
-    path.map_or_else(
-        || {
-            let now = clock::for_file_name(clock::now());
-            PathBuf::from(format!("automend-receipt-{now}.ldif"))
-        },
-        Path::to_path_buf,
-    )
+    if let Some(path) = path {
+        return path.to_path_buf();
+    }
+    let now = clock::for_file_name(clock::now());
+    let first = PathBuf::from(format!("automend-receipt-{now}.ldif"));
+    // Two runs within a second; a third program in between is refused when the file is made.
+    let others = (2..100).map(|n| PathBuf::from(format!("automend-receipt-{now}-{n}.ldif")));
+    let mut names = std::iter::once(first.clone()).chain(others);
+    names.find(|name| !name.exists()).unwrap_or(first)
 }
 
 /// How a change is kept from falling on something else than was read, for the receipt.

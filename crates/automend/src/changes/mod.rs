@@ -4,9 +4,12 @@
 
 pub(crate) mod after;
 pub(crate) mod before;
+pub(crate) mod carry;
+pub(crate) mod named;
 pub(crate) mod origin;
 pub(crate) mod permission;
 pub(crate) mod progress;
 pub(crate) mod receipt;
 pub(crate) mod replication;
+pub(crate) mod rights;
 pub(crate) mod writer;

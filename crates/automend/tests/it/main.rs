@@ -9,6 +9,7 @@ mod tool;
 mod web;
 
 mod commands;
+mod delegations;
 mod discovery;
 mod discovery_faults;
 mod discovery_logins;

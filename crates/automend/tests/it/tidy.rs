@@ -136,8 +136,9 @@ fn every_source_file_opens_with_what_it_is_and_stays_readable() {
 }
 
 /// The commands of the program, each a module.
-const COMMANDS: [&str; 9] = [
-    "audit", "show", "fix", "serve", "test", "trace", "explain", "store", "demo",
+const COMMANDS: [&str; 11] = [
+    "audit", "show", "fix", "grant", "automap", "serve", "test", "trace", "explain", "store",
+    "demo",
 ];
 
 #[test]

@@ -148,3 +148,20 @@ proptest! {
         prop_assert_eq!(arrives(&command), command.arguments());
     }
 }
+
+#[test]
+fn a_value_of_a_cmdlet_is_always_in_quotes() {
+    let call = Cmdlet::new("Add-MailboxPermission")
+        .parameter("Identity", "-x@contoso.com")
+        .parameter("User", "o'brien; calc")
+        .switch("AutoMapping", false);
+    assert_eq!(
+        call.to_string(),
+        "Add-MailboxPermission -Identity '-x@contoso.com' -User 'o''brien; calc' -AutoMapping:$false"
+    );
+    let odd = Cmdlet::new("X").parameter("Y", "a\u{1b}[2J").to_string();
+    assert!(
+        !odd.contains('\u{1b}') && odd.contains("[char]0x1b"),
+        "{odd}"
+    );
+}

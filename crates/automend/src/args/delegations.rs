@@ -1,0 +1,113 @@
+//! The commands that give, map, take and list delegations.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueHint};
+
+use super::source::{Source, Writing};
+
+/// How a change of one or several owners is carried out.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Writing")]
+pub(crate) struct CarryingOut {
+    #[command(flatten)]
+    pub writing: Writing,
+
+    /// Show the plan and write nothing (also --dry-run, --what-if)
+    #[arg(long, aliases = ["dry-run", "what-if", "whatif"])]
+    pub plan_only: bool,
+
+    /// Write the receipt to this file (default: automend-receipt-TIME.ldif)
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub receipt: Option<PathBuf>,
+}
+
+/// `automend grant`.
+#[derive(Args, Debug)]
+pub(crate) struct Grant {
+    #[command(flatten)]
+    pub source: Source,
+
+    #[command(flatten)]
+    pub carrying_out: CarryingOut,
+
+    /// The mailbox: address, account or DN
+    #[arg(value_name = "OWNER")]
+    pub owner: String,
+
+    /// Who gets full access: address, account or DN
+    #[arg(long, value_name = "USER")]
+    pub to: String,
+
+    /// Give full access without AutoMapping: Outlook does not open the mailbox by itself
+    #[arg(long)]
+    pub no_automapping: bool,
+
+    /// On a live directory, write the permission (msExchMailboxSecurityDescriptor), too; without this, the
+    /// link is written and the Exchange cmdlet for the permission is printed
+    #[arg(long)]
+    pub descriptor: bool,
+}
+
+/// `automend revoke`.
+#[derive(Args, Debug)]
+pub(crate) struct Revoke {
+    #[command(flatten)]
+    pub source: Source,
+
+    #[command(flatten)]
+    pub carrying_out: CarryingOut,
+
+    /// The mailbox: address, account or DN
+    #[arg(value_name = "OWNER")]
+    pub owner: String,
+
+    /// Who loses full access: address, account or DN
+    #[arg(long, value_name = "USER")]
+    pub from: String,
+
+    /// On a live directory, change the permission (msExchMailboxSecurityDescriptor), too; without this, the
+    /// link is removed and the Exchange cmdlet for the permission is printed
+    #[arg(long)]
+    pub descriptor: bool,
+}
+
+/// `automend automap`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AutomapCommand {
+    /// Let Outlook open the mailbox by itself for these users
+    On(Automap),
+    /// Outlook no longer opens the mailbox by itself for these users
+    Off(Automap),
+}
+
+/// What `automap on` and `automap off` take.
+#[derive(Args, Debug)]
+pub(crate) struct Automap {
+    #[command(flatten)]
+    pub source: Source,
+
+    #[command(flatten)]
+    pub carrying_out: CarryingOut,
+
+    /// The mailbox: address, account or DN
+    #[arg(value_name = "OWNER", required_unless_present = "from_file")]
+    pub owner: Option<String>,
+
+    /// The users: address, account or DN
+    #[arg(value_name = "USER", required_unless_present_any = ["all", "from_file"])]
+    pub users: Vec<String>,
+
+    /// on: every user who has full access by an entry of the mailbox's own permissions; off: every user
+    /// with a link
+    #[arg(long, conflicts_with_all = ["users", "from_file"])]
+    pub all: bool,
+
+    /// Read mailboxes and users from this CSV file: columns owner and delegate, with or without a header
+    #[arg(long, value_name = "FILE.csv", value_hint = ValueHint::FilePath, conflicts_with_all = ["owner", "users"])]
+    pub from_file: Option<PathBuf>,
+
+    /// Refuse a plan with more links than this
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub max_changes: usize,
+}

@@ -1,0 +1,361 @@
+//! `automend grant` and `automend revoke`: full access to a mailbox, and the AutoMapping link, in one change.
+//!
+//! Full access is an entry of `msExchMailboxSecurityDescriptor`, AutoMapping a value of
+//! `msExchDelegateListLink`. On a live directory the mailbox store has the last word on the descriptor, so
+//! only the link is written there unless `--descriptor` asks for more, and the cmdlet of Exchange that does
+//! the rest is printed.
+//!
+//! Invariant: a descriptor that cannot be read is refused and never replaced.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use automend_core::command::Cmdlet;
+use automend_core::descriptor::{Access, Descriptor, NotGranted};
+use automend_core::display::plain;
+use automend_core::entry::{Class, Entry};
+use automend_core::names::{Sid, attribute};
+use automend_core::owner::Owner;
+use automend_core::plan::{Edit, Replaced};
+use automend_source::Directory;
+
+use crate::args;
+use crate::changes::carry::{Step, Words, carry_out, opened};
+use crate::changes::named::{called, identity, kind, object};
+use crate::changes::rights::differences;
+use crate::console::say;
+
+/// Runs `grant`.
+pub(crate) async fn run(args: &args::Grant, config: Option<&Path>) -> Result<ExitCode> {
+    let (mut directory, settings) = opened(&args.source, config).await?;
+    let owner = object(&mut directory, &args.owner).await?;
+    let user = object(&mut directory, &args.to).await?;
+    fit(&owner, &user)?;
+    has_mailbox(&owner)?;
+    let is_group = user.class == Class::Group;
+    let is_linked = owner.forward_links.contains(&user.dn);
+    let mut edit = Edit::default();
+    if !args.no_automapping && !is_group && !is_linked {
+        edit.add.push(user.dn.clone());
+    }
+    let here = matches!(directory, Directory::Embedded(_));
+    let read = descriptor(&owner, here, here || args.descriptor)?;
+    let mut lines = Vec::new();
+    if here || args.descriptor {
+        let sid = sid(&user)?;
+        let before = read.clone();
+        let mut after = match read.clone() {
+            Some(read) => read,
+            None => Descriptor::of_new_mailbox(),
+        };
+        let granted = after.grant_full_access(sid);
+        if granted.map_err(|why| refused(&owner, &user, why))? {
+            lines = differences(before.as_ref(), &after, sid, &called(&user));
+            edit.descriptor = Some(Replaced {
+                before: before.map(|before| before.as_bytes().to_vec()),
+                after: Some(after.as_bytes().to_vec()),
+            });
+        }
+    }
+    if is_group {
+        tell_group(&owner, &user);
+    } else if args.no_automapping && is_linked {
+        say!(
+            "note: {} is mapped to {} already; `automend automap off` ends that",
+            plain(called(&owner)),
+            plain(called(&user))
+        );
+    } else if !args.no_automapping && Owner::of(&user) != Owner::Mailbox {
+        say!(
+            "note: {} has no mailbox here, so no Outlook asks for the link of this user",
+            plain(called(&user))
+        );
+    }
+    // Without its own entry the permission is Exchange's to write.
+    let known = user.sid.as_ref().zip(read.as_ref());
+    let has_access = known.is_some_and(|(sid, read)| read.full_access_of(sid) == Access::Allowed);
+    let left_to_exchange = !here && !args.descriptor && !has_access;
+    let cmdlet = Cmdlet::new("Add-MailboxPermission")
+        .parameter("Identity", &identity(&owner))
+        .parameter("User", &identity(&user))
+        .parameter("AccessRights", "FullAccess")
+        .switch("AutoMapping", !args.no_automapping);
+    let status = if edit.is_empty() {
+        if !left_to_exchange {
+            let mapped = if is_linked { ", and is mapped" } else { "" };
+            say!(
+                "{} has full access to {} already{mapped}: nothing to write.",
+                plain(called(&user)),
+                plain(called(&owner))
+            );
+        }
+        ExitCode::SUCCESS
+    } else {
+        let words = Words {
+            code: "grant",
+            title: format!(
+                "Plan: give {} {} {}",
+                called(&user),
+                what(&edit, "full access to"),
+                called(&owner)
+            ),
+            question: format!(
+                "Give {} {} {}?",
+                plain(called(&user)),
+                what(&edit, "full access to"),
+                plain(called(&owner))
+            ),
+        };
+        let step = Step {
+            owner: owner.clone(),
+            edit,
+            lines,
+        };
+        carry_out(
+            &mut directory,
+            &settings,
+            &[step],
+            words,
+            &args.carrying_out,
+        )
+        .await?
+    };
+    after(
+        &directory,
+        args.descriptor,
+        left_to_exchange.then_some(&cmdlet),
+        &owner,
+    );
+    Ok(status)
+}
+
+/// Runs `revoke`.
+pub(crate) async fn revoke(args: &args::Revoke, config: Option<&Path>) -> Result<ExitCode> {
+    let (mut directory, settings) = opened(&args.source, config).await?;
+    let owner = object(&mut directory, &args.owner).await?;
+    let user = object(&mut directory, &args.from).await?;
+    if owner.dn == user.dn {
+        bail!(
+            "{}: a mailbox and its own user are one; its own access is not taken",
+            owner.dn
+        );
+    }
+    let mut edit = Edit::default();
+    let link = owner.forward_links.iter().find(|link| **link == user.dn);
+    edit.remove.extend(link.cloned());
+    let here = matches!(directory, Directory::Embedded(_));
+    let read = match &owner.mailbox_descriptor {
+        // What is not there gives no access.
+        None if here => None,
+        _ => descriptor(&owner, here, here || args.descriptor)?,
+    };
+    let known = user.sid.as_ref().zip(read.as_ref());
+    let mut lines = Vec::new();
+    let mut left = known.map_or(Access::None, |(sid, read)| read.full_access_of(sid));
+    let may_have_access = known.is_none() || left != Access::None;
+    if here || args.descriptor {
+        if !here {
+            sid(&user)?;
+        }
+        if let Some((sid, before)) = known {
+            let mut after = before.clone();
+            if after.revoke_full_access(sid) {
+                lines = differences(Some(before), &after, sid, &called(&user));
+                edit.descriptor = Some(Replaced {
+                    before: Some(before.as_bytes().to_vec()),
+                    after: Some(after.as_bytes().to_vec()),
+                });
+            }
+            left = after.full_access_of(sid);
+        }
+        tell_left(&owner, &user, left);
+    }
+    let left_to_exchange = !here && !args.descriptor && may_have_access;
+    let cmdlet = Cmdlet::new("Remove-MailboxPermission")
+        .parameter("Identity", &identity(&owner))
+        .parameter("User", &identity(&user))
+        .parameter("AccessRights", "FullAccess");
+    let status = if edit.is_empty() {
+        if !left_to_exchange {
+            say!(
+                "{} has no full access to {} by an entry of its own, and no link: nothing to write.",
+                plain(called(&user)),
+                plain(called(&owner))
+            );
+        }
+        ExitCode::SUCCESS
+    } else {
+        let words = Words {
+            code: "revoke",
+            title: format!(
+                "Plan: take from {} {} {}",
+                called(&user),
+                what(&edit, "full access to"),
+                called(&owner)
+            ),
+            question: format!(
+                "Take from {} {} {}?",
+                plain(called(&user)),
+                what(&edit, "full access to"),
+                plain(called(&owner))
+            ),
+        };
+        let step = Step {
+            owner: owner.clone(),
+            edit,
+            lines,
+        };
+        carry_out(
+            &mut directory,
+            &settings,
+            &[step],
+            words,
+            &args.carrying_out,
+        )
+        .await?
+    };
+    after(
+        &directory,
+        args.descriptor,
+        left_to_exchange.then_some(&cmdlet),
+        &owner,
+    );
+    Ok(status)
+}
+
+/// What an edit is about, in words.
+fn what(edit: &Edit, access: &'static str) -> &'static str {
+    if edit.descriptor.is_some() {
+        access
+    } else {
+        "the AutoMapping link to"
+    }
+}
+
+/// That one may be given access to the other.
+fn fit(owner: &Entry, user: &Entry) -> Result<()> {
+    if owner.dn == user.dn {
+        bail!(
+            "{}: a mailbox is not granted to its own user, who has full access already",
+            owner.dn
+        );
+    }
+    if !matches!(
+        user.class,
+        Class::User | Class::Group | Class::ForeignSecurityPrincipal
+    ) {
+        bail!(
+            "{} is {}; only users and groups can be given access",
+            user.dn,
+            kind(user)
+        );
+    }
+    Ok(())
+}
+
+/// That the owner is a mailbox that this directory decides on.
+fn has_mailbox(owner: &Entry) -> Result<()> {
+    match Owner::of(owner) {
+        Owner::Mailbox => Ok(()),
+        Owner::Remote => bail!(
+            "{}: its mailbox is in another system; grant access there",
+            owner.dn
+        ),
+        Owner::Stale(why) => bail!(
+            "{}: {why}; a link to it would break Autodiscover for the user (error 603)",
+            owner.dn
+        ),
+        Owner::Undecided(attributes) => bail!(
+            "{}: {} cannot be read, so it is not known whether it has a mailbox",
+            owner.dn,
+            attributes.join(", ")
+        ),
+    }
+}
+
+/// The owner's descriptor; without one on a live directory, nothing can be written to it.
+fn descriptor(owner: &Entry, here: bool, is_written: bool) -> Result<Option<Descriptor>> {
+    let name = attribute::MAILBOX_SECURITY_DESCRIPTOR;
+    match &owner.mailbox_descriptor {
+        Some(bytes) => match Descriptor::parse(bytes) {
+            Ok(read) => Ok(Some(read)),
+            Err(why) if is_written => bail!(
+                "{}: {name} cannot be read ({why}); it is left as it is, and nothing was written",
+                owner.dn
+            ),
+            Err(_) => Ok(None),
+        },
+        None if is_written && !here => bail!(
+            "{}: {name} is not shown to this account, or is not there; a descriptor that was not read is never written. Leave --descriptor out, and let Exchange write it",
+            owner.dn
+        ),
+        None => Ok(None),
+    }
+}
+
+fn sid(user: &Entry) -> Result<&Sid> {
+    user.sid.as_ref().with_context(|| {
+        format!(
+            "{}: without objectSid no permission can name it; `automend automap on` writes the link alone",
+            user.dn
+        )
+    })
+}
+
+/// Why access cannot be granted, with what to do.
+fn refused(owner: &Entry, user: &Entry, why: NotGranted) -> anyhow::Error {
+    let cmdlet = Cmdlet::new("Remove-MailboxPermission")
+        .parameter("Identity", &identity(owner))
+        .parameter("User", &identity(user))
+        .parameter("AccessRights", "FullAccess")
+        .switch("Deny", true);
+    match why {
+        NotGranted::Denied => anyhow::anyhow!(
+            "{}: {why}; nothing was written. In Exchange, this removes it: {cmdlet}",
+            owner.dn
+        ),
+        NotGranted::Unrestricted | NotGranted::Full => {
+            anyhow::anyhow!("{}: {why}; nothing was written", owner.dn)
+        }
+    }
+}
+
+fn tell_group(owner: &Entry, group: &Entry) {
+    say!(
+        "note: {} is a group. Autodiscover does not look into groups, so its members have to open {} by hand; `automend automap on {} USER…` maps members one by one",
+        plain(called(group)),
+        plain(called(owner)),
+        plain(identity(owner))
+    );
+}
+
+/// What access is left after the entries of the user are gone.
+fn tell_left(owner: &Entry, user: &Entry, left: Access) {
+    let why = match left {
+        Access::None | Access::Denied => return,
+        Access::InheritedAllowed => "an inherited entry still allows it",
+        Access::Allowed | Access::Unclear => "an entry of another kind may still allow it",
+        Access::Unrestricted => "the mailbox has no access list, so every account has access",
+    };
+    say!(
+        "note: {} keeps full access to {}: {why}",
+        plain(called(user)),
+        plain(called(owner))
+    );
+}
+
+/// What is left to do in Exchange, on a live directory.
+fn after(directory: &Directory, descriptor: bool, cmdlet: Option<&Cmdlet>, owner: &Entry) {
+    if !matches!(directory, Directory::Live(_)) {
+        return;
+    }
+    if let Some(cmdlet) = cmdlet {
+        say!("The permission itself is Exchange's to write. In the Exchange Management Shell:");
+        say!("  {cmdlet}");
+    } else if descriptor {
+        let look = Cmdlet::new("Get-MailboxPermission").parameter("Identity", &identity(owner));
+        say!("The mailbox store has the last word on permissions. Look there, too:");
+        say!("  {look}");
+    }
+}

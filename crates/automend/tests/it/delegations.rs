@@ -1,0 +1,436 @@
+//! The life of a delegation: granted, mapped, lost, given back, taken; and what each command refuses.
+
+use serde_json::Value;
+
+use crate::tool::schema::invalid;
+use crate::tool::{Bench, CONTOSO, Run};
+
+const INFO: &str = "CN=Info,OU=Shared,DC=contoso,DC=com";
+const CAROL: &str = "CN=Carol Danes,OU=People,DC=contoso,DC=com";
+const ALICE: &str = "CN=Alice Ames,OU=People,DC=contoso,DC=com";
+
+/// Contoso without stale links, so that every user gets an answer.
+fn healthy() -> Bench {
+    let bench = Bench::contoso();
+    run(&bench, &["fix", "--receipt", "fix.ldif"]).exits(0);
+    bench
+}
+
+/// Runs a command on the directory without a question.
+#[track_caller]
+fn run(bench: &Bench, arguments: &[&str]) -> Run {
+    bench.automend(&[arguments, &["-d", "directory", "--yes"]].concat())
+}
+
+/// The lines of one object in an export, without what notes when it was written.
+fn object(export: &str, dn: &str) -> Vec<String> {
+    let unfolded = export.replace("\r\n", "\n").replace("\n ", "");
+    let record = unfolded
+        .split("\n\n")
+        .find(|record| record.lines().any(|line| line == format!("dn: {dn}")))
+        .unwrap_or_else(|| panic!("no {dn}"));
+    let noted = ["whenChanged:", "uSNChanged:", "modifyTimestamp:", "#"];
+    let mut lines: Vec<String> = record
+        .lines()
+        .filter(|line| !noted.iter().any(|name| line.starts_with(name)))
+        .map(str::to_owned)
+        .collect();
+    lines.sort();
+    lines
+}
+
+fn state(bench: &Bench, dn: &str) -> Vec<String> {
+    object(&bench.exported("directory"), dn)
+}
+
+fn descriptor(state: &[String]) -> String {
+    let line = state
+        .iter()
+        .find(|line| line.starts_with("msExchMailboxSecurityDescriptor"));
+    line.cloned().unwrap_or_default()
+}
+
+fn has_link(state: &[String], delegate: &str) -> bool {
+    state.contains(&format!("msExchDelegateListLink: {delegate}"))
+}
+
+#[test]
+fn a_grant_writes_permission_and_link_and_its_undo_brings_the_same_bytes_back() {
+    let bench = healthy();
+    let before = state(&bench, INFO);
+    let grant = ["grant", "info@contoso.com", "--to", "carol@contoso.com"];
+    run(&bench, &[&grant[..], &["--plan-only"]].concat())
+        .exits(1)
+        .says("+ msExchDelegateListLink: CN=Carol Danes")
+        .says("+ allow full access: Carol Danes <carol@contoso.com> (S-1-5-21-")
+        .says("3 other entries stay as before")
+        .says("Nothing was written.");
+    assert_eq!(state(&bench, INFO), before);
+    run(&bench, &[&grant[..], &["--receipt", "r.ldif"]].concat())
+        .exits(0)
+        .says("Plan: give Carol Danes <carol@contoso.com> full access to Info")
+        .says("verified: Autodiscover offers the mailbox to 1 user")
+        .says("To undo: automend undo");
+    let after = state(&bench, INFO);
+    assert!(has_link(&after, CAROL) && has_link(&after, ALICE));
+    assert_ne!(descriptor(&after), descriptor(&before));
+    bench
+        .automend(&[
+            "show",
+            "carol@contoso.com",
+            "-d",
+            "directory",
+            "--format",
+            "xml",
+        ])
+        .exits(0)
+        .says("<SmtpAddress>info@contoso.com</SmtpAddress>");
+
+    // Granted already: nothing is written, and no receipt.
+    run(&bench, &[&grant[..], &["--receipt", "again.ldif"]].concat())
+        .exits(0)
+        .says(
+            "has full access to Info <info@contoso.com> already, and is mapped: nothing to write.",
+        );
+    assert!(!bench.path("again.ldif").exists());
+
+    let receipt = bench.read("r.ldif");
+    let of_receipt: Value =
+        serde_json::from_str(include_str!("../../../../docs/receipt.schema.json")).unwrap();
+    for (comment, part) in [
+        ("# automend receipt ", "header"),
+        ("# begin ", "begin"),
+        ("# end ", "end"),
+    ] {
+        let line = receipt.lines().find_map(|line| line.strip_prefix(comment));
+        let one: Value = serde_json::from_str(line.unwrap()).unwrap();
+        let part = &of_receipt["$defs"][part];
+        assert_eq!(
+            invalid(&one, part, &of_receipt, comment),
+            Vec::<String>::new()
+        );
+    }
+    run(&bench, &["undo", "r.ldif"])
+        .exits(0)
+        .says("- CN=Carol Danes")
+        .says("the permissions of the mailbox, as they were")
+        .says("restored");
+    assert_eq!(state(&bench, INFO), before);
+    run(&bench, &["undo", "r.ldif"]).exits(0).says("was there");
+    assert_eq!(state(&bench, INFO), before);
+}
+
+#[test]
+fn a_revocation_takes_both_and_its_undo_gives_both_back() {
+    let bench = healthy();
+    let before = state(&bench, INFO);
+    run(
+        &bench,
+        &["revoke", INFO, "--from", "alice", "--receipt", "r.ldif"],
+    )
+    .exits(0)
+    .says("- msExchDelegateListLink: CN=Alice Ames")
+    .says("- allow full access: Alice Ames <alice@contoso.com> (S-1-5-21-")
+    .says("2 other entries stay as before");
+    let after = state(&bench, INFO);
+    assert!(!has_link(&after, ALICE));
+    assert_ne!(descriptor(&after), descriptor(&before));
+    run(&bench, &["revoke", INFO, "--from", "alice"])
+        .exits(0)
+        .says("nothing to write");
+    run(&bench, &["undo", "r.ldif"]).exits(0);
+    assert_eq!(state(&bench, INFO), before);
+}
+
+#[test]
+fn full_access_without_automapping_writes_no_link() {
+    let bench = healthy();
+    run(&bench, &["grant", INFO, "--to", CAROL, "--no-automapping"]).exits(0);
+    let granted = state(&bench, INFO);
+    assert!(!has_link(&granted, CAROL));
+    // The link alone, and it goes alone.
+    run(&bench, &["automap", "on", INFO, CAROL]).exits(0);
+    let mapped = state(&bench, INFO);
+    assert!(has_link(&mapped, CAROL) && descriptor(&mapped) == descriptor(&granted));
+    run(&bench, &["grant", INFO, "--to", CAROL, "--no-automapping"])
+        .exits(0)
+        .says("`automend automap off` ends that");
+    run(&bench, &["automap", "off", INFO, CAROL]).exits(0);
+    assert_eq!(state(&bench, INFO), granted);
+}
+
+#[test]
+fn an_undo_leaves_an_owner_alone_whose_permissions_have_changed_since() {
+    let bench = healthy();
+    let before = state(&bench, INFO);
+    let grant = |user: &str, receipt: &str| {
+        run(&bench, &["grant", INFO, "--to", user, "--receipt", receipt]).exits(0);
+    };
+    grant("carol@contoso.com", "first.ldif");
+    grant("greta@contoso.com", "second.ldif");
+    let both = state(&bench, INFO);
+    run(&bench, &["undo", "first.ldif"])
+        .exits(1)
+        .says("the permissions of the mailbox have changed since");
+    assert_eq!(state(&bench, INFO), both);
+    run(&bench, &["undo", "second.ldif"]).exits(0);
+    run(&bench, &["undo", "first.ldif"]).exits(0);
+    assert_eq!(state(&bench, INFO), before);
+}
+
+#[test]
+fn a_grant_that_was_killed_at_any_moment_is_undone_from_its_receipt() {
+    let bench = healthy();
+    let before = state(&bench, INFO);
+    run(
+        &bench,
+        &["grant", INFO, "--to", CAROL, "--receipt", "r.ldif"],
+    )
+    .exits(0);
+    let whole = bench.read("r.ldif");
+    let begin = whole.find("# begin ").unwrap();
+    let end = whole.find("# end ").unwrap();
+    // Killed between the write and its end: the directory tells.
+    bench.file("killed.ldif", &whole[..end]);
+    run(&bench, &["undo", "killed.ldif"])
+        .exits(0)
+        .says("restored");
+    assert_eq!(state(&bench, INFO), before);
+    // Killed before the write.
+    for cut in [begin, begin + 40, usize::midpoint(begin, end), end - 3, end] {
+        bench.file("killed.ldif", &whole[..cut]);
+        run(&bench, &["undo", "killed.ldif"]).exits(0);
+        assert_eq!(state(&bench, INFO), before, "cut off at {cut}");
+    }
+}
+
+#[test]
+fn what_cannot_be_granted_is_refused_with_the_reason_and_nothing_is_written() {
+    let bench = healthy();
+    let before = bench.exported("directory");
+    for (arguments, expected) in [
+        (
+            ["grant", INFO, "--to", "nobody@contoso.com"],
+            "no object has this address or name",
+        ),
+        (
+            ["grant", "nobody@contoso.com", "--to", CAROL],
+            "no object has this address or name",
+        ),
+        (
+            ["grant", INFO, "--to", "No Such Person"],
+            "nobody is called so",
+        ),
+        (
+            ["grant", INFO, "--to", INFO],
+            "a mailbox is not granted to its own user",
+        ),
+        (
+            [
+                "grant",
+                "CN=Jim Stone,OU=People,DC=contoso,DC=com",
+                "--to",
+                CAROL,
+            ],
+            "a link to it would break Autodiscover for the user (error 603)",
+        ),
+        (
+            [
+                "grant",
+                "CN=Sam Porter,OU=People,DC=contoso,DC=com",
+                "--to",
+                CAROL,
+            ],
+            "it is a recipient without a mailbox",
+        ),
+        (
+            ["grant", INFO, "--to", "OU=People,DC=contoso,DC=com"],
+            "only users and groups can be given access",
+        ),
+        (
+            ["revoke", INFO, "--from", INFO],
+            "its own access is not taken",
+        ),
+    ] {
+        run(&bench, &arguments).exits(2).warns(expected);
+    }
+    // Several are called so.
+    let twins = Bench::new();
+    twins.file(
+        "twins.ldif",
+        CONTOSO.replace("displayName: Carol Danes", "displayName: Bob Carter"),
+    );
+    twins
+        .automend(&["directory", "import", "twins.ldif", "-d", "directory"])
+        .exits(0);
+    run(&twins, &["grant", INFO, "--to", "Bob Carter"])
+        .exits(2)
+        .warns("is not unique");
+    // Without a terminal nobody can be asked.
+    bench
+        .automend(&["grant", INFO, "--to", CAROL, "-d", "directory"])
+        .exits(2)
+        .warns("Answer with --yes");
+    bench.file("c.ldif", CONTOSO);
+    bench
+        .automend(&["grant", INFO, "--to", CAROL, "-d", "c.ldif", "--yes"])
+        .exits(2)
+        .warns("a file is only read");
+    assert_eq!(bench.exported("directory"), before);
+}
+
+#[test]
+fn a_group_gets_the_permission_and_never_a_link() {
+    let bench = healthy();
+    run(
+        &bench,
+        &[
+            "grant",
+            INFO,
+            "--to",
+            "project.team@contoso.com",
+            "--receipt",
+            "r.ldif",
+        ],
+    )
+    .exits(0)
+    .says("Autodiscover does not look into groups")
+    .says("automend automap on info@contoso.com USER");
+    let after = state(&bench, INFO);
+    assert!(
+        after
+            .iter()
+            .filter(|line| line.contains("Project Team"))
+            .count()
+            == 0
+    );
+    run(&bench, &["automap", "on", INFO, "project.team@contoso.com"])
+        .exits(2)
+        .warns("name its members instead");
+    // Every user with an entry, and the group by name.
+    run(&bench, &["automap", "off", INFO, "--all"]).exits(0);
+    run(&bench, &["automap", "on", INFO, "--all"])
+        .exits(0)
+        .says("left out S-1-5-21-")
+        .says("is a group, which cannot be mapped")
+        .says("offers the mailbox to 2 users");
+    let mapped = state(&bench, INFO);
+    assert!(has_link(&mapped, ALICE) && !has_link(&mapped, CAROL));
+}
+
+/// Contoso with another descriptor on Info.
+fn with_descriptor(base64: &str) -> Bench {
+    let bench = Bench::new();
+    let start = CONTOSO.find(&format!("dn: {INFO}")).unwrap();
+    let line = start
+        + CONTOSO[start..]
+            .find("msExchMailboxSecurityDescriptor::")
+            .unwrap();
+    let end = line + CONTOSO[line..].find('\n').unwrap();
+    let new = if base64.is_empty() {
+        "description: no descriptor".to_owned()
+    } else {
+        format!("msExchMailboxSecurityDescriptor:: {base64}")
+    };
+    let text = [&CONTOSO[..line], &new, &CONTOSO[end..]].concat();
+    bench.file("c.ldif", text);
+    bench
+        .automend(&["directory", "import", "c.ldif", "-d", "directory"])
+        .exits(0);
+    run(&bench, &["fix", "--receipt", "fix.ldif"]).exits(0);
+    bench
+}
+
+#[test]
+fn a_descriptor_that_cannot_be_read_is_refused_and_one_that_is_missing_is_made() {
+    // Cut off within its list.
+    let broken = with_descriptor(
+        "AQAEgBQAAAAgAAAAAAAAACwAAAABAQAAAAAABQoAAAABAQAAAAAABQoAAAACAGQAAwAAAAACFAABAAIA",
+    );
+    let before = broken.exported("directory");
+    for arguments in [
+        ["grant", INFO, "--to", CAROL],
+        ["revoke", INFO, "--from", ALICE],
+    ] {
+        run(&broken, &arguments)
+            .exits(2)
+            .warns("cannot be read (security descriptor, byte 46: a list of a wrong size)")
+            .warns("it is left as it is, and nothing was written");
+    }
+    run(&broken, &["automap", "on", INFO, "--all"])
+        .exits(2)
+        .warns("a list of a wrong size");
+    assert_eq!(broken.exported("directory"), before);
+
+    let missing = with_descriptor("");
+    let before = state(&missing, INFO);
+    run(
+        &missing,
+        &["grant", INFO, "--to", CAROL, "--receipt", "r.ldif"],
+    )
+    .exits(0);
+    assert!(!descriptor(&state(&missing, INFO)).is_empty());
+    run(&missing, &["undo", "r.ldif"]).exits(0);
+    assert_eq!(state(&missing, INFO), before);
+
+    // O:PSG:PSD:(D;CI;CC;;;Carol)(A;CI;CCRC;;;PS)
+    let denied = with_descriptor(
+        "AQAEgBQAAAAgAAAAAAAAACwAAAABAQAAAAAABQoAAAABAQAAAAAABQoAAAACAEAAAgAAAAECJAABAAAAAQUAAAAAAAUVAAAA3PTcO4M9K0aCi6YoTwQAAAACFAABAAIAAQEAAAAAAAUKAAAA",
+    );
+    run(&denied, &["grant", INFO, "--to", CAROL])
+        .exits(2)
+        .warns("a deny entry refuses full access")
+        .warns("Remove-MailboxPermission -Identity 'info@contoso.com' -User 'carol@contoso.com' -AccessRights 'FullAccess' -Deny:$true");
+}
+
+#[test]
+fn many_links_are_switched_from_a_table_all_of_it_or_nothing() {
+    let bench = healthy();
+    let before = bench.exported("directory");
+    bench.file(
+        "bad.csv",
+        "owner,delegate\ninfo@contoso.com,carol@contoso.com\ninfo@contoso.com,nobody@contoso.com\n",
+    );
+    run(&bench, &["automap", "on", "--from-file", "bad.csv"])
+        .exits(2)
+        .warns("no object has this address or name");
+    assert_eq!(bench.exported("directory"), before);
+    bench.file(
+        "good.csv",
+        "owner,delegate\ninfo@contoso.com,carol\naspen@contoso.com,carol\ninfo@contoso.com,alice\n",
+    );
+    run(
+        &bench,
+        &[
+            "automap",
+            "on",
+            "--from-file",
+            "good.csv",
+            "--max-changes",
+            "1",
+        ],
+    )
+    .exits(2)
+    .warns("more than --max-changes 1");
+    run(
+        &bench,
+        &[
+            "automap",
+            "on",
+            "--from-file",
+            "good.csv",
+            "--receipt",
+            "r.ldif",
+        ],
+    )
+    .exits(0)
+    .says("AutoMapping is on already for 1 user.")
+    .says("has no full access to Info <info@contoso.com> by an entry of its own")
+    .says("written Info")
+    .says("written Room Aspen");
+    assert!(has_link(&state(&bench, INFO), CAROL));
+    run(&bench, &["undo", "r.ldif"]).exits(0);
+    assert!(!has_link(&state(&bench, INFO), CAROL));
+    run(&bench, &["automap", "off", "--from-file", "good.csv"]).exits(0);
+    assert!(!has_link(&state(&bench, INFO), ALICE));
+}
