@@ -10,7 +10,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
-pub(crate) use delegations::{AutomapCommand, CarryingOut, Grant, Revoke};
+pub(crate) use delegations::{
+    AutomapCommand, CarryingOut, Grant, LinkState, Links, LinksFormat, Revoke,
+};
 pub(crate) use source::{Source, Writing};
 
 /// The whole command line.
@@ -65,6 +67,8 @@ pub(crate) enum Command {
     Fix(Fix),
     /// Put everything back as it was before a fix, grant, revoke or automap
     Undo(Undo),
+    /// List every AutoMapping link, healthy or not: owner, delegate, state, since when
+    Links(Links),
     /// Give a user full access to a mailbox, and let Outlook open it by itself
     Grant(Grant),
     /// Take full access to a mailbox from a user, and the AutoMapping link with it

@@ -21,6 +21,7 @@ mod har;
 mod hints;
 mod http;
 mod import;
+mod links;
 mod report;
 mod serve;
 mod show;
@@ -68,6 +69,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
         Command::Test(args) => waiting(test::run(args, config)),
         Command::Fix(args) => waiting(fix::run(args, config)),
         Command::Undo(args) => waiting(fix::undo::run(args, config)),
+        Command::Links(args) => waiting(links::run(args, config)),
         Command::Grant(args) => waiting(grant::run(args, config)),
         Command::Revoke(args) => waiting(grant::revoke(args, config)),
         Command::Automap(command) => waiting(automap::run(command, config)),

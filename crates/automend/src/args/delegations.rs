@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueHint};
+use clap::{Args, Subcommand, ValueEnum, ValueHint};
 
 use super::source::{Source, Writing};
 
@@ -110,4 +110,59 @@ pub(crate) struct Automap {
     /// Refuse a plan with more links than this
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub max_changes: usize,
+}
+
+/// `automend links`.
+#[derive(Args, Debug)]
+pub(crate) struct Links {
+    #[command(flatten)]
+    pub source: Source,
+
+    /// Only the links of this owner (address, account or DN)
+    #[arg(long, value_name = "OWNER")]
+    pub owner: Option<String>,
+
+    /// Only the links to this delegate (address, account or DN)
+    #[arg(long, visible_alias = "for", value_name = "USER")]
+    pub delegate: Option<String>,
+
+    /// Only links in this state (repeatable)
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "STATE")]
+    pub state: Vec<LinkState>,
+
+    /// Form of the list
+    #[arg(short, long, value_enum, default_value_t = LinksFormat::Table)]
+    pub format: LinksFormat,
+
+    /// Write the list to this file instead of standard output
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
+}
+
+/// What a link is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum LinkState {
+    /// The owner is a mailbox, and nothing speaks against the link
+    Healthy,
+    /// The owner is no mailbox: the delegate's Autodiscover fails
+    Stale,
+    /// What decides could not be read
+    Undecided,
+    /// The link works in part, or does nothing: see its code
+    Doubtful,
+}
+
+/// Form of the list of links.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum LinksFormat {
+    /// For reading
+    Table,
+    /// One JSON document (docs/links.schema.json)
+    Json,
+    /// One link a line
+    Jsonl,
+    /// One link a row; `automap --from-file` reads it
+    Csv,
+    /// One self-contained page
+    Html,
 }

@@ -73,6 +73,19 @@ impl Gaps {
     pub(crate) fn are_none(&self) -> bool {
         self.unread.is_empty() && self.defects.is_empty()
     }
+
+    /// Says on standard error what was not looked at.
+    pub(crate) fn warn(&self) {
+        for gap in &self.unread {
+            eprintln!(
+                "automend: not everything could be looked at: {}",
+                plain(gap)
+            );
+        }
+        for gap in self.defects.iter().chain(&self.notes) {
+            eprintln!("note: {}", plain(gap));
+        }
+    }
 }
 
 impl Report {
@@ -92,20 +105,12 @@ impl Report {
 
     /// Says on standard error what was not looked at.
     pub(crate) fn warn(&self) {
-        for gap in &self.gaps.unread {
-            eprintln!(
-                "automend: not everything could be looked at: {}",
-                plain(gap)
-            );
-        }
-        for gap in self.gaps.defects.iter().chain(&self.gaps.notes) {
-            eprintln!("note: {}", plain(gap));
-        }
+        self.gaps.warn();
     }
 }
 
 /// U+FEFF in UTF-8: tells a program of Windows that the rest is UTF-8, too.
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Writes a report to a file, or to standard output.
 pub(crate) fn write(report: &Report, format: Format, output: Option<&Path>) -> Result<()> {

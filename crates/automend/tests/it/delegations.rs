@@ -434,3 +434,109 @@ fn many_links_are_switched_from_a_table_all_of_it_or_nothing() {
     run(&bench, &["automap", "off", "--from-file", "good.csv"]).exits(0);
     assert!(!has_link(&state(&bench, INFO), ALICE));
 }
+
+#[test]
+fn every_link_is_listed_with_its_state_in_every_form() {
+    let bench = Bench::contoso();
+    bench.file("contoso.ldif", CONTOSO);
+    // An embedded directory has no links of deleted objects.
+    for (directory, links, headline, stale) in [
+        (
+            "contoso.ldif",
+            17,
+            "17 links of 16 owners for 11 delegates",
+            4,
+        ),
+        ("directory", 15, "15 links of 14 owners for 9 delegates", 3),
+    ] {
+        let list = |arguments: &[&str]| {
+            bench
+                .automend(&[&["links", "-d", directory][..], arguments].concat())
+                .exits(0)
+        };
+        let json = list(&["--format", "json"]).json();
+        let of_links: Value =
+            serde_json::from_str(include_str!("../../../../docs/links.schema.json")).unwrap();
+        assert_eq!(
+            invalid(&json, &of_links, &of_links, "links"),
+            Vec::<String>::new()
+        );
+        assert_eq!(json["counts"]["links"], links, "{directory}");
+        assert_eq!(json["complete"], true);
+        let states: Vec<String> = json["links"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|link| {
+                let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+                format!(
+                    "{} {} {}{}",
+                    text(&link["owner"]["name"]),
+                    text(&link["delegate"]["address"]),
+                    text(&link["state"]),
+                    text(&link["code"])
+                )
+            })
+            .collect();
+        for expected in [
+            "Info alice@contoso.com healthy",
+            "Info bob@contoso.com healthy",
+            "Jim Stone alice@contoso.com staleAM101",
+            "Payroll david@contoso.com doubtfulAM104",
+            "Projects project.team@contoso.com doubtfulAM109",
+        ] {
+            assert!(
+                states.contains(&expected.to_owned()),
+                "{directory}: {states:#?}"
+            );
+        }
+        let lines = list(&["--format", "jsonl"]);
+        assert_eq!(lines.out.lines().count(), links);
+        list(&[]).says(headline);
+        list(&["--format", "html"])
+            .says(&format!("<h1>{headline}</h1>"))
+            .says("Alice Ames &#60;alice@contoso.com&#62;");
+        list(&["--delegate", "alice@contoso.com"]).says("3 links of 3 owners for 1 delegate");
+        list(&["--owner", "info@contoso.com"])
+            .says("2 links of 1 owner for 2 delegates")
+            .says("Bob Carter <bob@contoso.com>");
+        list(&["--owner", "info@contoso.com", "--delegate", "alice"]).says("1 link of 1 owner");
+        let rows = list(&["--state", "stale", "--format", "csv"]);
+        assert_eq!(rows.out.lines().count(), 1 + stale, "{rows}");
+        list(&["--state", "undecided"]).says("0 links of 0 owners for 0 delegates");
+    }
+    // What is listed can be switched.
+    bench
+        .automend(&[
+            "links",
+            "-d",
+            "directory",
+            "--owner",
+            INFO,
+            "--format",
+            "csv",
+            "-o",
+            "info.csv",
+        ])
+        .exits(0);
+    run(&bench, &["automap", "off", "--from-file", "info.csv"])
+        .exits(1)
+        .says("STILL FAILS Alice Ames");
+    bench
+        .automend(&["links", "-d", "directory", "--owner", INFO])
+        .exits(0)
+        .says("0 links");
+}
+
+#[test]
+fn a_list_that_could_not_be_read_whole_says_so() {
+    let bench = Bench::new();
+    bench.file(
+        "cut.ldif",
+        &CONTOSO[..CONTOSO.find("dn: CN=Legal").unwrap() + 700],
+    );
+    let list = bench
+        .automend(&["links", "-d", "cut.ldif", "--format", "json"])
+        .exits(2);
+    assert_eq!(list.json()["complete"], false, "{list}");
+}

@@ -136,9 +136,9 @@ fn every_source_file_opens_with_what_it_is_and_stays_readable() {
 }
 
 /// The commands of the program, each a module.
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 12] = [
     "audit", "show", "fix", "grant", "automap", "serve", "test", "trace", "explain", "store",
-    "demo",
+    "demo", "links",
 ];
 
 #[test]
