@@ -211,8 +211,8 @@ pub(crate) struct Fix {
     #[arg(long, requires = "plan")]
     pub skip_changed: bool,
 
-    /// Apply this plan, made before by --plan-only, on the directory that it names; links that are gone
-    /// already are done; refuses when anything else has changed since
+    /// Apply this plan, made before by --plan-only of fix, grant, revoke or automap, on the directory that it
+    /// names; what is done already stays; refuses when anything else has changed since
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["owner", "delegate", "elsewhere", "plan_only"])]
     pub plan: Option<PathBuf>,
 

@@ -18,8 +18,9 @@ use automend_core::resolve::Who;
 use automend_source::Directory;
 
 use crate::args;
-use crate::changes::carry::{Step, Words, carry_out, opened};
+use crate::changes::carry::{Words, carry_out, opened};
 use crate::changes::named::{by_sid, called, identity, kind, object};
+use crate::changes::step::Step;
 use crate::console::say;
 use crate::report::plural;
 

@@ -21,9 +21,10 @@ use automend_core::plan::{Edit, Replaced};
 use automend_source::Directory;
 
 use crate::args;
-use crate::changes::carry::{Step, Words, carry_out, opened};
+use crate::changes::carry::{Words, carry_out, opened};
 use crate::changes::named::{called, identity, kind, object};
 use crate::changes::rights::differences;
+use crate::changes::step::Step;
 use crate::console::say;
 
 /// Runs `grant`.
@@ -51,7 +52,7 @@ pub(crate) async fn run(args: &args::Grant, config: Option<&Path>) -> Result<Exi
         };
         let granted = after.grant_full_access(sid);
         if granted.map_err(|why| refused(&owner, &user, why))? {
-            lines = differences(before.as_ref(), &after, sid, &called(&user));
+            lines = differences(before.as_ref(), &after, Some((sid, &called(&user))));
             edit.descriptor = Some(Replaced {
                 before: before.map(|before| before.as_bytes().to_vec()),
                 after: Some(after.as_bytes().to_vec()),
@@ -161,7 +162,7 @@ pub(crate) async fn revoke(args: &args::Revoke, config: Option<&Path>) -> Result
         if let Some((sid, before)) = known {
             let mut after = before.clone();
             if after.revoke_full_access(sid) {
-                lines = differences(Some(before), &after, sid, &called(&user));
+                lines = differences(Some(before), &after, Some((sid, &called(&user))));
                 edit.descriptor = Some(Replaced {
                     before: Some(before.as_bytes().to_vec()),
                     after: Some(after.as_bytes().to_vec()),

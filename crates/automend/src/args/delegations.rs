@@ -17,6 +17,10 @@ pub(crate) struct CarryingOut {
     #[arg(long, aliases = ["dry-run", "what-if", "whatif"])]
     pub plan_only: bool,
 
+    /// With --plan-only: write the plan to this file; `automend fix --plan` applies it
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "plan_only")]
+    pub output: Option<PathBuf>,
+
     /// Write the receipt to this file (default: automend-receipt-TIME.ldif)
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub receipt: Option<PathBuf>,

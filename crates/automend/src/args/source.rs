@@ -49,7 +49,7 @@ pub(crate) struct Source {
 }
 
 /// What every writing command asks.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Writing")]
 pub(crate) struct Writing {
     /// Do not ask for confirmation

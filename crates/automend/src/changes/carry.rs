@@ -3,10 +3,12 @@
 //! Invariant: an owner is read again at once before its write, and what is no longer as it was reviewed is
 //! left alone; each edit is in the receipt, on disk, before it is written.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use automend_core::command::Command;
 use automend_core::display::plain;
 use automend_core::dn::Dn;
 use automend_core::entry::Entry;
@@ -22,22 +24,14 @@ use super::after::{offered, replicated, verify};
 use super::before::{confirmed, guard, receipt_path, writable};
 use super::origin::Origin;
 use super::permission;
+use super::planned::{self, Planned};
 use super::receipt::{Begin, EDITS, End, Header, Outcome, Receipt};
+use super::step::Step;
 use super::writer::{self, Written};
 use crate::args;
 use crate::console::say;
 use crate::hints;
 use crate::report::plural;
-
-/// What is to be written to one owner, as it was reviewed.
-pub(crate) struct Step {
-    /// The owner, as it was read.
-    pub owner: Entry,
-    /// What is written.
-    pub edit: Edit,
-    /// What else the review says of it, such as how the permissions change.
-    pub lines: Vec<String>,
-}
 
 /// What an approved run is called, and how it asks.
 pub(crate) struct Words<'a> {
@@ -63,6 +57,9 @@ pub(crate) async fn carry_out(
 ) -> Result<ExitCode> {
     review(steps, &words.title);
     if args.plan_only {
+        if let Some(path) = &args.output {
+            write_plan(directory, settings, steps, words.code, path).await?;
+        }
         say!("Nothing was written.");
         return Ok(ExitCode::from(1));
     }
@@ -73,12 +70,7 @@ pub(crate) async fn carry_out(
         return Ok(ExitCode::from(1));
     }
     let header = Header {
-        origin: Origin::new(
-            EDITS,
-            clock::now().to_string(),
-            settings.directory.shown(),
-            directory.identity().await?,
-        ),
+        origin: origin(EDITS, directory, settings).await?,
         guard: guard(directory).to_owned(),
     };
     let mut receipt = Receipt::create(&receipt_path(args.receipt.as_deref()), &header)?;
@@ -104,6 +96,37 @@ pub(crate) async fn carry_out(
     } else {
         ExitCode::from(1)
     })
+}
+
+/// What a plan or a receipt of now says of itself.
+async fn origin(version: u32, directory: &mut Directory, settings: &Settings) -> Result<Origin> {
+    let identity = directory.identity().await?;
+    Ok(Origin::new(
+        version,
+        clock::now().to_string(),
+        settings.directory.shown(),
+        identity,
+    ))
+}
+
+/// Writes the plan for others to review, and says how it is carried out.
+async fn write_plan(
+    directory: &mut Directory,
+    settings: &Settings,
+    steps: &[Step],
+    code: &str,
+    path: &Path,
+) -> Result<()> {
+    let origin = origin(planned::VERSION, directory, settings).await?;
+    let plan = Planned::new(origin, code, steps);
+    std::fs::write(path, plan.to_json()?).with_context(|| format!("writing {}", path.display()))?;
+    let apply = Command::automend("fix").option("--plan", path.display());
+    say!(
+        "Plan written to {}; apply it with: {}",
+        plain(path.display()),
+        hints::with_options(apply, settings)
+    );
+    Ok(())
 }
 
 /// Prints what is to be written.
@@ -264,7 +287,7 @@ fn pieces(edit: Edit) -> Vec<Edit> {
 /// Opens the directory that a command changes.
 pub(crate) async fn opened(
     source: &args::Source,
-    config: Option<&std::path::Path>,
+    config: Option<&Path>,
 ) -> Result<(Directory, Settings)> {
     let mut settings = crate::config::directory_settings(source, config)?;
     let directory = Directory::open(&settings)

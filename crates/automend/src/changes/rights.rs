@@ -5,16 +5,15 @@ use automend_core::names::Sid;
 
 /// The lines in which two descriptors differ, with `-` and `+` in front, and how many entries stay.
 ///
-/// `shown` is what the account `sid` is called.
+/// `known` is an account and what it is called.
 pub(crate) fn differences(
     before: Option<&Descriptor>,
     after: &Descriptor,
-    sid: &Sid,
-    shown: &str,
+    known: Option<(&Sid, &str)>,
 ) -> Vec<String> {
     let told = |descriptor: &Descriptor| -> Vec<String> {
         let entries = descriptor.entries();
-        entries.map(|entry| words(entry, sid, shown)).collect()
+        entries.map(|entry| words(entry, known)).collect()
     };
     let mut gone = before.map(told).unwrap_or_default();
     let mut new = Vec::new();
@@ -39,7 +38,7 @@ pub(crate) fn differences(
 }
 
 /// One entry in words.
-fn words(entry: AccessEntry<'_>, sid: &Sid, shown: &str) -> String {
+fn words(entry: AccessEntry<'_>, known: Option<(&Sid, &str)>) -> String {
     let Some(rule) = entry.rule() else {
         return format!("entry of type {} ({:02x?})", entry.kind(), entry.as_bytes());
     };
@@ -50,10 +49,9 @@ fn words(entry: AccessEntry<'_>, sid: &Sid, shown: &str) -> String {
         mask => format!("mask {mask:#x}"),
     };
     let who = Sid::from_bytes(rule.sid).map_or_else(String::new, |account| account.to_string());
-    let who = if rule.sid == sid.as_bytes() {
-        format!("{shown} ({who})")
-    } else {
-        who
+    let who = match known {
+        Some((sid, shown)) if rule.sid == sid.as_bytes() => format!("{shown} ({who})"),
+        _ => who,
     };
     let inherited = if entry.is_inherited() {
         ", inherited"

@@ -4,6 +4,7 @@
 
 pub(crate) mod apply;
 mod approved;
+mod edits;
 pub(crate) mod plan_file;
 pub(crate) mod undo;
 
@@ -28,6 +29,7 @@ use crate::changes::after::{replicated, verify};
 use crate::changes::before::{confirmed, guard, receipt_path, writable};
 use crate::changes::origin::Origin;
 use crate::changes::permission;
+use crate::changes::planned::Planned;
 use crate::changes::receipt::{Header, REMOVALS, Receipt};
 use crate::changes::writer;
 use crate::console::say;
@@ -39,6 +41,11 @@ use plan_file::{Plan, State};
 
 /// Runs the command.
 pub(crate) async fn run(args: &args::Fix, config: Option<&Path>) -> Result<ExitCode> {
+    if let Some(path) = &args.plan
+        && let Some(planned) = Planned::read(path)?
+    {
+        return edits::run(args, &planned, path, config).await;
+    }
     let plan_file = match &args.plan {
         Some(path) => Some((path, Plan::read(path)?)),
         None => None,

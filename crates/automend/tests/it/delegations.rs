@@ -540,3 +540,102 @@ fn a_list_that_could_not_be_read_whole_says_so() {
         .exits(2);
     assert_eq!(list.json()["complete"], false, "{list}");
 }
+
+#[test]
+fn a_plan_is_carried_out_later_on_owners_that_are_as_they_were() {
+    let bench = healthy();
+    let before = state(&bench, INFO);
+    let plan = [
+        "grant",
+        INFO,
+        "--to",
+        CAROL,
+        "--plan-only",
+        "-o",
+        "plan.json",
+    ];
+    run(&bench, &plan)
+        .exits(1)
+        .says("Plan written to plan.json; apply it with: automend fix --plan plan.json");
+    let json: Value = serde_json::from_str(&bench.read("plan.json")).unwrap();
+    let of_plan: Value =
+        serde_json::from_str(include_str!("../../../../docs/delegation-plan.schema.json")).unwrap();
+    assert_eq!(
+        invalid(&json, &of_plan, &of_plan, "plan"),
+        Vec::<String>::new()
+    );
+    assert_eq!(state(&bench, INFO), before);
+
+    // It knows its directory.
+    let apply = ["fix", "--plan", "plan.json", "--yes"];
+    bench
+        .automend(&[&apply[..], &["--receipt", "r.ldif"]].concat())
+        .exits(0)
+        .says("Plan of grant, made on ")
+        .says("+ allow full access: S-1-5-21-");
+    let granted = state(&bench, INFO);
+    assert!(has_link(&granted, CAROL));
+    bench
+        .automend(&apply)
+        .exits(0)
+        .says("Done already: 1 owner of this plan.");
+    // Half of it is done.
+    run(
+        &bench,
+        &["automap", "off", INFO, CAROL, "--receipt", "off.ldif"],
+    )
+    .exits(0);
+    bench
+        .automend(&[&apply[..], &["--receipt", "rest.ldif"]].concat())
+        .exits(0)
+        .says("+ msExchDelegateListLink: CN=Carol Danes");
+    assert_eq!(state(&bench, INFO), granted);
+
+    // Somebody else was faster.
+    run(&bench, &["undo", "rest.ldif"]).exits(0);
+    run(&bench, &["undo", "r.ldif"]).exits(0);
+    assert_eq!(state(&bench, INFO), before);
+    run(
+        &bench,
+        &["grant", INFO, "--to", "greta", "--receipt", "greta.ldif"],
+    )
+    .exits(0);
+    let changed = state(&bench, INFO);
+    bench
+        .automend(&apply)
+        .exits(2)
+        .warns("the permissions of its mailbox have changed")
+        .warns("nothing was written");
+    bench
+        .automend(&[&apply[..], &["--skip-changed"]].concat())
+        .exits(1)
+        .says("Nothing to write.");
+    assert_eq!(state(&bench, INFO), changed);
+
+    // What nobody knows is refused, and so is a descriptor that is none, or goes.
+    run(&bench, &["undo", "greta.ldif"]).exits(0);
+    let text = bench.read("plan.json");
+    let after = json["changes"][0]["descriptor"]["after"].to_string();
+    for (from, to, expected) in [
+        (r#""name""#, r#""sid": "x", "name""#, "unknown field"),
+        (
+            after.as_str(),
+            r#""AQAEgA==""#,
+            "security descriptor, byte 4: the header is cut off",
+        ),
+        (after.as_str(), "null", "the plan takes the descriptor away"),
+        (
+            r#""identity": ""#,
+            r#""identity": "0"#,
+            "made for another directory",
+        ),
+        (r#""version": 2"#, r#""version": 3"#, "a plan of version 3"),
+    ] {
+        bench.file("crafted.json", text.replacen(from, to, 1));
+        bench
+            .automend(&["fix", "--plan", "crafted.json", "--yes"])
+            .exits(2)
+            .warns(expected);
+        assert_eq!(state(&bench, INFO), before);
+    }
+}
