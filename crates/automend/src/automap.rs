@@ -137,6 +137,9 @@ fn can_be_mapped(directory: &Directory, owner: &Entry, user: &Entry) -> Result<(
     if owner.dn == user.dn {
         bail!("{}: a mailbox is not mapped to its own user", owner.dn);
     }
+    if user.dn.is_deleted_object() {
+        bail!("{} is a deleted object", user.dn);
+    }
     match user.class {
         Class::User => {}
         Class::Group => bail!(

@@ -34,10 +34,10 @@ pub(crate) async fn run(args: &args::Grant, config: Option<&Path>) -> Result<Exi
     let user = object(&mut directory, &args.to).await?;
     fit(&owner, &user)?;
     has_mailbox(&owner)?;
-    let is_group = user.class == Class::Group;
+    let is_user = user.class == Class::User;
     let is_linked = owner.forward_links.contains(&user.dn);
     let mut edit = Edit::default();
-    if !args.no_automapping && !is_group && !is_linked {
+    if !args.no_automapping && is_user && !is_linked {
         edit.add.push(user.dn.clone());
     }
     let here = matches!(directory, Directory::Embedded(_));
@@ -59,8 +59,8 @@ pub(crate) async fn run(args: &args::Grant, config: Option<&Path>) -> Result<Exi
             });
         }
     }
-    if is_group {
-        tell_group(&owner, &user);
+    if !is_user {
+        tell_never_mapped(&owner, &user);
     } else if args.no_automapping && is_linked {
         say!(
             "note: {} is mapped to {} already; `automend automap off` ends that",
@@ -242,6 +242,9 @@ fn fit(owner: &Entry, user: &Entry) -> Result<()> {
             owner.dn
         );
     }
+    if user.dn.is_deleted_object() {
+        bail!("{} is a deleted object", user.dn);
+    }
     if !matches!(
         user.class,
         Class::User | Class::Group | Class::ForeignSecurityPrincipal
@@ -322,13 +325,20 @@ fn refused(owner: &Entry, user: &Entry, why: NotGranted) -> anyhow::Error {
     }
 }
 
-fn tell_group(owner: &Entry, group: &Entry) {
-    say!(
-        "note: {} is a group. Autodiscover does not look into groups, so its members have to open {} by hand; `automend automap on {} USER…` maps members one by one",
-        plain(called(group)),
-        plain(called(owner)),
-        plain(identity(owner))
-    );
+/// Why the link is not written for what is no user, and what to do instead.
+fn tell_never_mapped(owner: &Entry, user: &Entry) {
+    let (who, mailbox) = (plain(called(user)), plain(called(owner)));
+    if user.class == Class::Group {
+        say!(
+            "note: {who} is a group. Autodiscover does not look into groups, so its members have to open {mailbox} by hand; `automend automap on {} USER…` maps members one by one",
+            plain(identity(owner))
+        );
+    } else {
+        say!(
+            "note: {who} is {}, for which no Outlook asks here, so {mailbox} is not mapped",
+            kind(user)
+        );
+    }
 }
 
 /// What access is left after the entries of the user are gone.

@@ -6,7 +6,7 @@
 //! A lost connection leaves a question, which is answered by reading again, never by guessing.
 //!
 //! A descriptor is written by deleting the very value that was read and adding the new one, in the same
-//! request as the links.
+//! request as the links; where the server cannot compare descriptors, it is read again and replaced.
 //!
 //! Invariant: nothing but `msExchDelegateListLink` and `msExchMailboxSecurityDescriptor` of an owner is ever
 //! written.
@@ -27,6 +27,8 @@ use automend_system::clock;
 
 /// Values in one request; a few hundred names stay far below every server's message limit.
 pub(crate) const VALUES_AT_ONCE: usize = 500;
+/// Why an owner is left alone whose descriptor was to be written.
+const IN_BETWEEN: &str = "somebody else changed the link or the permissions in between";
 /// How often a lost connection is made anew for one owner.
 const MOST_RETRIES: u32 = 3;
 
@@ -229,7 +231,8 @@ async fn write_live(live: &mut Live, entry: &Entry, edit: &Edit) -> Result<Writt
         )));
     }
     controls.extend(live.showing(&entry.dn));
-    let changes = modifications(edit);
+    let mut changes = modifications(edit);
+    let mut compares = true;
     let mut tries = 0;
     loop {
         match live.client.modify(&name, &changes, &controls).await {
@@ -255,12 +258,24 @@ async fn write_live(live: &mut Live, entry: &Entry, edit: &Edit) -> Result<Writt
             }) => {
                 return Ok(Written::Skipped(
                     if edit.descriptor.is_some() {
-                        "somebody else changed the link or the permissions in between"
+                        IN_BETWEEN
                     } else {
                         "somebody else changed the link in between"
                     }
                     .to_owned(),
                 ));
+            }
+            Err(Error::Refused {
+                code: ResultCode::INAPPROPRIATE_MATCHING,
+                ..
+            }) if compares && edit.descriptor.is_some() => {
+                compares = false;
+                changes = replacing(edit);
+                let now = live_owner(live, &ObjectRef::from(entry)).await?;
+                let still = now.and_then(|now| edit.left(&now));
+                if still.as_ref() != Some(edit) {
+                    return Ok(Written::Skipped(IN_BETWEEN.to_owned()));
+                }
             }
             Err(error @ Error::Refused { .. }) => return Ok(Written::Refused(error.to_string())),
             Err(error) => {
@@ -268,6 +283,24 @@ async fn write_live(live: &mut Live, entry: &Entry, edit: &Edit) -> Result<Writt
             }
         }
     }
+}
+
+/// The same for a server that cannot compare descriptors, and so cannot delete one by its value.
+fn replacing(edit: &Edit) -> Vec<Modification> {
+    let links = Edit {
+        descriptor: None,
+        ..edit.clone()
+    };
+    let after = edit
+        .descriptor
+        .as_ref()
+        .and_then(|value| value.after.clone());
+    let mut changes = modifications(&links);
+    changes.push(Modification::Replace {
+        attribute: attribute::MAILBOX_SECURITY_DESCRIPTOR.to_owned(),
+        values: after.into_iter().collect(),
+    });
+    changes
 }
 
 /// That the owner still lacks what it lacked, said so that it holds for every other object.

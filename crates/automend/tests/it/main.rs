@@ -10,6 +10,7 @@ mod web;
 
 mod commands;
 mod delegations;
+mod delegations_live;
 mod discovery;
 mod discovery_faults;
 mod discovery_logins;

@@ -363,7 +363,7 @@ fn modified(dn: &str, changes: &[Change], held: &mut Held) -> u8 {
     } in changes
     {
         let own = copy.values_mut(attribute);
-        let key = |value: &Vec<u8>| normal(text(value));
+        let key = |value: &Vec<u8>| normal(&String::from_utf8_lossy(value));
         let mut there: HashSet<String> = own.iter().map(key).collect();
         match operation {
             0 => {
@@ -381,6 +381,7 @@ fn modified(dn: &str, changes: &[Change], held: &mut Held) -> u8 {
                 }
                 own.retain(|value| !gone.contains(&key(value)));
             }
+            2 => own.clone_from(values),
             _ => return 53,
         }
     }

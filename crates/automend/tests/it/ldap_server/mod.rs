@@ -63,7 +63,7 @@ pub(crate) struct Search {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Change {
-    /// 0 adds, 1 deletes.
+    /// 0 adds, 1 deletes, 2 replaces.
     pub(crate) operation: i64,
     pub(crate) attribute: String,
     pub(crate) values: Vec<Vec<u8>>,
