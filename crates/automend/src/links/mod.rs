@@ -60,10 +60,10 @@ pub(crate) async fn run(args: &args::Links, config: Option<&Path>) -> Result<Exi
         (None, None) => owners(&mut directory, &mut gathered).await?,
     }
     let wanted = delegate.as_ref().map(|delegate| &delegate.dn);
-    let mut rows = rows(gathered.0, &report.findings, wanted, owner.as_ref());
+    let mut rows = rows(gathered.owners, &report.findings, wanted, owner.as_ref());
     rows.retain(|row| args.state.is_empty() || args.state.contains(&row.state));
     let all = owner.is_none() && delegate.is_none() && args.state.is_empty();
-    let known = people(&mut directory, &rows, all).await?;
+    let known = people(&mut directory, &rows, gathered.people, all).await?;
     for row in &mut rows {
         if let Some(person) = known.get(&row.delegate.dn.hash64()) {
             row.delegate = person.clone();
@@ -113,21 +113,27 @@ async fn entries(directory: &mut Directory, names: &[Dn]) -> Result<Vec<Entry>> 
     Ok(found)
 }
 
-/// Owners with their links.
+/// Owners with their links, and those who have back links, where they come in the same pass.
 #[derive(Default)]
-struct Gathered(Vec<(Party, Vec<Dn>)>);
+struct Gathered {
+    owners: Vec<(Party, Vec<Dn>)>,
+    people: HashMap<u64, Party>,
+}
 
 impl Owners for Gathered {
     fn owner(&mut self, mut entry: Entry) -> Result<()> {
         if !entry.forward_links.is_empty() {
             let links = std::mem::take(&mut entry.forward_links);
-            self.0.push((Party::of(&entry), links));
+            self.owners.push((Party::of(&entry), links));
+        }
+        if !entry.back_links.is_empty() {
+            self.people.insert(entry.dn.hash64(), Party::of(&entry));
         }
         Ok(())
     }
 
     fn restart(&mut self) {
-        self.0.clear();
+        self.owners.clear();
     }
 }
 
@@ -166,13 +172,21 @@ async fn owners(directory: &mut Directory, gathered: &mut Gathered) -> Result<()
 }
 
 /// What the delegates of these rows are called; of all delegates of a server by one search.
-async fn people(directory: &mut Directory, rows: &[Row], all: bool) -> Result<HashMap<u64, Party>> {
+async fn people(
+    directory: &mut Directory,
+    rows: &[Row],
+    known: HashMap<u64, Party>,
+    all: bool,
+) -> Result<HashMap<u64, Party>> {
     let mut seen = HashSet::new();
     let names = rows.iter().map(|row| &row.delegate.dn);
     let names: Vec<Dn> = names
-        .filter(|dn| seen.insert(dn.hash64()))
+        .filter(|dn| !known.contains_key(&dn.hash64()) && seen.insert(dn.hash64()))
         .cloned()
         .collect();
+    if names.is_empty() {
+        return Ok(known);
+    }
     let mut people = People {
         wanted: seen,
         found: HashMap::new(),
@@ -196,6 +210,7 @@ async fn people(directory: &mut Directory, rows: &[Row], all: bool) -> Result<Ha
             }
         }
     }
+    people.found.extend(known);
     Ok(people.found)
 }
 

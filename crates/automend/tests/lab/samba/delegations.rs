@@ -107,6 +107,25 @@ fn a_delegation_is_given_and_taken_on_a_controller_and_each_undo_brings_back_wha
     let again = admin.automend(&[&grant[..], &["--descriptor"]].concat());
     assert!(again.ended(0).contains("nothing to write"));
 
+    // Whoever has an entry of the mailbox's own permissions is found by the identifier in it.
+    let all = desk.arg("all.ldif");
+    let off = [
+        "automap",
+        "off",
+        owner.dn.as_str(),
+        user.dn.as_str(),
+        "--yes",
+    ];
+    repair
+        .automend(&[&off[..], &["--receipt", &desk.arg("off.ldif")]].concat())
+        .ended(0);
+    assert!(!admin.has(&owner.dn, LINK, &user.dn));
+    let on = ["automap", "on", owner.dn.as_str(), "--all", "--yes"];
+    repair
+        .automend(&[&on[..], &["--receipt", &all]].concat())
+        .ended(0);
+    assert!(admin.has(&owner.dn, LINK, &user.dn));
+
     // Taken, and given back by the undo; then undone to the first byte.
     let revoked = desk.arg("revoked.ldif");
     admin
