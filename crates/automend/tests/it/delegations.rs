@@ -1,5 +1,8 @@
 //! The life of a delegation: granted, mapped, lost, given back, taken; and what each command refuses.
 
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
 use serde_json::Value;
 
 use crate::tool::schema::invalid;
@@ -638,4 +641,55 @@ fn a_plan_is_carried_out_later_on_owners_that_are_as_they_were() {
             .warns(expected);
         assert_eq!(state(&bench, INFO), before);
     }
+}
+
+#[test]
+fn a_run_that_is_killed_between_two_owners_is_undone_and_can_be_run_again() {
+    let bench = healthy();
+    let before = bench.exported("directory");
+    let owners = ["info@contoso.com", "aspen@contoso.com", "legal@contoso.com"];
+    let rows = owners.map(|owner| format!("{owner},greta@contoso.com\n"));
+    bench.file("many.csv", rows.concat());
+    let mut child = Command::new(env!("CARGO_BIN_EXE_automend"))
+        .args([
+            "automap",
+            "on",
+            "--from-file",
+            "many.csv",
+            "-d",
+            "directory",
+        ])
+        .args(["--yes", "--rate", "1", "--receipt", "r.ldif"])
+        .current_dir(bench.folder())
+        .env_clear()
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(said.any(|line| line.unwrap().contains("written Info")));
+    // The second owner's turn comes a second later.
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(has_link(
+        &state(&bench, INFO),
+        "CN=Greta Hill,OU=People,DC=contoso,DC=com"
+    ));
+    run(&bench, &["undo", "r.ldif"]).exits(0).says("restored");
+    assert_eq!(
+        object(&bench.exported("directory"), INFO),
+        object(&before, INFO)
+    );
+    run(
+        &bench,
+        &[
+            "automap",
+            "on",
+            "--from-file",
+            "many.csv",
+            "--receipt",
+            "again.ldif",
+        ],
+    )
+    .exits(0)
+    .says("offers the mailbox to 3 users");
 }
