@@ -162,6 +162,16 @@ fn a_delegation_is_given_and_taken_on_a_controller_and_each_undo_brings_back_wha
     admin.automend(&["undo", &receipt, "--yes"]).ended(0);
     assert_eq!(descriptor(&admin, &owner.dn).as_deref(), Some(odd.as_str()));
     assert!(!admin.has(&owner.dn, LINK, &user.dn));
+
+    // A receipt is LDIF, and any tool undoes with it.
+    let receipt = desk.arg("for-others.ldif");
+    admin
+        .automend(&[&grant[..], &["--descriptor", "--receipt", &receipt]].concat())
+        .ended(0);
+    let ldif = std::fs::read_to_string(desk.file("for-others.ldif")).expect("a receipt");
+    assert_eq!(admin.modify(&ldif), 0);
+    assert_eq!(descriptor(&admin, &owner.dn).as_deref(), Some(odd.as_str()));
+    assert!(!admin.has(&owner.dn, LINK, &user.dn));
 }
 
 #[test]
