@@ -5,15 +5,15 @@
 
 use std::io::Write;
 
-use automend_ldap::Entry;
 use automend_ldap::entry::Attribute;
 use automend_ldap::ldif::Writer;
+use automend_ldap::{Entry, Scope};
 
 use crate::error::Error;
 use crate::object::Object;
 use crate::reading::{Links, Reading};
 use crate::schema::{self, Link};
-use crate::walk::{Ids, Scope};
+use crate::walk::Ids;
 
 /// What an export holds besides the objects.
 #[derive(Clone, Copy, Debug, Default)]

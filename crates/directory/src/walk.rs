@@ -4,6 +4,7 @@
 //! two walks of equal directories give equal lists. Memory grows with the depth of the tree alone.
 
 use automend_core::dn::Dn;
+use automend_ldap::Scope;
 
 use crate::error::{Error, Refusal};
 use crate::object::Object;
@@ -11,17 +12,6 @@ use crate::reading::{Links, Reading};
 use crate::schema::{self, Link};
 use crate::tables::span;
 use crate::unread::unread_place;
-
-/// How far below its base a walk goes (RFC 4511 4.5.1.2).
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Scope {
-    /// The base itself.
-    Base,
-    /// What stands right below the base.
-    One,
-    /// The base and everything below.
-    Subtree,
-}
 
 /// The objects of a walk, parents first, with all their links on both sides. Made by [`Reading::subtree`].
 pub struct Subtree<'a> {

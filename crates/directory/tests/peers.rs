@@ -1,11 +1,11 @@
-//! The face seen by OpenLDAP's clients. Needs the feature `lab` and Debian's `ldap-utils`.
+//! The server seen by OpenLDAP's clients. Needs the feature `lab` and Debian's `ldap-utils`.
 
 mod served;
 
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use automend_directory::face::Limits;
+use automend_directory::ldap_server::Limits;
 use served::{DOMAIN, NAME, PASSWORD, Served, forest};
 
 struct Ran {

@@ -40,6 +40,7 @@ pub mod entry;
 pub mod error;
 pub mod filter;
 pub mod ldif;
+pub mod server;
 mod wire;
 
 pub use client::{

@@ -1,9 +1,9 @@
-//! A small forest behind a face on a loopback port, for as long as the value lives.
+//! A small forest behind a server on a loopback port, for as long as the value lives.
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
-use automend_directory::face::{Access, Face, Limits};
+use automend_directory::ldap_server::{Access, LdapServer, Limits};
 use automend_directory::{Directory, Import, import};
 
 pub(crate) const DOMAIN: &str = "DC=contoso,DC=test";
@@ -46,7 +46,7 @@ impl Served {
         let directory = Directory::create(folder.path()).unwrap();
         let report = import(&directory, ldif.as_bytes(), Import::default(), |_| {}).unwrap();
         assert_eq!(report.notes, []);
-        let face = Face::new(
+        let ldap_server = LdapServer::new(
             directory.clone(),
             access,
             limits,
@@ -64,7 +64,8 @@ impl Served {
             runtime.block_on(async {
                 let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
                 tell.send(listener.local_addr().unwrap()).unwrap();
-                face.serve(listener, async { drop(stopped.await) })
+                ldap_server
+                    .serve(listener, async { drop(stopped.await) })
                     .await
                     .unwrap();
             });
@@ -82,7 +83,7 @@ impl Served {
     pub(crate) fn account() -> Access {
         Access::Account {
             name: NAME.to_owned(),
-            password: PASSWORD.to_owned(),
+            password: PASSWORD.to_owned().into(),
         }
     }
 

@@ -51,7 +51,7 @@ impl Control {
     }
 
     pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
-        let mut parts = Reader::new(reader.expect(tag::SEQUENCE, "a control that is no sequence")?);
+        let mut parts = reader.inside(tag::SEQUENCE, "a control that is no sequence")?;
         let oid = parts
             .text("a control whose identifier is not UTF-8")?
             .to_owned();

@@ -28,7 +28,7 @@ pub(crate) fn cookie(controls: &[Control]) -> Result<Option<Vec<u8>>, Malformed>
         return Ok(None);
     };
     let mut value = Reader::new(control.value.as_deref().unwrap_or_default());
-    let mut parts = Reader::new(value.expect(tag::SEQUENCE, "a paged result without a value")?);
+    let mut parts = value.inside(tag::SEQUENCE, "a paged result without a value")?;
     parts.integer(tag::INTEGER, "a paged result without a size")?;
     let cookie = parts.expect(tag::OCTET_STRING, "a paged result without a cookie")?;
     Ok(Some(cookie.to_vec()))

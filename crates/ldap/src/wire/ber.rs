@@ -6,7 +6,7 @@ use super::tag;
 
 /// Bytes that are not what the grammar wants; the text names the place.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Malformed(pub(crate) &'static str);
+pub struct Malformed(pub &'static str);
 
 /// Reads one element after another from a slice.
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +56,11 @@ impl<'a> Reader<'a> {
             (found, content) if found == tag => Ok(content),
             _ => Err(Malformed(what)),
         }
+    }
+
+    /// The elements inside the next one, which must have this tag.
+    pub(crate) fn inside(&mut self, tag: u8, what: &'static str) -> Result<Self, Malformed> {
+        self.expect(tag, what).map(Self::new)
     }
 
     /// The next element if it has this tag; otherwise nothing is consumed.

@@ -1,4 +1,5 @@
-//! LDAP messages as bytes: BER (X.690 as restricted by RFC 4511 5.1), requests out, responses in.
+//! LDAP messages as bytes: BER (X.690 as restricted by RFC 4511 5.1), requests out, responses in;
+//! the other way round it is [`crate::server`].
 //!
 //! The reader is our own and not a tree of elements: it descends only where the grammar says so,
 //! so nesting can't exhaust the stack, and it copies each value once. A public codec serves as the
@@ -12,9 +13,11 @@ mod request;
 mod response;
 mod search;
 
-pub(crate) use ber::{Malformed, Reader, Writer};
+pub use ber::Malformed;
+pub(crate) use ber::{Reader, Writer};
 pub(crate) use frame::{Frame, next_frame};
-pub(crate) use request::{Change, Request, encode};
+pub(crate) use request::{Change, Request, encode, partial_attribute};
+pub use response::Outcome;
 pub(crate) use response::{Envelope, Response};
 pub use search::{Scope, Search};
 

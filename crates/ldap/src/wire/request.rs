@@ -185,7 +185,7 @@ fn limit(value: u32) -> i64 {
     i64::from(value.min(i32::MAX.unsigned_abs()))
 }
 
-fn partial_attribute(writer: &mut Writer, attribute: &str, values: &[Vec<u8>]) {
+pub(crate) fn partial_attribute(writer: &mut Writer, attribute: &str, values: &[Vec<u8>]) {
     writer.constructed(tag::SEQUENCE, |writer| {
         writer.octets(attribute.as_bytes());
         writer.constructed(tag::SET, |writer| {

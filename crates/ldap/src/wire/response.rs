@@ -3,7 +3,7 @@
 //! Invariant: unknown trailing elements are skipped as RFC 4511 section 4 demands; anything else
 //! that the grammar does not allow is [`Malformed`].
 
-use super::{Malformed, Reader, op, tag};
+use super::{Malformed, Reader, Writer, op, tag};
 use crate::control::Control;
 use crate::entry::{Attribute, Entry};
 use crate::error::{Error, Operation, ResultCode};
@@ -105,17 +105,43 @@ pub(crate) enum Response {
     Outcome(Outcome),
 }
 
-/// An `LDAPResult` (RFC 4511 4.1.9), with the name of an extended response.
-#[derive(Debug, PartialEq)]
-pub(crate) struct Outcome {
-    pub(crate) code: ResultCode,
-    pub(crate) matched_dn: String,
-    pub(crate) message: String,
+/// How an operation ended: an `LDAPResult` (RFC 4511 4.1.9), with the name of an extended response.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// The result.
+    pub code: ResultCode,
+    /// The nearest ancestor that exists, when the object does not.
+    pub matched_dn: String,
+    /// For people; possibly empty.
+    pub message: String,
     pub(crate) referral: Vec<String>,
     pub(crate) name: Option<String>,
 }
 
 impl Outcome {
+    /// A result with a text for people.
+    pub fn new(code: ResultCode, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            matched_dn: String::new(),
+            message: message.into(),
+            referral: Vec::new(),
+            name: None,
+        }
+    }
+
+    /// Success has no text.
+    pub fn success() -> Self {
+        Self::new(ResultCode::SUCCESS, "")
+    }
+
+    /// Writes what every answer begins with; a server here refers to no other.
+    pub(crate) fn write(&self, writer: &mut Writer) {
+        writer.integer(tag::ENUMERATED, i64::from(self.code.0));
+        writer.octets(self.matched_dn.as_bytes());
+        writer.octets(self.message.as_bytes());
+    }
+
     fn read(content: &[u8]) -> Result<Self, Malformed> {
         let mut reader = Reader::new(content);
         let code = reader.integer(tag::ENUMERATED, "a result without a code")?;
@@ -175,12 +201,12 @@ impl Outcome {
 fn entry(content: &[u8]) -> Result<Entry, Malformed> {
     let mut reader = Reader::new(content);
     let dn = reader.text("an entry whose name is not UTF-8")?.to_owned();
-    let mut list = Reader::new(reader.expect(tag::SEQUENCE, "an entry without attributes")?);
+    let mut list = reader.inside(tag::SEQUENCE, "an entry without attributes")?;
     let mut attributes = Vec::with_capacity(8);
     while !list.is_empty() {
-        let mut attribute = Reader::new(list.expect(tag::SEQUENCE, "an attribute that is none")?);
+        let mut attribute = list.inside(tag::SEQUENCE, "an attribute that is none")?;
         let description = attribute.text("an attribute whose name is not UTF-8")?;
-        let mut set = Reader::new(attribute.expect(tag::SET, "an attribute without a value set")?);
+        let mut set = attribute.inside(tag::SET, "an attribute without a value set")?;
         let mut values = Vec::new();
         // Most attributes have one value: that one is stored without room for more.
         if !set.is_empty() {

@@ -670,14 +670,14 @@ async fn serve_directory(
     port: u16,
     directory: Directory,
 ) -> (u16, oneshot::Sender<()>, JoinHandle<()>) {
-    use automend_directory::face::{Access, Face, Limits};
+    use automend_directory::ldap_server::{Access, LdapServer, Limits};
     let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let (stop, stopped) = oneshot::channel();
-    let face = Face::new(directory, Access::Open, Limits::default(), "dc", || 0);
+    let server = LdapServer::new(directory, Access::Open, Limits::default(), "dc", || 0);
     let task = tokio::spawn(async move {
         let stopped = async { drop(stopped.await) };
-        face.serve(listener, stopped).await.unwrap();
+        server.serve(listener, stopped).await.unwrap();
     });
     (port, stop, task)
 }

@@ -1,4 +1,4 @@
-//! The LDAP face: the directory as any LDAP client sees a Windows domain controller.
+//! The LDAP server: the directory as any LDAP client sees a Windows domain controller.
 //!
 //! Specification: RFC 4511, [MS-ADTS] 3.1.1.3. What a Windows controller enforces and test servers
 //! often don't, is enforced here: at most [`Limits::page_size`] entries an answer, and at most
@@ -10,12 +10,9 @@
 //! Invariant: the answers on a connection come in the order of the requests, so there is never
 //! anything to abandon; memory for a connection is bounded by the limits.
 
-mod answer;
-mod ber;
 mod connection;
 mod matching;
 mod plan;
-mod request;
 mod root;
 mod search;
 mod select;
@@ -28,13 +25,15 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
-use answer::Outcome;
 use automend_ldap::ResultCode;
+use automend_ldap::server::{self as codec, Outcome};
+
+use crate::error::{Error, Refusal};
 use connection::Connection;
 
-pub use served::{Access, Face, Limits};
+pub use served::{Access, LdapServer, Limits};
 
-impl Face {
+impl LdapServer {
     /// Serves every connection until `shutdown` is ready; then those that are open end after the
     /// request they are at.
     ///
@@ -62,7 +61,7 @@ impl Face {
                 Err(error) => return Err(error),
             };
             let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
-                let notice = answer::notice(&Outcome::new(ResultCode(51), "too many connections"));
+                let notice = codec::notice(&Outcome::new(ResultCode::BUSY, "too many connections"));
                 // The client may have gone already; then there is nobody to tell.
                 connections.spawn(async move {
                     let tell = stream.write_all(&notice);
@@ -71,9 +70,9 @@ impl Face {
                 continue;
             };
             let _ = stream.set_nodelay(true);
-            let (face, ending) = (self.clone(), ending.subscribe());
+            let (server, ending) = (self.clone(), ending.subscribe());
             connections.spawn(async move {
-                face.connection(stream, ending).await;
+                server.connection(stream, ending).await;
                 drop(place);
             });
         }
@@ -103,6 +102,16 @@ impl Face {
         S: AsyncRead + AsyncWrite + Send + Unpin,
     {
         Connection::new(self.clone(), stream).run(ending).await;
+    }
+}
+
+impl From<Error> for Outcome {
+    fn from(error: Error) -> Self {
+        let mut outcome = Self::new(ResultCode(u32::from(error.code())), error.to_string());
+        if let Error::Refused(Refusal::NoObject { matched, .. }) = error {
+            outcome.matched_dn = matched;
+        }
+        outcome
     }
 }
 

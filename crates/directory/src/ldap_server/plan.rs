@@ -4,13 +4,13 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use automend_ldap::Filter;
+use automend_ldap::{Filter, Scope};
 
 use crate::codec::Head;
 use crate::error::Error;
 use crate::reading::Reading;
 use crate::schema::{self, Link};
-use crate::walk::{Ids, Scope};
+use crate::walk::Ids;
 
 /// Most objects that an index may name before walking the base is preferred.
 const MAX_NAMED: usize = 100_000;

@@ -3,14 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use automend_ldap::server::Bounds;
+use zeroize::Zeroizing;
+
 use crate::store::Directory;
 
-/// Bounds of the face. The defaults are those of a Windows controller where it has one
+/// Bounds of the server. The defaults are those of a Windows controller where it has one
 /// ([MS-ADTS] 3.1.1.3.4.6).
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Longest message that is read, in bytes (MaxReceiveBuffer).
-    pub message_bytes: u64,
+    pub message_bytes: usize,
     /// How deep a filter may be.
     pub filter_depth: usize,
     /// How many parts a filter may have in all.
@@ -29,6 +32,16 @@ pub struct Limits {
     pub stall: Duration,
     /// How long one page of a search may take (MaxQueryDuration).
     pub query: Duration,
+}
+
+impl Limits {
+    pub(super) fn bounds(&self) -> Bounds {
+        Bounds {
+            message_bytes: self.message_bytes,
+            filter_depth: self.filter_depth,
+            filter_parts: self.filter_parts,
+        }
+    }
 }
 
 impl Default for Limits {
@@ -58,7 +71,7 @@ pub enum Access {
         /// The name of the simple bind, compared without case.
         name: String,
         /// The password.
-        password: String,
+        password: Zeroizing<String>,
     },
 }
 
@@ -76,7 +89,7 @@ impl std::fmt::Debug for Access {
 
 /// A directory that is served.
 #[derive(Clone)]
-pub struct Face {
+pub struct LdapServer {
     pub(super) directory: Directory,
     pub(super) access: Access,
     pub(super) limits: Limits,
@@ -84,7 +97,7 @@ pub struct Face {
     pub(super) clock: Arc<dyn Fn() -> u64 + Send + Sync>,
 }
 
-impl Face {
+impl LdapServer {
     /// Shows `directory` as the server `dns_host_name`; `clock` gives seconds since 1970.
     pub fn new(
         directory: Directory,

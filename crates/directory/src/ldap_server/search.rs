@@ -7,12 +7,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use automend_core::dn::Dn;
-use automend_ldap::ResultCode;
+use automend_ldap::server::{self as codec, Outcome};
+use automend_ldap::{ResultCode, Scope, Search};
 
-use super::answer::{self, Outcome};
 use super::matching;
 use super::plan::{Part, Plan};
-use super::request::Search;
 use super::root;
 use super::select::Selection;
 use super::served::Limits;
@@ -20,7 +19,6 @@ use crate::error::Error;
 use crate::object::Object;
 use crate::reading::{Links, Reading};
 use crate::schema::{self, Link};
-use crate::walk::Scope;
 
 /// What a search carries besides its request.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -67,14 +65,14 @@ impl Running {
         let selection = Selection::new(&request.attributes, request.types_only, limits.value_range);
         let Some(base) = matching::base(&reading, &request.base)? else {
             return Err(Outcome::new(
-                ResultCode(32),
+                ResultCode::NO_SUCH_OBJECT,
                 "0000208D: NameErr: problem 2001 (NO_OBJECT), data 0, empty base DN",
             ));
         };
         let seen = reading.flags(base).map_err(Outcome::from)?;
         if seen.is_some_and(crate::codec::Flags::unseen) && !options.show_deleted {
             return Err(Outcome::new(
-                ResultCode(32),
+                ResultCode::NO_SUCH_OBJECT,
                 "0000208D: NameErr: problem 2001 (NO_OBJECT), data 0",
             ));
         }
@@ -140,7 +138,7 @@ impl Running {
         let mut count = 0;
         let mut looked = 0u32;
         for url in self.references.drain(..) {
-            if !send(answer::reference(id, &url)) {
+            if !send(codec::reference(id, &url)) {
                 return Ok(Page::Gone);
             }
         }
@@ -153,7 +151,7 @@ impl Running {
                 return Ok(Page::More);
             }
             let picked = self.selection.pick(&object);
-            if !send(answer::entry(id, object.dn.as_str(), &picked)) {
+            if !send(codec::entry(id, object.dn.as_str(), &picked)) {
                 return Ok(Page::Gone);
             }
             count += 1;
@@ -207,14 +205,14 @@ fn scoped(
 ) -> Result<Vec<u64>, Outcome> {
     if scope != Scope::Base {
         return Err(Outcome::new(
-            ResultCode(2),
+            ResultCode::PROTOCOL_ERROR,
             "an attribute scoped query has base scope",
         ));
     }
     let known = schema::find(attribute).filter(|known| known.syntax == schema::Syntax::Dn);
     let Some(known) = known else {
         let text = format!("'{attribute}' is no attribute of names");
-        return Err(Outcome::new(ResultCode(21), text));
+        return Err(Outcome::new(ResultCode::INVALID_ATTRIBUTE_SYNTAX, text));
     };
     let object = reading.seen(
         base,

@@ -8,37 +8,34 @@
 use std::time::Duration;
 
 use automend_core::dn::Dn;
-use automend_ldap::{Control, Filter, ResultCode, control};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use automend_ldap::server::{
+    self as codec, Credentials, Inbox, Kind, Malformed, Message, Outcome, Request,
+};
+use automend_ldap::{Control, Filter, ResultCode, Scope, Search, control};
+use aws_lc_rs::constant_time;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, watch};
 
-use super::answer::{self, Kind, Outcome};
-use super::ber::{Malformed, Reader, message_length, tag};
 use super::matching;
-use super::request::{self, Bounds, Message, Proof, Request, Search};
 use super::root::{self, SHOW_RECYCLED, WHO_AM_I};
 use super::search::{Options, Page, Running};
 use super::select::Selection;
-use super::served::{Access, Face};
+use super::served::{Access, LdapServer};
 use crate::error::Error;
 use crate::name::Name;
 use crate::reading::Links;
-use crate::walk::Scope;
 use crate::writing::Writing;
 
 /// How much of an answer is gathered before it is sent, in bytes.
 const CHUNK: usize = 64 * 1024;
 
-/// How much is read at once, in bytes.
-const READ: usize = 16 * 1024;
-
 /// How many chunks may wait for the client.
 const WAITING_CHUNKS: usize = 4;
 
 pub(super) struct Connection<S> {
-    face: Face,
+    server: LdapServer,
     stream: S,
-    buffer: Vec<u8>,
+    inbox: Inbox,
     bound: Option<String>,
     pages: Vec<(u64, Running)>,
     next_cookie: u64,
@@ -54,11 +51,11 @@ struct Asked {
 }
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
-    pub(super) fn new(face: Face, stream: S) -> Self {
+    pub(super) fn new(server: LdapServer, stream: S) -> Self {
         Self {
-            face,
+            server,
             stream,
-            buffer: Vec::new(),
+            inbox: Inbox::default(),
             bound: None,
             pages: Vec::new(),
             next_cookie: 1,
@@ -73,7 +70,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
                 () = ended(&mut ending) => None,
             };
             let Some(message) = message else {
-                let going = Outcome::new(ResultCode(52), "the server is going down");
+                let going = Outcome::new(ResultCode::UNAVAILABLE, "the server is going down");
                 self.farewell(&going).await;
                 return;
             };
@@ -81,7 +78,8 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
                 Ok(Some(message)) => self.answer(message).await,
                 Ok(None) => return,
                 Err(Malformed(what)) => {
-                    self.farewell(&Outcome::new(ResultCode(2), what)).await;
+                    self.farewell(&Outcome::new(ResultCode::PROTOCOL_ERROR, what))
+                        .await;
                     return;
                 }
             };
@@ -92,38 +90,24 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
     }
 
     async fn farewell(&mut self, why: &Outcome) {
-        let notice = answer::notice(why);
+        let notice = codec::notice(why);
         // A client that doesn't listen isn't waited for.
         let _ = tokio::time::timeout(Duration::from_secs(1), self.stream.write_all(&notice)).await;
     }
 
     /// Sends bytes to a client that takes them.
     async fn send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-        tokio::time::timeout(self.face.limits.stall, self.stream.write_all(bytes)).await?
+        tokio::time::timeout(self.server.limits.stall, self.stream.write_all(bytes)).await?
     }
 
     /// The next message; `None` at the end of the stream, or of the client's patience with us.
     async fn message(&mut self) -> Result<Option<Message>, Malformed> {
-        let limits = self.face.limits;
+        let limits = self.server.limits;
         loop {
-            if let Some(length) = message_length(&self.buffer)? {
-                if length > limits.message_bytes {
-                    return Err(Malformed("a message over the limit of size"));
-                }
-                let length = usize::try_from(length).unwrap_or(usize::MAX);
-                if let Some(bytes) = self.buffer.get(..length) {
-                    let bounds = Bounds {
-                        filter_depth: limits.filter_depth,
-                        filter_parts: limits.filter_parts,
-                    };
-                    let message = request::read(bytes, bounds);
-                    self.buffer.drain(..length);
-                    return message.map(Some);
-                }
+            if let Some(message) = self.inbox.message(limits.bounds())? {
+                return Ok(Some(message));
             }
-            // In steps, so that a header alone can't make us take what never comes.
-            self.buffer.reserve(READ);
-            match tokio::time::timeout(limits.idle, self.stream.read_buf(&mut self.buffer)).await {
+            match tokio::time::timeout(limits.idle, self.inbox.fill(&mut self.stream)).await {
                 Ok(Ok(count)) if count > 0 => {}
                 _ => return Ok(None),
             }
@@ -157,25 +141,25 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
             Request::Bind {
                 version,
                 name,
-                proof,
-            } => self.bind(version, &name, &proof),
+                credentials,
+            } => self.bind(version, &name, &credentials),
             Request::Extended { oid } if oid == WHO_AM_I => {
                 let name = self
                     .bound
                     .as_ref()
                     .map_or(String::new(), |name| format!("u:{name}"));
-                let bytes = answer::extended(id, &Outcome::success(), name.as_bytes());
+                let bytes = codec::extended(id, &Outcome::success(), name.as_bytes());
                 self.send(&bytes).await?;
                 return Ok(true);
             }
             Request::Extended { oid } => Outcome::new(
-                ResultCode(2),
+                ResultCode::PROTOCOL_ERROR,
                 format!("Extended Operation({oid}) not supported"),
             ),
             Request::Search(search) => return self.search(id, search, asked).await,
             request => match self.allowed() {
                 Ok(()) => {
-                    self.blocking(move |face| operate(face, request, &asked))
+                    self.blocking(move |server| operate(server, request, &asked))
                         .await
                 }
                 Err(outcome) => outcome,
@@ -191,54 +175,68 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
         outcome: &Outcome,
         cookie: Option<&[u8]>,
     ) -> std::io::Result<bool> {
-        self.send(&answer::result(id, kind, outcome, cookie))
-            .await?;
+        self.send(&codec::result(id, kind, outcome, cookie)).await?;
         Ok(true)
     }
 
-    async fn blocking(&self, work: impl FnOnce(&Face) -> Outcome + Send + 'static) -> Outcome {
-        let face = self.face.clone();
-        tokio::task::spawn_blocking(move || work(&face))
+    async fn blocking(
+        &self,
+        work: impl FnOnce(&LdapServer) -> Outcome + Send + 'static,
+    ) -> Outcome {
+        let server = self.server.clone();
+        tokio::task::spawn_blocking(move || work(&server))
             .await
-            .unwrap_or_else(|_| Outcome::new(ResultCode(80), "the operation broke off"))
+            .unwrap_or_else(|_| Outcome::new(ResultCode::OTHER, "the operation broke off"))
     }
 
-    fn bind(&mut self, version: i64, name: &str, proof: &Proof) -> Outcome {
+    fn bind(&mut self, version: i64, name: &str, credentials: &Credentials) -> Outcome {
         self.bound = None;
         self.pages.clear();
         if version != 3 {
-            return Outcome::new(ResultCode(2), "only LDAP version 3 is spoken here");
+            return Outcome::new(
+                ResultCode::PROTOCOL_ERROR,
+                "only LDAP version 3 is spoken here",
+            );
         }
-        let Proof::Password(password) = proof else {
-            return Outcome::new(ResultCode(7), "only simple bind is done here");
+        let Credentials::Password(password) = credentials else {
+            return Outcome::new(
+                ResultCode::AUTH_METHOD_NOT_SUPPORTED,
+                "only simple bind is done here",
+            );
         };
         if password.is_empty() {
             // A name without a password proves nothing (RFC 4513 5.1.2).
             return match name {
                 "" => Outcome::success(),
-                _ => Outcome::new(ResultCode(53), "a name without a password"),
+                _ => Outcome::new(
+                    ResultCode::UNWILLING_TO_PERFORM,
+                    "a name without a password",
+                ),
             };
         }
-        let good = match &self.face.access {
+        let good = match &self.server.access {
             Access::Open => true,
             Access::Account {
                 name: right,
                 password: secret,
-            } => same_bytes(secret.as_bytes(), password) & right.eq_ignore_ascii_case(name),
+            } => {
+                let same = constant_time::verify_slices_are_equal(secret.as_bytes(), password);
+                same.is_ok() & right.eq_ignore_ascii_case(name)
+            }
         };
         if !good {
             let text = "80090308: LdapErr: DSID-0C090439, comment: AcceptSecurityContext error, data 52e, v4563";
-            return Outcome::new(ResultCode(49), text);
+            return Outcome::new(ResultCode::INVALID_CREDENTIALS, text);
         }
         self.bound = Some(name.to_owned());
         Outcome::success()
     }
 
     fn allowed(&self) -> Result<(), Outcome> {
-        match (&self.face.access, &self.bound) {
+        match (&self.server.access, &self.bound) {
             (Access::Open, _) | (_, Some(_)) => Ok(()),
             _ => Err(Outcome::new(
-                ResultCode(1),
+                ResultCode::OPERATIONS_ERROR,
                 "00002020: Operation unavailable without authentication",
             )),
         }
@@ -246,45 +244,30 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
 
     fn asked(&self, controls: &[Control]) -> Result<Asked, Outcome> {
         let mut asked = Asked::default();
-        let bad = |Malformed(what): Malformed| Outcome::new(ResultCode(2), what);
+        let bad = |Malformed(what): Malformed| Outcome::new(ResultCode::PROTOCOL_ERROR, what);
         for control in controls {
             let value = control.value.as_deref().unwrap_or_default();
             match control.oid.as_str() {
                 control::PAGED_RESULTS => {
-                    let mut parts = Reader(value)
-                        .inside(tag::SEQUENCE, "paging without a value")
-                        .map_err(bad)?;
-                    let size = parts
-                        .integer(tag::INTEGER, "paging without a size")
-                        .map_err(bad)?;
-                    let cookie = parts
-                        .expect(tag::OCTETS, "paging without a cookie")
-                        .map_err(bad)?;
-                    asked.paged = Some((usize::try_from(size).unwrap_or(0), cookie.to_vec()));
+                    asked.paged = Some(codec::read_paging(value).map_err(bad)?);
                 }
                 control::SHOW_DELETED | SHOW_RECYCLED => asked.options.show_deleted = true,
                 control::DOMAIN_SCOPE => asked.options.domain_scope = true,
                 control::PERMISSIVE_MODIFY => asked.permissive = true,
                 control::ATTRIBUTE_SCOPED_QUERY => {
-                    let mut parts = Reader(value)
-                        .inside(tag::SEQUENCE, "a scoped query without a value")
-                        .map_err(bad)?;
-                    asked.options.scoped_by = Some(
-                        parts
-                            .text("a scoped query without an attribute")
-                            .map_err(bad)?,
-                    );
+                    let attribute = codec::read_scoped_attribute(value).map_err(bad)?;
+                    asked.options.scoped_by = Some(attribute);
                 }
                 control::ASSERTION => {
-                    let bounds = Bounds {
-                        filter_depth: self.face.limits.filter_depth,
-                        filter_parts: self.face.limits.filter_parts,
-                    };
-                    asked.assertion = Some(request::read_assertion(value, bounds).map_err(bad)?);
+                    let bounds = self.server.limits.bounds();
+                    asked.assertion = Some(codec::read_assertion(value, bounds).map_err(bad)?);
                 }
                 oid if control.critical => {
                     let text = format!("Attempt to use critical non-registered control '{oid}'");
-                    return Err(Outcome::new(ResultCode(12), text));
+                    return Err(Outcome::new(
+                        ResultCode::UNAVAILABLE_CRITICAL_EXTENSION,
+                        text,
+                    ));
                 }
                 _ => {}
             }
@@ -301,7 +284,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
         let refused = match self.allowed() {
             Err(outcome) => Some(outcome),
             Ok(()) if asked.assertion.is_some() => Some(Outcome::new(
-                ResultCode(12),
+                ResultCode::UNAVAILABLE_CRITICAL_EXTENSION,
                 "an assertion is for writes here",
             )),
             Ok(()) => None,
@@ -309,10 +292,10 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
         if let Some(outcome) = refused {
             return self.send_result(id, Kind::SearchDone, &outcome, None).await;
         }
-        let limits = self.face.limits;
-        let time = match search.time_limit {
+        let limits = self.server.limits;
+        let time = match search.time_limit_seconds {
             0 => limits.query,
-            seconds => limits.query.min(Duration::from_secs(seconds)),
+            seconds => limits.query.min(Duration::from_secs(seconds.into())),
         };
         let client_most = usize::try_from(search.size_limit).unwrap_or(usize::MAX);
         let mut most = limits.page_size;
@@ -343,10 +326,10 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
         }
         let paged = asked.paged.is_some();
         let (sender, mut chunks) = mpsc::channel::<Vec<u8>>(WAITING_CHUNKS);
-        let face = self.face.clone();
+        let server = self.server.clone();
         let task = tokio::task::spawn_blocking(move || {
             run_page(
-                &face,
+                &server,
                 running,
                 search,
                 asked.options,
@@ -360,7 +343,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
             self.send(&chunk).await?;
         }
         let Ok(ended) = task.await else {
-            let broken = Outcome::new(ResultCode(80), "the search broke off");
+            let broken = Outcome::new(ResultCode::OTHER, "the search broke off");
             return self.send_result(id, Kind::SearchDone, &broken, None).await;
         };
         let (page, running) = match ended {
@@ -375,13 +358,16 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
                     .await
             }
             Page::Late => {
-                let late = Outcome::new(ResultCode(3), "000020EE: the time limit was exceeded");
+                let late = Outcome::new(
+                    ResultCode::TIME_LIMIT_EXCEEDED,
+                    "000020EE: the time limit was exceeded",
+                );
                 self.send_result(id, Kind::SearchDone, &late, none).await
             }
             Page::More if paged && !cut => {
                 let cookie = self.next_cookie;
                 self.next_cookie += 1;
-                if self.pages.len() >= self.face.limits.open_pages && !self.pages.is_empty() {
+                if self.pages.len() >= self.server.limits.open_pages && !self.pages.is_empty() {
                     self.pages.remove(0);
                 }
                 self.pages.push((cookie, running));
@@ -390,7 +376,10 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
                     .await
             }
             Page::More => {
-                let full = Outcome::new(ResultCode(4), "00002023: the size limit was exceeded");
+                let full = Outcome::new(
+                    ResultCode::SIZE_LIMIT_EXCEEDED,
+                    "00002023: the size limit was exceeded",
+                );
                 self.send_result(id, Kind::SearchDone, &full, none).await
             }
         }
@@ -410,7 +399,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
             .position(|(other, _)| Some(*other) == cookie);
         let Some(at) = at else {
             return Err(Outcome::new(
-                ResultCode(53),
+                ResultCode::UNWILLING_TO_PERFORM,
                 "00002040: the cookie is not known here",
             ));
         };
@@ -423,7 +412,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
         });
         if !same {
             return Err(Outcome::new(
-                ResultCode(12),
+                ResultCode::UNAVAILABLE_CRITICAL_EXTENSION,
                 "the cookie belongs to another search",
             ));
         }
@@ -431,16 +420,16 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
     }
 
     async fn blocking_root(&self, id: i64, search: Search) -> Vec<u8> {
-        let face = self.face.clone();
-        let limits = self.face.limits;
+        let server = self.server.clone();
+        let limits = self.server.limits;
         let answered = tokio::task::spawn_blocking(move || -> Result<Vec<u8>, Error> {
-            let reading = face.directory.read()?;
-            let root = root::root_dse(&reading, &face.dns_host_name, (face.clock)())?;
+            let reading = server.directory.read()?;
+            let root = root::root_dse(&reading, &server.dns_host_name, (server.clock)())?;
             let selection =
                 Selection::new(&search.attributes, search.types_only, limits.value_range);
             let mut bytes = Vec::new();
             if matching::matches(&reading, &search.filter, &root)? {
-                bytes = answer::entry(id, "", &selection.pick(&root));
+                bytes = codec::entry(id, "", &selection.pick(&root));
             }
             Ok(bytes)
         });
@@ -449,10 +438,10 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
             Ok(Err(error)) => (Vec::new(), error.into()),
             Err(_) => (
                 Vec::new(),
-                Outcome::new(ResultCode(80), "the search broke off"),
+                Outcome::new(ResultCode::OTHER, "the search broke off"),
             ),
         };
-        bytes.extend(answer::result(id, Kind::SearchDone, &outcome, None));
+        bytes.extend(codec::result(id, Kind::SearchDone, &outcome, None));
         bytes
     }
 }
@@ -466,7 +455,7 @@ async fn ended(ending: &mut watch::Receiver<bool>) {
 /// One page of a search, on a thread that may block; entries go out in chunks.
 #[allow(clippy::too_many_arguments)]
 fn run_page(
-    face: &Face,
+    server: &LdapServer,
     running: Option<Running>,
     search: Search,
     options: Options,
@@ -477,7 +466,12 @@ fn run_page(
 ) -> Result<(Page, Running), Outcome> {
     let mut running = match running {
         Some(running) => running,
-        None => Running::new(face.directory.read()?.into(), search, options, &face.limits)?,
+        None => Running::new(
+            server.directory.read()?.into(),
+            search,
+            options,
+            &server.limits,
+        )?,
     };
     let mut chunk = Vec::with_capacity(CHUNK);
     let page = running.page(id, most, time, &mut |bytes| {
@@ -494,63 +488,67 @@ fn run_page(
 }
 
 /// A compare or a write, on a thread that may block.
-fn operate(face: &Face, request: Request, asked: &Asked) -> Outcome {
+fn operate(server: &LdapServer, request: Request, asked: &Asked) -> Outcome {
     let done = match request {
         Request::Compare {
             name,
             attribute,
             value,
-        } => return compare(face, &name, &attribute, &value),
+        } => return compare(server, &name, &attribute, &value),
         Request::Modify {
             name,
             modifications,
-        } => write(face, &name, asked, |writing, name| {
+        } => write(server, &name, asked, |writing, name| {
+            let modifications: Vec<_> = modifications.into_iter().map(Into::into).collect();
             if asked.permissive {
                 writing.modify_permissive(name, &modifications)
             } else {
                 writing.modify(name, &modifications)
             }
         }),
-        Request::Delete { name } => write(face, &name, asked, Writing::delete),
+        Request::Delete { name } => write(server, &name, asked, Writing::delete),
         Request::Rename {
             name,
             new_rdn,
             delete_old,
             new_parent,
-        } => write(face, &name, asked, |writing, name| {
+        } => write(server, &name, asked, |writing, name| {
             let parent = new_parent.as_deref().map(Name::parse).transpose()?;
             writing.rename(name, &new_rdn, delete_old, parent.as_ref())
         }),
-        Request::Add { dn, attributes } => write(face, &dn, asked, |writing, name| match name {
+        Request::Add { dn, attributes } => write(server, &dn, asked, |writing, name| match name {
             Name::Dn(dn) => writing.add(dn, &attributes).map(drop),
             Name::Guid(_) => Err(crate::Refusal::BadName {
                 text: name.to_string(),
             }
             .into()),
         }),
-        _ => return Outcome::new(ResultCode(80), "no operation"),
+        _ => return Outcome::new(ResultCode::OTHER, "no operation"),
     };
     done.unwrap_or_else(Outcome::from)
 }
 
 fn write(
-    face: &Face,
+    server: &LdapServer,
     name: &str,
     asked: &Asked,
     act: impl FnOnce(&mut Writing, &Name) -> Result<(), Error>,
 ) -> Result<Outcome, Error> {
     let name = Name::parse(name)?;
-    let mut writing = face.directory.write((face.clock)())?;
+    let mut writing = server.directory.write((server.clock)())?;
     if let Some(assertion) = &asked.assertion {
         // No other writer can come between: the transaction is ours, and this reads what it began from.
-        let reading = face.directory.read()?;
+        let reading = server.directory.read()?;
         let object = reading.seen(reading.find(&name)?, &Links::All)?;
         let holds = match &object {
             Some(object) => matching::matches(&reading, assertion, object)?,
             None => false,
         };
         if !holds {
-            return Ok(Outcome::new(ResultCode(122), "the assertion is false"));
+            return Ok(Outcome::new(
+                ResultCode::ASSERTION_FAILED,
+                "the assertion is false",
+            ));
         }
     }
     act(&mut writing, &name)?;
@@ -558,24 +556,24 @@ fn write(
     Ok(Outcome::success())
 }
 
-fn compare(face: &Face, name: &str, attribute: &str, value: &[u8]) -> Outcome {
+fn compare(server: &LdapServer, name: &str, attribute: &str, value: &[u8]) -> Outcome {
     let found = || -> Result<Outcome, Error> {
-        let reading = face.directory.read()?;
+        let reading = server.directory.read()?;
         let id = reading.find(&Name::parse(name)?)?;
         let Some(object) = reading.seen(id, &Links::All)? else {
-            return Ok(Outcome::new(ResultCode(32), ""));
+            return Ok(Outcome::new(ResultCode::NO_SUCH_OBJECT, ""));
         };
         if !matching::matches(&reading, &Filter::present(attribute), &object)? {
             let text = format!("'{}' has no '{attribute}'", Dn::as_str(&object.dn));
-            return Ok(Outcome::new(ResultCode(16), text));
+            return Ok(Outcome::new(ResultCode::NO_SUCH_ATTRIBUTE, text));
         }
         let same = matching::matches(&reading, &Filter::equal(attribute, value), &object)?;
-        Ok(Outcome::new(ResultCode(if same { 6 } else { 5 }), ""))
+        let verdict = if same {
+            ResultCode::COMPARE_TRUE
+        } else {
+            ResultCode::COMPARE_FALSE
+        };
+        Ok(Outcome::new(verdict, ""))
     };
     found().unwrap_or_else(Outcome::from)
-}
-
-/// Compares in a time that depends on the lengths alone.
-fn same_bytes(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).fold(0, |sum, (x, y)| sum | (x ^ y)) == 0
 }

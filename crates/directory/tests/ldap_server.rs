@@ -1,9 +1,9 @@
-//! The LDAP face, seen by our own client and by bytes that are none.
+//! The LDAP server, seen by our own client and by bytes that are none.
 
 mod served;
 
 use automend_core::dn::Dn;
-use automend_directory::face::{Access, Limits};
+use automend_directory::ldap_server::{Access, Limits};
 use automend_ldap::{
     Client, Control, Entry, Error, Filter, Item, Limits as ClientLimits, Modification, ResultCode,
     Scope, Search,
