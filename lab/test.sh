@@ -78,8 +78,8 @@ for test in "${present[@]}"; do
   cargo test --workspace --locked --features automend/lab --test lab -- "$test::" 2>&1 | tee -a "$log" || status=$?
 done
 if [ ${#missing[@]} = 0 ]; then
-  cargo test --workspace --locked --no-fail-fast --features automend/lab --bin automend -- \
-    auth::tests::peers auth::tests::samba auth::tests::slapd 2>&1 | tee -a "$log" || status=$?
+  cargo test --workspace --locked --no-fail-fast --features automend/lab --lib -- \
+    tests::peers tests::samba tests::slapd 2>&1 | tee -a "$log" || status=$?
 else
   status=1
 fi

@@ -3,10 +3,8 @@
 //! Everything that touches the world is in this crate, one module a command. Exit status: 0 nothing
 //! wrong, 1 something was found, 2 the work could not be done.
 
-mod answer;
 mod args;
 mod audit;
-mod auth;
 mod automap;
 mod changes;
 mod codes;
@@ -17,9 +15,7 @@ mod explain;
 mod findings;
 mod fix;
 mod grant;
-mod har;
 mod hints;
-mod http;
 mod import;
 mod links;
 mod report;

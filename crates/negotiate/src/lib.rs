@@ -37,9 +37,14 @@ pub mod kerberos;
 mod md5;
 pub mod ntlm;
 mod rc4;
+mod scheme;
 pub mod spnego;
 
 pub use binding::{Binding, EndPoint, Hash};
+pub use scheme::Scheme;
+
+/// Seconds from 1601, where the times of Windows begin ([MS-DTYP] 2.3.3), to 1970.
+pub const FILETIME_EPOCH: u64 = 11_644_473_600;
 
 /// A message is not what its specification says.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]

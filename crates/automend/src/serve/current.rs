@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use automend_autodiscover::services::Services;
+use automend_login::{Expected, Gate, Offer};
 
 use super::answers::Answers;
 use super::log::Log;
@@ -15,7 +16,6 @@ use super::settings::Settings;
 use super::stamp::Stamp;
 use super::supply::Supply;
 use super::{tls, urls};
-use crate::auth::{Expected, Gate, Offer};
 
 /// The configuration of a moment, and what follows from it.
 pub(crate) struct Current {

@@ -16,6 +16,7 @@ use automend_core::fault::FaultCode;
 use automend_core::names::{SmtpAddress, ascii_domain};
 use automend_core::resolve::Who;
 use automend_core::settings::{Outcome, Settings};
+use automend_login::Account;
 use automend_system::clock;
 use hyper::StatusCode;
 use hyper::body::Bytes;
@@ -28,7 +29,6 @@ use super::outage::Outage;
 use super::reply::{Asked, Reply, host};
 use super::settings::domain;
 use super::urls::Home;
-use crate::auth::Account;
 
 /// Document kinds below this are POX for one set of abilities.
 const MOBILESYNC: usize = Abilities::MIXTURES;

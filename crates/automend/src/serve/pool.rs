@@ -15,6 +15,7 @@ use anyhow::{Context, Result, anyhow};
 use automend_core::resolve::{LinkState, Request, Resolved};
 use automend_core::view::Known;
 use automend_ldap::{Filter, Item, Scope, Search};
+use automend_login::Accounts;
 use automend_source::live::{LATE, Live, RetryPolicy, is_lost};
 use automend_source::replicas::replicas;
 use automend_source::topology::Places;
@@ -30,7 +31,6 @@ use super::log::Log;
 use super::metrics::{Metrics, ServerLabels};
 use super::outage::Outage;
 use super::settings::DirectorySettings;
-use crate::auth::Accounts;
 
 /// The servers.
 pub(crate) struct Pool {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use automend_login::Account;
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{
@@ -11,7 +12,6 @@ use hyper::http::request::Parts;
 use hyper::{Response, StatusCode};
 
 use super::route::Route;
-use crate::auth::Account;
 
 /// What is sent.
 pub(crate) type Body = Full<Bytes>;

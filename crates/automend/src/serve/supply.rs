@@ -12,6 +12,7 @@ use automend_core::dn::Dn;
 use automend_core::resolve::{Request, Resolved};
 use automend_core::view::Known;
 use automend_directory::{Import, NtHash, Scope};
+use automend_login::Accounts;
 use automend_source::embedded::{self, Embedded};
 use automend_source::{Directory, Location};
 use serde_json::{Value, json};
@@ -26,7 +27,6 @@ use super::outage::Outage;
 use super::pool::Pool;
 use super::settings;
 use super::stamp::Stamp;
-use crate::auth::Accounts;
 use crate::import::import_file;
 
 /// Where answers come from.
@@ -204,7 +204,7 @@ fn import(file: &str, serve: &settings::Settings, log: &Log) -> Result<Store> {
     let folder = tempfile::tempdir().context("making a temporary folder")?;
     let how = Import {
         keep_going: true,
-        nt_hashes: if serve.schemes.contains(&crate::auth::Scheme::Ntlm) {
+        nt_hashes: if serve.schemes.contains(&automend_negotiate::Scheme::Ntlm) {
             NtHash::Kept
         } else {
             NtHash::Dropped

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use anyhow::{Context, Result, anyhow, bail};
+use automend_login::Channel;
 use automend_system::private_file::{self, Readable};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
@@ -20,7 +21,6 @@ use rustls::sign::CertifiedKey;
 use rustls::{ServerConfig, SignatureScheme};
 
 use super::stamp::Stamp;
-use crate::auth::Channel;
 
 /// The files of one certificate.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -14,6 +14,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use automend_autodiscover::schema::content;
+use automend_login::{self, Account, Verdict};
 use automend_system::clock;
 use futures_util::poll;
 use http_body_util::BodyExt;
@@ -37,7 +38,6 @@ use super::proxies::came_through;
 use super::reply::{Asked, Body, Reply};
 use super::route::Route;
 use super::service::Service;
-use crate::auth::{self, Account, Verdict};
 
 /// The connection that a turn is on.
 pub(crate) struct Line {
@@ -50,9 +50,9 @@ pub(crate) struct Line {
     /// Counts the connection, and how often its address asks.
     pub guest: Guest,
     /// The TLS connection, for logins that are bound to it.
-    pub channel: Arc<auth::Channel>,
+    pub channel: Arc<automend_login::Channel>,
     /// The login that is bound to the connection; HTTP/2 has none, as its turns are mixed.
-    pub login: Option<Mutex<auth::Connection>>,
+    pub login: Option<Mutex<automend_login::Connection>>,
 }
 
 /// What the log says of a request.
@@ -272,7 +272,7 @@ async fn behind_the_gate(current: &Current, line: &Line, from: IpAddr, asked: &A
             bound = login.lock().await;
             &mut *bound
         } else {
-            one = auth::Connection::default();
+            one = automend_login::Connection::default();
             &mut one
         };
         if shared {

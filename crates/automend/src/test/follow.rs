@@ -11,10 +11,10 @@ use automend_core::discovery::{Dialect, Domain};
 use automend_core::names::SmtpAddress;
 use automend_core::resolve::Who;
 use automend_core::verdict::{Cause, verdict_of};
+use automend_probe::http::Turn;
 
 use super::login::Asked;
 use super::run::{Run, Tester};
-use crate::http::Turn;
 
 /// More alternative mailboxes are not asked for.
 const MOST: usize = 500;

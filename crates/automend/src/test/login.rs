@@ -18,10 +18,10 @@ use automend_negotiate::EndPoint;
 use automend_recording::secrets::Secrets;
 use tokio::sync::{Mutex as Waiting, MutexGuard, OnceCell};
 
-use crate::answer::{Heard, Judged, judge};
-use crate::auth::Scheme;
-use crate::auth::client::{Challenge, ClientLogin, Credentials, challenges, choose, is_refused};
-use crate::http::{Connection, Failure, Request, Turn, Web};
+use automend_negotiate::Scheme;
+use automend_probe::answer::{Heard, Judged, judge};
+use automend_probe::http::{Connection, Failure, Request, Turn, Web};
+use automend_probe::login::{Challenge, ClientLogin, Credentials, challenges, choose, is_refused};
 
 /// Requests of one login; Kerberos and NTLM need three.
 const MOST_LEGS: usize = 8;

@@ -26,16 +26,16 @@ use automend_core::display;
 use automend_core::names::SmtpAddress;
 use automend_core::resolve::Who;
 use automend_core::verdict::{Cause, Verdict};
+use automend_negotiate::Scheme;
+use automend_probe::http::Web;
+use automend_probe::http::names::{self, Names, Pin};
+use automend_probe::http::tls::Tls;
+use automend_probe::login::Credentials;
 use automend_system::clock;
 use indicatif::ProgressBar;
 
 use crate::args::{self, AuthScheme, Protocol, SearchStep, TestFormat};
-use crate::auth::Scheme;
-use crate::auth::client::Credentials;
 use crate::config::TestLogin;
-use crate::http::Web;
-use crate::http::names::{self, Names, Pin};
-use crate::http::tls::Tls;
 use beside::Beside;
 use consent::Consent;
 use login::{Asked, Logins};
@@ -238,6 +238,7 @@ fn logins(args: &args::Test, progress: &ProgressBar) -> Result<Logins> {
             keytab: keytab.clone(),
             tickets: tickets.clone(),
             kdc: kdc.clone(),
+            kerberos_file: crate::config::kerberos_file(),
             rc4,
         }))
     };

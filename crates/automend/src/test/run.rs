@@ -19,14 +19,16 @@ use automend_core::names::SmtpAddress;
 use automend_core::resolve::Who;
 use automend_core::verdict::{Cause, Verdict};
 use automend_ldap::ResultCode;
+use automend_probe::answer::{
+    Heard, Judged, Told, concerns, is_plain_mail, judge, judge_json, judge_probe,
+};
+use automend_probe::http::{Failure, MOST_BYTES, Request, Turn, Web};
 use automend_recording::secrets;
 use automend_system::clock::monotonic;
 
 use super::beside::Beside;
 use super::consent::Consent;
 use super::login::{Asked, Logins, connect, heard};
-use crate::answer::{Heard, Judged, Told, concerns, is_plain_mail, judge, judge_json, judge_probe};
-use crate::http::{Failure, MOST_BYTES, Request, Turn, Web};
 
 /// Everything that tests share.
 pub(super) struct Tester {

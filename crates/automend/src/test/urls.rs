@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use automend_core::discovery::Scheme as UrlScheme;
 use automend_core::verdict::Cause;
+use automend_negotiate::Scheme;
+use automend_probe::answer::{Heard, Judged, Promise};
+use automend_probe::http::Turn;
+use automend_probe::login::challenges;
 use automend_system::clock::monotonic;
 use futures_util::{StreamExt, stream};
 
 use super::run::{Run, Tester, with};
-use crate::answer::{Heard, Judged, Promise};
-use crate::auth::Scheme;
-use crate::auth::client::challenges;
-use crate::http::Turn;
 
 /// More URLs are not looked at.
 const MOST: usize = 64;

@@ -14,12 +14,12 @@ use anyhow::{Context, Result};
 use automend_core::display::{self, plain};
 use automend_core::names::SmtpAddress;
 use automend_core::verdict::{Cause, Verdict};
+use automend_probe::answer::Concern;
 use futures_util::{StreamExt, stream};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::report::{Report, json};
 use super::{Wanted, exit, test};
-use crate::answer::Concern;
 use crate::args::TestFormat;
 use crate::test::run::Tester;
 

@@ -14,9 +14,9 @@ use automend_core::resolve::{LinkState, Request, Who};
 use automend_core::settings::Outcome;
 use automend_core::verdict::Cause;
 use automend_core::view::Known;
+use automend_probe::story::{self, Asked};
 use automend_source::Directory;
 
-use super::story::{self, Asked};
 use crate::report::people::People;
 
 /// Questions to the directory; a recording of more mailboxes is joined with the first of them.

@@ -5,7 +5,6 @@
 mod join;
 mod proxy;
 mod report;
-mod story;
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -13,13 +12,13 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use automend_core::display;
+use automend_probe::story::Story;
 use automend_recording::Kind;
 use automend_source::Directory;
 
 use crate::args::{self, TraceFormat};
 use crate::hints;
 use report::Report;
-use story::Story;
 
 /// Runs the command.
 pub(crate) async fn run(args: &args::Trace, config: Option<&Path>) -> Result<ExitCode> {

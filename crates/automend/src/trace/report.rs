@@ -9,11 +9,11 @@ use anyhow::Result;
 use automend_core::command::Command;
 use automend_core::display::plain;
 use automend_core::verdict::{Cause, Certainty, Explanation, Verdict};
+use automend_probe::answer::{Concern, Told, mailbox};
+use automend_probe::story::{Asked, Finding, Listed, Outcome, Story, User};
 use serde_json::{Map, Value, json};
 
 use super::join::Joined;
-use super::story::{Asked, Finding, Listed, Outcome, Story, User};
-use crate::answer::{Concern, Told, mailbox};
 use crate::report::{FindingJson, plural, print_findings};
 
 /// A recording, as it is reported.

@@ -20,6 +20,15 @@ pub struct Moment {
 
 const FORM: &str = "%Y%m%d%H%M%S";
 
+impl From<jiff::Timestamp> for Moment {
+    fn from(at: jiff::Timestamp) -> Self {
+        Self {
+            seconds: at.as_second(),
+            micros: at.subsec_microsecond().unsigned_abs(),
+        }
+    }
+}
+
 impl Moment {
     /// A whole second.
     pub fn at(seconds: i64) -> Self {

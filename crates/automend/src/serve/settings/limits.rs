@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use automend_login::FAILURES_PER_ADDRESS;
 use toml::Spanned;
 
 use super::super::addresses::Allowance;
 use super::checked::Checked;
-use crate::auth::FAILURES_PER_ADDRESS;
 use crate::config::section::{DirectorySection, LimitsSection};
 
 /// How much of everything.

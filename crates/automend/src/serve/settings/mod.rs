@@ -13,6 +13,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, anyhow, bail};
 use automend_core::policy::Policy;
+use automend_login::{ChannelBinding, Expected};
+use automend_negotiate::Scheme;
 use rustls::pki_types::CertificateDer;
 use toml::Spanned;
 
@@ -20,7 +22,6 @@ use super::proxies::Proxies;
 use super::tls;
 use super::urls::{Layer, Urls};
 use crate::args;
-use crate::auth::{ChannelBinding, Expected, Scheme};
 use crate::config::{
     Source,
     section::{BindingWord, LayerSection, PolicyWord, SchemeWord, Section},

@@ -3,13 +3,13 @@
 //! Invariant: a turn passes through [`secrets::remove`] before it is written, and of logins only the scheme
 //! is in it.
 
+use automend_probe::har::{self, Answer, Own};
+use automend_probe::http;
 use automend_recording::secrets::{self, Logins, REMOVED, Secrets};
 use automend_recording::{Message, Turn};
 use serde_json::Value;
 
 use super::Report;
-use crate::har::{self, Answer, Own};
-use crate::http;
 
 /// The report's turns as one document.
 pub(in crate::test) fn document(report: &Report, secrets: &Secrets) -> Value {

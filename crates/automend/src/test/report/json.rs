@@ -6,12 +6,12 @@ use std::time::Duration;
 use automend_core::command::Command;
 use automend_core::discovery::{Tried, Url};
 use automend_core::verdict::{Cause, Hint};
+use automend_probe::answer::{Concern, alternative_json};
+use automend_probe::http::Turn;
 use automend_recording::secrets::Secrets;
 use serde_json::{Map, Value, json};
 
 use super::{Report, hresult, protocol, shown_url};
-use crate::answer::{Concern, alternative_json};
-use crate::http::Turn;
 use crate::report::FindingJson;
 use crate::test::beside::Blame;
 use crate::test::follow::{Followed, How};

@@ -8,11 +8,11 @@ use std::fmt::Write as _;
 use automend_core::discovery::{Act, Way};
 use automend_core::display::plain;
 use automend_core::verdict::Cause;
+use automend_probe::http::Turn;
 use automend_recording::secrets::{self, Secrets};
 use jiff::Timestamp;
 
 use super::{Report, hresult, shown_url};
-use crate::http::Turn;
 use crate::test::run::Taken;
 
 /// What Outlook writes where no code is known.

@@ -11,14 +11,14 @@ use automend_core::command::Command;
 use automend_core::discovery::{Act, Dialect, Url, Way};
 use automend_core::verdict::{Cause, Certainty, Explanation, Hint, Verdict};
 use automend_negotiate::EndPoint;
+use automend_probe::answer::{Concern, gathered};
+use automend_probe::http::Turn;
 use automend_recording::secrets::Secrets;
 
 use super::beside::Blame;
 use super::follow::Followed;
 use super::run::{Run, Taken, with};
 use super::urls::Checked;
-use crate::answer::{Concern, gathered};
-use crate::http::Turn;
 
 /// A test of one address.
 pub(super) struct Report {

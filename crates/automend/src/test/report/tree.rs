@@ -8,11 +8,11 @@ use anyhow::Result;
 use automend_core::discovery::Act;
 use automend_core::display::plain;
 use automend_core::verdict::{Cause, Effect, Verdict};
+use automend_probe::answer::{Told, gathered, mailbox};
+use automend_probe::http::Turn;
 use automend_recording::secrets::Secrets;
 
 use super::{Report, client, hresult, nothing_wrong, protocol, shown_url, with};
-use crate::answer::{Told, gathered, mailbox};
-use crate::http::Turn;
 use crate::report::print_findings;
 use crate::test::follow::{Followed, How};
 use crate::test::run::{Run, Taken};

@@ -13,6 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use automend_core::verdict::Cause;
+use automend_probe::http::tls;
+use automend_probe::story::may_be;
 use bytes::Bytes;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
@@ -34,8 +36,6 @@ use super::Proxy;
 use super::authority::CERTIFICATE;
 use super::reach::may_reach;
 use super::tap::{Direction, Tap, Tapped};
-use crate::http::tls;
-use crate::trace::story::may_be;
 
 /// How long a connection to a server may take to come about, and a handshake.
 const CONNECT: Duration = Duration::from_secs(30);

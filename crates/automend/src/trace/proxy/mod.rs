@@ -20,6 +20,8 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use automend_core::display::plain;
+use automend_probe::har::Archive;
+use automend_probe::http::tls::Tls;
 use automend_recording::Turn;
 use automend_recording::secrets::{self, Logins, Secrets};
 use automend_system::{clock, private_file};
@@ -28,14 +30,12 @@ use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::args::{self, TraceFormat};
 use crate::config;
-use crate::har::Archive;
-use crate::http::tls::Tls;
 use authority::Authority;
 use hosts::Hosts;
 use tap::Told;
 
 use super::report;
-use super::story::{Outcome, Story};
+use automend_probe::story::{Outcome, Story};
 
 /// Clients at once.
 const MOST_CLIENTS: usize = 512;

@@ -15,7 +15,7 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
-use crate::trace::story::OURS;
+use automend_probe::story::OURS;
 
 /// A turn that was told, and the leave to keep it in memory until it is written.
 pub(crate) struct Told {

@@ -1,0 +1,288 @@
+//! TLS 1.2 and 1.3 to servers that have to prove their name, and why a handshake failed.
+//!
+//! Invariant: a certificate is checked on every connection: nothing is resumed. A connection that goes on
+//! in spite of its certificate is one of [`Tls::looking`], and whoever uses it knows.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use automend_core::discovery::Host;
+use automend_core::verdict::Cause;
+use automend_system::tls::Pinned;
+use automend_system::tls::authorities;
+use jiff::Timestamp;
+use rustls::client::Resumption;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{
+    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error, InvalidMessage,
+    PeerIncompatible, SignatureScheme,
+};
+
+use super::Failure;
+
+/// A certificate that ends within this time should have been renewed.
+const SOON: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+
+/// How to speak TLS.
+#[derive(Clone)]
+pub struct Tls {
+    /// With every check.
+    pub checking: Arc<ClientConfig>,
+    /// Whatever the certificate says, for looking only.
+    pub looking: Arc<ClientConfig>,
+    verifier: Arc<Pinned>,
+}
+
+impl Tls {
+    /// Trusts the system's authorities and those in `ca`.
+    pub fn new(ca: &[PathBuf]) -> Result<Self> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let verifier = Arc::new(Pinned::new(authorities(ca)?, ca, Arc::clone(&provider))?);
+        let config = |verifier: Arc<dyn ServerCertVerifier>| -> Result<Arc<ClientConfig>> {
+            let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
+                .with_safe_default_protocol_versions()
+                .context("setting up TLS")?
+                .dangerous()
+                .with_custom_certificate_verifier(verifier)
+                .with_no_client_auth();
+            config.resumption = Resumption::disabled();
+            config.alpn_protocols = vec![b"http/1.1".to_vec()];
+            Ok(Arc::new(config))
+        };
+        Ok(Self {
+            checking: config(Arc::<Pinned>::clone(&verifier))?,
+            looking: config(Arc::new(Whoever(Arc::clone(&provider))))?,
+            verifier,
+        })
+    }
+
+    /// Until when a certificate that is good now will be good, where that is soon.
+    pub(super) fn expires_soon(
+        &self,
+        chain: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
+        let (own, others) = chain.split_first()?;
+        let seconds = u64::try_from(now.as_second()).ok()?;
+        let then = UnixTime::since_unix_epoch(Duration::from_secs(seconds) + SOON);
+        match self
+            .verifier
+            .verify_server_cert(own, others, name, &[], then)
+        {
+            Err(Error::InvalidCertificate(CertificateError::ExpiredContext {
+                not_after, ..
+            })) => timestamp(not_after),
+            _ => None,
+        }
+    }
+}
+
+/// The name that a certificate has to have.
+pub(super) fn server_name(host: &Host) -> Option<ServerName<'static>> {
+    match host {
+        Host::Name(name) => ServerName::try_from(name.to_string()).ok(),
+        Host::Address(address) => Some(ServerName::from(*address)),
+    }
+}
+
+/// Why a handshake, or a read on a connection that has just been made, failed.
+pub fn failure(error: &std::io::Error) -> Failure {
+    match error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<Error>())
+    {
+        Some(error) => of_tls(error),
+        None => match error.kind() {
+            std::io::ErrorKind::TimedOut => Failure::new(Cause::TimeLimit, error),
+            _ => Failure::new(Cause::Reset, error),
+        },
+    }
+}
+
+/// Whether it is the certificate alone that is wrong.
+pub(super) fn is_certificate(cause: Cause) -> bool {
+    matches!(
+        cause,
+        Cause::CertificateExpired
+            | Cause::CertificateNotYetValid
+            | Cause::CertificateWrongName
+            | Cause::CertificateUntrusted
+            | Cause::CertificateBroken
+    )
+}
+
+fn of_tls(error: &Error) -> Failure {
+    use AlertDescription as Alert;
+    let cause = match error {
+        Error::InvalidCertificate(why) => return of_certificate(why),
+        Error::PeerIncompatible(
+            PeerIncompatible::ServerDoesNotSupportTls12Or13
+            | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig,
+        )
+        | Error::AlertReceived(Alert::ProtocolVersion)
+        | Error::InvalidMessage(InvalidMessage::UnknownProtocolVersion) => Cause::TlsTooOld,
+        Error::AlertReceived(Alert::CertificateRequired) => Cause::ClientCertificate,
+        Error::InvalidMessage(InvalidMessage::InvalidContentType) => Cause::TlsNotSpoken,
+        _ => Cause::TlsFailed,
+    };
+    Failure::new(cause, error)
+}
+
+fn of_certificate(why: &CertificateError) -> Failure {
+    let day = |time: UnixTime| {
+        timestamp(time).map_or_else(
+            || "an unknown day".to_owned(),
+            |at| at.strftime("%Y-%m-%d").to_string(),
+        )
+    };
+    match why {
+        CertificateError::ExpiredContext { not_after, .. } => {
+            let detail = format!("it was valid until {}", day(*not_after));
+            Failure::new(Cause::CertificateExpired, detail)
+        }
+        CertificateError::Expired => Failure::new(Cause::CertificateExpired, ""),
+        CertificateError::NotValidYetContext { not_before, .. } => {
+            let detail = format!("it is valid from {}", day(*not_before));
+            Failure::new(Cause::CertificateNotYetValid, detail)
+        }
+        CertificateError::NotValidYet => Failure::new(Cause::CertificateNotYetValid, ""),
+        CertificateError::NotValidForNameContext { presented, .. } => {
+            let names: Vec<&str> = presented.iter().map(|name| plain_name(name)).collect();
+            let detail = match names.as_slice() {
+                [] => "it has no name at all".to_owned(),
+                names => format!("its names are {}", names.join(", ")),
+            };
+            Failure::new(Cause::CertificateWrongName, detail)
+        }
+        CertificateError::NotValidForName => Failure::new(Cause::CertificateWrongName, ""),
+        CertificateError::UnknownIssuer => Failure::new(Cause::CertificateUntrusted, ""),
+        // What `openssl req -x509` makes signs itself, as an authority.
+        CertificateError::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity") => {
+            Failure::new(
+                Cause::CertificateUntrusted,
+                "it is marked as an authority (CA:TRUE); make it with CA:FALSE, or name this very certificate with --ca FILE",
+            )
+        }
+        other => Failure::new(Cause::CertificateBroken, format!("{other:?}")),
+    }
+}
+
+/// `DnsName("contoso.com")` as rustls tells it.
+fn plain_name(presented: &str) -> &str {
+    let inside = presented.split_once('"').map(|(_, rest)| rest);
+    inside
+        .and_then(|rest| rest.split('"').next())
+        .unwrap_or(presented)
+}
+
+fn timestamp(time: UnixTime) -> Option<Timestamp> {
+    Timestamp::from_second(i64::try_from(time.as_secs()).ok()?).ok()
+}
+
+/// Takes whatever certificate comes; whoever goes on sends no secret.
+#[derive(Debug)]
+struct Whoever(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Whoever {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        rustls::crypto::verify_tls12_signature(message, certificate, signed, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, certificate, signed, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_failure_of_tls_has_a_cause_of_its_own() {
+        let of = |error| of_tls(&error).cause;
+        for (error, expected) in [
+            (
+                Error::AlertReceived(AlertDescription::ProtocolVersion),
+                Cause::TlsTooOld,
+            ),
+            (
+                Error::AlertReceived(AlertDescription::HandshakeFailure),
+                Cause::TlsFailed,
+            ),
+            (
+                Error::AlertReceived(AlertDescription::CertificateRequired),
+                Cause::ClientCertificate,
+            ),
+            (
+                Error::InvalidMessage(InvalidMessage::InvalidContentType),
+                Cause::TlsNotSpoken,
+            ),
+            (
+                Error::InvalidCertificate(CertificateError::Expired),
+                Cause::CertificateExpired,
+            ),
+            (
+                Error::InvalidCertificate(CertificateError::NotValidYet),
+                Cause::CertificateNotYetValid,
+            ),
+            (
+                Error::InvalidCertificate(CertificateError::NotValidForName),
+                Cause::CertificateWrongName,
+            ),
+            (
+                Error::InvalidCertificate(CertificateError::UnknownIssuer),
+                Cause::CertificateUntrusted,
+            ),
+            (
+                Error::InvalidCertificate(CertificateError::BadEncoding),
+                Cause::CertificateBroken,
+            ),
+            (
+                Error::InvalidCertificate(CertificateError::BadSignature),
+                Cause::CertificateBroken,
+            ),
+        ] {
+            assert_eq!(of(error.clone()), expected, "{error:?}");
+        }
+        let cut = std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
+        assert_eq!(failure(&cut).cause, Cause::Reset);
+    }
+
+    #[test]
+    fn the_names_of_a_certificate_are_shown_plainly() {
+        assert_eq!(plain_name("DnsName(\"contoso.com\")"), "contoso.com");
+        assert_eq!(plain_name("IpAddress(10.0.0.1)"), "IpAddress(10.0.0.1)");
+    }
+}
