@@ -7,7 +7,7 @@
 use automend_core::dn::{Dn, DnKey, escape};
 
 use crate::error::Refusal;
-use crate::guid::guid_text;
+use crate::guid::{self, guid_text};
 
 /// The longest name that is given to an object, in bytes. Readers take eight times as much, because
 /// moving a parent makes the names below it longer.
@@ -50,7 +50,7 @@ impl Name {
         if !kind.eq_ignore_ascii_case("GUID") {
             return Err(bad());
         }
-        parse_guid(value).map(Self::Guid).ok_or_else(bad)
+        guid::parse(value).map(Self::Guid).ok_or_else(bad)
     }
 }
 
@@ -78,16 +78,6 @@ impl std::fmt::Display for Name {
             Self::Dn(dn) => dn.fmt(f),
             Self::Guid(guid) => write!(f, "<GUID={}>", guid_text(guid)),
         }
-    }
-}
-
-/// Dashed text has little endian fields, 32 hexadecimal digits are the bytes in their order.
-fn parse_guid(text: &str) -> Option<[u8; 16]> {
-    let guid = uuid::Uuid::try_parse(text).ok()?;
-    match text.len() {
-        36 => Some(guid.to_bytes_le()),
-        32 => Some(guid.into_bytes()),
-        _ => None,
     }
 }
 

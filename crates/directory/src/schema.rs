@@ -498,17 +498,6 @@ fn text(value: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
-/// An objectGUID in bytes, or as the text that some tools print instead.
-pub(crate) fn guid(value: &[u8]) -> Option<[u8; 16]> {
-    if let Ok(bytes) = value.try_into() {
-        return Some(bytes);
-    }
-    let text = std::str::from_utf8(value).ok()?;
-    uuid::Uuid::try_parse(text)
-        .ok()
-        .map(|guid| guid.to_bytes_le())
-}
-
 /// A security identifier from the text that some tools print instead ([MS-DTYP] 2.4.2.1).
 pub(crate) fn sid(value: &[u8]) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(value).ok()?;
@@ -580,7 +569,7 @@ mod tests {
             ]
         );
         assert_eq!(sid(b"\x01\x05binary"), None);
-        let guid = guid(b"1c1f4ee2-72f3-41aa-b4c6-9d7633c24fc6").unwrap();
+        let guid = crate::guid::of_value(b"1c1f4ee2-72f3-41aa-b4c6-9d7633c24fc6").unwrap();
         assert_eq!(guid[..4], [0xe2, 0x4e, 0x1f, 0x1c]);
     }
 }

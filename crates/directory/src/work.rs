@@ -210,9 +210,7 @@ impl<'t> Work<'t> {
 
     /// Writes a new object whose place is vacant; a bare place becomes it and keeps its children.
     pub(crate) fn insert(&mut self, place: &Place, rdn: &str, draft: Draft) -> Result<u64, Error> {
-        let guid = draft
-            .guid
-            .unwrap_or_else(|| uuid::Uuid::new_v4().to_bytes_le());
+        let guid = draft.guid.unwrap_or_else(crate::guid::random);
         if self.guids.get(&guid)?.is_some() {
             return Err(Refusal::GuidExists { guid }.into());
         }

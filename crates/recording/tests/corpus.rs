@@ -5,40 +5,25 @@
     reason = "the property is shared with the fuzz target"
 )]
 
-use std::path::Path;
-
 #[path = "../../../fuzz/properties/recording.rs"]
 mod recording;
+#[path = "../../../fuzz/replay.rs"]
+mod replay;
 
-/// Each of the recordings kept for the other tests, cut at many places, and each input of the corpus.
 #[test]
 fn recording_corpus() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    replay::corpus("recording", recording::holds);
+}
+
+/// Each of the recordings kept for the other tests, cut at many places.
+#[test]
+fn recordings_that_are_cut() {
     let mut count = 0;
-    for folder in [
-        "../../fuzz/corpus/recording",
-        "../automend/tests/recordings",
-    ] {
-        for file in std::fs::read_dir(root.join(folder)).expect("a corpus") {
-            let path = file.unwrap().path();
-            let bytes = std::fs::read(&path).unwrap();
-            let inputs: Vec<Vec<u8>> = if folder.ends_with("recordings") {
-                (0..=255)
-                    .step_by(5)
-                    .map(|cut| [&[cut], bytes.as_slice()].concat())
-                    .collect()
-            } else {
-                vec![bytes]
-            };
-            for input in inputs {
-                assert!(
-                    std::panic::catch_unwind(|| recording::holds(&input)).is_ok(),
-                    "the property does not hold for {}",
-                    path.display()
-                );
-                count += 1;
-            }
+    replay::each("../automend/tests/recordings", |path, bytes| {
+        for cut in (0..=255).step_by(5) {
+            replay::input_holds(path, &[&[cut], bytes].concat(), recording::holds);
+            count += 1;
         }
-    }
+    });
     assert!(count > 500, "{count} inputs");
 }

@@ -108,6 +108,20 @@ fn the_lock_file_builds_no_second_cryptographic_library() {
     }
 }
 
+/// Sources of the crates below the program are shorter than the rest.
+fn is_short(path: &Path) -> bool {
+    [
+        "core",
+        "ldap",
+        "directory",
+        "negotiate",
+        "autodiscover",
+        "recording",
+    ]
+    .iter()
+    .any(|name| path.starts_with(root().join("crates").join(name).join("src")))
+}
+
 #[test]
 fn every_source_file_opens_with_what_it_is_and_stays_readable() {
     let mut open = vec![root().join("crates")];
@@ -124,7 +138,8 @@ fn every_source_file_opens_with_what_it_is_and_stays_readable() {
                     path.display()
                 );
                 let lines = text.lines().count();
-                assert!(lines <= 750, "{}: {lines} lines", path.display());
+                let most = if is_short(&path) { 600 } else { 750 };
+                assert!(lines <= most, "{}: {lines} lines", path.display());
                 if !path.ends_with("tidy.rs") {
                     for left in ["TODO", "FIXME", "XXX"] {
                         assert!(!text.contains(left), "{}: {left}", path.display());

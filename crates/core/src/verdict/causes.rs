@@ -1,95 +1,14 @@
 //! The causes, one table: everything that one request, or one step of Outlook's discovery, can come to.
 //!
-//! What Outlook shows is told with how sure it is: 0x800C8203 and 12175 were seen in Outlook's own logs;
-//! the `WinINet` codes are Microsoft's constants, and that Outlook shows them at this place is general
-//! knowledge; the rest of the 0x800C range has no source worth the name.
-//!
 //! A code is for ever: scripts and tickets quote it. Invariant: texts only; who is to be judged, and with
 //! what, is decided elsewhere.
 
-use super::{Certainty, Effect, Hint};
-
-/// The answer is an `<Error>`, or cannot be used otherwise.
-const ERROR_ANSWER: Option<Hint> = Some(Hint::new(0x800C_8203, Certainty::Seen));
-/// No usable answer.
-const NO_ANSWER: Option<Hint> = Some(Hint::new(0x800C_8204, Certainty::Weak));
-/// The redirect check found no redirect.
-const NO_REDIRECT: Option<Hint> = Some(Hint::new(0x800C_8205, Certainty::Weak));
-/// The answer is not Autodiscover's.
-const FOREIGN_ANSWER: Option<Hint> = Some(Hint::new(0x800C_820A, Certainty::Weak));
-/// `MAPI_E_NOT_FOUND`: the step produced nothing.
-const NOTHING: Option<Hint> = Some(Hint::new(0x8004_010F, Certainty::Likely));
-/// The step gave no settings after HTTP or login had failed.
-const NO_SETTINGS: Option<Hint> = Some(Hint::new(0x8004_0413, Certainty::Weak));
-/// `ERROR_INTERNET_TIMEOUT`, 12002.
-const TIMEOUT: Option<Hint> = Some(Hint::new(0x8007_2EE2, Certainty::Likely));
-/// `ERROR_INTERNET_NAME_NOT_RESOLVED`, 12007.
-const NO_NAME: Option<Hint> = Some(Hint::new(0x8007_2EE7, Certainty::Likely));
-/// `ERROR_INTERNET_CANNOT_CONNECT`, 12029.
-const NO_CONNECTION: Option<Hint> = Some(Hint::new(0x8007_2EFD, Certainty::Likely));
-/// `ERROR_INTERNET_CONNECTION_ABORTED`, 12030.
-const ABORTED: Option<Hint> = Some(Hint::new(0x8007_2EFE, Certainty::Likely));
-/// `ERROR_INTERNET_SEC_CERT_DATE_INVALID`, 12037.
-const CERTIFICATE_DATE: Option<Hint> = Some(Hint::new(0x8007_2F05, Certainty::Likely));
-/// `ERROR_INTERNET_SEC_CERT_CN_INVALID`, 12038.
-const CERTIFICATE_NAME: Option<Hint> = Some(Hint::new(0x8007_2F06, Certainty::Likely));
-/// `ERROR_INTERNET_CLIENT_AUTH_CERT_NEEDED`, 12044.
-const CLIENT_CERTIFICATE: Option<Hint> = Some(Hint::new(0x8007_2F0C, Certainty::Likely));
-/// `ERROR_INTERNET_INVALID_CA`, 12045.
-const UNKNOWN_AUTHORITY: Option<Hint> = Some(Hint::new(0x8007_2F0D, Certainty::Likely));
-/// `ERROR_INTERNET_SEC_CERT_REV_FAILED`, 12057.
-const NO_REVOCATION: Option<Hint> = Some(Hint::new(0x8007_2F19, Certainty::Likely));
-/// `ERROR_INTERNET_PROXY_SERVER_UNREACHABLE`, 12165.
-const NO_PROXY: Option<Hint> = Some(Hint::new(0x8007_2F85, Certainty::Likely));
-/// `ERROR_INTERNET_SEC_CERT_REVOKED`, 12170.
-const REVOKED: Option<Hint> = Some(Hint::new(0x8007_2F8A, Certainty::Likely));
-/// `ERROR_WINHTTP_SECURE_FAILURE`, 12175.
-const SECURE_FAILURE: Option<Hint> = Some(Hint::new(0x8007_2F8F, Certainty::Seen));
-
-macro_rules! causes {
-    ($($(#[$doc:meta])* $name:ident = $code:literal, $effect:expr, $hint:expr, $what:literal, $why:literal, $advice:literal;)*) => {
-        /// What a request, or a step of the search, came to.
-        #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-        pub enum Cause { $($(#[$doc])* $name,)* }
-
-        impl Cause {
-            /// Every cause, in the order of the table.
-            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
-
-            /// The code as it is printed: `certificate-expired`.
-            pub fn code(self) -> &'static str {
-                match self { $(Self::$name => $code,)* }
-            }
-
-            /// What it does to the step at which it is found.
-            pub fn effect(self) -> Effect {
-                match self { $(Self::$name => $effect,)* }
-            }
-
-            /// What Outlook shows, as far as that is known.
-            pub fn hint(self) -> Option<Hint> {
-                match self { $(Self::$name => $hint,)* }
-            }
-
-            /// One line on what happened.
-            pub fn what(self) -> &'static str {
-                match self { $(Self::$name => $what,)* }
-            }
-
-            /// One sentence on why it happens.
-            pub fn why(self) -> &'static str {
-                match self { $(Self::$name => $why,)* }
-            }
-
-            /// What to do; `{audit}` and `{show}` stand for these commands about the address, `{domain}` for its
-            /// domain. Empty where there is nothing to do.
-            pub(super) fn advice_template(self) -> &'static str {
-                match self { $(Self::$name => $advice,)* }
-            }
-        }
-    };
-}
-
+use super::hints::{
+    ABORTED, CERTIFICATE_DATE, CERTIFICATE_NAME, CLIENT_CERTIFICATE, ERROR_ANSWER, FOREIGN_ANSWER,
+    NO_ANSWER, NO_CONNECTION, NO_NAME, NO_PROXY, NO_REDIRECT, NO_REVOCATION, NO_SETTINGS, NOTHING,
+    REVOKED, SECURE_FAILURE, TIMEOUT, UNKNOWN_AUTHORITY,
+};
+use super::{Effect, Hint};
 use Effect::{Aside, Consent, Failure, Warning};
 
 causes! {

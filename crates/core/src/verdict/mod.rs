@@ -7,7 +7,10 @@
 //!
 //! Invariant: nothing here knows how an answer was got, so both faces say the same about the same bytes.
 
+#[macro_use]
+mod table;
 mod causes;
+mod hints;
 mod recorded;
 mod several;
 

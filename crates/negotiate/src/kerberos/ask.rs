@@ -12,10 +12,13 @@ use zeroize::Zeroizing;
 
 use super::accept::{AP_REPLY, AP_REQUEST, GSS_CHECKSUM};
 use super::cipher::Usage;
-use super::message::{
-    ApRequest, Authenticator, ErrorMessage, Hint, KdcReply, KdcReplyPart, KdcRequest, Sealed,
-    is_message, kind, read_ap_reply, read_ap_reply_part, read_hints, write_request,
+use super::kdc_error::{KdcError, code};
+use super::kdc_message::{
+    ErrorMessage, Hint, KdcReply, KdcReplyPart, KdcRequest, read_hints, write_request,
     write_timestamp,
+};
+use super::message::{
+    ApRequest, Authenticator, Sealed, is_message, kind, read_ap_reply, read_ap_reply_part,
 };
 use super::{Encryption, Key, Keytab, Moment, NT_PRINCIPAL, NT_SRV_INST, Principal};
 use crate::spnego::{framed, unframed};
@@ -59,85 +62,6 @@ pub enum Step {
     Done(Box<Ticket>),
 }
 
-/// A refusal, or an answer that can't be believed.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum KdcError {
-    /// The answer is not what its specification says.
-    #[error("{0}")]
-    Malformed(#[from] Malformed),
-    /// No such user.
-    #[error("{client} is not known in realm {realm}")]
-    UnknownClient {
-        /// The user.
-        client: String,
-        /// Who was asked.
-        realm: String,
-    },
-    /// Nobody has registered the service.
-    #[error("no account has the service principal name {service} in realm {realm}")]
-    UnknownService {
-        /// The service.
-        service: String,
-        /// Who was asked.
-        realm: String,
-    },
-    /// The password or key is wrong.
-    #[error("the password of {client} is wrong")]
-    WrongPassword {
-        /// The user.
-        client: String,
-    },
-    /// The account is disabled, locked out or expired.
-    #[error("the account of {client} is disabled, locked out or expired")]
-    Revoked {
-        /// The user.
-        client: String,
-    },
-    /// The password has to be changed first.
-    #[error("the password of {client} has expired")]
-    PasswordExpired {
-        /// The user.
-        client: String,
-    },
-    /// The clocks differ too much.
-    #[error("the clock of the key distribution centre differs from this one by {seconds} s")]
-    Skew {
-        /// By how much.
-        seconds: u64,
-    },
-    /// None of the encryption types is known on both sides.
-    #[error("no encryption type is known on both sides")]
-    NoEncryption,
-    /// A key so cheap to guess that whoever asks for it may want just that.
-    #[error(
-        "the key distribution centre asks for {rounds} rounds of {encryption}, and less than {usual} are not made"
-    )]
-    FewRounds {
-        /// How many it asks for.
-        rounds: u32,
-        /// For what.
-        encryption: Encryption,
-        /// How many there are where nobody says otherwise.
-        usual: u32,
-    },
-    /// Realm after realm says to ask another one.
-    #[error("the realms refer to each other without end")]
-    Loop,
-    /// The answer is sealed with another key, or answers something else.
-    #[error("the answer of the key distribution centre is not sealed with the right key")]
-    NotBelieved,
-    /// Another refusal.
-    #[error("the key distribution centre refuses with error {code}")]
-    Refused {
-        /// Its number (RFC 4120 7.5.9).
-        code: i64,
-    },
-    /// No random numbers.
-    #[error(transparent)]
-    Failed(#[from] Failed),
-}
-
 /// A ticket is being asked for.
 pub struct Ask {
     client: Principal,
@@ -163,20 +87,6 @@ enum State {
 const MOST_REFERRALS: u8 = 8;
 /// How long a ticket is asked for, in seconds.
 const LIFETIME: i64 = 36_000;
-
-/// Numbers of errors (RFC 4120 7.5.9).
-mod code {
-    pub(super) const CLIENT_EXPIRED: i64 = 1;
-    pub(super) const UNKNOWN_CLIENT: i64 = 6;
-    pub(super) const UNKNOWN_SERVICE: i64 = 7;
-    pub(super) const NO_ENCRYPTION: i64 = 14;
-    pub(super) const REVOKED: i64 = 18;
-    pub(super) const PASSWORD_EXPIRED: i64 = 23;
-    pub(super) const WRONG_PASSWORD: i64 = 24;
-    pub(super) const PROOF_NEEDED: i64 = 25;
-    pub(super) const SKEW: i64 = 37;
-    pub(super) const OTHER_REALM: i64 = 68;
-}
 
 /// `PA-TGS-REQ` and `PA-ENC-TIMESTAMP` (RFC 4120 5.2.7).
 const PA_TGS_REQUEST: i64 = 1;

@@ -11,6 +11,8 @@ mod accept;
 mod ask;
 mod cipher;
 mod credentials;
+mod kdc_error;
+mod kdc_message;
 mod keytab;
 mod message;
 #[cfg(feature = "mint")]
@@ -23,9 +25,10 @@ use aws_lc_rs::constant_time;
 use zeroize::Zeroizing;
 
 pub use accept::{Accepted, Refused, SKEW, accept};
-pub use ask::{Ask, KdcError, Proof, Secret, Step, Ticket};
+pub use ask::{Ask, Proof, Secret, Step, Ticket};
 pub use cipher::Encryption;
 pub use credentials::{Tickets, read_tickets};
+pub use kdc_error::KdcError;
 pub use keytab::{Entry, Keytab};
 pub use moment::Moment;
 

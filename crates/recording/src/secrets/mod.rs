@@ -9,11 +9,13 @@
 
 mod head;
 mod known;
+mod markup;
 mod names;
 #[cfg(any(test, feature = "samples"))]
 pub mod samples;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use crate::turn::{Message, Turn};
 use crate::utf16;
@@ -38,7 +40,7 @@ pub fn remove(turn: &mut Turn, known: &Secrets, logins: Logins) {
 
 /// A document without what its names say, nor what is known.
 pub fn document(text: &str, known: &Secrets) -> String {
-    known.clean(text, |text| names::text(text, false))
+    known.clean(text, |text| text::text(text, false))
 }
 
 fn body(message: &mut Message, known: &Secrets) {
@@ -68,7 +70,7 @@ fn body(message: &mut Message, known: &Secrets) {
     let is_form = message
         .header("content-type")
         .is_some_and(|kind| kind.contains("form-urlencoded"));
-    let clean = known.clean(&text, |text| names::text(text, is_form));
+    let clean = known.clean(&text, |text| text::text(text, is_form));
     if clean.as_bytes() != message.body {
         message.body = clean.into_bytes();
     }

@@ -39,7 +39,7 @@ fn a_text_in_which_a_secret_hides_another_goes_whole() {
         // What is known is cut where a value ends.
         ("begin&token=end", "x=begin&token=end", "(removed)"),
     ] {
-        let clean = known(secret).clean(text, |text| names::text(text, true));
+        let clean = known(secret).clean(text, |text| text::text(text, true));
         assert_eq!(clean, expected, "{secret} in {text}");
     }
 }

@@ -7,8 +7,16 @@
 //! Invariant: the only input is a [`View`]. Nothing here does I/O, reads the clock, or logs; every back
 //! link yields exactly one [`Link`]; one unreadable owner never hides the others.
 
+mod alternatives;
+mod no_user;
+mod resolved;
+
 use std::collections::HashSet;
-use std::fmt;
+
+use alternatives::{archive, archive_address, archive_name, delegate, team_mailbox};
+use no_user::{about, ambiguous, nobody, unreadable};
+
+pub use resolved::{Link, LinkState, Request, Resolved, Who};
 
 use crate::checks::links;
 use crate::checks::users;
@@ -20,91 +28,8 @@ use crate::finding::{Code, Evidence, Finding, Subject};
 use crate::names::{Guid, SmtpAddress, attribute};
 use crate::owner::{self, Owner, Stale};
 use crate::policy::Policy;
-use crate::settings::{AlternativeKind, AlternativeMailbox, Locator, Outcome, Place, Settings};
+use crate::settings::{Outcome, Settings};
 use crate::view::{Answer, Asking, Need, View};
-
-/// Whose answer is wanted.
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub enum Who {
-    /// The user with this address, as Outlook asks.
-    Address(SmtpAddress),
-    /// The object of this name.
-    Dn(Dn),
-    /// The user with this `legacyExchangeDN`.
-    LegacyDn(String),
-}
-
-impl Who {
-    /// The question that finds the object.
-    pub fn need(&self) -> Need {
-        match self {
-            Self::Address(address) => match address.mailbox() {
-                Some(guid) => Need::Mailbox(guid),
-                None => Need::Address(address.clone()),
-            },
-            Self::Dn(dn) => Need::Entry(dn.clone()),
-            Self::LegacyDn(legacy) => Need::LegacyDn(legacy.clone()),
-        }
-    }
-}
-
-impl fmt::Display for Who {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Address(address) => f.write_str(address.as_str()),
-            Self::Dn(dn) => f.write_str(dn.as_str()),
-            Self::LegacyDn(legacy) => f.write_str(legacy),
-        }
-    }
-}
-
-/// A question to the resolver.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Request {
-    /// Whose answer.
-    pub who: Who,
-    /// How a stale link is treated.
-    pub policy: Policy,
-    /// How many steps owners are followed to *their* owners (AM-5); 0 asks about the user alone.
-    pub follow: u8,
-}
-
-/// What Autodiscover answers, and why.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Resolved {
-    /// The user, if there is exactly one.
-    pub user: Option<Entry>,
-    /// The answer.
-    pub outcome: Outcome,
-    /// Every back link of the user, in directory order.
-    pub links: Vec<Link>,
-    /// Everything wrong with the user and the user's links.
-    pub findings: Vec<Finding>,
-}
-
-/// One value of a delegate's `msExchDelegateListBL`, followed to its owner.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Link {
-    /// The owner.
-    pub owner: Subject,
-    /// What became of it.
-    pub state: LinkState,
-}
-
-/// What a link is.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum LinkState {
-    /// The owner is a mailbox here; Outlook opens it.
-    Live,
-    /// The owner is a mailbox in the other half of a hybrid.
-    Remote,
-    /// The owner is no mailbox; only a write to the owner's forward link removes this value.
-    Stale(Stale),
-    /// The owner is a mailbox, but its own answer is an error: the names lead to what breaks it.
-    FailsItself(Vec<Dn>),
-    /// The directory would not tell.
-    Unreadable(String),
-}
 
 /// More owners than this are not followed for AM-5 in one request.
 const MOST_FOLLOWED: usize = 1000;
@@ -237,98 +162,6 @@ fn own_fault(user: &Entry, cause: &Cause) -> Option<Finding> {
     Some(about(user, code, evidence))
 }
 
-fn about(user: &Entry, code: Code, evidence: Evidence) -> Finding {
-    Finding {
-        code,
-        subject: Subject::of(user),
-        delegates: Vec::new(),
-        evidence,
-    }
-}
-
-fn nobody(shown: &str) -> Resolved {
-    Resolved {
-        user: None,
-        outcome: Outcome::Fault(Fault {
-            code: FaultCode::UnknownAddress,
-            cause: Cause::UnknownAddress,
-        }),
-        links: Vec::new(),
-        findings: vec![Finding {
-            code: Code::UnknownAddress,
-            subject: Subject {
-                shown: shown.to_owned(),
-                ..Subject::named(&Dn::root())
-            },
-            delegates: Vec::new(),
-            evidence: Evidence::fact("asked", shown),
-        }],
-    }
-}
-
-fn unreadable(who: &Who, shown: &str, why: &str) -> Resolved {
-    let dn = match who {
-        Who::Dn(dn) => dn.clone(),
-        Who::Address(_) | Who::LegacyDn(_) => Dn::root(),
-    };
-    Resolved {
-        user: None,
-        outcome: Outcome::Fault(Fault {
-            code: FaultCode::UserNotFound,
-            cause: Cause::Unreadable {
-                user: shown.to_owned(),
-                why: why.to_owned(),
-            },
-        }),
-        links: Vec::new(),
-        findings: vec![Finding {
-            code: Code::OwnerUnreadable,
-            subject: Subject {
-                shown: shown.to_owned(),
-                ..Subject::named(&dn)
-            },
-            delegates: Vec::new(),
-            evidence: Evidence::fact("unreadable", why),
-        }],
-    }
-}
-
-fn ambiguous(who: &Who, shown: &str, several: &[&Entry]) -> Resolved {
-    let (code, fact) = match who {
-        Who::LegacyDn(_) => (Code::LegacyDnTrouble, attribute::LEGACY_EXCHANGE_DN),
-        Who::Address(_) | Who::Dn(_) => (Code::DuplicateAddress, "address"),
-    };
-    let names: Vec<Dn> = several.iter().map(|entry| entry.dn.clone()).collect();
-    let findings = several
-        .iter()
-        .map(|entry| {
-            let others: Vec<&str> = names
-                .iter()
-                .filter(|dn| **dn != entry.dn)
-                .map(Dn::as_str)
-                .collect();
-            about(
-                entry,
-                code,
-                Evidence::fact(fact, shown).and("also", others.join(" | ")),
-            )
-        })
-        .collect();
-    let cause = match who {
-        Who::LegacyDn(_) => Cause::DuplicateLegacyDn(names),
-        Who::Address(_) | Who::Dn(_) => Cause::DuplicateAddress(names),
-    };
-    Resolved {
-        user: None,
-        outcome: Outcome::Fault(Fault {
-            code: FaultCode::UnknownAddress,
-            cause,
-        }),
-        links: Vec::new(),
-        findings,
-    }
-}
-
 /// Follows one back link to its owner.
 fn follow<V: View>(view: &Asking<'_, V>, request: &Request, user: &Entry, owner: &Dn) -> Link {
     let no_mailbox = |why| Link {
@@ -409,6 +242,10 @@ fn own_failure<V: View>(
     None
 }
 
+fn fault(code: FaultCode, cause: Cause) -> Outcome {
+    Outcome::Fault(Fault { code, cause })
+}
+
 fn outcome<V: View>(
     view: &Asking<'_, V>,
     request: &Request,
@@ -416,32 +253,10 @@ fn outcome<V: View>(
     links: &[Link],
     archive_dangles: bool,
 ) -> Outcome {
-    let fault = |code, cause| Outcome::Fault(Fault { code, cause });
-    let owns = Owner::of(user);
     let (Some(legacy_dn), Some(mailbox_guid), Owner::Mailbox) =
-        (&user.legacy_dn, user.mailbox_guid, &owns)
+        (&user.legacy_dn, user.mailbox_guid, Owner::of(user))
     else {
-        let half = user.mailbox_guid.is_some() || user.home_mdb.is_some();
-        return match (owns, user.target()) {
-            (Owner::Undecided(attributes), _) => {
-                let cause = Cause::Unreadable {
-                    user: user.dn.to_string(),
-                    why: format!("{} may not be read", attributes.join(", ")),
-                };
-                fault(FaultCode::UserNotFound, cause)
-            }
-            (Owner::Stale(_), target)
-                if half && (target.is_none() || !owner::is_mail_user(user)) =>
-            {
-                let cause = Cause::HalfMailbox {
-                    user: user.dn.clone(),
-                    missing: owner::surely_missing(user),
-                };
-                fault(FaultCode::UserNotFound, cause)
-            }
-            (_, Some(target)) => Outcome::Redirect(target),
-            (_, None) => fault(FaultCode::UnknownAddress, Cause::NoMailbox(user.dn.clone())),
-        };
+        return without_mailbox(user);
     };
     if request.policy == Policy::Faithful {
         let stale = links.iter().find_map(|link| match link.state {
@@ -456,37 +271,20 @@ fn outcome<V: View>(
         }
     }
     let asked = match &request.who {
-        Who::Address(address) => Some(address.clone()),
+        Who::Address(address) => Some(address),
         Who::Dn(_) | Who::LegacyDn(_) => None,
     };
     let Some(address) = user
         .primary_address()
-        .or(asked)
+        .or_else(|| asked.cloned())
         .or_else(|| user.addresses().next())
     else {
         return fault(FaultCode::UnknownAddress, Cause::NoAddress(user.dn.clone()));
     };
-    if let (Who::Address(asked), Some(guid)) = (&request.who, user.archive.guid)
+    if let (Some(asked), Some(guid)) = (asked, user.archive.guid)
         && asked.mailbox() == Some(guid)
     {
-        // One in the cloud is answered there.
-        if users::archive_is_elsewhere(user) {
-            let there = archive_address(user, guid, &address)
-                .and_then(|there| SmtpAddress::parse(&there).ok())
-                .filter(|there| there != asked);
-            return there.map_or_else(
-                || fault(FaultCode::UnknownAddress, Cause::UnknownAddress),
-                Outcome::Redirect,
-            );
-        }
-        // An archive opens nothing else.
-        return Outcome::Settings(Box::new(Settings {
-            display_name: archive_name(user),
-            legacy_dn: legacy_dn.clone(),
-            address,
-            mailbox_guid: guid,
-            alternatives: Vec::new(),
-        }));
+        return of_archive(user, legacy_dn, guid, asked, address);
     }
     let mut alternatives: Vec<_> = each_owner(links)
         .filter_map(|link| delegate(view, link))
@@ -510,84 +308,55 @@ fn outcome<V: View>(
     }))
 }
 
-fn delegate<V: View>(view: &Asking<'_, V>, link: &Link) -> Option<AlternativeMailbox> {
-    match link.state {
-        LinkState::Live | LinkState::Remote | LinkState::FailsItself(_) => {}
-        LinkState::Stale(_) | LinkState::Unreadable(_) => return None,
-    }
-    offer(view, AlternativeKind::Delegate, &link.owner.dn)
-}
-
-fn team_mailbox<V: View>(view: &Asking<'_, V>, dn: &Dn) -> Option<AlternativeMailbox> {
-    offer(view, AlternativeKind::TeamMailbox, dn)
-}
-
-fn offer<V: View>(
-    view: &Asking<'_, V>,
-    kind: AlternativeKind,
-    dn: &Dn,
-) -> Option<AlternativeMailbox> {
-    let Some(Answer::Found(found)) = view.ask(Need::Entry(dn.clone())) else {
-        return None;
-    };
-    let entry = found
-        .first()
-        .filter(|entry| matches!(Owner::of(entry), Owner::Mailbox | Owner::Remote))?;
-    let primary = entry.primary_address();
-    let elsewhere = Owner::of(entry) == Owner::Remote;
-    let locator = match entry.target().filter(|_| elsewhere).or(primary.clone()) {
-        Some(address) => Locator::Address(address.to_string()),
-        None => Locator::Place(place(entry)?),
-    };
-    let by_address = matches!(locator, Locator::Address(_));
-    Some(AlternativeMailbox {
-        kind,
-        display_name: entry.shown(),
-        owner_address: primary.filter(|_| by_address),
-        // A server of the other half of a hybrid is nobody's here.
-        place: Some(entry)
-            .filter(|_| by_address && !elsewhere)
-            .and_then(place),
-        locator,
-    })
-}
-
-/// What Exchange 2010 told of a mailbox.
-fn place(entry: &Entry) -> Option<Place> {
-    Some(Place {
-        legacy_dn: entry.legacy_dn.clone()?,
-        server: owner::server_name(entry.home_server.as_deref()?).to_owned(),
-    })
-}
-
-fn archive_name(user: &Entry) -> String {
-    user.archive.name.clone().unwrap_or_else(|| user.shown())
-}
-
-/// The archive's own address, [`SmtpAddress::of_mailbox`], in the domain that hosts it; `None` for one in
-/// the cloud whose domain is not known.
-fn archive_address(user: &Entry, guid: Guid, address: &SmtpAddress) -> Option<String> {
-    let hosted = user.archive.address.as_deref().map(|text| {
-        let text = text.trim();
-        text.rsplit_once('@').map_or(text, |(_, domain)| domain)
-    });
-    match hosted {
-        Some(domain) => Some(SmtpAddress::of_mailbox(guid, &domain.to_lowercase())),
-        None if users::archive_is_elsewhere(user) => None,
-        None => Some(SmtpAddress::of_mailbox(guid, address.domain())),
+/// The answer about a user who is no mailbox here, or of whom that is not known.
+fn without_mailbox(user: &Entry) -> Outcome {
+    let half = user.mailbox_guid.is_some() || user.home_mdb.is_some();
+    match (Owner::of(user), user.target()) {
+        (Owner::Undecided(attributes), _) => {
+            let cause = Cause::Unreadable {
+                user: user.dn.to_string(),
+                why: format!("{} may not be read", attributes.join(", ")),
+            };
+            fault(FaultCode::UserNotFound, cause)
+        }
+        (Owner::Stale(_), target) if half && (target.is_none() || !owner::is_mail_user(user)) => {
+            let cause = Cause::HalfMailbox {
+                user: user.dn.clone(),
+                missing: owner::surely_missing(user),
+            };
+            fault(FaultCode::UserNotFound, cause)
+        }
+        (_, Some(target)) => Outcome::Redirect(target),
+        (_, None) => fault(FaultCode::UnknownAddress, Cause::NoMailbox(user.dn.clone())),
     }
 }
 
-/// The archive is asked for by its own address.
-fn archive(user: &Entry, address: &SmtpAddress) -> Option<AlternativeMailbox> {
-    let guid = user.archive.guid?;
-    Some(AlternativeMailbox {
-        kind: AlternativeKind::Archive,
+/// The answer to one who asks for the archive by the archive's own address.
+fn of_archive(
+    user: &Entry,
+    legacy_dn: &str,
+    guid: Guid,
+    asked: &SmtpAddress,
+    address: SmtpAddress,
+) -> Outcome {
+    // One in the cloud is answered there.
+    if users::archive_is_elsewhere(user) {
+        let there = archive_address(user, guid, &address)
+            .and_then(|there| SmtpAddress::parse(&there).ok())
+            .filter(|there| there != asked);
+        return there.map_or_else(
+            || fault(FaultCode::UnknownAddress, Cause::UnknownAddress),
+            Outcome::Redirect,
+        );
+    }
+    // An archive opens nothing else.
+    Outcome::Settings(Box::new(Settings {
         display_name: archive_name(user),
-        locator: Locator::Address(archive_address(user, guid, address)?),
-        owner_address: Some(address.clone()),
-        place: None,
-    })
+        legacy_dn: legacy_dn.to_owned(),
+        address,
+        mailbox_guid: guid,
+        alternatives: Vec::new(),
+    }))
 }
 
 fn link_findings<V: View>(view: &Asking<'_, V>, user: &Entry, link: &Link) -> Vec<Finding> {

@@ -9,22 +9,23 @@
 //! Invariant: an object is never lost for a defect in one of its values; memory doesn't grow with
 //! the file.
 
+mod waiting;
+
 use std::collections::HashMap;
 use std::io::Read;
 
 use automend_core::dn::Dn;
 use automend_ldap::ldif::{Blocks, Change, Defect, Line, Record};
-use redb::ReadableTable;
 use zeroize::Zeroizing;
 
-use crate::codec::Head;
 use crate::error::{Error, MOST, Refusal, Unusable};
+use crate::guid;
 use crate::hashing::{Done, Hashing, Job};
 use crate::modify::Modification;
 use crate::name::{Name, canonical_rdn, check_length, naming_value};
 use crate::password::{self, ClearAs, Given, Keeping, NtHash, Secret};
 use crate::report::{MAX_NOTES, Note, Progress, Report, Trouble};
-use crate::schema::{self, Link, Syntax, guid, same_attribute, sid};
+use crate::schema::{self, Link, Syntax, same_attribute, sid};
 use crate::spool::{Spool, Waiting};
 use crate::store::Directory;
 use crate::time;
@@ -114,7 +115,10 @@ fn run(
     }
     run.hash_all(&mut work)?;
     if run.waits {
-        run.second_pass(&mut work)?;
+        let (count, notes) = waiting::second_pass(run.spool, &mut work)?;
+        run.report.noted += count;
+        run.report.notes.extend(notes);
+        run.report.notes.truncate(MAX_NOTES);
     }
     let mut report = run.report;
     let after = work.state.counts;
@@ -358,7 +362,7 @@ impl Run<'_, '_, '_> {
                 true
             }
             Kind::Guid => {
-                draft.guid = guid(value);
+                draft.guid = guid::of_value(value);
                 draft.guid.is_some()
             }
             Kind::UsnCreated => set(&mut own.usn_created, usn(value)),
@@ -535,84 +539,6 @@ impl Run<'_, '_, '_> {
         }
         draft.attributes.retain(|(_, values)| !values.is_empty());
     }
-
-    /// Sets the links that had to wait, then compares the back links.
-    fn second_pass(&mut self, work: &mut Work<'_>) -> Result<(), Error> {
-        let mut notes: Vec<Note> = Vec::new();
-        let mut count = 0;
-        let mut note = |line: u64, trouble: Trouble| {
-            count += 1;
-            if notes.len() < MAX_NOTES {
-                notes.push(Note { line, trouble });
-            }
-        };
-        self.spool.each(|waiting| {
-            let Waiting {
-                forward,
-                pair,
-                id,
-                line,
-                value,
-            } = waiting;
-            if !forward || !is_live(work, id)? {
-                return Ok(());
-            }
-            let attribute = schema::forward(pair).map_or("", |a| a.name);
-            match work.reference(attribute, &value) {
-                Ok(delegate) => work.link(id, pair, delegate),
-                Err(Error::Refused(_)) => {
-                    // The file may be a part of a directory: the name is kept as a bare place, as a
-                    // controller keeps a phantom of an object in another domain.
-                    match named(pair, &value) {
-                        Named::Place(dn) => {
-                            let place = bare_place(work, &dn)?;
-                            work.link(id, pair, place)?;
-                        }
-                        Named::Nothing => {}
-                        Named::Unread => {
-                            let owner = work.dn(id)?;
-                            let place = work.unread_place(&owner)?;
-                            work.link(id, pair, place)?;
-                            let attribute = attribute.to_owned();
-                            note(line, Trouble::BadValue { attribute });
-                            return Ok(());
-                        }
-                    }
-                    let value = String::from_utf8_lossy(&value).into_owned();
-                    note(line, Trouble::Dangling { attribute, value });
-                    Ok(())
-                }
-                Err(error) => Err(error),
-            }
-        })?;
-        self.spool.each(|waiting| {
-            let Waiting {
-                forward,
-                pair,
-                id,
-                line,
-                value,
-            } = waiting;
-            if forward || !is_live(work, id)? {
-                return Ok(());
-            }
-            let attribute = schema::back(pair).map_or("", |a| a.name);
-            let there = match work.reference(attribute, &value) {
-                Ok(owner) => work.links.get((owner, pair, id))?.is_some(),
-                Err(Error::Refused(_)) => false,
-                Err(error) => return Err(error),
-            };
-            if !there {
-                let value = String::from_utf8_lossy(&value).into_owned();
-                note(line, Trouble::NoForwardLink { attribute, value });
-            }
-            Ok(())
-        })?;
-        self.report.noted += count;
-        self.report.notes.extend(notes);
-        self.report.notes.truncate(MAX_NOTES);
-        Ok(())
-    }
 }
 
 /// Refuses a change that is not to be made without a control that an import does not know
@@ -621,14 +547,6 @@ fn known_controls(record: &Record<'_>) -> Result<(), Error> {
     match record.demand()? {
         Some(control) => Err(Refusal::CriticalControl { oid: control.oid }.into()),
         None => Ok(()),
-    }
-}
-
-/// Whether an object that was added earlier in the file is still one.
-fn is_live(work: &Work<'_>, id: u64) -> Result<bool, Error> {
-    match work.objects.get(id)? {
-        Some(bytes) => Ok(!Head::decode(id, bytes.value())?.flags.deleted()),
-        None => Ok(false),
     }
 }
 
@@ -652,37 +570,4 @@ fn usn(value: &[u8]) -> Option<u64> {
     schema::integer(value)
         .and_then(|usn| u64::try_from(usn).ok())
         .filter(|usn| *usn < 1 << 62)
-}
-
-/// What the value of a forward link names that leads to no object.
-enum Named {
-    /// An object that the file does not hold.
-    Place(Dn),
-    /// Nothing, or a delegate that was deleted, to which no link is kept.
-    Nothing,
-    /// An object that cannot be told from the value, or that was deleted and leaves open what is there.
-    Unread,
-}
-
-fn named(pair: u16, value: &[u8]) -> Named {
-    let text = std::str::from_utf8(value).ok();
-    let Some(dn) = text.and_then(|text| Dn::parse(text).ok()) else {
-        return Named::Unread;
-    };
-    match () {
-        () if dn.as_str().is_empty() => Named::Nothing,
-        () if dn.is_deleted_object() && pair == schema::DELEGATES => Named::Nothing,
-        () if dn.is_deleted_object() || check_length(value.len()).is_err() => Named::Unread,
-        () => Named::Place(dn),
-    }
-}
-
-/// The bare place with this name, made if need be.
-fn bare_place(work: &mut Work<'_>, dn: &Dn) -> Result<u64, Error> {
-    let damaged = |what: String| Error::Damaged { what };
-    let below = Dn::parse(&format!("CN=x,{dn}")).map_err(|error| damaged(error.to_string()))?;
-    // Making the place of a child makes the place itself.
-    work.make_place(&below)?;
-    let id = work.place(dn)?.and_then(|place| place.id);
-    id.ok_or_else(|| damaged(format!("'{dn}' has no place")))
 }
