@@ -196,120 +196,25 @@ impl Entry {
     /// A value that its syntax does not allow is left out and told in `defects`.
     pub fn take(&mut self, name: &str, value: &[u8], defects: &mut Vec<Defect>) {
         let is = |known: &str| name.eq_ignore_ascii_case(known);
-        let before = defects.len();
-        // A name or an address with a piece missing would be another one.
-        let exact = [
-            attribute::OBJECT_CLASS,
-            attribute::LEGACY_EXCHANGE_DN,
-            attribute::HOME_SERVER,
-            attribute::PROXY_ADDRESSES,
-            attribute::MAIL,
-            attribute::USER_PRINCIPAL_NAME,
-            attribute::TARGET_ADDRESS,
-            attribute::ARCHIVE_ADDRESS,
-        ];
-        if std::str::from_utf8(value).is_err() && exact.iter().any(|known| is(known)) {
-            defects.push(Defect {
-                dn: self.dn.to_string(),
-                attribute: name.to_owned(),
-                what: "not UTF-8".to_owned(),
-            });
-            self.cannot_read(name);
+        let Some((known, read)) = FIELDS.iter().find(|(known, _)| is(known)) else {
             return;
+        };
+        let mut value = Value {
+            bytes: value,
+            refused: None,
+        };
+        if EXACT.contains(known) && std::str::from_utf8(value.bytes).is_err() {
+            value.refuse("not UTF-8".to_owned());
+        } else {
+            read(self, &mut value);
         }
-        let text = || String::from_utf8_lossy(value).into_owned();
-        // A value of blanks says as little as none.
-        let some_text = || Some(text()).filter(|text| !text.trim().is_empty());
-        let mut refuse = |what: String| {
+        // There is a value, only not one to read: nobody may conclude that the attribute is absent.
+        if let Some(what) = value.refused {
             defects.push(Defect {
                 dn: self.dn.to_string(),
                 attribute: name.to_owned(),
                 what,
             });
-        };
-        let mut dn = || match std::str::from_utf8(value) {
-            Err(_) => {
-                refuse("not UTF-8".to_owned());
-                None
-            }
-            Ok(text) => Dn::parse(text)
-                .map_err(|error| refuse(error.to_string()))
-                .ok(),
-        };
-        // The order follows how often each is seen in an audit.
-        if is(attribute::DELEGATE_LIST_LINK) {
-            self.forward_links.extend(dn());
-        } else if is(attribute::DELEGATE_LIST_BL) {
-            self.back_links.extend(dn());
-        } else if is(attribute::LEGACY_EXCHANGE_DN) {
-            self.legacy_dn = legacy_name(&text()).map(str::to_owned);
-        } else if is(attribute::HOME_MDB) {
-            self.home_mdb = dn().filter(|dn| *dn != Dn::root());
-        } else if is(attribute::HOME_SERVER) {
-            self.home_server = some_text();
-        } else if is(attribute::MAILBOX_GUID) {
-            self.mailbox_guid = guid(value, &mut refuse);
-        } else if is(attribute::OBJECT_GUID) {
-            self.guid = guid(value, &mut refuse);
-        } else if is(attribute::RECIPIENT_TYPE) {
-            self.recipient_type = integer(value, &mut refuse).map(RecipientType);
-        } else if is(attribute::OBJECT_CLASS) {
-            self.class = match value.to_ascii_lowercase().as_slice() {
-                b"user" | b"inetorgperson" => Class::User,
-                b"group" => Class::Group,
-                b"contact" => Class::Contact,
-                b"foreignsecurityprincipal" => Class::ForeignSecurityPrincipal,
-                _ => self.class,
-            };
-        } else if is(attribute::PROXY_ADDRESSES) {
-            self.proxy_addresses.extend(some_text());
-        } else if is(attribute::DISPLAY_NAME) {
-            self.display_name = some_text();
-        } else if is(attribute::MAIL) {
-            self.mail = some_text();
-        } else if is(attribute::MAIL_NICKNAME) {
-            self.nickname = some_text();
-        } else if is(attribute::USER_PRINCIPAL_NAME) {
-            self.principal = some_text();
-        } else if is(attribute::SAM_ACCOUNT_NAME) {
-            self.account = some_text();
-        } else if is(attribute::TARGET_ADDRESS) {
-            self.target_address = some_text();
-        } else if is(attribute::REMOTE_RECIPIENT_TYPE) {
-            self.remote_recipient_type = integer(value, &mut refuse);
-        } else if is(attribute::USER_ACCOUNT_CONTROL) {
-            self.account_disabled =
-                integer(value, &mut refuse).is_some_and(|flags| flags & ACCOUNT_DISABLED != 0);
-        } else if is(attribute::HIDDEN) {
-            self.hidden = value.eq_ignore_ascii_case(b"TRUE");
-        } else if is(attribute::MASTER_ACCOUNT_SID) {
-            self.has_master_account = !value.is_empty();
-            self.master_account = Sid::of_value(value);
-        } else if is(attribute::OBJECT_SID) {
-            self.sid = Sid::of_value(value);
-        } else if is(attribute::EXCHANGE_VERSION) {
-            self.exchange_version = integer(value, &mut refuse);
-        } else if is(attribute::ARCHIVE_GUID) {
-            self.archive.guid = guid(value, &mut refuse);
-        } else if is(attribute::ARCHIVE_NAME) {
-            self.archive.name = self.archive.name.take().or_else(some_text);
-        } else if is(attribute::ARCHIVE_DATABASE) {
-            self.archive.database = dn();
-        } else if is(attribute::ARCHIVE_STATUS) {
-            self.archive.status = integer(value, &mut refuse);
-        } else if is(attribute::ARCHIVE_ADDRESS) {
-            self.archive.address = some_text();
-        } else if is(attribute::TEAM_MAILBOXES) {
-            self.team_mailboxes.extend(dn());
-        } else if is(attribute::WHEN_CHANGED) {
-            self.changed = Some(text());
-        } else if is(attribute::REPLICATION_METADATA) {
-            self.replication_metadata = Some(value.to_vec());
-        } else if is(attribute::MAILBOX_SECURITY_DESCRIPTOR) {
-            self.mailbox_descriptor = Some(value.into());
-        }
-        // There is a value, only not one to read: nobody may conclude that the attribute is absent.
-        if defects.len() > before {
             self.cannot_read(name);
         }
     }
@@ -464,6 +369,175 @@ impl Entry {
     }
 }
 
+/// One value of an attribute, and what is wrong with it.
+struct Value<'a> {
+    bytes: &'a [u8],
+    refused: Option<String>,
+}
+
+impl Value<'_> {
+    fn refuse(&mut self, what: String) {
+        self.refused = Some(what);
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(self.bytes).into_owned()
+    }
+
+    /// A value of blanks says as little as none.
+    fn some_text(&self) -> Option<String> {
+        Some(self.text()).filter(|text| !text.trim().is_empty())
+    }
+
+    fn dn(&mut self) -> Option<Dn> {
+        let read = match std::str::from_utf8(self.bytes) {
+            Err(_) => Err("not UTF-8".to_owned()),
+            Ok(text) => Dn::parse(text).map_err(|error| error.to_string()),
+        };
+        read.map_err(|what| self.refuse(what)).ok()
+    }
+
+    fn guid(&mut self) -> Option<Guid> {
+        // ldbsearch and PowerShell write a GUID as text; no text of one is sixteen bytes long.
+        let text = || Guid::parse(std::str::from_utf8(self.bytes).ok()?);
+        let guid = Guid::from_bytes(self.bytes).or_else(text);
+        if guid.is_none() {
+            self.refuse(format!("{} bytes are no GUID", self.bytes.len()));
+        }
+        guid.filter(|guid| *guid != Guid::NIL)
+    }
+
+    fn integer(&mut self) -> Option<i64> {
+        let number = std::str::from_utf8(self.bytes)
+            .ok()
+            .and_then(|text| text.trim().parse().ok());
+        if number.is_none() {
+            self.refuse(format!("{:?} is no number", self.text()));
+        }
+        number
+    }
+}
+
+/// A name or an address with a piece missing would be another one.
+const EXACT: [&str; 8] = [
+    attribute::OBJECT_CLASS,
+    attribute::LEGACY_EXCHANGE_DN,
+    attribute::HOME_SERVER,
+    attribute::PROXY_ADDRESSES,
+    attribute::MAIL,
+    attribute::USER_PRINCIPAL_NAME,
+    attribute::TARGET_ADDRESS,
+    attribute::ARCHIVE_ADDRESS,
+];
+
+type Read = fn(&mut Entry, &mut Value<'_>);
+
+/// How each attribute is read; the order follows how often each is seen in an audit.
+const FIELDS: &[(&str, Read)] = &[
+    (attribute::DELEGATE_LIST_LINK, |entry, value| {
+        entry.forward_links.extend(value.dn());
+    }),
+    (attribute::DELEGATE_LIST_BL, |entry, value| {
+        entry.back_links.extend(value.dn());
+    }),
+    (attribute::LEGACY_EXCHANGE_DN, |entry, value| {
+        entry.legacy_dn = legacy_name(&value.text()).map(str::to_owned);
+    }),
+    (attribute::HOME_MDB, |entry, value| {
+        entry.home_mdb = value.dn().filter(|dn| *dn != Dn::root());
+    }),
+    (attribute::HOME_SERVER, |entry, value| {
+        entry.home_server = value.some_text();
+    }),
+    (attribute::MAILBOX_GUID, |entry, value| {
+        entry.mailbox_guid = value.guid();
+    }),
+    (attribute::OBJECT_GUID, |entry, value| {
+        entry.guid = value.guid();
+    }),
+    (attribute::RECIPIENT_TYPE, |entry, value| {
+        entry.recipient_type = value.integer().map(RecipientType);
+    }),
+    (attribute::OBJECT_CLASS, |entry, value| {
+        entry.class = match value.bytes.to_ascii_lowercase().as_slice() {
+            b"user" | b"inetorgperson" => Class::User,
+            b"group" => Class::Group,
+            b"contact" => Class::Contact,
+            b"foreignsecurityprincipal" => Class::ForeignSecurityPrincipal,
+            _ => entry.class,
+        };
+    }),
+    (attribute::PROXY_ADDRESSES, |entry, value| {
+        entry.proxy_addresses.extend(value.some_text());
+    }),
+    (attribute::DISPLAY_NAME, |entry, value| {
+        entry.display_name = value.some_text();
+    }),
+    (attribute::MAIL, |entry, value| {
+        entry.mail = value.some_text();
+    }),
+    (attribute::MAIL_NICKNAME, |entry, value| {
+        entry.nickname = value.some_text();
+    }),
+    (attribute::USER_PRINCIPAL_NAME, |entry, value| {
+        entry.principal = value.some_text();
+    }),
+    (attribute::SAM_ACCOUNT_NAME, |entry, value| {
+        entry.account = value.some_text();
+    }),
+    (attribute::TARGET_ADDRESS, |entry, value| {
+        entry.target_address = value.some_text();
+    }),
+    (attribute::REMOTE_RECIPIENT_TYPE, |entry, value| {
+        entry.remote_recipient_type = value.integer();
+    }),
+    (attribute::USER_ACCOUNT_CONTROL, |entry, value| {
+        entry.account_disabled = value
+            .integer()
+            .is_some_and(|flags| flags & ACCOUNT_DISABLED != 0);
+    }),
+    (attribute::HIDDEN, |entry, value| {
+        entry.hidden = value.bytes.eq_ignore_ascii_case(b"TRUE");
+    }),
+    (attribute::MASTER_ACCOUNT_SID, |entry, value| {
+        entry.has_master_account = !value.bytes.is_empty();
+        entry.master_account = Sid::of_value(value.bytes);
+    }),
+    (attribute::OBJECT_SID, |entry, value| {
+        entry.sid = Sid::of_value(value.bytes);
+    }),
+    (attribute::EXCHANGE_VERSION, |entry, value| {
+        entry.exchange_version = value.integer();
+    }),
+    (attribute::ARCHIVE_GUID, |entry, value| {
+        entry.archive.guid = value.guid();
+    }),
+    (attribute::ARCHIVE_NAME, |entry, value| {
+        entry.archive.name = entry.archive.name.take().or_else(|| value.some_text());
+    }),
+    (attribute::ARCHIVE_DATABASE, |entry, value| {
+        entry.archive.database = value.dn();
+    }),
+    (attribute::ARCHIVE_STATUS, |entry, value| {
+        entry.archive.status = value.integer();
+    }),
+    (attribute::ARCHIVE_ADDRESS, |entry, value| {
+        entry.archive.address = value.some_text();
+    }),
+    (attribute::TEAM_MAILBOXES, |entry, value| {
+        entry.team_mailboxes.extend(value.dn());
+    }),
+    (attribute::WHEN_CHANGED, |entry, value| {
+        entry.changed = Some(value.text());
+    }),
+    (attribute::REPLICATION_METADATA, |entry, value| {
+        entry.replication_metadata = Some(value.bytes.to_vec());
+    }),
+    (attribute::MAILBOX_SECURITY_DESCRIPTOR, |entry, value| {
+        entry.mailbox_descriptor = Some(value.bytes.into());
+    }),
+];
+
 /// `ADS_UF_ACCOUNTDISABLE` ([MS-ADTS] 2.2.16).
 const ACCOUNT_DISABLED: i64 = 2;
 
@@ -479,26 +553,6 @@ pub fn legacy_name(text: &str) -> Option<&str> {
 pub(crate) fn smtp(proxy: &str) -> Option<&str> {
     let (kind, address) = proxy.split_once(':')?;
     kind.eq_ignore_ascii_case("smtp").then_some(address)
-}
-
-fn guid(value: &[u8], refuse: &mut impl FnMut(String)) -> Option<Guid> {
-    // ldbsearch and PowerShell write a GUID as text; no text of one is sixteen bytes long.
-    let text = || Guid::parse(std::str::from_utf8(value).ok()?);
-    let guid = Guid::from_bytes(value).or_else(text);
-    if guid.is_none() {
-        refuse(format!("{} bytes are no GUID", value.len()));
-    }
-    guid.filter(|guid| *guid != Guid::NIL)
-}
-
-fn integer(value: &[u8], refuse: &mut impl FnMut(String)) -> Option<i64> {
-    let number = std::str::from_utf8(value)
-        .ok()
-        .and_then(|text| text.trim().parse().ok());
-    if number.is_none() {
-        refuse(format!("{:?} is no number", String::from_utf8_lossy(value)));
-    }
-    number
 }
 
 #[cfg(test)]

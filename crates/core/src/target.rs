@@ -116,6 +116,7 @@ mod tests {
     use crate::view::fixture::Fixture;
 
     #[test]
+    #[allow(clippy::too_many_lines, reason = "a table of cases")]
     fn a_target_is_followed_to_its_end() {
         let all = "
             dn: CN=Amy,DC=c,DC=example

@@ -23,6 +23,7 @@
 //! ```
 //!
 //! Invariant: bytes from outside never panic, never hang, and never grow memory without bound.
+#![warn(clippy::too_many_lines)]
 #![cfg_attr(
     not(test),
     deny(

@@ -116,9 +116,22 @@ impl<'a> Avas<'a> {
         }
     }
 
-    fn fail(&mut self, error: impl FnOnce(String) -> DnError) -> DnError {
-        self.done = true;
-        error(self.text.to_owned())
+    fn ava(&mut self) -> Result<Ava<'a>, DnError> {
+        let (kind, start) = kind(self.text, self.at)?;
+        let (form, value_end, at) = value(self.text, start)?;
+        let (form, raw) = raw(self.text, form, start, value_end, at)?;
+        let ends_rdn = self.text.as_bytes().get(at) != Some(&b'+');
+        let more = at < self.text.len();
+        self.at = at + usize::from(more);
+        self.done = !more;
+        Ok(Ava {
+            kind,
+            raw,
+            form,
+            ends_rdn,
+            value_end,
+            end: self.at,
+        })
     }
 }
 
@@ -129,118 +142,118 @@ impl<'a> Iterator for Avas<'a> {
         if self.done {
             return None;
         }
-        let text: &'a str = self.text;
-        let bytes = text.as_bytes();
-        let rdn_at = self.at;
-        let Some(equals) = bytes
-            .iter()
-            .skip(rdn_at)
-            .position(|b| *b == b'=')
-            .map(|i| i + rdn_at)
-        else {
-            return Some(Err(self.fail(|text| DnError::NoType { at: rdn_at, text })));
-        };
-        let kind = text.get(rdn_at..equals).unwrap_or("").trim();
-        if kind.is_empty()
-            || !kind
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.')
-        {
-            return Some(Err(self.fail(|text| DnError::NoType { at: rdn_at, text })));
-        }
-        let mut at = equals + 1;
-        while bytes.get(at) == Some(&b' ') {
-            at += 1;
-        }
-        let start = at;
-        let mut form = Form::Plain;
-        let quoted = bytes.get(at) == Some(&b'"');
-        if quoted {
-            form = Form::Quoted;
-            at += 1;
-        }
-        // The value's end without trailing spaces; an escaped space is no trailing space.
-        let mut kept = at;
-        let mut closed = false;
-        while let Some(&byte) = bytes.get(at) {
-            match byte {
-                b'\\' => {
-                    let length = match (bytes.get(at + 1), bytes.get(at + 2)) {
-                        (Some(a), Some(b)) if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => 3,
-                        // Beyond ASCII the first byte tells how long the escaped character is.
-                        (Some(_), _) => {
-                            1 + text
-                                .get(at + 1..)
-                                .and_then(|rest| rest.chars().next())
-                                .map_or(1, char::len_utf8)
-                        }
-                        (None, _) => {
-                            return Some(Err(self.fail(|text| DnError::BrokenEscape { at, text })));
-                        }
-                    };
-                    if form == Form::Plain {
-                        form = Form::Escaped;
-                    }
-                    at += length;
-                    kept = at;
-                }
-                b'"' if quoted && !closed => {
-                    closed = true;
-                    at += 1;
-                }
-                b',' | b'+' if !quoted || closed => break,
-                b' ' => at += 1,
-                _ if closed => {
-                    return Some(Err(self.fail(|text| DnError::BrokenEscape { at, text })));
-                }
-                _ => {
-                    at += 1;
-                    kept = at;
-                }
-            }
-        }
-        if quoted && !closed {
-            return Some(Err(
-                self.fail(|text| DnError::BrokenEscape { at: start, text })
-            ));
-        }
-        let (from, value_end) = if quoted {
-            (start + 1, at)
-        } else {
-            (start, kept.max(start))
-        };
-        let raw = if quoted {
-            let inside = text.get(from..at).unwrap_or("").trim_end();
-            inside.strip_suffix('"').unwrap_or(inside)
-        } else {
-            text.get(from..value_end).unwrap_or("")
-        };
-        if !quoted && form == Form::Plain && raw.starts_with('#') {
-            let digits = raw.get(1..).unwrap_or("");
-            if digits.is_empty()
-                || digits.len() % 2 == 1
-                || !digits.bytes().all(|b| b.is_ascii_hexdigit())
-            {
-                // Samba writes a leading hash in the middle of a value bare, nobody at its start.
-                return Some(Err(
-                    self.fail(|text| DnError::BrokenEscape { at: start, text })
-                ));
-            }
-            form = Form::Hexadecimal;
-        }
-        let ends_rdn = bytes.get(at) != Some(&b'+');
-        let more = at < bytes.len();
-        self.at = at + usize::from(more);
-        self.done = !more;
-        Some(Ok(Ava {
-            kind,
-            raw,
-            form,
-            ends_rdn,
-            value_end,
-            end: self.at,
-        }))
+        let ava = self.ava();
+        self.done |= ava.is_err();
+        Some(ava)
     }
+}
+
+fn broken(text: &str, at: usize) -> DnError {
+    let text = text.to_owned();
+    DnError::BrokenEscape { at, text }
+}
+
+/// The type that begins at `at`, and where its value begins.
+fn kind(text: &str, at: usize) -> Result<(&str, usize), DnError> {
+    let bytes = text.as_bytes();
+    let no_type = || DnError::NoType {
+        at,
+        text: text.to_owned(),
+    };
+    let equals = bytes.iter().skip(at).position(|b| *b == b'=');
+    let equals = equals.ok_or_else(no_type)? + at;
+    let kind = text.get(at..equals).unwrap_or("").trim();
+    if kind.is_empty()
+        || !kind
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.')
+    {
+        return Err(no_type());
+    }
+    let mut start = equals + 1;
+    while bytes.get(start) == Some(&b' ') {
+        start += 1;
+    }
+    Ok((kind, start))
+}
+
+/// How a value is written, where it ends without trailing spaces, and where its separator is.
+fn value(text: &str, start: usize) -> Result<(Form, usize, usize), DnError> {
+    let bytes = text.as_bytes();
+    let quoted = bytes.get(start) == Some(&b'"');
+    let (mut form, mut at) = if quoted {
+        (Form::Quoted, start + 1)
+    } else {
+        (Form::Plain, start)
+    };
+    // An escaped space is no trailing space.
+    let mut kept = at;
+    let mut closed = false;
+    while let Some(&byte) = bytes.get(at) {
+        match byte {
+            b'\\' => {
+                if form == Form::Plain {
+                    form = Form::Escaped;
+                }
+                at += escape_length(text, at)?;
+                kept = at;
+            }
+            b'"' if quoted && !closed => {
+                closed = true;
+                at += 1;
+            }
+            b',' | b'+' if !quoted || closed => break,
+            b' ' => at += 1,
+            _ if closed => return Err(broken(text, at)),
+            _ => {
+                at += 1;
+                kept = at;
+            }
+        }
+    }
+    if quoted && !closed {
+        return Err(broken(text, start));
+    }
+    let end = if quoted { at } else { kept.max(start) };
+    Ok((form, end, at))
+}
+
+/// The length of the escape that begins at `at`.
+fn escape_length(text: &str, at: usize) -> Result<usize, DnError> {
+    let bytes = text.as_bytes();
+    match (bytes.get(at + 1), bytes.get(at + 2)) {
+        (Some(a), Some(b)) if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => Ok(3),
+        // Beyond ASCII the first byte tells how long the escaped character is.
+        (Some(_), _) => Ok(1 + text
+            .get(at + 1..)
+            .and_then(|rest| rest.chars().next())
+            .map_or(1, char::len_utf8)),
+        (None, _) => Err(broken(text, at)),
+    }
+}
+
+/// The value without its quotes, and its form where a hash says it.
+fn raw(
+    text: &str,
+    form: Form,
+    start: usize,
+    value_end: usize,
+    at: usize,
+) -> Result<(Form, &str), DnError> {
+    if form == Form::Quoted {
+        let inside = text.get(start + 1..at).unwrap_or("").trim_end();
+        return Ok((form, inside.strip_suffix('"').unwrap_or(inside)));
+    }
+    let raw = text.get(start..value_end).unwrap_or("");
+    let Some(digits) = raw.strip_prefix('#').filter(|_| form == Form::Plain) else {
+        return Ok((form, raw));
+    };
+    // Samba writes a leading hash in the middle of a value bare, nobody at its start.
+    if digits.is_empty() || digits.len() % 2 == 1 || !digits.bytes().all(|b| b.is_ascii_hexdigit())
+    {
+        return Err(broken(text, start));
+    }
+    Ok((Form::Hexadecimal, raw))
 }
 
 fn unescape(raw: &str) -> Vec<u8> {

@@ -84,6 +84,10 @@ pub(crate) fn encode(id: i32, request: &Request<'_>, controls: &[Control]) -> Ze
 }
 
 impl Request<'_> {
+    #[allow(
+        clippy::too_many_lines,
+        reason = "one arm a request, each the grammar of RFC 4511 line by line"
+    )]
     fn write(&self, writer: &mut Writer) {
         match self {
             Self::SimpleBind { name, password } => writer.constructed(op::BIND_REQUEST, |writer| {

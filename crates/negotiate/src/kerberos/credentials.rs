@@ -3,6 +3,7 @@
 //!
 //! Invariant: nothing is written here; what can't be read ends the file.
 
+use super::fields::Reader;
 use super::{Encryption, Key, Moment, Principal, Ticket};
 use crate::Malformed;
 
@@ -60,23 +61,7 @@ impl Tickets {
     }
 }
 
-struct Reader<'a>(&'a [u8]);
-
 impl<'a> Reader<'a> {
-    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.0.split_at_checked(count)?;
-        self.0 = rest;
-        Some(taken)
-    }
-
-    fn u16(&mut self) -> Option<u16> {
-        self.take(2)?.try_into().ok().map(u16::from_be_bytes)
-    }
-
-    fn u32(&mut self) -> Option<u32> {
-        self.take(4)?.try_into().ok().map(u32::from_be_bytes)
-    }
-
     fn counted(&mut self) -> Option<&'a [u8]> {
         let length = usize::try_from(self.u32()?).ok()?;
         self.take(length)

@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use super::fields::Reader;
 use super::{Encryption, Key, Principal};
 use crate::Malformed;
 
@@ -80,9 +81,9 @@ impl Entry {
     fn read(bytes: &[u8]) -> Option<Self> {
         let mut at = Reader(bytes);
         let count = at.u16()?;
-        let realm = at.text()?;
+        let realm = at.short_text()?;
         let name = (0..count.min(16))
-            .map(|_| at.text())
+            .map(|_| at.short_text())
             .collect::<Option<Vec<_>>>()?;
         let kind = i64::from(at.u32()?);
         at.u32()?;
@@ -103,24 +104,8 @@ impl Entry {
     }
 }
 
-struct Reader<'a>(&'a [u8]);
-
-impl<'a> Reader<'a> {
-    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.0.split_at_checked(count)?;
-        self.0 = rest;
-        Some(taken)
-    }
-
-    fn u16(&mut self) -> Option<u16> {
-        self.take(2)?.try_into().ok().map(u16::from_be_bytes)
-    }
-
-    fn u32(&mut self) -> Option<u32> {
-        self.take(4)?.try_into().ok().map(u32::from_be_bytes)
-    }
-
-    fn text(&mut self) -> Option<String> {
+impl Reader<'_> {
+    fn short_text(&mut self) -> Option<String> {
         let length = usize::from(self.u16()?);
         String::from_utf8(self.take(length)?.to_vec()).ok()
     }

@@ -11,6 +11,7 @@ mod accept;
 mod ask;
 mod cipher;
 mod credentials;
+mod fields;
 mod kdc_error;
 mod kdc_message;
 mod keytab;
