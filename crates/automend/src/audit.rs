@@ -6,9 +6,9 @@ use anyhow::{Context, Result, bail};
 use automend_core::display::plain;
 use automend_source::live::Live;
 use automend_source::{Directory, Location};
+use automend_system::say;
 
 use crate::args;
-use crate::console::say;
 use crate::findings::audit;
 use crate::report;
 use crate::report::people::People;

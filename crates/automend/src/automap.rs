@@ -16,12 +16,12 @@ use automend_core::owner::Owner;
 use automend_core::plan::Edit;
 use automend_core::resolve::Who;
 use automend_source::Directory;
+use automend_system::say;
 
 use crate::args;
 use crate::changes::carry::{Words, carry_out, opened};
 use crate::changes::named::{by_sid, called, identity, kind, object};
 use crate::changes::step::Step;
-use crate::console::say;
 use crate::report::plural;
 
 /// The most bytes of a CSV file that are read.

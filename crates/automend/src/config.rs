@@ -3,30 +3,19 @@
 //! A flag beats the environment, which beats the file. Everything else in the program sees only
 //! [`Settings`]. This is the only module that reads the environment.
 
-pub(crate) mod section;
-
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use automend_core::dn::Dn;
+use automend_service::section::{Section, Source};
 use automend_source::{Location, OneDirectory, PAGE_SIZE, Password, Settings, TIMEOUT};
 use automend_system::private_file::first_line;
 use secrecy::SecretString;
 use serde::Deserialize;
 
 use crate::args;
-use section::Section;
-
-/// Where a configuration was read, to name the line of a mistake.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Source {
-    /// The file.
-    pub path: PathBuf,
-    /// Its text.
-    pub text: String,
-}
 
 /// `automend.toml`.
 #[derive(Debug, Default, Deserialize)]
@@ -67,7 +56,7 @@ const FILE_NAME: &str = "automend.toml";
 
 /// `[serve]` of the configuration, and where it stands.
 pub(crate) fn serve_section(named: Option<&Path>) -> Result<(Section, Source)> {
-    let Some(source) = Source::find(named)? else {
+    let Some(source) = find(named)? else {
         return Ok(Default::default());
     };
     let section = File::parse(&source)?.serve.unwrap_or_default();
@@ -128,7 +117,7 @@ impl TestLogin {
 
 impl File {
     fn read(named: Option<&Path>) -> Result<Self> {
-        match Source::find(named)? {
+        match find(named)? {
             Some(source) => Self::parse(&source),
             None => Ok(Self::default()),
         }
@@ -139,28 +128,26 @@ impl File {
     }
 }
 
-impl Source {
-    /// Reads the file that is named, or else the first that is there.
-    fn find(named: Option<&Path>) -> Result<Option<Self>> {
-        let found = || {
-            let home = environment("XDG_CONFIG_HOME")
-                .map(PathBuf::from)
-                .or_else(|| environment("HOME").map(|home| Path::new(&home).join(".config")));
-            [
-                Some(PathBuf::from(FILE_NAME)),
-                home.map(|home| home.join("automend").join(FILE_NAME)),
-            ]
-            .into_iter()
-            .flatten()
-            .find(|path| path.is_file())
-        };
-        let Some(path) = named.map(Path::to_path_buf).or_else(found) else {
-            return Ok(None);
-        };
-        let text = std::fs::read_to_string(&path)
-            .with_context(|| format!("reading {}", path.display()))?;
-        Ok(Some(Self { path, text }))
-    }
+/// Reads the file that is named, or else the first that is there.
+fn find(named: Option<&Path>) -> Result<Option<Source>> {
+    let found = || {
+        let home = environment("XDG_CONFIG_HOME")
+            .map(PathBuf::from)
+            .or_else(|| environment("HOME").map(|home| Path::new(&home).join(".config")));
+        [
+            Some(PathBuf::from(FILE_NAME)),
+            home.map(|home| home.join("automend").join(FILE_NAME)),
+        ]
+        .into_iter()
+        .flatten()
+        .find(|path| path.is_file())
+    };
+    let Some(path) = named.map(Path::to_path_buf).or_else(found) else {
+        return Ok(None);
+    };
+    let text =
+        std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+    Ok(Some(Source { path, text }))
 }
 
 /// Where this user's programs keep what is theirs.

@@ -12,16 +12,15 @@ use anyhow::{Context, Result, bail};
 use automend_core::finding::Finding;
 use automend_core::plan::{Selection, changes};
 use automend_directory::Import;
+use automend_source::import::import_file;
 use automend_source::{Directory, Location, Settings};
-use automend_system::clock;
+use automend_system::{clock, say};
 
 use crate::args;
 use crate::changes::origin::Origin;
 use crate::changes::receipt::{Begin, Header, REMOVALS, Receipt, read};
-use crate::console::say;
 use crate::findings::audit;
 use crate::fix::{apply::apply, review, undo::undo};
-use crate::import::import_file;
 use crate::report::print_findings;
 use crate::show::exchange_answer;
 

@@ -19,13 +19,13 @@ use automend_core::names::{Sid, attribute};
 use automend_core::owner::Owner;
 use automend_core::plan::{Edit, Replaced};
 use automend_source::Directory;
+use automend_system::say;
 
 use crate::args;
 use crate::changes::carry::{Words, carry_out, opened};
 use crate::changes::named::{called, identity, kind, object};
 use crate::changes::rights::differences;
 use crate::changes::step::Step;
-use crate::console::say;
 
 /// Runs `grant`.
 pub(crate) async fn run(args: &args::Grant, config: Option<&Path>) -> Result<ExitCode> {

@@ -7,10 +7,10 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use automend_core::display::plain;
 use automend_directory::{ClearAs, Directory, Export, Import, NtHash, export};
+use automend_source::import::import_file;
+use automend_system::say;
 
 use crate::args::DirectoryCommand;
-use crate::console::say;
-use crate::import::import_file;
 use crate::report::plural;
 
 /// Runs the command.

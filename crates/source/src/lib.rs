@@ -8,6 +8,7 @@
 mod blind;
 pub mod connect;
 pub mod embedded;
+pub mod import;
 pub mod ldif;
 pub mod live;
 mod location;

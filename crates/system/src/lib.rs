@@ -4,5 +4,6 @@
 //! with its owner and mode checked; trust in a certificate begins in [`tls`] and nowhere else.
 
 pub mod clock;
+pub mod console;
 pub mod private_file;
 pub mod tls;

@@ -12,11 +12,11 @@ use automend_core::resolve::{LinkState, Request, Who};
 use automend_core::settings::Outcome;
 use automend_core::view::Known;
 use automend_source::{Directory, replicas::replicas};
+use automend_system::say;
 
 use super::progress::bar;
 use super::replication::{self, Replica, ReplicaState};
 use crate::args;
-use crate::console::say;
 use crate::report::plural;
 
 /// Waits for every domain controller and prints a line for each; `true` when all agree.

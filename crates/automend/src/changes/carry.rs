@@ -16,7 +16,7 @@ use automend_core::names::attribute;
 use automend_core::owner::Owner;
 use automend_core::plan::{Edit, LinkChange, ObjectRef};
 use automend_source::{Directory, Settings};
-use automend_system::clock;
+use automend_system::{clock, say};
 use futures_util::FutureExt;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -29,7 +29,6 @@ use super::receipt::{Begin, EDITS, End, Header, Outcome, Receipt};
 use super::step::Step;
 use super::writer::{self, Written};
 use crate::args;
-use crate::console::say;
 use crate::hints;
 use crate::report::plural;
 

@@ -10,13 +10,13 @@ use automend_core::dn::Dn;
 use automend_core::entry::Entry;
 use automend_core::plan::{Change, Edit, LinkChange, ObjectRef};
 use automend_source::Directory;
+use automend_system::say;
 use futures_util::FutureExt;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::changes::progress::bar;
 use crate::changes::receipt::{Begin, End, Outcome, Receipt};
 use crate::changes::writer::{self, Written};
-use crate::console::say;
 use crate::report::plural;
 
 /// What an apply did.

@@ -5,11 +5,11 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use automend_core::display::plain;
+use automend_system::say;
 
 use crate::args;
 use crate::changes::carry::{Words, carry_out, opened};
 use crate::changes::planned::Planned;
-use crate::console::say;
 use crate::report::plural;
 
 /// Carries out what is left of a plan.

@@ -22,7 +22,7 @@ use automend_core::plan::{Change, Selection, changes};
 use automend_core::resolve::Who;
 use automend_core::view::Known;
 use automend_source::{Directory, Settings};
-use automend_system::clock;
+use automend_system::{clock, say};
 
 use crate::args;
 use crate::changes::after::{replicated, verify};
@@ -32,7 +32,6 @@ use crate::changes::permission;
 use crate::changes::planned::Planned;
 use crate::changes::receipt::{Header, REMOVALS, Receipt};
 use crate::changes::writer;
-use crate::console::say;
 use crate::findings::audit;
 use crate::hints;
 use crate::report::{export, plural};

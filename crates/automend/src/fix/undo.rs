@@ -7,14 +7,13 @@ use anyhow::{Result, bail};
 use automend_core::display::plain;
 use automend_core::plan::{Edit, LinkChange, ObjectRef};
 use automend_source::Directory;
-use automend_system::clock;
+use automend_system::{clock, say};
 
 use crate::args;
 use crate::changes::after::replicated;
 use crate::changes::before::{confirmed, writable};
 use crate::changes::receipt::{Begin, End, Receipt, Undone, read};
 use crate::changes::writer::{self, Written};
-use crate::console::say;
 use crate::report::plural;
 
 /// Runs the command.

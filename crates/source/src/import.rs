@@ -7,12 +7,12 @@ use anyhow::{Context, Result};
 use automend_directory::{Directory, FILE, Import, Report, import};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use automend_source::ldif::Ldif;
+use crate::ldif::Ldif;
 use automend_system::clock;
 
 /// Reads a file into the directory in `folder`, which is made when it is not there; the moment of the
 /// import is now.
-pub(crate) fn import_file(file: &str, folder: &Path, how: Import) -> Result<Report> {
+pub fn import_file(file: &str, folder: &Path, how: Import) -> Result<Report> {
     let ldif = if file == "-" {
         Ldif::standard_input()?
     } else {

@@ -9,21 +9,17 @@ use anyhow::Result;
 use automend_core::display::plain;
 use automend_core::policy::Policy;
 use automend_source::Directory;
-use automend_system::private_file;
+use automend_system::{private_file, say};
 
 use super::settings::Settings;
 use super::tls::{self, Certificates};
 use super::urls;
-use crate::console::say;
 
 /// Checks that the service would start, and that the directory has anybody to answer for.
 ///
 /// Every server that is configured is asked, as a service that is told to stop would rather not learn of
 /// it from the last one.
-pub(super) async fn check(
-    from: &automend_source::Settings,
-    settings: &Settings,
-) -> Result<ExitCode> {
+pub async fn check(from: &automend_source::Settings, settings: &Settings) -> Result<ExitCode> {
     let mut unread = Vec::new();
     let mut first = Directory::open(&from.alone()).await?;
     unread.append(&mut first.unread().await?);

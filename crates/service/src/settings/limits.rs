@@ -8,7 +8,7 @@ use toml::Spanned;
 
 use super::super::addresses::Allowance;
 use super::checked::Checked;
-use crate::config::section::{DirectorySection, LimitsSection};
+use crate::section::{DirectorySection, LimitsSection};
 
 /// How much of everything.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

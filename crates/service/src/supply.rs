@@ -14,6 +14,7 @@ use automend_core::view::Known;
 use automend_directory::{Import, NtHash, Scope};
 use automend_login::Accounts;
 use automend_source::embedded::{self, Embedded};
+use automend_source::import::import_file;
 use automend_source::{Directory, Location};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -27,7 +28,6 @@ use super::outage::Outage;
 use super::pool::Pool;
 use super::settings;
 use super::stamp::Stamp;
-use crate::import::import_file;
 
 /// Where answers come from.
 pub(crate) enum Supply {

@@ -8,7 +8,7 @@ use automend_core::names::ascii_domain;
 use toml::Spanned;
 
 use super::super::proxies::Network;
-use crate::config::Source;
+use crate::section::Source;
 
 /// Values of a file, and the lines they stand on.
 pub(super) struct Checked<'a> {

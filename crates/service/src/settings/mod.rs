@@ -21,11 +21,7 @@ use toml::Spanned;
 use super::proxies::Proxies;
 use super::tls;
 use super::urls::{Layer, Urls};
-use crate::args;
-use crate::config::{
-    Source,
-    section::{BindingWord, LayerSection, PolicyWord, SchemeWord, Section},
-};
+use crate::section::{BindingWord, LayerSection, PolicyWord, SchemeWord, Section, Source};
 
 use checked::Checked;
 pub(crate) use checked::domain;
@@ -33,47 +29,72 @@ pub(crate) use limits::{DirectorySettings, Limits};
 
 /// What the service does.
 #[derive(Clone, Debug)]
-pub(crate) struct Settings {
+pub struct Settings {
     /// Where it listens for HTTPS.
-    pub listen: Vec<SocketAddr>,
+    pub(crate) listen: Vec<SocketAddr>,
     /// Where it listens for plain HTTP, to send everybody to HTTPS.
-    pub http: Vec<SocketAddr>,
+    pub(crate) http: Vec<SocketAddr>,
     /// Where it tells of itself.
-    pub admin: Option<SocketAddr>,
+    pub(crate) admin: Option<SocketAddr>,
     /// Certificates; none means one that is made at start.
-    pub certificates: Vec<tls::Files>,
+    pub(crate) certificates: Vec<tls::Files>,
     /// How a stale link is treated.
-    pub policy: Policy,
+    pub(crate) policy: Policy,
     /// How people may log in, in the order in which it is offered.
-    pub schemes: Vec<Scheme>,
+    pub(crate) schemes: Vec<Scheme>,
     /// The service's Kerberos keys.
-    pub keytab: Option<PathBuf>,
+    pub(crate) keytab: Option<PathBuf>,
     /// Whether tickets that are encrypted with RC4 are taken though the keytab has AES keys.
-    pub rc4_tickets: bool,
+    pub(crate) rc4_tickets: bool,
     /// What a password dialogue calls the service.
-    pub realm: Option<String>,
+    pub(crate) realm: Option<String>,
     /// Mail domains besides those that the directory names.
-    pub domains: Vec<String>,
+    pub(crate) domains: Vec<String>,
     /// What is handed out.
-    pub urls: Urls,
+    pub(crate) urls: Urls,
     /// Whether who asks for somebody else is told that one's alternative mailboxes.
-    pub alternatives_of_others: bool,
+    pub(crate) alternatives_of_others: bool,
     /// Whether autoconfig is answered over plain HTTP, too.
-    pub plain_autoconfig: bool,
+    pub(crate) plain_autoconfig: bool,
     /// The file of the log; none means standard error.
-    pub log: Option<PathBuf>,
+    pub(crate) log: Option<PathBuf>,
     /// The proxies that are believed when they say for whom they ask.
-    pub proxies: Proxies,
+    pub(crate) proxies: Proxies,
     /// When a login must be bound to the TLS connection that it comes on.
-    pub binding: ChannelBinding,
+    pub(crate) binding: ChannelBinding,
     /// Hosts under which clients know this service, besides those of its domains and certificates.
-    pub service_names: Vec<String>,
+    pub(crate) service_names: Vec<String>,
     /// Certificates of proxies at which TLS ends.
-    pub proxy_certificates: Vec<CertificateDer<'static>>,
+    pub(crate) proxy_certificates: Vec<CertificateDer<'static>>,
     /// How much of everything.
-    pub limits: Limits,
+    pub(crate) limits: Limits,
     /// How live servers are asked.
-    pub directory: DirectorySettings,
+    pub(crate) directory: DirectorySettings,
+}
+
+/// What was typed, which goes before the file.
+#[derive(Clone, Debug, Default)]
+pub struct Flags {
+    /// Addresses for HTTPS.
+    pub listen: Vec<String>,
+    /// Addresses for plain HTTP.
+    pub http: Vec<String>,
+    /// The address for health, readiness, metrics and requests.
+    pub admin: Option<String>,
+    /// The certificate, with its chain.
+    pub tls_cert: Option<PathBuf>,
+    /// Its key.
+    pub tls_key: Option<PathBuf>,
+    /// What becomes of stale links.
+    pub policy: Option<Policy>,
+    /// Ways to log in.
+    pub auth: Vec<Scheme>,
+    /// The keytab of the service.
+    pub keytab: Option<PathBuf>,
+    /// Domains besides those of the directory.
+    pub domain: Vec<String>,
+    /// The file of the log.
+    pub log: Option<PathBuf>,
 }
 
 /// Where the service listens when nobody says.
@@ -81,7 +102,7 @@ const LISTEN: &str = "127.0.0.1:8443";
 
 impl Settings {
     /// Puts flags and file together.
-    pub(crate) fn read(flags: &args::Serve, section: &Section, source: &Source) -> Result<Self> {
+    pub(crate) fn read(flags: &Flags, section: &Section, source: &Source) -> Result<Self> {
         let from = Checked { source };
         let mut listen = sockets(&flags.listen, "--listen", &section.listen, &from)?;
         if listen.is_empty() {
@@ -96,7 +117,7 @@ impl Settings {
                 words.iter().map(|word| (*word).into()).collect()
             }
             ([], None) => vec![Scheme::Basic],
-            (typed, _) => typed.iter().map(|word| (*word).into()).collect(),
+            (typed, _) => typed.to_vec(),
         };
         let typed: Vec<String> = flags.admin.iter().cloned().collect();
         let told: Vec<Spanned<String>> = section.admin.iter().cloned().collect();
@@ -124,7 +145,7 @@ impl Settings {
             admin,
             certificates: certificates(flags, section)?,
             policy: match (flags.policy, section.policy) {
-                (Some(typed), _) => typed.into(),
+                (Some(typed), _) => typed,
                 (None, Some(PolicyWord::Faithful)) => Policy::Faithful,
                 (None, Some(PolicyWord::Healthy) | None) => Policy::Healthy,
             },
@@ -208,7 +229,7 @@ fn sockets(
     typed.iter().map(parse).collect()
 }
 
-fn certificates(flags: &args::Serve, section: &Section) -> Result<Vec<tls::Files>> {
+fn certificates(flags: &Flags, section: &Section) -> Result<Vec<tls::Files>> {
     match (&flags.tls_cert, &flags.tls_key) {
         (Some(certificate), Some(key)) => Ok(vec![tls::Files {
             certificate: certificate.clone(),
@@ -260,25 +281,6 @@ impl From<BindingWord> for ChannelBinding {
             BindingWord::Off => Self::Off,
             BindingWord::IfSent => Self::IfSent,
             BindingWord::Required => Self::Required,
-        }
-    }
-}
-
-impl From<args::SchemeWord> for Scheme {
-    fn from(word: args::SchemeWord) -> Self {
-        match word {
-            args::SchemeWord::Basic => Self::Basic,
-            args::SchemeWord::Ntlm => Self::Ntlm,
-            args::SchemeWord::Negotiate => Self::Negotiate,
-        }
-    }
-}
-
-impl From<args::PolicyWord> for Policy {
-    fn from(word: args::PolicyWord) -> Self {
-        match word {
-            args::PolicyWord::Healthy => Self::Healthy,
-            args::PolicyWord::Faithful => Self::Faithful,
         }
     }
 }

@@ -1,6 +1,9 @@
-//! `automend serve`: Autodiscover for real clients from the directory; one stale link breaks no answer.
+//! The service: Autodiscover for real clients from the directory.
 //!
-//! What a request needs of the configuration is one value of one moment, [`Current`]: a reload makes
+//! Invariant: one stale link breaks no answer; nothing is answered before a login; every request ends in an answer
+//! or a closed connection within its limits, and memory is bounded whatever clients send.
+//!
+//! What a request needs of the configuration is one value of one moment, `Current`: a reload makes
 //! another and puts it in its place, and requests under way keep theirs. What is stale is decided by
 //! core's resolver, as for every other command.
 
@@ -22,8 +25,9 @@ mod pool;
 mod proxies;
 mod reply;
 mod route;
+pub mod section;
 mod service;
-pub(crate) mod settings;
+mod settings;
 mod socket;
 mod stamp;
 mod supply;
@@ -32,8 +36,6 @@ mod turn;
 mod urls;
 
 use std::net::SocketAddr;
-use std::path::Path;
-use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -49,20 +51,23 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::args;
-use crate::config::serve_section;
-use crate::console::say;
 use answers::Answers;
-use check::{check, policy_word, schemes};
+use automend_system::say;
+pub use check::check;
+use check::{policy_word, schemes};
 use current::{Current, Door};
 use listen::{Face, Stop, bind, listen};
 use log::Log;
 use metrics::{Metrics, ResultLabels, Word};
+use section::{Section, Source};
 use service::Service;
-use settings::Settings;
+pub use settings::{Flags, Settings};
 use stamp::Stamp;
 use supply::Supply;
 use tls::Certificates;
+
+/// Reads the settings of the service.
+pub type Load<'a> = &'a (dyn Fn() -> Result<Settings> + Send + Sync);
 
 /// What the operator sends.
 struct Signals {
@@ -87,27 +92,13 @@ const LOOK: Duration = Duration::from_secs(5);
 /// File descriptors that are not for clients.
 const RESERVED: u64 = 256;
 
-/// Runs the command.
-pub(crate) fn run(args: &args::Serve, config: Option<&Path>) -> Result<ExitCode> {
-    private_file::gather();
-    let done = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("starting the runtime")?
-        .block_on(serve(args, config));
-    // What came too late or too early for a log.
-    for warning in private_file::gathered() {
-        anstream::eprintln!("automend: warning: {}", plain(warning));
-    }
-    done
-}
-
-async fn serve(args: &args::Serve, config: Option<&Path>) -> Result<ExitCode> {
-    let from = crate::config::directory_settings(&args.source, config)?;
-    let settings = read(args, config)?;
-    if args.check {
-        return check(&from, &settings).await;
-    }
+/// Serves until a signal says to stop. `load` reads the settings, at the start and at each reload.
+///
+/// # Errors
+///
+/// The service could not start.
+pub async fn serve(from: automend_source::Settings, load: Load<'_>) -> Result<()> {
+    let settings = load()?;
     let mut listeners = Vec::new();
     for (face, addresses) in [
         (Face::Tls, &settings.listen),
@@ -153,17 +144,20 @@ async fn serve(args: &args::Serve, config: Option<&Path>) -> Result<ExitCode> {
     );
     service.tell_warnings();
     service
-        .until_stopped(listeners, signals, &certificates, args, config)
+        .until_stopped(listeners, signals, &certificates, load)
         .await?;
     drop(made);
     log.flush();
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
-/// Reads what is meant, and fits it to this machine.
-fn read(args: &args::Serve, config: Option<&Path>) -> Result<Settings> {
-    let (section, source) = serve_section(config)?;
-    let mut settings = Settings::read(args, &section, &source)?;
+/// Puts flags and file together, and fits them to this machine.
+///
+/// # Errors
+///
+/// One of them is wrong; the message names the flag, or the line of the file.
+pub fn settings(flags: &Flags, section: &Section, source: &Source) -> Result<Settings> {
+    let mut settings = Settings::read(flags, section, source)?;
     let most =
         usize::try_from(descriptors().saturating_sub(RESERVED).max(64)).unwrap_or(usize::MAX);
     let allowance = &mut settings.limits.allowance;
@@ -308,8 +302,7 @@ impl Service {
         listeners: Vec<(Face, TcpListener)>,
         mut signals: Signals,
         certificates: &Certificates,
-        args: &args::Serve,
-        config: Option<&Path>,
+        load: Load<'_>,
     ) -> Result<()> {
         let (stop, asked) = watch::channel(false);
         let (present, mut all_gone) = mpsc::channel(1);
@@ -323,7 +316,7 @@ impl Service {
                 _ = signals.terminate.recv() => break,
                 _ = signals.interrupt.recv() => break,
                 _ = signals.hang_up.recv() => {
-                    self.reload(args, config).await;
+                    self.reload(load).await;
                     self.read_certificates(certificates);
                 }
                 () = sleep(LOOK) => {
@@ -358,8 +351,8 @@ impl Service {
     }
 
     /// Reads the configuration again; a bad one is told, and the one in use stays.
-    async fn reload(&self, args: &args::Serve, config: Option<&Path>) {
-        let done = self.reloaded(args, config).await;
+    async fn reload(&self, load: Load<'_>) {
+        let done = self.reloaded(load).await;
         let result = if done.is_ok() { "good" } else { "failed" };
         self.metrics
             .reloads
@@ -376,13 +369,9 @@ impl Service {
     }
 
     /// Returns what has changed but takes effect only after a restart.
-    async fn reloaded(
-        &self,
-        args: &args::Serve,
-        config: Option<&Path>,
-    ) -> Result<Vec<&'static str>> {
+    async fn reloaded(&self, load: Load<'_>) -> Result<Vec<&'static str>> {
         self.log.reopen()?;
-        let settings = read(args, config)?;
+        let settings = load()?;
         let old = self.current();
         let was = &old.settings;
         let mut later = Vec::new();

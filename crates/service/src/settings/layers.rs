@@ -12,7 +12,7 @@ use toml::Spanned;
 
 use super::super::urls::{Layer, Side, Url, mail_server};
 use super::checked::Checked;
-use crate::config::section::{
+use crate::section::{
     EncryptionWord, LayerSection, LoginWord, MailSection, OwaWord, PackageWord, ShapeWord,
     SideSection,
 };
