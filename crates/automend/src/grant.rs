@@ -18,7 +18,7 @@ use automend_core::entry::{Class, Entry};
 use automend_core::names::{Sid, attribute};
 use automend_core::owner::Owner;
 use automend_core::plan::{Edit, Replaced};
-use automend_source::Directory;
+use automend_source::{Directory, Settings};
 use automend_system::say;
 
 use crate::args;
@@ -82,53 +82,27 @@ pub(crate) async fn run(args: &args::Grant, config: Option<&Path>) -> Result<Exi
         .parameter("User", &identity(&user))
         .parameter("AccessRights", "FullAccess")
         .switch("AutoMapping", !args.no_automapping);
-    let status = if edit.is_empty() {
-        if !left_to_exchange {
-            let mapped = if is_linked { ", and is mapped" } else { "" };
-            say!(
-                "{} has full access to {} already{mapped}: nothing to write.",
-                plain(called(&user)),
-                plain(called(&owner))
-            );
-        }
-        ExitCode::SUCCESS
-    } else {
-        let words = Words {
-            code: "grant",
-            title: format!(
-                "Plan: give {} {} {}",
-                called(&user),
-                what(&edit, "full access to"),
-                called(&owner)
-            ),
-            question: format!(
-                "Give {} {} {}?",
-                plain(called(&user)),
-                what(&edit, "full access to"),
-                plain(called(&owner))
-            ),
-        };
-        let step = Step {
-            owner: owner.clone(),
-            edit,
-            lines,
-        };
-        carry_out(
-            &mut directory,
-            &settings,
-            &[step],
-            words,
-            &args.carrying_out,
-        )
-        .await?
+    let mapped = if is_linked { ", and is mapped" } else { "" };
+    let outcome = Outcome {
+        code: "grant",
+        verb: "give",
+        nothing: format!(
+            "{} has full access to {} already{mapped}: nothing to write.",
+            plain(called(&user)),
+            plain(called(&owner))
+        ),
+        cmdlet: left_to_exchange.then_some(cmdlet),
+        edit,
+        lines,
     };
-    after(
-        &directory,
-        args.descriptor,
-        left_to_exchange.then_some(&cmdlet),
-        &owner,
-    );
-    Ok(status)
+    finish(
+        &mut directory,
+        &settings,
+        (&owner, &user),
+        outcome,
+        (args.descriptor, &args.carrying_out),
+    )
+    .await
 }
 
 /// Runs `revoke`.
@@ -177,51 +151,82 @@ pub(crate) async fn revoke(args: &args::Revoke, config: Option<&Path>) -> Result
         .parameter("Identity", &identity(&owner))
         .parameter("User", &identity(&user))
         .parameter("AccessRights", "FullAccess");
-    let status = if edit.is_empty() {
-        if !left_to_exchange {
-            say!(
-                "{} has no full access to {} by an entry of its own, and no link: nothing to write.",
-                plain(called(&user)),
-                plain(called(&owner))
-            );
+    let outcome = Outcome {
+        code: "revoke",
+        verb: "take from",
+        nothing: format!(
+            "{} has no full access to {} by an entry of its own, and no link: nothing to write.",
+            plain(called(&user)),
+            plain(called(&owner))
+        ),
+        cmdlet: left_to_exchange.then_some(cmdlet),
+        edit,
+        lines,
+    };
+    finish(
+        &mut directory,
+        &settings,
+        (&owner, &user),
+        outcome,
+        (args.descriptor, &args.carrying_out),
+    )
+    .await
+}
+
+/// What a command came to, before anything is written.
+struct Outcome {
+    /// The command, as receipts and plans name it.
+    code: &'static str,
+    /// What is done, as a plan says it: `give`.
+    verb: &'static str,
+    edit: Edit,
+    /// How the descriptor changes, for the plan.
+    lines: Vec<String>,
+    /// What is said where nothing is to be written.
+    nothing: String,
+    /// What Exchange has to do.
+    cmdlet: Option<Cmdlet>,
+}
+
+/// Writes the edit, if there is one, and says what is left to Exchange.
+async fn finish(
+    directory: &mut Directory,
+    settings: &Settings,
+    (owner, user): (&Entry, &Entry),
+    outcome: Outcome,
+    (descriptor, how): (bool, &args::CarryingOut),
+) -> Result<ExitCode> {
+    let status = if outcome.edit.is_empty() {
+        if outcome.cmdlet.is_none() {
+            say!("{}", outcome.nothing);
         }
         ExitCode::SUCCESS
     } else {
+        let about = what(&outcome.edit, "full access to");
+        let (first, rest) = outcome.verb.split_at(1);
         let words = Words {
-            code: "revoke",
+            code: outcome.code,
             title: format!(
-                "Plan: take from {} {} {}",
-                called(&user),
-                what(&edit, "full access to"),
-                called(&owner)
+                "Plan: {} {} {about} {}",
+                outcome.verb,
+                called(user),
+                called(owner)
             ),
             question: format!(
-                "Take from {} {} {}?",
-                plain(called(&user)),
-                what(&edit, "full access to"),
-                plain(called(&owner))
+                "{}{rest} {} {about} {}?",
+                first.to_uppercase(),
+                plain(called(user)),
+                plain(called(owner))
             ),
         };
         let step = Step {
             owner: owner.clone(),
-            edit,
-            lines,
+            edit: outcome.edit,
+            lines: outcome.lines,
         };
-        carry_out(
-            &mut directory,
-            &settings,
-            &[step],
-            words,
-            &args.carrying_out,
-        )
-        .await?
+        carry_out(directory, settings, &[step], words, how).await?
     };
-    after(
-        &directory,
-        args.descriptor,
-        left_to_exchange.then_some(&cmdlet),
-        &owner,
-    );
+    after(directory, descriptor, outcome.cmdlet.as_ref(), owner);
     Ok(status)
 }
 

@@ -38,6 +38,7 @@ fn message(id: u8, op: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test]
+#[allow(clippy::too_many_lines, reason = "a table of cases")]
 async fn bytes_that_are_no_message_are_told_apart() {
     let long = "bytes in one LDAP message over the limit: ";
     let deep: Vec<u8> = [0x30, 0x82, 0x20, 0]

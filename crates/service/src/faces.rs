@@ -144,26 +144,7 @@ pub(crate) async fn soap(current: &Current, account: &Account, asked: &Asked) ->
             reply
         }
         Operation::DomainSettings { domains, settings } => {
-            let known: Vec<Option<Services>> = domains
-                .iter()
-                .map(|name| domain(name).filter(|name| current.knows(name)))
-                .map(|name| Some(current.settings.urls.services(&name?, &Home::default())))
-                .collect();
-            let answers: Vec<DomainAnswer<'_>> = domains
-                .iter()
-                .zip(&known)
-                .map(|(name, services)| match services {
-                    Some(services) => DomainAnswer::Settings(services),
-                    None => DomainAnswer::Error(
-                        ErrorCode::InvalidDomain,
-                        Cow::Owned(format!("Invalid domain: '{name}'")),
-                    ),
-                })
-                .collect();
-            domain_settings(&answers, settings, head, &mut out);
-            let mut reply = Reply::new(StatusCode::OK, content::XML, out, "domain");
-            reply.asked = Some(domains.join(" "));
-            reply
+            of_domains(current, domains, settings, head)
         }
         Operation::FederationInformation { domain } => {
             federation_information(head, &mut out);
@@ -172,6 +153,31 @@ pub(crate) async fn soap(current: &Current, account: &Account, asked: &Asked) ->
             reply
         }
     }
+}
+
+/// GetDomainSettings.
+fn of_domains(current: &Current, domains: &[String], settings: &[String], head: Head<'_>) -> Reply {
+    let known: Vec<Option<Services>> = domains
+        .iter()
+        .map(|name| domain(name).filter(|name| current.knows(name)))
+        .map(|name| Some(current.settings.urls.services(&name?, &Home::default())))
+        .collect();
+    let answers: Vec<DomainAnswer<'_>> = domains
+        .iter()
+        .zip(&known)
+        .map(|(name, services)| match services {
+            Some(services) => DomainAnswer::Settings(services),
+            None => DomainAnswer::Error(
+                ErrorCode::InvalidDomain,
+                Cow::Owned(format!("Invalid domain: '{name}'")),
+            ),
+        })
+        .collect();
+    let mut out = Vec::with_capacity(8192);
+    domain_settings(&answers, settings, head, &mut out);
+    let mut reply = Reply::new(StatusCode::OK, content::XML, out, "domain");
+    reply.asked = Some(domains.join(" "));
+    reply
 }
 
 /// Logins of WS-Security: there are none, and a client that tries shall be told so as SOAP tells.

@@ -206,6 +206,25 @@ fn times(finding: &Finding) -> (String, String) {
     (told(since), told(changed))
 }
 
+/// The columns of a report as CSV; new ones come last.
+const CSV_COLUMNS: [&str; 15] = [
+    "code",
+    "severity",
+    "kind",
+    "owner",
+    "ownerGuid",
+    "delegate",
+    "since",
+    "title",
+    "evidence",
+    "remedy",
+    "whenChanged",
+    "ownerAddress",
+    "ownerAccount",
+    "delegateAddress",
+    "delegateAccount",
+];
+
 fn csv(report: &Report, out: &mut impl Write) -> io::Result<()> {
     // The error of the stream itself, so that a closed pipe is known for one.
     let of_stream = |error: csv::Error| match error.into_kind() {
@@ -213,24 +232,7 @@ fn csv(report: &Report, out: &mut impl Write) -> io::Result<()> {
         other => io::Error::other(format!("{other:?}")),
     };
     let mut rows = csv::Writer::from_writer(out);
-    rows.write_record([
-        "code",
-        "severity",
-        "kind",
-        "owner",
-        "ownerGuid",
-        "delegate",
-        "since",
-        "title",
-        "evidence",
-        "remedy",
-        "whenChanged",
-        "ownerAddress",
-        "ownerAccount",
-        "delegateAddress",
-        "delegateAccount",
-    ])
-    .map_err(of_stream)?;
+    rows.write_record(CSV_COLUMNS).map_err(of_stream)?;
     for finding in &report.findings {
         let mut evidence: Vec<String> = finding
             .evidence

@@ -77,28 +77,7 @@ pub(crate) fn print_findings(
     if findings.is_empty() {
         return writeln!(out, "Nothing is wrong.");
     }
-    let stale: Vec<&Finding> = findings
-        .iter()
-        .filter(|finding| finding.code.is_stale_link())
-        .collect();
-    if !stale.is_empty() {
-        let links: u64 = stale
-            .iter()
-            .map(|finding| finding.delegates.len() as u64)
-            .sum();
-        let affected: HashSet<u64> = stale
-            .iter()
-            .flat_map(|finding| finding.delegates.iter().map(Dn::hash64))
-            .collect();
-        writeln!(
-            out,
-            "{} of {} make{} Autodiscover fail for {}.",
-            plural(links, "stale link"),
-            plural(stale.len() as u64, "owner"),
-            if links == 1 { "s" } else { "" },
-            plural(affected.len() as u64, "user")
-        )?;
-    }
+    headline(findings, out)?;
     writeln!(out)?;
     let dated = findings.iter().any(|finding| since(finding).is_some());
     let shown = findings.iter().take(MOST_ROWS);
@@ -166,6 +145,33 @@ pub(crate) fn print_findings(
     }
     writeln!(out, "{table}")?;
     more(findings, out)
+}
+
+/// How many stale links break Autodiscover, and for how many users.
+fn headline(findings: &[Finding], out: &mut impl Write) -> io::Result<()> {
+    let stale: Vec<&Finding> = findings
+        .iter()
+        .filter(|finding| finding.code.is_stale_link())
+        .collect();
+    if !stale.is_empty() {
+        let links: u64 = stale
+            .iter()
+            .map(|finding| finding.delegates.len() as u64)
+            .sum();
+        let affected: HashSet<u64> = stale
+            .iter()
+            .flat_map(|finding| finding.delegates.iter().map(Dn::hash64))
+            .collect();
+        writeln!(
+            out,
+            "{} of {} make{} Autodiscover fail for {}.",
+            plural(links, "stale link"),
+            plural(stale.len() as u64, "owner"),
+            if links == 1 { "s" } else { "" },
+            plural(affected.len() as u64, "user")
+        )?;
+    }
+    Ok(())
 }
 
 /// A finding on lines of its own.

@@ -439,6 +439,7 @@ fn many_links_are_switched_from_a_table_all_of_it_or_nothing() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "one list in every form")]
 fn every_link_is_listed_with_its_state_in_every_form() {
     let bench = Bench::contoso();
     bench.file("contoso.ldif", CONTOSO);
@@ -545,6 +546,7 @@ fn a_list_that_could_not_be_read_whole_says_so() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "one story, step by step")]
 fn a_plan_is_carried_out_later_on_owners_that_are_as_they_were() {
     let bench = healthy();
     let before = state(&bench, INFO);

@@ -159,6 +159,7 @@ fn the_tree_tells_steps_turns_and_the_verdict() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "one story, step by step")]
 fn a_har_and_a_log_tell_every_turn_and_no_secret() {
     let mut world = World::new(&[]);
     world

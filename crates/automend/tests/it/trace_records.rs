@@ -77,6 +77,7 @@ fn others_are_kept_out_unless_they_are_let_in() {
 }
 
 #[tokio::test]
+#[allow(clippy::too_many_lines, reason = "one story, step by step")]
 async fn a_login_that_belongs_to_a_connection_passes_through() {
     let server = Server::start(true, ntlm()).await;
     let mut recorder = Recorder::start(&server.ca, &["--intercept", "localhost"]);

@@ -213,6 +213,7 @@ async fn a_recording_of_chromium_is_read() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[allow(clippy::too_many_lines, reason = "one story, step by step")]
 async fn a_capture_is_read_with_its_keys_inside_or_beside_and_told_without() {
     let lab = Lab::named(RECORDERS);
     let bench = Bench::new();

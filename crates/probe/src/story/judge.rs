@@ -290,36 +290,8 @@ fn judge_whole(turn: &Turn) -> Option<Vec<(Option<Asked>, Outcome)>> {
         return one(Outcome::Aside(Cow::Borrowed("asks for no settings")));
     }
     let probe = method == "GET" && service != Service::Json;
-    if turn.status == 0 {
-        let Some(text) = &turn.failure else {
-            return one(Outcome::Aside(Cow::Borrowed(NO_RESPONSE)));
-        };
-        return one(match failure::cause(text) {
-            Some(cause) => Outcome::Failed(Failure {
-                message: Some(failure::words(text)),
-                ..cause.into()
-            }),
-            None => Outcome::Aside(Cow::Owned(format!(
-                "there was no response: {}",
-                failure::words(text)
-            ))),
-        });
-    }
-    if turn.status == 401 {
-        return one(login(turn));
-    }
-    if (100..200).contains(&turn.status) {
-        return one(Outcome::Aside(Cow::Borrowed("announces another answer")));
-    }
-    if probe && turn.status != 200 && !(300..400).contains(&turn.status) {
-        return one(if turn.url.starts_with("http://") {
-            Outcome::Failed(Cause::NoRedirect.into())
-        } else {
-            NO_SETTINGS
-        });
-    }
-    if turn.status == 200 && turn.response.body.is_empty() {
-        return one(silent(turn, probe));
+    if let Some(outcome) = without_answer(turn, probe) {
+        return one(outcome);
     }
     if service == Service::Soap
         && let Ok((answer, _)) = soap::read(&turn.response.body)
@@ -360,6 +332,42 @@ fn judge_whole(turn: &Turn) -> Option<Vec<(Option<Asked>, Outcome)>> {
         ),
         _ => one(outcome),
     }
+}
+
+/// What a turn comes to that has no answer of Autodiscover: no response, a login, a search that leads nowhere.
+fn without_answer(turn: &Turn, probe: bool) -> Option<Outcome> {
+    if turn.status == 0 {
+        let Some(text) = &turn.failure else {
+            return Some(Outcome::Aside(Cow::Borrowed(NO_RESPONSE)));
+        };
+        return Some(match failure::cause(text) {
+            Some(cause) => Outcome::Failed(Failure {
+                message: Some(failure::words(text)),
+                ..cause.into()
+            }),
+            None => Outcome::Aside(Cow::Owned(format!(
+                "there was no response: {}",
+                failure::words(text)
+            ))),
+        });
+    }
+    if turn.status == 401 {
+        return Some(login(turn));
+    }
+    if (100..200).contains(&turn.status) {
+        return Some(Outcome::Aside(Cow::Borrowed("announces another answer")));
+    }
+    if probe && turn.status != 200 && !(300..400).contains(&turn.status) {
+        return Some(if turn.url.starts_with("http://") {
+            Outcome::Failed(Cause::NoRedirect.into())
+        } else {
+            NO_SETTINGS
+        });
+    }
+    if turn.status == 200 && turn.response.body.is_empty() {
+        return Some(silent(turn, probe));
+    }
+    None
 }
 
 /// What a request comes to of which the recording has no response, nor why.

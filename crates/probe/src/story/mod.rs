@@ -118,6 +118,7 @@ impl Story {
         Some(listed)
     }
 
+    #[allow(clippy::too_many_lines, reason = "one arm for each outcome")]
     fn tell(&mut self, turn: &Turn, asked: Option<&Asked>, outcome: Outcome) {
         let led = self.led_to.contains(&join::folded(&turn.url));
         let room = self.settings < MOST_SETTINGS;

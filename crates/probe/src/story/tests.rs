@@ -397,6 +397,7 @@ fn unreached(who: &str, url: &str, failure: &str) -> Turn {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "recordings beside what they come to")]
 fn a_redirect_to_an_address_comes_to_what_it_leads_to() {
     let cloud = "alice@cloud.example";
     let there = "https://autodiscover.cloud.example/autodiscover/autodiscover.xml";

@@ -113,6 +113,7 @@ fn an_answer_that_cannot_be_used_says_why() {
 
 /// Sizes and packing.
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table of cases")]
 fn a_body_that_is_too_large_is_cut_and_no_answer() {
     fn gzip(bytes: &[u8]) -> Vec<u8> {
         use std::io::Write as _;

@@ -4,6 +4,7 @@ use super::*;
 
 /// Logins.
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table of cases")]
 fn a_wrong_password_costs_one_login() {
     for case in [
         Case {

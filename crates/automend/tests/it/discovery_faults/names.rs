@@ -4,6 +4,7 @@ use super::*;
 
 /// Names.
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table of cases")]
 fn every_failure_of_dns_is_told_apart() {
     const LOOPBACK: Ipv4Addr = Ipv4Addr::LOCALHOST;
     for case in [

@@ -4,6 +4,7 @@ use super::*;
 
 /// Redirects.
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table of cases")]
 fn a_redirect_is_followed_only_where_it_may_lead() {
     const X: &str = "https://contoso.test/x/autodiscover/autodiscover.xml";
     const PLAIN: &str = "http://contoso.test/autodiscover/autodiscover.xml";

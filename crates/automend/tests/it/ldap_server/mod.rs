@@ -246,6 +246,7 @@ impl Wire {
 }
 
 /// Serves one connection until either end closes it.
+#[allow(clippy::too_many_lines, reason = "one arm for each request")]
 fn serve(
     connection: usize,
     stream: TcpStream,

@@ -3,6 +3,7 @@
 use super::*;
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table of cases")]
 fn the_probe_table_holds() {
     let served = Served::ldif(&matrix(), &[]);
     let mut wire = served.connect();
@@ -353,6 +354,7 @@ fn soap_answers_every_setting_or_says_why_not() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table of cases")]
 fn v2_and_autoconfig_tell_by_domain_and_nobody_who_exists() {
     let served = Served::with(&matrix(), WITH_SMTP, &[]);
     let mut wire = served.connect();

@@ -28,6 +28,7 @@ fn descriptor(bind: &Bind<'_>, dn: &str) -> Option<String> {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "one story, step by step")]
 fn a_delegation_is_given_and_taken_on_a_controller_and_each_undo_brings_back_what_was() {
     let lab = Lab::named(SAMBA);
     let admin = lab.bind("LAB_LDAPS_URL", "LAB_ADMIN");
