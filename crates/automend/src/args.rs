@@ -11,7 +11,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 pub(crate) use delegations::{
-    AutomapCommand, CarryingOut, Grant, LinkState, Links, LinksFormat, Revoke,
+    AutomapCommand, CarryingOut, ConnectMailbox, DisableMailbox, EnableMailbox, Grant, LinkState,
+    Links, LinksFormat, MailboxCommand, OneMailbox, Place, Revoke,
 };
 pub(crate) use source::{Source, Writing};
 
@@ -65,7 +66,7 @@ pub(crate) enum Command {
     Test(Box<Test>),
     /// Remove stale links: plan, review, apply, wait for replication, verify
     Fix(Fix),
-    /// Put everything back as it was before a fix, grant, revoke or automap
+    /// Put everything back as it was before a fix, grant, revoke, automap or mailbox
     Undo(Undo),
     /// List every AutoMapping link, healthy or not: owner, delegate, state, since when
     Links(Links),
@@ -76,6 +77,9 @@ pub(crate) enum Command {
     /// Switch AutoMapping on or off for users of a mailbox; their access stays as it is
     #[command(subcommand)]
     Automap(AutomapCommand),
+    /// Make, disable or connect a mailbox in an embedded directory; on a server, print the Exchange cmdlet
+    #[command(subcommand)]
+    Mailbox(MailboxCommand),
     /// Answer Autodiscover from a directory; a stale link never breaks an answer
     Serve(Box<Serve>),
     /// Read a recording of Autodiscover (HAR, SAZ, olkdisc.log, XML, capture), or record one
@@ -211,7 +215,7 @@ pub(crate) struct Fix {
     #[arg(long, requires = "plan")]
     pub skip_changed: bool,
 
-    /// Apply this plan, made before by --plan-only of fix, grant, revoke or automap, on the directory that it
+    /// Apply this plan, made before by --plan-only of fix, grant, revoke, automap or mailbox, on the directory that it
     /// names; what is done already stays; refuses when anything else has changed since
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["owner", "delegate", "elsewhere", "plan_only"])]
     pub plan: Option<PathBuf>,

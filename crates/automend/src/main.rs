@@ -16,6 +16,7 @@ mod fix;
 mod grant;
 mod hints;
 mod links;
+mod mailbox;
 mod report;
 mod serve;
 mod show;
@@ -67,6 +68,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
         Command::Grant(args) => waiting(grant::run(args, config)),
         Command::Revoke(args) => waiting(grant::revoke(args, config)),
         Command::Automap(command) => waiting(automap::run(command, config)),
+        Command::Mailbox(command) => waiting(mailbox::run(command, config)),
         Command::Serve(args) => serve::run(args, config),
         Command::Trace(args) => waiting(trace::run(args, config)),
         Command::Explain(args) => explain::run(args),

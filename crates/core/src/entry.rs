@@ -71,6 +71,8 @@ pub struct Entry {
     pub replication_metadata: Option<Vec<u8>>,
     /// `msExchMailboxSecurityDescriptor`, where it was asked for, see [`crate::descriptor`].
     pub mailbox_descriptor: Option<Box<[u8]>>,
+    /// Values of what [`crate::mailbox`] writes, where they were asked for.
+    pub written: Vec<(&'static str, Vec<u8>)>,
     /// Attributes whose absence could not be told from a missing permission, or whose value is broken.
     pub undecided: Vec<&'static str>,
     /// Those among them of which a value is there, and is broken.
@@ -186,6 +188,7 @@ impl Entry {
             changed: None,
             replication_metadata: None,
             mailbox_descriptor: None,
+            written: Vec::new(),
             undecided: Vec::new(),
             unreadable: Vec::new(),
         }

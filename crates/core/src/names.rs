@@ -56,6 +56,32 @@ pub mod attribute {
     pub const MASTER_ACCOUNT_SID: &str = "msExchMasterAccountSid";
     /// …102.80: who may open the mailbox, see [`crate::descriptor`]. The mailbox store has a copy of its own.
     pub const MAILBOX_SECURITY_DESCRIPTOR: &str = "msExchMailboxSecurityDescriptor";
+    /// 1.2.840.113556.1.2.171: the transport agent of Exchange 2000 to 2007.
+    pub const HOME_MTA: &str = "homeMTA";
+    /// …102.50730: how address books show the recipient.
+    pub const DISPLAY_TYPE: &str = "msExchRecipientDisplayType";
+    /// …102.51580.
+    pub const WHEN_CREATED: &str = "msExchWhenMailboxCreated";
+    /// …102.101.
+    pub const EXCHANGE_ACCOUNT_CONTROL: &str = "msExchUserAccountControl";
+    /// …102.59.
+    pub const ADDRESS_LIST_VERSION: &str = "msExchALObjectVersion";
+    /// The address policies that apply.
+    pub const POLICIES_INCLUDED: &str = "msExchPoliciesIncluded";
+    /// 1.2.840.113556.1.4.644: the address lists that have it.
+    pub const SHOW_IN_ADDRESS_BOOK: &str = "showInAddressBook";
+    /// 1.2.840.113556.1.2.309: whether the quotas are those of the database.
+    pub const DEFAULT_QUOTAS: &str = "mDBUseDefaults";
+    /// …102.51740: the mailbox that was disabled.
+    pub const PREVIOUS_MAILBOX_GUID: &str = "msExchPreviousMailboxGuid";
+    /// …102.51450: the database of the mailbox that was disabled.
+    pub const PREVIOUS_HOME_MDB: &str = "msExchPreviousHomeMDB";
+    /// …102.52107: what kind of mailbox was disabled.
+    pub const PREVIOUS_RECIPIENT_TYPE: &str = "msExchPreviousRecipientTypeDetails";
+    /// …102.51765: the archive that was disabled.
+    pub const DISABLED_ARCHIVE_GUID: &str = "msExchDisabledArchiveGUID";
+    /// …102.51766: the database of the archive that was disabled.
+    pub const DISABLED_ARCHIVE_DATABASE: &str = "msExchDisabledArchiveDatabaseLink";
     /// …102.50853: the Exchange that wrote the object last.
     pub const EXCHANGE_VERSION: &str = "msExchVersion";
     /// …102.51443: sixteen bytes that name the archive.

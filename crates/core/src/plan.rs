@@ -1,7 +1,8 @@
 //! From findings to changes: which values leave which forward links; and what is written to one owner.
 //!
-//! Only `msExchDelegateListLink` and `msExchMailboxSecurityDescriptor` of an owner are ever written, and only
-//! values that were read are taken away or replaced, so an edit can always be undone by its inverse.
+//! Only `msExchDelegateListLink` and `msExchMailboxSecurityDescriptor` of an owner are ever written, and what
+//! makes it a mailbox (see [`crate::mailbox`]) on an embedded directory; and only values that were read are
+//! taken away or replaced, so an edit can always be undone by its inverse.
 
 use std::collections::HashSet;
 
@@ -13,6 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::dn::Dn;
 use crate::entry::Entry;
 use crate::finding::{Code, Finding, Subject};
+use crate::mailbox::Rewritten;
 use crate::names::Guid;
 use crate::owner::{self, Owner};
 
@@ -61,6 +63,9 @@ pub struct Edit {
     /// Who may open the mailbox.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub descriptor: Option<Replaced>,
+    /// What makes it a mailbox; on an embedded directory only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attributes: Vec<Rewritten>,
 }
 
 /// A value of `msExchMailboxSecurityDescriptor` in the place of another; files have both in base64.
@@ -142,7 +147,7 @@ impl Edit {
 
     /// Whether it writes nothing.
     pub fn is_empty(&self) -> bool {
-        self.links() == 0 && self.descriptor.is_none()
+        self.links() == 0 && self.descriptor.is_none() && self.attributes.is_empty()
     }
 
     /// How many links it takes away or adds.
@@ -160,11 +165,12 @@ impl Edit {
                 before: replaced.after.clone(),
                 after: replaced.before.clone(),
             }),
+            attributes: self.attributes.iter().map(Rewritten::inverse).collect(),
         }
     }
 
-    /// What is left to do on an owner as it is now; `None` where its descriptor is neither what was read nor
-    /// what takes its place.
+    /// What is left to do on an owner as it is now; `None` where its descriptor or another attribute is
+    /// neither what was read nor what takes its place.
     pub fn left(&self, owner: &Entry) -> Option<Self> {
         let there: HashSet<&Dn> = owner.forward_links.iter().collect();
         let now = owner.mailbox_descriptor.as_deref();
@@ -173,6 +179,23 @@ impl Edit {
             Some(replaced) if replaced.before.as_deref() != now => return None,
             replaced => replaced.clone(),
         };
+        let mut attributes = Vec::new();
+        for one in &self.attributes {
+            let mut now: Vec<&[u8]> = owner.written(one.attribute).collect();
+            now.sort_unstable();
+            let is = |values: &[Vec<u8>]| {
+                let mut values: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
+                values.sort_unstable();
+                values == now
+            };
+            if is(&one.after) {
+                continue;
+            }
+            if !is(&one.before) {
+                return None;
+            }
+            attributes.push(one.clone());
+        }
         let wanted: HashSet<&Dn> = self.remove.iter().collect();
         // In the directory's own spelling, which it is sure to understand.
         let remove = owner
@@ -184,6 +207,7 @@ impl Edit {
             remove: remove.cloned().collect(),
             add: add.cloned().collect(),
             descriptor,
+            attributes,
         })
     }
 
@@ -193,7 +217,9 @@ impl Edit {
             return self.left(owner).is_some_and(|left| left.is_empty());
         }
         let without = |replaced: &Replaced| replaced.after.is_none();
-        self.add.is_empty() && self.descriptor.as_ref().is_none_or(without)
+        self.add.is_empty()
+            && self.descriptor.as_ref().is_none_or(without)
+            && self.attributes.iter().all(|one| one.after.is_empty())
     }
 }
 
@@ -305,6 +331,7 @@ mod tests {
                 before: None,
                 after: Some(b"new".to_vec()),
             }),
+            attributes: Vec::new(),
         };
         assert_eq!(edit.left(&owner(&["a", "c"], None)), Some(edit.clone()));
         let half = edit.left(&owner(&["a", "b"], Some(b"new"))).unwrap();
@@ -315,6 +342,44 @@ mod tests {
         assert!(edit.inverse().is_done(Some(&before)) && !edit.inverse().is_done(Some(&after)));
         assert!(!edit.is_done(None) && Edit::removing(&[dn("a")]).is_done(None));
         assert_eq!(edit.inverse().inverse(), edit);
+    }
+
+    #[test]
+    fn attributes_of_a_mailbox_are_written_whole_and_only_those() {
+        let edit = Edit {
+            attributes: vec![Rewritten {
+                attribute: "mail",
+                before: vec![b"a".to_vec(), b"b".to_vec()],
+                after: Vec::new(),
+            }],
+            ..Edit::default()
+        };
+        let now = |values: &[&str]| {
+            let mut entry = owner(&[], None);
+            let values = values
+                .iter()
+                .map(|value| ("mail", value.as_bytes().to_vec()));
+            entry.written.extend(values);
+            entry
+        };
+        assert_eq!(edit.left(&now(&["b", "a"])), Some(edit.clone()));
+        assert!(edit.is_done(Some(&now(&[]))) && edit.is_done(None));
+        assert!(edit.inverse().is_done(Some(&now(&["a", "b"]))));
+        assert_eq!(edit.left(&now(&["a"])), None);
+        let json = serde_json::to_string(&edit).unwrap();
+        assert_eq!(
+            json,
+            r#"{"delegates":[],"attributes":[{"attribute":"mail","before":["YQ==","Yg=="],"after":[]}]}"#
+        );
+        assert_eq!(serde_json::from_str::<Edit>(&json).unwrap(), edit);
+        let other = json.replace("\"mail\"", "\"userAccountControl\"");
+        let error = serde_json::from_str::<Edit>(&other).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("no attribute that is ever written"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -9,8 +9,8 @@ pub fn guid_text(guid: &[u8; 16]) -> String {
     Uuid::from_bytes_le(*guid).to_string()
 }
 
-/// A GUID for a new object.
-pub(crate) fn random() -> [u8; 16] {
+/// A GUID for a new object, or for a mailbox.
+pub fn random() -> [u8; 16] {
     Uuid::new_v4().to_bytes_le()
 }
 

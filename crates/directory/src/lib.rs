@@ -76,7 +76,7 @@ pub use automend_ldap::Scope;
 pub use check::Discrepancy;
 pub use error::{Error, Refusal, Unusable};
 pub use export::{Export, export};
-pub use guid::guid_text;
+pub use guid::{guid_text, random as random_guid};
 pub use import::{Import, import};
 pub use modify::{Modification, Operation};
 pub use name::{MAX_NAME_BYTES, Name};

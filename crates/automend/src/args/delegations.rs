@@ -116,6 +116,109 @@ pub(crate) struct Automap {
     pub max_changes: usize,
 }
 
+/// `automend mailbox`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum MailboxCommand {
+    /// Give a user a mailbox
+    Enable(EnableMailbox),
+    /// Take the mailbox from a user, who stays; the AutoMapping links stay, too, as Exchange leaves them
+    Disable(DisableMailbox),
+    /// Bring back the mailbox that was disabled
+    Connect(ConnectMailbox),
+}
+
+/// What every command of a mailbox takes.
+#[derive(Args, Debug)]
+pub(crate) struct OneMailbox {
+    #[command(flatten)]
+    pub source: Source,
+
+    #[command(flatten)]
+    pub carrying_out: CarryingOut,
+
+    /// Whose mailbox: address, account or DN
+    #[arg(value_name = "USER")]
+    pub whose: String,
+}
+
+/// Where a mailbox is, and what its address is.
+#[derive(Args, Debug)]
+pub(crate) struct Place {
+    /// The mailbox database: name or DN (default: the one it was in, or the only one)
+    #[arg(long, value_name = "DATABASE")]
+    pub database: Option<String>,
+
+    /// The primary address (default: the user's mail, or else the login name)
+    #[arg(long, value_name = "ADDRESS")]
+    pub address: Option<String>,
+}
+
+/// `automend mailbox enable`.
+#[derive(Args, Debug)]
+pub(crate) struct EnableMailbox {
+    #[command(flatten)]
+    pub mailbox: OneMailbox,
+
+    #[command(flatten)]
+    pub place: Place,
+
+    /// What kind of mailbox
+    #[arg(long = "type", value_enum, default_value_t = MailboxKind::User, value_name = "TYPE")]
+    pub kind: MailboxKind,
+}
+
+/// `automend mailbox disable`.
+#[derive(Args, Debug)]
+pub(crate) struct DisableMailbox {
+    #[command(flatten)]
+    pub mailbox: OneMailbox,
+}
+
+/// `automend mailbox connect`.
+#[derive(Args, Debug)]
+pub(crate) struct ConnectMailbox {
+    #[command(flatten)]
+    pub mailbox: OneMailbox,
+
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// Kinds of mailboxes that can be made.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum MailboxKind {
+    /// Of a person
+    User,
+    /// For several people, with an account that does not log in
+    Shared,
+    /// Of a room
+    Room,
+    /// Of something that can be booked
+    Equipment,
+}
+
+impl MailboxKind {
+    /// `msExchRecipientTypeDetails`.
+    pub(crate) fn number(self) -> i64 {
+        match self {
+            Self::User => 1,
+            Self::Shared => 4,
+            Self::Room => 16,
+            Self::Equipment => 32,
+        }
+    }
+
+    /// The switch of `Enable-Mailbox`.
+    pub(crate) fn exchange_switch(self) -> Option<&'static str> {
+        match self {
+            Self::User => None,
+            Self::Shared => Some("Shared"),
+            Self::Room => Some("Room"),
+            Self::Equipment => Some("Equipment"),
+        }
+    }
+}
+
 /// `automend links`.
 #[derive(Args, Debug)]
 pub(crate) struct Links {

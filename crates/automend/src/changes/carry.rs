@@ -12,7 +12,7 @@ use automend_core::command::Command;
 use automend_core::display::plain;
 use automend_core::dn::Dn;
 use automend_core::entry::Entry;
-use automend_core::names::attribute;
+use automend_core::names::{Guid, attribute};
 use automend_core::owner::Owner;
 use automend_core::plan::{Edit, LinkChange, ObjectRef};
 use automend_source::{Directory, Settings};
@@ -151,8 +151,25 @@ fn review(steps: &[Step], title: &str) {
                 plural((links.len() - MOST) as u64, "link")
             );
         }
+        for one in &step.edit.attributes {
+            for (sign, values) in [('-', &one.before), ('+', &one.after)] {
+                for value in values {
+                    say!("    {sign} {}: {}", one.attribute, plain(shown(value)));
+                }
+            }
+        }
         for line in &step.lines {
             say!("    {}", plain(line));
+        }
+    }
+}
+
+/// A value as people read it, or its bytes.
+fn shown(value: &[u8]) -> String {
+    match std::str::from_utf8(value) {
+        Ok(text) if !text.contains(char::is_control) => text.to_owned(),
+        _ => {
+            Guid::from_bytes(value).map_or_else(|| format!("{value:02x?}"), |guid| guid.to_string())
         }
     }
 }
@@ -257,7 +274,8 @@ async fn still_applies(
     }
     let Some(left) = step.edit.left(&entry) else {
         return Ok(Err(
-            "somebody else has changed the permissions; run the command again".to_owned(),
+            "somebody else has changed the permissions or the mailbox; run the command again"
+                .to_owned(),
         ));
     };
     if left.is_empty() {
@@ -279,6 +297,7 @@ fn pieces(edit: Edit) -> Vec<Edit> {
     let mut pieces: Vec<Edit> = removed.chain(added).collect();
     if let Some(first) = pieces.first_mut() {
         first.descriptor = edit.descriptor;
+        first.attributes = edit.attributes;
     }
     pieces
 }

@@ -1,6 +1,6 @@
 //! Changing what owners have: written with a receipt, waited for, verified, and undone from any moment.
 //!
-//! The room below `fix`, `grant`, `revoke` and `automap`, which decide what is to be written.
+//! The room below `fix`, `grant`, `revoke`, `automap` and `mailbox`, which decide what is to be written.
 
 pub(crate) mod after;
 pub(crate) mod before;

@@ -105,6 +105,9 @@ pub(crate) struct Undone {
     /// Whether the descriptor is again what it was.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub descriptor: bool,
+    /// Whether what makes the owner a mailbox is again what it was.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub attributes: bool,
 }
 
 /// A receipt that is being written.
@@ -343,6 +346,7 @@ mod tests {
                     before: None,
                     after: Some(vec![1, 0, 4, 0x80]),
                 }),
+                attributes: Vec::new(),
             },
         }
     }

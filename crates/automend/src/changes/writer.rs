@@ -9,11 +9,12 @@
 //! request as the links; where the server cannot compare descriptors, it is read again and replaced.
 //!
 //! Invariant: nothing but `msExchDelegateListLink` and `msExchMailboxSecurityDescriptor` of an owner is ever
-//! written.
+//! written; on an embedded directory also what makes an object a mailbox.
 
 use anyhow::{Context, Result, bail};
 use automend_core::dn::Dn;
 use automend_core::entry::{ATTRIBUTES, Entry};
+use automend_core::mailbox;
 use automend_core::names::attribute;
 use automend_core::owner::Owner;
 use automend_core::plan::{Edit, ObjectRef};
@@ -59,7 +60,16 @@ pub(crate) async fn read_owner(
                 Some(guid) => reading.by_guid(&guid.0)?,
                 None => reading.object(&owner.dn)?,
             };
-            Ok(object.map(|object| embedded::entry(&object, &mut embedded.defects)))
+            Ok(object.map(|object| {
+                let mut entry = embedded::entry(&object, &mut embedded.defects);
+                for name in mailbox::WRITTEN {
+                    let values = object.values(name).iter();
+                    entry
+                        .written
+                        .extend(values.map(|value| (*name, value.clone())));
+                }
+                entry
+            }))
         }
         Directory::Live(live) => {
             let mut tries = 0;
@@ -171,6 +181,10 @@ pub(crate) async fn write(
                 Err(error) => Err(error).with_context(|| format!("writing {}", entry.dn)),
             }
         }
+        Directory::Live(live) if !edit.attributes.is_empty() => bail!(
+            "{}: the attributes of a mailbox are Exchange's to write on a server",
+            live.url
+        ),
         Directory::Live(live) => write_live(live, entry, edit).await,
     }
 }
@@ -201,6 +215,10 @@ pub(crate) fn parts(edit: &Edit) -> Vec<(bool, &'static str, Vec<Vec<u8>>)> {
             descriptor(replaced.and_then(|value| value.after.as_ref())),
         ),
     ];
+    for one in &edit.attributes {
+        parts.push((false, one.attribute, one.before.clone()));
+        parts.push((true, one.attribute, one.after.clone()));
+    }
     parts.retain(|(_, _, values)| !values.is_empty());
     parts
 }

@@ -46,7 +46,7 @@ pub(crate) async fn run(args: &args::Undo, config: Option<&Path>) -> Result<Exit
     let made = plain(&read.header.origin.made);
     if back
         .iter()
-        .all(|edit| edit.remove.is_empty() && edit.descriptor.is_none())
+        .all(|edit| edit.links() > 0 && *edit == Edit::adding(&edit.add))
     {
         say!("Put back what was removed on {made}:");
     } else {
@@ -55,9 +55,7 @@ pub(crate) async fn run(args: &args::Undo, config: Option<&Path>) -> Result<Exit
     for begin in &begun {
         show(&mut directory, begin).await?;
     }
-    let links: usize = back.iter().map(Edit::links).sum();
-    let with_rights = back.iter().filter(|edit| edit.descriptor.is_some()).count();
-    let what = words(links, with_rights);
+    let what = words(&back);
     let question = format!("Restore {what} on {}?", plural(begun.len() as u64, "owner"));
     if !args.writing.yes && !confirmed(&question)? {
         say!("Nothing was written.");
@@ -83,7 +81,7 @@ async fn show(directory: &mut Directory, begin: &Begin) -> Result<()> {
         _ => writer::named_owner(directory, &begin.owner).await?,
     };
     let edit = begin.edit.inverse();
-    let links = words(edit.links(), usize::from(edit.descriptor.is_some()));
+    let links = words(std::slice::from_ref(&edit));
     match found {
         Some(entry) if entry.dn == *dn => say!("  {} ({links})", plain(dn)),
         Some(entry) => say!(
@@ -102,20 +100,28 @@ async fn show(directory: &mut Directory, begin: &Begin) -> Result<()> {
     if edit.descriptor.is_some() {
         say!("    the permissions of the mailbox, as they were");
     }
+    for one in &edit.attributes {
+        say!("    {}, as it was", one.attribute);
+    }
     Ok(())
 }
 
-/// Links and permissions, counted.
-fn words(links: usize, with_rights: usize) -> String {
-    let links = plural(links as u64, "link");
-    if with_rights == 0 {
-        links
-    } else {
-        format!(
-            "{links} and the permissions of {}",
-            plural(with_rights as u64, "mailbox")
-        )
+/// Links, permissions and mailboxes, counted.
+fn words(edits: &[Edit]) -> String {
+    let links: usize = edits.iter().map(Edit::links).sum();
+    let of = |is: fn(&&Edit) -> bool| edits.iter().filter(is).count() as u64;
+    let rights = of(|edit| edit.descriptor.is_some());
+    let attributes = of(|edit| !edit.attributes.is_empty());
+    let mut parts = Vec::new();
+    if links > 0 || attributes == 0 {
+        parts.push(plural(links as u64, "link"));
     }
+    for (count, what) in [(rights, "permissions"), (attributes, "attributes")] {
+        if count > 0 {
+            parts.push(format!("the {what} of {}", plural(count, "mailbox")));
+        }
+    }
+    parts.join(" and ")
 }
 
 /// What an undo did.
@@ -153,14 +159,12 @@ pub(crate) async fn undo(
             restored: done.edit.add.clone(),
             removed: done.edit.remove.clone(),
             descriptor: done.edit.descriptor.is_some(),
+            attributes: !done.edit.attributes.is_empty(),
         })?;
         say!(
             "  restored {} ({})",
             plain(&owner.dn),
-            words(
-                done.edit.links(),
-                usize::from(done.edit.descriptor.is_some())
-            )
+            words(std::slice::from_ref(&done.edit))
         );
         restored.restored.push(LinkChange {
             owner: owner.clone(),
@@ -185,7 +189,7 @@ async fn restore(directory: &mut Directory, owner: &ObjectRef, back: &Edit) -> R
     };
     let Some(left) = back.left(&entry) else {
         done.problems.push(
-            "the permissions of the mailbox have changed since, so nothing of this change is undone"
+            "the permissions of the mailbox have changed since, or its attributes, so nothing of this change is undone"
                 .to_owned(),
         );
         return Ok(done);
@@ -200,7 +204,7 @@ async fn restore(directory: &mut Directory, owner: &ObjectRef, back: &Edit) -> R
         }
         Written::Skipped(why) | Written::Refused(why) => why,
     };
-    if !left.remove.is_empty() || left.descriptor.is_some() {
+    if left != Edit::adding(&left.add) {
         done.problems.push(why);
         return Ok(done);
     }

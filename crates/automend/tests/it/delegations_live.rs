@@ -52,6 +52,34 @@ fn writes(server: &Server) -> usize {
 const GRANT: [&str; 4] = ["grant", "info@contoso.test", "--to", "carol@contoso.test"];
 
 #[test]
+fn a_mailbox_on_a_server_is_left_to_exchange_with_its_cmdlet() {
+    let mut objects = company();
+    let mut left = Object::disabled("Left");
+    left.values_mut("msExchPreviousMailboxGuid")
+        .push((0..16).collect());
+    left.values_mut("msExchPreviousHomeMDB")
+        .push(format!("CN=DB 'one',{BASE}").into_bytes());
+    objects.push(left);
+    let (server, bench) = (Server::honest(objects), Bench::new());
+    let mailbox = |rest: &[&str]| run(&bench, &server, &[&["mailbox"], rest].concat());
+    mailbox(&["disable", "info@contoso.test"])
+        .exits(0)
+        .says("so nothing is written. In the Exchange Management Shell:\n  Disable-Mailbox -Identity 'info@contoso.test'\n");
+    let left = format!("CN=Left,{BASE}");
+    mailbox(&["enable", &left, "--database", "DB1", "--type", "room"])
+        .exits(0)
+        .says("  Enable-Mailbox -Identity 'CN=Left,")
+        .says("' -Database 'DB1' -Room:$true\n");
+    mailbox(&["connect", &left])
+        .exits(0)
+        .says("  Connect-Mailbox -Identity '03020100-0504-0706-0809-0a0b0c0d0e0f' -Database 'DB ''one''' -User 'CN=Left,");
+    mailbox(&["enable", "info@contoso.test"])
+        .exits(0)
+        .says("has a mailbox already");
+    assert_eq!(writes(&server), 0);
+}
+
+#[test]
 fn the_link_alone_is_written_and_exchange_is_told_the_rest() {
     let (server, bench) = (Server::honest(company()), Bench::new());
     run(&bench, &server, &[&GRANT[..], &["--receipt", "r.ldif"]].concat())

@@ -17,6 +17,7 @@ mod discovery_logins;
 mod discovery_served;
 mod forms;
 mod hostile_servers;
+mod mailboxes;
 mod plans;
 mod reference;
 mod serve;

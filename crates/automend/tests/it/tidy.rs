@@ -151,9 +151,9 @@ fn every_source_file_opens_with_what_it_is_and_stays_readable() {
 }
 
 /// The commands of the program, each a module.
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 13] = [
     "audit", "show", "fix", "grant", "automap", "serve", "test", "trace", "explain", "store",
-    "demo", "links",
+    "demo", "links", "mailbox",
 ];
 
 #[test]
