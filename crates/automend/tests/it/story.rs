@@ -152,12 +152,18 @@ fn the_demo_tells_the_story_and_leaves_nothing_behind() {
         .automend_with(&[("TMPDIR", temporary.to_str().unwrap())], &["demo"])
         .exits(0);
     let told = [
+        "+ msExchDelegateListLink: CN=Alice Ames",
+        "Autodiscover offers the mailbox to 1 user",
+        "<SmtpAddress>jim@contoso.com</SmtpAddress>",
+        "+ msExchPreviousMailboxGuid: ",
         "<ErrorCode>603</ErrorCode>",
         "Jim Stone",
         "mended Jim Stone",
         "<AlternativeMailbox>",
         "restored CN=Jim Stone",
         "Alice gets error 603 again",
+        "- msExchPreviousMailboxGuid: ",
+        "<SmtpAddress>jim@contoso.com</SmtpAddress>",
     ];
     let mut rest = run.out.as_str();
     for text in told {
@@ -173,7 +179,7 @@ fn the_demo_tells_the_story_and_leaves_nothing_behind() {
 fn the_demo_keeps_what_it_made_where_it_is_told_to() {
     let bench = Bench::new();
     bench.automend(&["demo", "--keep", "kept"]).exits(0);
-    assert_eq!(stale(&bench, "kept/directory"), STALE);
+    assert_eq!(stale(&bench, "kept/directory"), STALE[1..]);
     assert!(bench.read("kept/receipt.ldif").contains("# undone "));
     // A second demo in the same folder would write over a receipt.
     bench.automend(&["demo", "--keep", "kept"]).exits(2);
