@@ -84,7 +84,7 @@ impl Embedded {
         for object in everything.with_links(&[]) {
             let object = object?;
             let mut classes = object.values(attribute::OBJECT_CLASS).iter();
-            if classes.any(|class| super::ldif::Seen::is_user(class)) {
+            if classes.any(|class| super::seen::Seen::is_user(class)) {
                 return Ok(true);
             }
         }

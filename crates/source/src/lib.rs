@@ -17,6 +17,7 @@ mod proof;
 pub mod replicas;
 mod rights;
 mod scp;
+mod seen;
 mod settings;
 pub mod sink;
 pub mod sum;
@@ -37,6 +38,7 @@ use tokio::time::timeout;
 use automend_core::display::plain;
 pub use location::{LdapUrl, Location, Scheme};
 pub use one_directory::{Identity, OneDirectory, OtherDirectory};
+pub use seen::Seen;
 pub use settings::{PAGE_SIZE, Password, Settings, TIMEOUT};
 use topology::Places;
 

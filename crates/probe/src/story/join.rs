@@ -10,7 +10,8 @@ use std::collections::HashMap;
 use automend_core::verdict::{Cause, Verdict};
 use automend_recording::secrets;
 
-use super::judge::{Asked, Target};
+use super::judge::Target;
+use super::service::Asked;
 use super::user::{End, User};
 use crate::answer::Concern;
 

@@ -12,6 +12,7 @@
 mod failure;
 mod join;
 mod judge;
+mod service;
 mod user;
 mod windows;
 
@@ -23,7 +24,8 @@ use automend_recording::secrets;
 use automend_recording::{Defect, Defects, Sink, Turn};
 
 pub use failure::OURS;
-pub use judge::{Asked, Failure, Outcome, Target, may_be};
+pub use judge::{Failure, Outcome, Target};
+pub use service::{Asked, may_be};
 use user::Led;
 pub use user::{Finding, Listed, User};
 

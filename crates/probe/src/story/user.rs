@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use automend_core::verdict::{Cause, Explanation, Verdict};
 
-use super::judge::{Asked, Failure, Outcome, Target};
+use super::judge::{Failure, Outcome, Target};
+use super::service::Asked;
 use crate::answer::{Concern, Told};
 
 /// A turn of Autodiscover, judged.
