@@ -8,7 +8,7 @@ use std::fs::File;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use automend_directory::{CACHE_BYTES, Directory, Export, Import, Scope, export, import};
+use automend_directory::{CACHE_BYTES, Directory, Export, Import, Reading, Scope, export, import};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let report = import(&directory, File::open(file)?, how, |_| {})?;
     let took = start.elapsed();
-    #[allow(clippy::cast_precision_loss)]
+    #[allow(clippy::cast_precision_loss, reason = "a rate to look at")]
     let rate = report.added as f64 / took.as_secs_f64();
     println!(
         "import: {} objects in {took:.2?}, {rate:.0} objects/s",
@@ -53,6 +53,32 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("open: {:.2?}", start.elapsed());
 
     let reading = directory.read()?;
+    look_up(&directory, &reading)?;
+
+    let start = Instant::now();
+    let mut count = 0;
+    for owner in reading.owners()? {
+        owner?;
+        count += 1;
+    }
+    println!("owners: {count} in {:.2?}", start.elapsed());
+    let start = Instant::now();
+    let mut count = 0;
+    for object in reading.subtree(&automend_core::dn::Dn::parse("")?, Scope::Subtree)? {
+        object?;
+        count += 1;
+    }
+    println!("walk: {count} in {:.2?}", start.elapsed());
+    let start = Instant::now();
+    println!("check: {:?} in {:.2?}", reading.check()?, start.elapsed());
+    let start = Instant::now();
+    let count = export(&reading, std::io::sink(), Export::default())?;
+    println!("export: {count} in {:.2?}", start.elapsed());
+    Ok(())
+}
+
+/// Looks up the addresses of some owners, each with its back links.
+fn look_up(directory: &Directory, reading: &Reading) -> Result<(), Box<dyn Error>> {
     let addresses: Vec<String> = reading
         .owners()?
         .take(2000)
@@ -79,25 +105,5 @@ fn main() -> Result<(), Box<dyn Error>> {
         times.get(times.len() / 2).copied().unwrap_or_default(),
         times.last().copied().unwrap_or_default()
     );
-
-    let start = Instant::now();
-    let mut count = 0;
-    for owner in reading.owners()? {
-        owner?;
-        count += 1;
-    }
-    println!("owners: {count} in {:.2?}", start.elapsed());
-    let start = Instant::now();
-    let mut count = 0;
-    for object in reading.subtree(&automend_core::dn::Dn::parse("")?, Scope::Subtree)? {
-        object?;
-        count += 1;
-    }
-    println!("walk: {count} in {:.2?}", start.elapsed());
-    let start = Instant::now();
-    println!("check: {:?} in {:.2?}", reading.check()?, start.elapsed());
-    let start = Instant::now();
-    let count = export(&reading, std::io::sink(), Export::default())?;
-    println!("export: {count} in {:.2?}", start.elapsed());
     Ok(())
 }

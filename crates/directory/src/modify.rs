@@ -128,33 +128,7 @@ impl Work<'_> {
             let known = schema::find(name);
             let attribute = || known.map_or(name, |a| a.name).to_owned();
             let dn = || draft.dn.clone();
-            if naming
-                .as_ref()
-                .is_some_and(|(kind, _)| same_attribute(kind, name))
-            {
-                return Err(Refusal::NamingAttribute {
-                    attribute: attribute(),
-                    dn: dn(),
-                }
-                .into());
-            }
-            if modification.operation == Operation::Add && modification.values.is_empty() {
-                return Err(Refusal::NoValues {
-                    attribute: attribute(),
-                    dn: dn(),
-                }
-                .into());
-            }
-            if modification.operation == Operation::Increment
-                && (password::secret(name).is_some()
-                    || known.is_some_and(|a| a.link != Link::None || a.computed))
-            {
-                return Err(Refusal::BadValue {
-                    attribute: attribute(),
-                    dn: dn(),
-                }
-                .into());
-            }
+            check_modification(&draft.dn, naming.as_ref(), known, modification)?;
             if let Some(secret) = password::secret(name) {
                 self.modify_passwords(&mut draft, secret, modification)?;
                 continue;
@@ -446,12 +420,6 @@ impl Draft {
         known: Option<&Attribute>,
         modification: &Modification,
     ) -> Result<(), Error> {
-        let syntax = known.map_or(schema::Syntax::Text, |a| a.syntax);
-        let attribute = || {
-            known
-                .map_or(modification.attribute.as_str(), |a| a.name)
-                .to_owned()
-        };
         let at = self
             .attributes
             .iter()
@@ -459,89 +427,10 @@ impl Draft {
         let mut values = at
             .and_then(|at| self.attributes.get(at))
             .map_or_else(Vec::new, |(_, values)| values.clone());
-        let given = &modification.values;
-        if modification.operation != Operation::Delete {
-            if !given.iter().all(|value| schema::fits(syntax, value)) {
-                return Err(Refusal::BadValue {
-                    attribute: attribute(),
-                    dn: self.dn.clone(),
-                }
-                .into());
-            }
-            if known.is_some_and(|a| a.single) && given.len() > 1 {
-                return Err(Refusal::SingleValued {
-                    attribute: attribute(),
-                    dn: self.dn.clone(),
-                }
-                .into());
-            }
-            if has_twins(syntax, given) && !self.permissive {
-                return Err(Refusal::ValueExists {
-                    attribute: attribute(),
-                    dn: self.dn.clone(),
-                }
-                .into());
-            }
-        }
-        match modification.operation {
-            Operation::Replace => values.clone_from(given),
-            Operation::Increment => {
-                if values.is_empty() {
-                    return Err(Refusal::AttributeAbsent {
-                        attribute: attribute(),
-                        dn: self.dn.clone(),
-                    }
-                    .into());
-                }
-                for value in &mut values {
-                    *value = raised(value, given).ok_or_else(|| Refusal::BadValue {
-                        attribute: attribute(),
-                        dn: self.dn.clone(),
-                    })?;
-                }
-            }
-            Operation::Add => {
-                for value in given {
-                    let normal = schema::normal(syntax, value);
-                    if values
-                        .iter()
-                        .all(|other| schema::normal(syntax, other) != normal)
-                    {
-                        values.push(value.clone());
-                    } else if !self.permissive {
-                        return Err(Refusal::ValueExists {
-                            attribute: attribute(),
-                            dn: self.dn.clone(),
-                        }
-                        .into());
-                    }
-                }
-            }
-            Operation::Delete => {
-                if values.is_empty() && !self.permissive {
-                    return Err(Refusal::AttributeAbsent {
-                        attribute: attribute(),
-                        dn: self.dn.clone(),
-                    }
-                    .into());
-                }
-                if given.is_empty() {
-                    values.clear();
-                }
-                for value in given {
-                    let normal = schema::normal(syntax, value);
-                    let before = values.len();
-                    values.retain(|other| schema::normal(syntax, other) != normal);
-                    if values.len() == before && !self.permissive {
-                        return Err(Refusal::ValueAbsent {
-                            attribute: attribute(),
-                            dn: self.dn.clone(),
-                        }
-                        .into());
-                    }
-                }
-            }
-        }
+        changed(&mut values, known, modification, self.permissive).map_err(|why| {
+            let attribute = known.map_or(modification.attribute.as_str(), |a| a.name);
+            why(attribute.to_owned(), self.dn.clone())
+        })?;
         match at {
             Some(at) if values.is_empty() => drop(self.attributes.remove(at)),
             Some(at) => {
@@ -554,6 +443,112 @@ impl Draft {
         }
         Ok(())
     }
+}
+
+/// Refuses what is wrong whatever values the object has.
+fn check_modification(
+    dn: &Dn,
+    naming: Option<&(String, String)>,
+    known: Option<&Attribute>,
+    modification: &Modification,
+) -> Result<(), Refusal> {
+    let name = modification.attribute.as_str();
+    let attribute = || known.map_or(name, |a| a.name).to_owned();
+    let dn = || dn.clone();
+    if naming.is_some_and(|(kind, _)| same_attribute(kind, name)) {
+        return Err(Refusal::NamingAttribute {
+            attribute: attribute(),
+            dn: dn(),
+        });
+    }
+    if modification.operation == Operation::Add && modification.values.is_empty() {
+        return Err(Refusal::NoValues {
+            attribute: attribute(),
+            dn: dn(),
+        });
+    }
+    if modification.operation == Operation::Increment
+        && (password::secret(name).is_some()
+            || known.is_some_and(|a| a.link != Link::None || a.computed))
+    {
+        return Err(Refusal::BadValue {
+            attribute: attribute(),
+            dn: dn(),
+        });
+    }
+    Ok(())
+}
+
+/// A refusal but for the attribute and the object.
+type Why = fn(String, Dn) -> Refusal;
+
+const BAD_VALUE: Why = |attribute, dn| Refusal::BadValue { attribute, dn };
+const SINGLE_VALUED: Why = |attribute, dn| Refusal::SingleValued { attribute, dn };
+const VALUE_EXISTS: Why = |attribute, dn| Refusal::ValueExists { attribute, dn };
+const VALUE_ABSENT: Why = |attribute, dn| Refusal::ValueAbsent { attribute, dn };
+const ATTRIBUTE_ABSENT: Why = |attribute, dn| Refusal::AttributeAbsent { attribute, dn };
+
+/// Does to the values of an attribute what the modification says.
+fn changed(
+    values: &mut Vec<Vec<u8>>,
+    known: Option<&Attribute>,
+    modification: &Modification,
+    permissive: bool,
+) -> Result<(), Why> {
+    let syntax = known.map_or(schema::Syntax::Text, |a| a.syntax);
+    let given = &modification.values;
+    if modification.operation != Operation::Delete {
+        if !given.iter().all(|value| schema::fits(syntax, value)) {
+            return Err(BAD_VALUE);
+        }
+        if known.is_some_and(|a| a.single) && given.len() > 1 {
+            return Err(SINGLE_VALUED);
+        }
+        if has_twins(syntax, given) && !permissive {
+            return Err(VALUE_EXISTS);
+        }
+    }
+    match modification.operation {
+        Operation::Replace => values.clone_from(given),
+        Operation::Increment => {
+            if values.is_empty() {
+                return Err(ATTRIBUTE_ABSENT);
+            }
+            for value in values {
+                *value = raised(value, given).ok_or(BAD_VALUE)?;
+            }
+        }
+        Operation::Add => {
+            for value in given {
+                let normal = schema::normal(syntax, value);
+                if values
+                    .iter()
+                    .all(|other| schema::normal(syntax, other) != normal)
+                {
+                    values.push(value.clone());
+                } else if !permissive {
+                    return Err(VALUE_EXISTS);
+                }
+            }
+        }
+        Operation::Delete => {
+            if values.is_empty() && !permissive {
+                return Err(ATTRIBUTE_ABSENT);
+            }
+            if given.is_empty() {
+                values.clear();
+            }
+            for value in given {
+                let normal = schema::normal(syntax, value);
+                let before = values.len();
+                values.retain(|other| schema::normal(syntax, other) != normal);
+                if values.len() == before && !permissive {
+                    return Err(VALUE_ABSENT);
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A number with another added to it; `None` where one is no number, or the sum is too large.

@@ -103,93 +103,8 @@ impl<'t> Work<'t> {
         }
         let mut draft = Draft::default();
         let naming = naming_value(dn.rdn());
-        let refuse = |attribute: &str, why: fn(String, Dn) -> Refusal| {
-            Error::from(why(attribute.to_owned(), dn.clone()))
-        };
         for (name, values) in attributes {
-            let known = schema::find(name);
-            if values.is_empty() {
-                return Err(refuse(name, |attribute, dn| Refusal::NoValues {
-                    attribute,
-                    dn,
-                }));
-            }
-            if let Some(secret) = password::secret(name) {
-                draft
-                    .passwords
-                    .add(secret, values)
-                    .map_err(|why| Refusal::Password {
-                        attribute: name.clone(),
-                        dn: dn.clone(),
-                        why,
-                    })?;
-                continue;
-            }
-            match known {
-                Some(Attribute {
-                    link: Link::Back(_),
-                    ..
-                }) => {
-                    return Err(refuse(name, |attribute, dn| Refusal::BackLink {
-                        attribute,
-                        dn,
-                    }));
-                }
-                Some(Attribute {
-                    name: "objectGUID", ..
-                }) => match values.as_slice() {
-                    [guid] if guid.len() == 16 => draft.guid = guid.as_slice().try_into().ok(),
-                    _ => {
-                        return Err(refuse(name, |attribute, dn| Refusal::BadValue {
-                            attribute,
-                            dn,
-                        }));
-                    }
-                },
-                Some(Attribute { computed: true, .. }) => {
-                    return Err(refuse(name, |attribute, dn| Refusal::SystemOnly {
-                        attribute,
-                        dn,
-                    }));
-                }
-                Some(Attribute {
-                    link: Link::Forward(pair),
-                    single,
-                    ..
-                }) => {
-                    if *single && values.len() > 1 {
-                        return Err(refuse(name, |attribute, dn| Refusal::SingleValued {
-                            attribute,
-                            dn,
-                        }));
-                    }
-                    for value in values {
-                        let delegate = self.reference(name, value)?;
-                        if draft.links.contains(&(*pair, delegate)) {
-                            return Err(refuse(name, |attribute, dn| Refusal::ValueExists {
-                                attribute,
-                                dn,
-                            }));
-                        }
-                        draft.links.push((*pair, delegate));
-                    }
-                }
-                _ => {
-                    let kept = match &naming {
-                        Some((kind, value)) if same_attribute(kind, name) => {
-                            without(name, values, value.as_bytes())
-                        }
-                        _ => values.clone(),
-                    };
-                    if kept.len() == values.len() && kept.is_empty() {
-                        continue;
-                    }
-                    check_values(dn, name, known, values)?;
-                    if !kept.is_empty() {
-                        draft.put(self.number(name)?, kept);
-                    }
-                }
-            }
+            self.draft(&mut draft, dn, naming.as_ref(), name, values)?;
         }
         if !attributes
             .iter()
@@ -198,6 +113,84 @@ impl<'t> Work<'t> {
             return Err(Refusal::NoClass { dn: dn.clone() }.into());
         }
         self.insert(&place, &canonical_rdn(dn), draft)
+    }
+
+    /// Takes one attribute of a new object into its draft.
+    fn draft(
+        &mut self,
+        draft: &mut Draft,
+        dn: &Dn,
+        naming: Option<&(String, String)>,
+        name: &str,
+        values: &[Vec<u8>],
+    ) -> Result<(), Error> {
+        let refuse = |why: fn(String, Dn) -> Refusal| Err(why(name.to_owned(), dn.clone()).into());
+        let known = schema::find(name);
+        if values.is_empty() {
+            return refuse(|attribute, dn| Refusal::NoValues { attribute, dn });
+        }
+        if let Some(secret) = password::secret(name) {
+            draft
+                .passwords
+                .add(secret, values)
+                .map_err(|why| Refusal::Password {
+                    attribute: name.to_owned(),
+                    dn: dn.clone(),
+                    why,
+                })?;
+            return Ok(());
+        }
+        match known {
+            Some(Attribute {
+                link: Link::Back(_),
+                ..
+            }) => {
+                return refuse(|attribute, dn| Refusal::BackLink { attribute, dn });
+            }
+            Some(Attribute {
+                name: "objectGUID", ..
+            }) => match values {
+                [guid] if guid.len() == 16 => draft.guid = guid.as_slice().try_into().ok(),
+                _ => {
+                    return refuse(|attribute, dn| Refusal::BadValue { attribute, dn });
+                }
+            },
+            Some(Attribute { computed: true, .. }) => {
+                return refuse(|attribute, dn| Refusal::SystemOnly { attribute, dn });
+            }
+            Some(Attribute {
+                link: Link::Forward(pair),
+                single,
+                ..
+            }) => {
+                if *single && values.len() > 1 {
+                    return refuse(|attribute, dn| Refusal::SingleValued { attribute, dn });
+                }
+                for value in values {
+                    let delegate = self.reference(name, value)?;
+                    if draft.links.contains(&(*pair, delegate)) {
+                        return refuse(|attribute, dn| Refusal::ValueExists { attribute, dn });
+                    }
+                    draft.links.push((*pair, delegate));
+                }
+            }
+            _ => {
+                let kept = match naming {
+                    Some((kind, value)) if same_attribute(kind, name) => {
+                        without(name, values, value.as_bytes())
+                    }
+                    _ => values.to_vec(),
+                };
+                if kept.len() == values.len() && kept.is_empty() {
+                    return Ok(());
+                }
+                check_values(dn, name, known, values)?;
+                if !kept.is_empty() {
+                    draft.put(self.number(name)?, kept);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Refuses a name that is taken by something nobody made up.

@@ -20,7 +20,7 @@ fn person(number: u64) -> Dn {
 /// Only does something as the child.
 #[test]
 fn child_writes_until_it_is_killed() {
-    #[allow(clippy::disallowed_methods)]
+    #[allow(clippy::disallowed_methods, reason = "the parent names the folder")]
     let Ok(folder) = std::env::var(FOLDER) else {
         return;
     };

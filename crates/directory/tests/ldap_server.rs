@@ -120,6 +120,7 @@ async fn the_root_dse_is_for_everybody_and_nothing_else_is() {
 }
 
 #[tokio::test]
+#[allow(clippy::too_many_lines, reason = "tables of cases")]
 async fn filters_scopes_and_selections() {
     let served = Served::new(&forest(5), Access::Open, Limits::default());
     let client = client(&served).await;
@@ -259,6 +260,7 @@ async fn filters_scopes_and_selections() {
 }
 
 #[tokio::test]
+#[allow(clippy::too_many_lines, reason = "a story in order")]
 async fn pages_and_limits_are_those_of_windows() {
     let limits = Limits {
         page_size: 10,
@@ -398,6 +400,7 @@ async fn a_scoped_query_gives_all_owners_at_once() {
 }
 
 #[tokio::test]
+#[allow(clippy::too_many_lines, reason = "a story in order")]
 async fn writes_answer_as_a_controller_does() {
     let served = Served::new(&forest(5), Served::account(), Limits::default());
     let client = bound(&served).await;

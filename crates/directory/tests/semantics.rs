@@ -90,6 +90,7 @@ fn code(
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table of cases")]
 fn modifications_answer_as_a_controller_does() {
     let (_folder, directory) = forest();
     let guid = |name: &str| object(&directory, &person(name)).guid;
@@ -330,6 +331,7 @@ fn a_link_write_moves_the_owner_and_not_the_delegate() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a story in order")]
 fn names_follow_a_rename_and_a_move_on_both_sides() {
     let (_folder, directory) = forest();
     let moved = Name::from(dn("OU=Moved,DC=contoso,DC=test"));

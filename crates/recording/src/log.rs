@@ -265,36 +265,49 @@ impl<S: Sink> Reader<'_, S> {
         } else if let Some(target) = value(line, "autodiscover url redirection to ") {
             self.redirection(id, line, target);
         } else if let Some((method, url, outcome)) = attempt(line) {
-            match outcome {
-                Attempt::Starting => {
-                    if let Some(turn) = thread.turn.take() {
-                        give(self.sink, turn);
-                    }
-                    thread.method = method;
-                    url.clone_into(&mut thread.url);
-                    thread.tried = false;
+            self.attempted(id, line, method, url, &outcome);
+        }
+    }
+
+    /// An attempt at a URL starts or ends.
+    fn attempted(
+        &mut self,
+        id: u64,
+        line: &Line<'_>,
+        method: &'static str,
+        url: &str,
+        outcome: &Attempt,
+    ) {
+        let thread = self.threads.entry(id).or_default();
+        match *outcome {
+            Attempt::Starting => {
+                if let Some(turn) = thread.turn.take() {
+                    give(self.sink, turn);
                 }
-                Attempt::Ended(code) => {
-                    if code != 0 && !thread.tried && !url.is_empty() {
-                        // Nothing was sent, or nothing was written down of it.
-                        self.count += 1;
-                        thread.turn = Some(Turn {
-                            number: self.count,
-                            started: line.time.clone(),
-                            method: method.to_owned(),
-                            url: url.to_owned(),
-                            named: thread.address.clone(),
-                            ..Turn::default()
-                        });
-                    }
-                    if let Some(mut turn) = thread.turn.take() {
-                        if code != 0 && turn.failure.is_none() {
-                            turn.failure = Some(format!("0x{code:08X}"));
-                        }
-                        give(self.sink, turn);
-                    }
-                    thread.tried = false;
+                thread.method = method;
+                url.clone_into(&mut thread.url);
+                thread.tried = false;
+            }
+            Attempt::Ended(code) => {
+                if code != 0 && !thread.tried && !url.is_empty() {
+                    // Nothing was sent, or nothing was written down of it.
+                    self.count += 1;
+                    thread.turn = Some(Turn {
+                        number: self.count,
+                        started: line.time.clone(),
+                        method: method.to_owned(),
+                        url: url.to_owned(),
+                        named: thread.address.clone(),
+                        ..Turn::default()
+                    });
                 }
+                if let Some(mut turn) = thread.turn.take() {
+                    if code != 0 && turn.failure.is_none() {
+                        turn.failure = Some(format!("0x{code:08X}"));
+                    }
+                    give(self.sink, turn);
+                }
+                thread.tried = false;
             }
         }
     }

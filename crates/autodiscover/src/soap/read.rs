@@ -227,21 +227,16 @@ pub fn read(bytes: &[u8]) -> Reading<Answer> {
         return Err(message.foreign());
     };
     let level = level(response, "Response", has_responses(response), &mut defects);
-    let items = |list: &'static str, item: &'static str| {
-        let list = response.any(list).into_iter();
-        list.flat_map(|list| &list.children)
-            .filter(move |child| child.name == item)
-    };
     let body = match message.name {
         "GetUserSettingsResponseMessage" => {
-            let users = items("UserResponses", "UserResponse");
+            let users = items(response, "UserResponses", "UserResponse");
             Body::Users(
                 level,
                 users.map(|user| read_user(user, &mut defects)).collect(),
             )
         }
         "GetDomainSettingsResponseMessage" => {
-            let domains = items("DomainResponses", "DomainResponse");
+            let domains = items(response, "DomainResponses", "DomainResponse");
             Body::Domains(
                 level,
                 domains
@@ -249,21 +244,9 @@ pub fn read(bytes: &[u8]) -> Reading<Answer> {
                     .collect(),
             )
         }
-        "GetFederationInformationResponseMessage" => Body::Federation(
-            level,
-            Federation {
-                application: optional(response, "ApplicationUri"),
-                domains: items("Domains", "Domain")
-                    .map(|domain| domain.value().to_owned())
-                    .collect(),
-                issuers: items("TokenIssuers", "TokenIssuer")
-                    .map(|issuer| TokenIssuer {
-                        uri: text(issuer, "Uri"),
-                        endpoint: text(issuer, "Endpoint"),
-                    })
-                    .collect(),
-            },
-        ),
+        "GetFederationInformationResponseMessage" => {
+            Body::Federation(level, read_federation(response))
+        }
         _ => return Err(message.foreign()),
     };
     if server.is_none() {
@@ -280,6 +263,32 @@ pub fn read(bytes: &[u8]) -> Reading<Answer> {
         },
         defects,
     ))
+}
+
+/// The items of a list that may be there.
+fn items<'a>(
+    response: &'a Element<'a>,
+    list: &str,
+    item: &'static str,
+) -> impl Iterator<Item = &'a Element<'a>> {
+    let list = response.any(list).into_iter();
+    list.flat_map(|list| &list.children)
+        .filter(move |child| child.name == item)
+}
+
+fn read_federation(response: &Element<'_>) -> Federation {
+    Federation {
+        application: optional(response, "ApplicationUri"),
+        domains: items(response, "Domains", "Domain")
+            .map(|domain| domain.value().to_owned())
+            .collect(),
+        issuers: items(response, "TokenIssuers", "TokenIssuer")
+            .map(|issuer| TokenIssuer {
+                uri: text(issuer, "Uri"),
+                endpoint: text(issuer, "Endpoint"),
+            })
+            .collect(),
+    }
 }
 
 fn near(element: &Element<'_>, canonical: &'static str, defects: &mut Vec<Defect>) {

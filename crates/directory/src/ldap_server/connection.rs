@@ -350,7 +350,21 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
             Ok(ended) => ended,
             Err(outcome) => return self.send_result(id, Kind::SearchDone, &outcome, None).await,
         };
-        let none = paged.then_some(b"".as_slice());
+        let paged = paged.then_some(!cut);
+        self.end_search(id, page, running, paged).await
+    }
+
+    /// Says how the search ended, and keeps it where its next page may follow.
+    ///
+    /// `paged` says whether another page may follow; `None` where none was asked for.
+    async fn end_search(
+        &mut self,
+        id: i64,
+        page: Page,
+        running: Running,
+        paged: Option<bool>,
+    ) -> std::io::Result<bool> {
+        let none = paged.map(|_| b"".as_slice());
         match page {
             Page::Gone => Ok(false),
             Page::Done => {
@@ -364,7 +378,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
                 );
                 self.send_result(id, Kind::SearchDone, &late, none).await
             }
-            Page::More if paged && !cut => {
+            Page::More if paged == Some(true) => {
                 let cookie = self.next_cookie;
                 self.next_cookie += 1;
                 if self.pages.len() >= self.server.limits.open_pages && !self.pages.is_empty() {
@@ -453,7 +467,10 @@ async fn ended(ending: &mut watch::Receiver<bool>) {
 }
 
 /// One page of a search, on a thread that may block; entries go out in chunks.
-#[allow(clippy::too_many_arguments)]
+#[allow(
+    clippy::too_many_arguments,
+    reason = "what a thread is given, each from another place"
+)]
 fn run_page(
     server: &LdapServer,
     running: Option<Running>,

@@ -53,28 +53,8 @@ fn truth(reading: &Reading, filter: &Filter, object: &Object) -> Result<Option<b
         Some(values.iter().any(|value| test(value) == Some(true)))
     };
     Ok(match filter {
-        Filter::And(parts) => {
-            let mut all = Some(true);
-            for part in parts {
-                match truth(reading, part, object)? {
-                    Some(true) => {}
-                    Some(false) => return Ok(Some(false)),
-                    None => all = None,
-                }
-            }
-            all
-        }
-        Filter::Or(parts) => {
-            let mut any = Some(false);
-            for part in parts {
-                match truth(reading, part, object)? {
-                    Some(true) => return Ok(Some(true)),
-                    Some(false) => {}
-                    None => any = None,
-                }
-            }
-            any
-        }
+        Filter::And(parts) => joined(reading, parts, object, false)?,
+        Filter::Or(parts) => joined(reading, parts, object, true)?,
         Filter::Not(part) => truth(reading, part, object)?.map(|truth| !truth),
         Filter::Present(attribute) => some(attribute, &|_| Some(true)),
         Filter::Equal { attribute, value } | Filter::Approximate { attribute, value } => {
@@ -138,6 +118,24 @@ fn truth(reading: &Reading, filter: &Filter, object: &Object) -> Result<Option<b
             attribute: None, ..
         } => None,
     })
+}
+
+/// The truth of parts of which one that is `decisive` decides: false for all, true for any.
+fn joined(
+    reading: &Reading,
+    parts: &[Filter],
+    object: &Object,
+    decisive: bool,
+) -> Result<Option<bool>, Error> {
+    let mut joined = Some(!decisive);
+    for part in parts {
+        match truth(reading, part, object)? {
+            Some(truth) if truth == decisive => return Ok(Some(decisive)),
+            Some(_) => {}
+            None => joined = None,
+        }
+    }
+    Ok(joined)
 }
 
 /// The name that `<GUID=...>` stands for in the value of a link.

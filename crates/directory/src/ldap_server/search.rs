@@ -160,7 +160,10 @@ impl Running {
     }
 
     /// The next object that matches; `Some(None)` when the time is up.
-    #[allow(clippy::option_option)]
+    #[allow(
+        clippy::option_option,
+        reason = "the time being up is not the end of the objects"
+    )]
     fn next(
         &mut self,
         looked: &mut u32,

@@ -14,7 +14,7 @@ pub(crate) struct Served {
     pub(crate) address: SocketAddr,
     pub(crate) directory: Directory,
     shutdown: Option<tokio::sync::oneshot::Sender<()>>,
-    #[allow(dead_code)]
+    #[allow(dead_code, reason = "not every test that shares this file stops it")]
     server: Option<std::thread::JoinHandle<()>>,
     _folder: tempfile::TempDir,
 }
@@ -88,7 +88,7 @@ impl Served {
     }
 
     /// Ends the server and waits until it has.
-    #[allow(dead_code)] // Not every test that shares this file stops it.
+    #[allow(dead_code, reason = "not every test that shares this file stops it")]
     pub(crate) fn stop(&mut self) {
         drop(self.shutdown.take());
         if let Some(server) = self.server.take() {
