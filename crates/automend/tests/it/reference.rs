@@ -194,7 +194,7 @@ fn every_metric_is_described_and_none_that_is_gone() {
         "{families:?} in {described:?}"
     );
     // A family is in the exposition only once it has counted something.
-    let code = fs::read_to_string(root().join("crates/automend/src/serve/metrics.rs")).unwrap();
+    let code = fs::read_to_string(root().join("crates/service/src/metrics.rs")).unwrap();
     for name in &described {
         let name = name.trim_start_matches("automend_");
         let name = name.trim_end_matches("_total").trim_end_matches("_seconds");

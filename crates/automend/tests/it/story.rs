@@ -612,8 +612,8 @@ fn a_plan_that_is_broken_or_says_more_than_it_may_is_refused() {
         );
     };
     make();
-    edited(&bench, |plan| plan["version"] = 2.into());
-    plan_is_refused(&bench, "a plan of version 2");
+    edited(&bench, |plan| plan["version"] = 3.into());
+    plan_is_refused(&bench, "a plan of version 3");
     make();
     edited(&bench, |plan| plan["force"] = true.into());
     plan_is_refused(&bench, "force");
