@@ -110,24 +110,7 @@ async fn connect(args: &args::ConnectMailbox, config: Option<&Path>) -> Result<E
     }
     let left = Left::of(&user);
     let Directory::Embedded(embedded) = &directory else {
-        let mailbox = left
-            .guid
-            .map_or_else(|| user.shown(), |guid| guid.to_string());
-        let database = args.place.database.clone();
-        let database = database.or_else(|| left.database.map(|dn| dn.name()));
-        let Some(database) = database else {
-            bail!(
-                "{}: {} says nothing of the mailbox's database; name it with --database (in Exchange, Get-MailboxStatistics lists disconnected mailboxes)",
-                user.dn,
-                attribute::PREVIOUS_HOME_MDB
-            );
-        };
-        return Ok(left_to_exchange(
-            &Cmdlet::new("Connect-Mailbox")
-                .parameter("Identity", &mailbox)
-                .parameter("Database", &database)
-                .parameter("User", &identity(&user)),
-        ));
+        return connect_by_exchange(&user, &left, args.place.database.clone());
     };
     let Some(guid) = left.guid else {
         bail!(
@@ -166,6 +149,26 @@ async fn connect(args: &args::ConnectMailbox, config: Option<&Path>) -> Result<E
         &args.mailbox,
     )
     .await
+}
+
+/// The cmdlet that connects what is left of a mailbox.
+fn connect_by_exchange(user: &Entry, left: &Left, database: Option<String>) -> Result<ExitCode> {
+    let mailbox = left
+        .guid
+        .map_or_else(|| user.shown(), |guid| guid.to_string());
+    let Some(database) = database.or_else(|| left.database.as_ref().map(Dn::name)) else {
+        bail!(
+            "{}: {} says nothing of the mailbox's database; name it with --database (in Exchange, Get-MailboxStatistics lists disconnected mailboxes)",
+            user.dn,
+            attribute::PREVIOUS_HOME_MDB
+        );
+    };
+    Ok(left_to_exchange(
+        &Cmdlet::new("Connect-Mailbox")
+            .parameter("Identity", &mailbox)
+            .parameter("Database", &database)
+            .parameter("User", &identity(user)),
+    ))
 }
 
 async fn disable(args: &args::DisableMailbox, config: Option<&Path>) -> Result<ExitCode> {

@@ -23,7 +23,6 @@
 //! ```
 //!
 //! Invariant: bytes from outside never panic, never hang, and never grow memory without bound.
-#![warn(clippy::too_many_lines)]
 #![cfg_attr(
     not(test),
     deny(

@@ -20,7 +20,6 @@
 //!
 //! Invariant: no socket, no clock; bytes from outside never panic, never hang and never grow memory beyond
 //! their own size; what can't be proved is refused, and no secret is printed.
-#![warn(clippy::too_many_lines)]
 #![cfg_attr(
     not(test),
     deny(

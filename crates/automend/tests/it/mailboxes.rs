@@ -50,6 +50,7 @@ fn has(state: &[String], start: &str) -> bool {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "one story, step by step")]
 fn a_disabled_mailbox_leaves_its_links_breaks_autodiscover_and_is_cured_by_connect() {
     let bench = healthy();
     let before = state(&bench, INFO);
