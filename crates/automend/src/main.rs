@@ -1,28 +1,16 @@
 //! automend: finds the directory links that break Microsoft Autodiscover, and mends them.
 //!
-//! Everything that touches the world is in this crate, one module a command. Exit status: 0 nothing
+//! Everything that touches the world is below this program. Exit status: 0 nothing
 //! wrong, 1 something was found, 2 the work could not be done.
 
 mod args;
-mod audit;
-mod automap;
 mod changes;
 mod codes;
+mod commands;
 mod config;
-mod demo;
-mod explain;
 mod findings;
-mod fix;
-mod grant;
 mod hints;
-mod links;
-mod mailbox;
 mod report;
-mod serve;
-mod show;
-mod store;
-mod test;
-mod trace;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -59,21 +47,21 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<ExitCode> {
     let config = arguments.config.as_deref();
     match &arguments.command {
-        Command::Audit(args) => waiting(audit::run(args, config)),
-        Command::Show(args) => waiting(show::run(args, config)),
-        Command::Test(args) => waiting(test::run(args, config)),
-        Command::Fix(args) => waiting(fix::run(args, config)),
-        Command::Undo(args) => waiting(fix::undo::run(args, config)),
-        Command::Links(args) => waiting(links::run(args, config)),
-        Command::Grant(args) => waiting(grant::run(args, config)),
-        Command::Revoke(args) => waiting(grant::revoke(args, config)),
-        Command::Automap(command) => waiting(automap::run(command, config)),
-        Command::Mailbox(command) => waiting(mailbox::run(command, config)),
-        Command::Serve(args) => serve::run(args, config),
-        Command::Trace(args) => waiting(trace::run(args, config)),
-        Command::Explain(args) => explain::run(args),
-        Command::Directory(command) => store::run(command),
-        Command::Demo(args) => waiting(demo::run(args)),
+        Command::Audit(args) => waiting(commands::audit::run(args, config)),
+        Command::Show(args) => waiting(commands::show::run(args, config)),
+        Command::Test(args) => waiting(commands::test::run(args, config)),
+        Command::Fix(args) => waiting(commands::fix::run(args, config)),
+        Command::Undo(args) => waiting(commands::fix::undo::run(args, config)),
+        Command::Links(args) => waiting(commands::links::run(args, config)),
+        Command::Grant(args) => waiting(commands::grant::run(args, config)),
+        Command::Revoke(args) => waiting(commands::grant::revoke(args, config)),
+        Command::Automap(command) => waiting(commands::automap::run(command, config)),
+        Command::Mailbox(command) => waiting(commands::mailbox::run(command, config)),
+        Command::Serve(args) => commands::serve::run(args, config),
+        Command::Trace(args) => waiting(commands::trace::run(args, config)),
+        Command::Explain(args) => commands::explain::run(args),
+        Command::Directory(command) => commands::store::run(command),
+        Command::Demo(args) => waiting(commands::demo::run(args)),
         Command::Completions { shell } => {
             // Written at once, as the generator knows no closed pipe.
             let mut script = Vec::new();

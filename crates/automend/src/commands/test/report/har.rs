@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::Report;
 
 /// The report's turns as one document.
-pub(in crate::test) fn document(report: &Report, secrets: &Secrets) -> Value {
+pub(in crate::commands::test) fn document(report: &Report, secrets: &Secrets) -> Value {
     har::document(
         report
             .turns()

@@ -12,14 +12,14 @@ use automend_recording::secrets::Secrets;
 use serde_json::{Map, Value, json};
 
 use super::{Report, hresult, protocol, shown_url};
+use crate::commands::test::beside::Blame;
+use crate::commands::test::follow::{Followed, How};
+use crate::commands::test::run::{Run, Taken};
+use crate::commands::test::urls::Checked;
 use crate::report::FindingJson;
-use crate::test::beside::Blame;
-use crate::test::follow::{Followed, How};
-use crate::test::run::{Run, Taken};
-use crate::test::urls::Checked;
 
 /// The report as one document.
-pub(in crate::test) fn document(report: &Report, secrets: &Secrets) -> Value {
+pub(in crate::commands::test) fn document(report: &Report, secrets: &Secrets) -> Value {
     let cause = report.cause();
     let explained = cause.map(|cause| report.explain(cause));
     let warnings = report.warnings(secrets);

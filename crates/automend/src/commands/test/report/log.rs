@@ -13,13 +13,17 @@ use automend_recording::secrets::{self, Secrets};
 use jiff::Timestamp;
 
 use super::{Report, hresult, shown_url};
-use crate::test::run::Taken;
+use crate::commands::test::run::Taken;
 
 /// What Outlook writes where no code is known.
 const NO_SETTINGS: u32 = 0x8004_0413;
 
 /// The report as text.
-pub(in crate::test) fn text(report: &Report, began: Timestamp, secrets: &Secrets) -> String {
+pub(in crate::commands::test) fn text(
+    report: &Report,
+    began: Timestamp,
+    secrets: &Secrets,
+) -> String {
     let mut log = Log {
         began,
         now: began,

@@ -560,8 +560,8 @@ fn no_answer(authority: &Authority, error: &hyper::Error) -> NoServer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trace::proxy::authority;
-    use crate::trace::proxy::hosts::Hosts;
+    use crate::commands::trace::proxy::authority;
+    use crate::commands::trace::proxy::hosts::Hosts;
     use tokio::net::TcpListener;
     use tokio::sync::{Semaphore, mpsc, watch};
 

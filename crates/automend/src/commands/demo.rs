@@ -26,13 +26,13 @@ use crate::changes::named::object;
 use crate::changes::origin::Origin;
 use crate::changes::receipt::{Begin, Header, REMOVALS, Receipt, read};
 use crate::changes::step::Step;
+use crate::commands::fix::{apply::apply, review, undo::undo};
+use crate::commands::show::exchange_answer;
 use crate::findings::audit;
-use crate::fix::{apply::apply, review, undo::undo};
 use crate::report::print_findings;
-use crate::show::exchange_answer;
 
 /// A small company with every disease in it.
-const CONTOSO: &str = include_str!("../../../examples/contoso.ldif");
+const CONTOSO: &str = include_str!("../../../../examples/contoso.ldif");
 const ALICE: &str = "alice@contoso.com";
 const JIM: &str = "dn: CN=Jim Stone,OU=People,DC=contoso,DC=com";
 const JIM_CALLED: &str = "CN=Jim Stone,OU=People,DC=contoso,DC=com";

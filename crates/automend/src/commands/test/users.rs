@@ -21,7 +21,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::report::{Report, json};
 use super::{Wanted, exit, test};
 use crate::args::TestFormat;
-use crate::test::run::Tester;
+use crate::commands::test::run::Tester;
 
 /// What many tests came to.
 #[derive(Default)]

@@ -13,9 +13,9 @@ use automend_probe::http::Turn;
 use automend_recording::secrets::Secrets;
 
 use super::{Report, client, hresult, nothing_wrong, protocol, shown_url, with};
+use crate::commands::test::follow::{Followed, How};
+use crate::commands::test::run::{Run, Taken};
 use crate::report::print_findings;
-use crate::test::follow::{Followed, How};
-use crate::test::run::{Run, Taken};
 
 const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default();
@@ -23,7 +23,7 @@ const SOSO: Style = AnsiColor::Yellow.on_default();
 const QUIET: Style = Style::new().dimmed();
 
 /// Writes the report.
-pub(in crate::test) fn write(
+pub(in crate::commands::test) fn write(
     report: &Report,
     secrets: &Secrets,
     out: &mut impl Write,
