@@ -1,6 +1,6 @@
 //! automend: finds the directory links that break Microsoft Autodiscover, and mends them.
 //!
-//! Everything that touches the world is below this program. Exit status: 0 nothing
+//! What was typed is in `args`, what is done in `commands`, one module each. Exit status: 0 nothing
 //! wrong, 1 something was found, 2 the work could not be done.
 
 mod args;

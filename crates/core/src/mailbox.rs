@@ -71,7 +71,7 @@ const USED: [&str; 3] = [
 
 /// The version of Exchange that wrote the object: 2013 and later.
 const VERSION: &str = "88218628259840";
-/// An account that can be named in permissions (`ACLableMailboxUser`).
+/// A user mailbox that can be named in permissions: the bit 0x40000000.
 const USER_DISPLAY_TYPE: &str = "1073741824";
 /// `UserMailbox`.
 pub const USER_MAILBOX: i64 = 1;
