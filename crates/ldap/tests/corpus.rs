@@ -9,6 +9,8 @@
 mod filter;
 #[path = "../../../fuzz/properties/ldap_client.rs"]
 mod ldap_client;
+#[path = "../../../fuzz/properties/ldap_server.rs"]
+mod ldap_server;
 #[path = "../../../fuzz/properties/ldif.rs"]
 mod ldif;
 #[path = "../../../fuzz/replay.rs"]
@@ -27,4 +29,9 @@ fn filter_corpus() {
 #[test]
 fn ldap_client_corpus() {
     replay::corpus("ldap_client", ldap_client::holds);
+}
+
+#[test]
+fn ldap_server_corpus() {
+    replay::corpus("ldap_server", ldap_server::holds);
 }

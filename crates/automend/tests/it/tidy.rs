@@ -122,18 +122,23 @@ fn the_lock_file_builds_no_second_cryptographic_library() {
     }
 }
 
-/// Sources of the crates below the program are shorter than the rest.
-fn is_short(path: &Path) -> bool {
-    [
-        "core",
-        "ldap",
-        "directory",
-        "negotiate",
-        "autodiscover",
-        "recording",
-    ]
-    .iter()
-    .any(|name| path.starts_with(root().join("crates").join(name).join("src")))
+/// Files of `src` that are longer than others may be. Leave none out that another change can split, and add none.
+const LONG: [&str; 8] = [
+    "automend/src/args.rs",
+    "automend/src/commands/test/login.rs",
+    "automend/src/commands/trace/proxy/connection.rs",
+    "login/src/gate.rs",
+    "login/src/servers.rs",
+    "login/src/tests/mod.rs",
+    "login/src/throttle/tests.rs",
+    "probe/src/story/tests.rs",
+];
+
+/// The most lines that a file may have: 600 in `src`.
+fn most_lines(path: &Path) -> usize {
+    let is_source = path.components().any(|part| part.as_os_str() == "src");
+    let is_long = LONG.iter().any(|long| path.ends_with(long));
+    if is_source && !is_long { 600 } else { 750 }
 }
 
 #[test]
@@ -152,7 +157,7 @@ fn every_source_file_opens_with_what_it_is_and_stays_readable() {
                     path.display()
                 );
                 let lines = text.lines().count();
-                let most = if is_short(&path) { 600 } else { 750 };
+                let most = most_lines(&path);
                 assert!(lines <= most, "{}: {lines} lines", path.display());
                 if !path.ends_with("tidy.rs") {
                     for left in ["TODO", "FIXME", "XXX"] {
