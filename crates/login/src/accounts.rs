@@ -6,9 +6,11 @@
 //! Invariant: that a directory could not be asked is told as such, and as nothing else; whether it may
 //! have counted a failure is told, too.
 
+use std::sync::Arc;
+
 use anyhow::{Result, bail};
 use automend_negotiate::ntlm::Names;
-use automend_source::{LdapUrl, Settings};
+use automend_source::pool::Pool;
 use zeroize::Zeroizing;
 
 use super::embedded::Embedded;
@@ -44,9 +46,12 @@ impl Accounts {
     }
 
     /// Accounts of a live directory, checked by binding to the first of its servers that answers.
-    /// `settings` say who looks names up. A password would go in clear to another machine: an error.
-    pub fn live(settings: &Settings, servers: &[LdapUrl]) -> Result<Self> {
-        Ok(Self::Live(Box::new(Servers::new(settings, servers)?)))
+    ///
+    /// # Errors
+    ///
+    /// A password would go in clear to another machine.
+    pub fn live(pool: Arc<Pool>) -> Result<Self> {
+        Ok(Self::Live(Box::new(Servers::new(pool)?)))
     }
 
     /// How many failures are borne.

@@ -1,24 +1,24 @@
 //! Accounts of a live directory: names are looked up by the service's own account, passwords are checked
-//! by a bind (RFC 4513 5.1.3) on connections that do nothing else.
+//! by a bind (RFC 4513 5.1.3).
 //!
-//! Invariant: no password goes in clear to another machine; one that a server
-//! may have judged is sent nowhere again, as it may have been counted; only the directory's own word is a wrong password,
-//! and every other failure is an outage.
+//! Invariant: no password goes in clear to another machine; one that a server may have judged is sent nowhere
+//! again, as it may have been counted; only the directory's own word is a wrong password, and every other
+//! failure is an outage.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use automend_core::dn::Dn;
 use automend_core::names::attribute;
-use automend_ldap::{Client, Entry, Error, Filter, ResultCode, Scope, Search};
-use automend_source::connect::{self, connect};
-use automend_source::live::{RootDse, check_held, is_lost};
-use automend_source::{LdapUrl, Scheme, Settings};
+use automend_ldap::{Entry, Error, Filter, ResultCode, Scope, Search};
+use automend_source::Scheme;
+use automend_source::connect;
+use automend_source::live::{Live, RootDse};
+use automend_source::pool::{BindConnection, Pool};
 use automend_system::clock;
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::timeout_at;
 use uuid::Uuid;
 
 use super::lockout::{self, readable};
@@ -28,31 +28,12 @@ use super::throttle::{Counted, Limits};
 
 /// The servers.
 pub struct Servers {
-    settings: Settings,
-    all: Vec<Server>,
-    /// The one that answered last.
-    first: AtomicUsize,
+    pool: Arc<Pool>,
     /// Logins under way.
     seats: Semaphore,
     /// Checks that only take as long as real ones, and must not keep these waiting.
     feigned: Semaphore,
     policy: RwLock<Policy>,
-}
-
-/// One server.
-struct Server {
-    url: LdapUrl,
-    /// The connection of the service's own account.
-    service: tokio::sync::Mutex<Option<Arc<Service>>>,
-    /// Connections for checking passwords, whoever was bound last, and when that was.
-    idle: Mutex<Vec<(Client, Instant)>>,
-    /// It failed, and is left alone until then while another one answers.
-    rests: Mutex<Option<Instant>>,
-}
-
-struct Service {
-    client: Client,
-    root: RootDse,
 }
 
 /// What the domain says of lock-outs and of short names.
@@ -69,16 +50,8 @@ pub(super) enum Candidate {
     Nobody,
 }
 
-/// How long a server may take for one request of a login, connecting included.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// How long a server that failed is left alone.
-const REST: Duration = Duration::from_secs(10);
 /// How long the domain's policy is believed.
 const POLICY: Duration = Duration::from_secs(600);
-/// Connections for checking passwords that are kept for each server, and for how long.
-const MOST_IDLE: usize = 16;
-/// What stands between may have forgotten a connection that is older, and a password sent there is lost.
-const IDLE: Duration = Duration::from_secs(60);
 /// Logins under way at once.
 const MOST_SEATS: usize = 256;
 /// Checks under way at once that lead to nobody on purpose.
@@ -114,24 +87,8 @@ const LOCKED_SINCE: &str = "lockoutTime";
 /// (draft-behera-ldap-password-policy-10 5.3).
 const LOCKED_BY_POLICY: &str = "pwdAccountLockedTime";
 
-/// What a server is asked.
-enum Question<'a> {
-    /// Which objects does this select?
-    Who(Filter),
-    /// Do a name and a password belong together?
-    Belong { dn: &'a str, password: &'a str },
-    /// The same for a name that nobody has and a password that nobody sent: it takes as long as a
-    /// refusal, and tells the server nothing.
-    Nobody,
-}
-
-/// What it answers.
-enum Reply {
-    Found(Vec<Entry>),
-    Told(Told),
-}
-
 /// What a server says to a name and a password.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Told {
     Right,
     Wrong,
@@ -139,32 +96,21 @@ enum Told {
     Closed,
 }
 
-/// A request failed.
-struct Failed {
-    why: String,
-    /// A password was sent, and the server may have counted it. Otherwise another server may do better.
-    sent: bool,
-}
-
 impl Servers {
-    pub(super) fn new(settings: &Settings, servers: &[LdapUrl]) -> Result<Self> {
-        if servers.is_empty() {
+    pub(super) fn new(pool: Arc<Pool>) -> Result<Self> {
+        if pool.urls().next().is_none() {
             bail!("no server to check passwords with");
         }
-        for url in servers {
-            if url.scheme == Scheme::Ldap && !settings.start_tls && !url.is_loopback() {
+        for url in pool.urls() {
+            if url.scheme == Scheme::Ldap && !pool.settings().start_tls && !url.is_loopback() {
                 bail!(
                     "{url}: refusing to check passwords in clear text on another machine; use ldaps:// or \
                      start-tls"
                 );
             }
         }
-        let mut settings = settings.with_known_password()?;
-        settings.timeout = settings.timeout.min(PATIENCE);
         Ok(Self {
-            settings,
-            all: servers.iter().cloned().map(Server::new).collect(),
-            first: AtomicUsize::new(0),
+            pool,
             seats: Semaphore::new(MOST_SEATS),
             feigned: Semaphore::new(MOST_FEIGNED),
             policy: RwLock::new(Policy {
@@ -185,16 +131,7 @@ impl Servers {
         login: &Login,
     ) -> Result<(Option<Counted>, Candidate), Trouble> {
         let _seat = self.seats.try_acquire().map_err(|_| Trouble::Busy)?;
-        let filter = Filter::or(
-            login
-                .values()
-                .into_iter()
-                .map(|(name, value)| Filter::equal(name, value)),
-        );
-        let found = match self.ask(&Question::Who(filter)).await? {
-            Reply::Found(found) => found,
-            Reply::Told(_) => Vec::new(),
-        };
+        let found = self.search(login).await?;
         let accounts = found
             .into_iter()
             .filter(is_account)
@@ -246,71 +183,121 @@ impl Servers {
         if password.is_empty() {
             return Proof::Wrong;
         }
-        let question = match candidate {
-            Candidate::Account { dn, .. } => Question::Belong {
-                dn: dn.as_str(),
-                password,
-            },
-            Candidate::Nobody => Question::Nobody,
+        let dn = match candidate {
+            Candidate::Account { dn, .. } => Some(dn.as_str()),
+            Candidate::Nobody => None,
         };
-        match self.ask_each(&question).await {
-            Ok(Reply::Told(Told::Right)) => {
-                // The server let somebody in whom his attributes keep out: that is not for a password to mend.
-                candidate.vouched().map_or(Proof::Closed, Proof::Right)
-            }
-            Ok(Reply::Told(Told::Wrong)) if !candidate.is_locked() => Proof::Wrong,
-            Ok(Reply::Told(Told::Wrong | Told::Closed)) => Proof::Closed,
-            Ok(Reply::Found(_)) => Proof::Wrong,
-            Err(failed) if failed.sent => Proof::Unknown(failed.why),
-            Err(failed) => Proof::Unsent(Trouble::Unavailable(failed.why)),
+        match self.bind(dn, password).await {
+            // The server let somebody in whom his attributes keep out: that is not for a password to mend.
+            Ok(Told::Right) => candidate.vouched().map_or(Proof::Closed, Proof::Right),
+            Ok(Told::Wrong) if !candidate.is_locked() => Proof::Wrong,
+            Ok(Told::Wrong | Told::Closed) => Proof::Closed,
+            Err(proof) => proof,
         }
     }
 
+    /// All that may be meant by a login's name.
+    async fn search(&self, login: &Login) -> Result<Vec<Entry>, Trouble> {
+        let values = login.values().into_iter();
+        let filter = Filter::or(values.map(|(name, value)| Filter::equal(name, value)));
+        let mut attempts = self.pool.search();
+        while let Some(lease) = attempts.next().await {
+            let asked = self.search_at(&lease.connection, &filter);
+            let answer = timeout_at(lease.until, asked).await;
+            if let Some(found) = attempts.settle(lease, answer) {
+                return Ok(found);
+            }
+        }
+        Err(Trouble::Unavailable(attempts.outage().reason))
+    }
+
     /// All that a filter selects, in every naming context.
-    async fn search(&self, service: &Service, filter: &Filter) -> Result<Vec<Entry>, Error> {
-        self.read_policy(service).await?;
-        let own: Vec<&str> = self.settings.base.iter().map(Dn::as_str).collect();
-        let bases = if own.is_empty() {
-            service.root.contexts.iter().map(String::as_str).collect()
+    async fn search_at(&self, live: &Live, filter: &Filter) -> Result<Vec<Entry>> {
+        self.read_policy(live).await?;
+        let own = &self.pool.settings().base;
+        let bases: Vec<&str> = if own.is_empty() {
+            contexts(&live.root).collect()
         } else {
-            own
+            own.iter().map(Dn::as_str).collect()
         };
         let mut found = Vec::new();
         for base in bases {
             let search = Search::new(base, Scope::Subtree, filter.clone(), WANTED);
-            match service.client.entries(&search, MOST_ALIKE).await {
+            match live.client.entries(&search, MOST_ALIKE).await {
                 Ok(entries) => found.extend(entries),
                 // A context that this account can't see, or one that is elsewhere.
                 Err(Error::Refused {
                     code: ResultCode::NO_SUCH_OBJECT,
                     ..
-                }) if self.settings.base.is_empty() => {}
+                }) if own.is_empty() => {}
                 Err(Error::Referral { .. }) => {}
                 // So many that none is meant.
                 Err(Error::Limit { .. }) => return Ok(Vec::new()),
-                Err(error) => return Err(error),
+                Err(error) => return Err(live.at(error)),
             }
         }
         Ok(found)
     }
 
+    /// Whether a name and a password belong together. Without a name it is asked for one that nobody has, with
+    /// a password that nobody sent: that takes as long as a refusal, and tells the server nothing.
+    async fn bind(&self, dn: Option<&str>, password: &str) -> Result<Told, Proof> {
+        let mut attempts = self.pool.bind();
+        while let Some(lease) = attempts.next().await {
+            let connection = &lease.connection;
+            let asked = async {
+                match dn {
+                    Some(dn) => connection.client.simple_bind(dn, password).await,
+                    None => bind_as_nobody(connection).await,
+                }
+            };
+            let url = connection.url.to_string();
+            let at = |error| anyhow::Error::new(error).context(url);
+            let answer = timeout_at(lease.until, asked).await;
+            let told = match &answer {
+                Ok(Ok(())) => Some(Told::Right),
+                Ok(Err(Error::Refused { code, message, .. })) => no(*code, message),
+                _ => None,
+            };
+            match (told, answer) {
+                (Some(told), _) => {
+                    attempts.answered(lease);
+                    // Some servers let in whoever it is.
+                    return Ok(if dn.is_some() { told } else { Told::Wrong });
+                }
+                // An answer, but not about this name and this password.
+                (None, Ok(Err(error @ Error::Refused { .. }))) => {
+                    let _: Option<()> = attempts.settle(lease, Ok(Err(at(error))));
+                }
+                (None, answer) => {
+                    let error = answer.ok().and_then(Result::err).map(at);
+                    return Err(Proof::Unknown(attempts.unanswered(lease, error).reason));
+                }
+            }
+        }
+        let reason = attempts.outage().reason;
+        Err(Proof::Unsent(Trouble::Unavailable(reason)))
+    }
+
     /// What the domain says, where it says something and it was not read lately.
-    async fn read_policy(&self, service: &Service) -> Result<(), Error> {
+    async fn read_policy(&self, live: &Live) -> Result<()> {
         let now = clock::monotonic();
         let fresh = |read: Instant| now.saturating_duration_since(read) < POLICY;
         if self.policy().read.is_some_and(fresh) {
             return Ok(());
         }
+        let limits = lockout::limits(&live.client, &live.root).await;
         let mut policy = Policy {
-            limits: lockout::limits(&service.client, &service.root).await?,
+            limits: limits.map_err(|error| live.at(error))?,
             domains: Domains::default(),
             read: Some(now),
         };
-        if let Some(configuration) = &service.root.configuration {
+        if let Some(configuration) = &live.root.configuration {
             let base = format!("CN=Partitions,{configuration}");
             let filter = Filter::present("nETBIOSName");
             let search = Search::new(&base, Scope::One, filter, &["nETBIOSName", "nCName"]);
-            let entries = readable(service.client.entries(&search, 1000).await)?;
+            let entries = readable(live.client.entries(&search, 1000).await);
+            let entries = entries.map_err(|error| live.at(error))?;
             for entry in entries.unwrap_or_default() {
                 if let (Some(short), Some(Ok(head))) = (
                     entry.first_text("nETBIOSName"),
@@ -330,203 +317,20 @@ impl Servers {
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
     }
-
-    async fn ask(&self, question: &Question<'_>) -> Result<Reply, Trouble> {
-        let answer = self.ask_each(question).await;
-        answer.map_err(|failed| Trouble::Unavailable(failed.why))
-    }
-
-    /// Asks one server after the other, beginning with the one that answered last, until one answers or
-    /// has been sent a password.
-    async fn ask_each(&self, question: &Question<'_>) -> Result<Reply, Failed> {
-        let count = self.all.len();
-        let first = self.first.load(Ordering::Relaxed);
-        let order = (0..count).map(|n| (first + n) % count.max(1));
-        let (rested, resting): (Vec<usize>, Vec<usize>) = order.partition(|at| {
-            self.all
-                .get(*at)
-                .is_some_and(|server| !server.is_resting(clock::monotonic()))
-        });
-        let mut failures = Vec::new();
-        for at in rested.into_iter().chain(resting) {
-            let Some(server) = self.all.get(at) else {
-                continue;
-            };
-            let failed = match self.ask_one(server, question).await {
-                Ok(answer) => {
-                    server.rest(None);
-                    self.first.store(at, Ordering::Relaxed);
-                    return Ok(answer);
-                }
-                Err(failed) => failed,
-            };
-            server.rest(Some(clock::monotonic() + REST));
-            failures.push(failed.why);
-            if failed.sent {
-                return Err(Failed::sent(failures.join("; ")));
-            }
-        }
-        Err(Failed::unsent(failures.join("; ")))
-    }
-
-    async fn ask_one(&self, server: &Server, question: &Question<'_>) -> Result<Reply, Failed> {
-        match question {
-            Question::Who(filter) => {
-                let found = server.in_time(self.who(server, filter)).await;
-                found.map(Reply::Found).map_err(Failed::unsent)
-            }
-            Question::Belong { dn, password } => {
-                if self.settings.one.is_some() {
-                    // Another directory would call every password wrong.
-                    let service = server.in_time(server.service(&self.settings)).await;
-                    service.map_err(Failed::unsent)?;
-                }
-                let told = server.bind(&self.settings, dn, password).await?;
-                Ok(Reply::Told(told))
-            }
-            Question::Nobody => {
-                let service = server.in_time(server.service(&self.settings)).await;
-                let (service, _) = service.map_err(Failed::unsent)?;
-                let below = service.root.contexts.first().map_or("", String::as_str);
-                let dn = format!("CN={},{below}", Uuid::new_v4());
-                let password = Uuid::new_v4().to_string();
-                server.bind(&self.settings, &dn, &password).await?;
-                Ok(Reply::Told(Told::Wrong))
-            }
-        }
-    }
-
-    async fn who(&self, server: &Server, filter: &Filter) -> Result<Vec<Entry>, String> {
-        loop {
-            let (service, is_new) = server.service(&self.settings).await?;
-            match self.search(&service, filter).await {
-                Ok(found) => return Ok(found),
-                Err(error) => {
-                    server.forget(&service).await;
-                    // A connection that nobody used for a while was closed while nobody looked.
-                    if is_new || !is_lost(&error) {
-                        return Err(format!("{}: {error}", server.url));
-                    }
-                }
-            }
-        }
-    }
 }
 
-impl Failed {
-    fn sent(why: String) -> Self {
-        Self { why, sent: true }
-    }
-
-    fn unsent(why: String) -> Self {
-        Self { why, sent: false }
-    }
+/// A bind that cannot succeed.
+async fn bind_as_nobody(connection: &BindConnection) -> Result<(), Error> {
+    let below = contexts(&connection.root).next().unwrap_or_default();
+    let dn = format!("CN={},{below}", Uuid::new_v4());
+    let password = Uuid::new_v4().to_string();
+    connection.client.simple_bind(&dn, &password).await
 }
 
-impl Server {
-    fn new(url: LdapUrl) -> Self {
-        Self {
-            url,
-            service: tokio::sync::Mutex::new(None),
-            idle: Mutex::default(),
-            rests: Mutex::new(None),
-        }
-    }
-
-    fn is_resting(&self, now: Instant) -> bool {
-        let rests = self.rests.lock().unwrap_or_else(PoisonError::into_inner);
-        rests.is_some_and(|until| now < until)
-    }
-
-    fn rest(&self, until: Option<Instant>) {
-        *self.rests.lock().unwrap_or_else(PoisonError::into_inner) = until;
-    }
-
-    /// What comes of something, if it comes within [`PATIENCE`].
-    async fn in_time<T>(
-        &self,
-        something: impl Future<Output = Result<T, String>>,
-    ) -> Result<T, String> {
-        let late = |_| format!("{}: no answer within {} s", self.url, PATIENCE.as_secs());
-        timeout(PATIENCE, something).await.map_err(late)?
-    }
-
-    /// The connection of the service's own account, and whether it was made just now.
-    async fn service(&self, settings: &Settings) -> Result<(Arc<Service>, bool), String> {
-        let mut service = self.service.lock().await;
-        if let Some(service) = &*service {
-            return Ok((Arc::clone(service), false));
-        }
-        let client = connect(settings, &self.url)
-            .await
-            .map_err(|error| format!("{error:#}"))?;
-        let mut root = RootDse::read(&client)
-            .await
-            .map_err(|error| format!("{}: {error}", self.url))?;
-        if let Some(one) = &settings.one {
-            let held = check_held(one, &self.url, &client, &root).await;
-            held.map_err(|error| format!("{error:#}"))?;
-        }
-        if root.active_directory {
-            root.contexts.retain(|context| has_accounts(context));
-        }
-        let made = Arc::new(Service { client, root });
-        *service = Some(Arc::clone(&made));
-        Ok((made, true))
-    }
-
-    /// Does not use a connection again.
-    async fn forget(&self, used: &Arc<Service>) {
-        let mut service = self.service.lock().await;
-        if service
-            .as_ref()
-            .is_some_and(|service| Arc::ptr_eq(service, used))
-        {
-            *service = None;
-        }
-    }
-
-    /// Whether a name and a password belong together.
-    async fn bind(&self, settings: &Settings, dn: &str, password: &str) -> Result<Told, Failed> {
-        let client = if let Some(client) = self.idle() {
-            client
-        } else {
-            let settings = settings.without_login();
-            let made = async {
-                let made = connect(&settings, &self.url).await;
-                made.map_err(|error| format!("{error:#}"))
-            };
-            self.in_time(made).await.map_err(Failed::unsent)?
-        };
-        let told = async {
-            match client.simple_bind(dn, password).await {
-                Ok(()) => Ok(Ok(Told::Right)),
-                Err(Error::Refused { code, message, .. }) => {
-                    Ok(no(code, &message).ok_or_else(|| {
-                        // An answer, but not about this name and this password.
-                        format!("{}: {code} {message}", self.url)
-                    }))
-                }
-                Err(error) => Err(format!("{}: {error}", self.url)),
-            }
-        };
-        let told = self.in_time(told).await.map_err(Failed::sent)?;
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < MOST_IDLE {
-            idle.push((client, clock::monotonic()));
-        }
-        told.map_err(Failed::unsent)
-    }
-
-    /// A connection that was used a short while ago and is still there.
-    fn idle(&self) -> Option<Client> {
-        let now = clock::monotonic();
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain(|(client, used)| {
-            !client.is_closed() && now.saturating_duration_since(*used) < IDLE
-        });
-        idle.pop().map(|(client, _)| client)
-    }
+/// The naming contexts in which accounts may be.
+fn contexts(root: &RootDse) -> impl Iterator<Item = &str> {
+    let contexts = root.contexts.iter().map(String::as_str);
+    contexts.filter(|context| !root.active_directory || has_accounts(context))
 }
 
 impl Candidate {

@@ -17,6 +17,7 @@ use automend_core::names::{SmtpAddress, ascii_domain};
 use automend_core::resolve::Who;
 use automend_core::settings::{Outcome, Settings};
 use automend_login::Account;
+use automend_source::pool::Outage;
 use automend_system::clock;
 use hyper::StatusCode;
 use hyper::body::Bytes;
@@ -25,7 +26,6 @@ use hyper::http::request::Parts;
 
 use super::answers::{Answer, Document, From};
 use super::current::Current;
-use super::outage::Outage;
 use super::reply::{Asked, Reply, host};
 use super::settings::domain;
 use super::urls::Home;
@@ -446,13 +446,13 @@ fn of(mut reply: Reply, who: &Who, answer: &Answer, from: From) -> Reply {
 }
 
 fn unavailable(who: &Who, outage: Outage) -> Reply {
-    let mut reply = Reply::unavailable(outage.why);
+    let mut reply = Reply::unavailable(outage.reason);
     reply.asked = Some(who.to_string());
     reply
 }
 
 fn unavailable_to(users: &[String], outage: Outage) -> Reply {
-    let mut reply = Reply::unavailable(outage.why);
+    let mut reply = Reply::unavailable(outage.reason);
     reply.asked = Some(users.join(" "));
     reply
 }

@@ -15,6 +15,7 @@ use automend_directory::{Import, NtHash, Scope};
 use automend_login::Accounts;
 use automend_source::embedded::{self, Embedded};
 use automend_source::import::import_file;
+use automend_source::pool::Outage;
 use automend_source::{Directory, Location};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -22,10 +23,9 @@ use tokio::sync::Semaphore;
 use tokio::task::block_in_place;
 
 use super::domains::{ACCEPTED_DOMAIN_NAME, accepted, of_entry, of_naming_context};
+use super::live::Servers;
 use super::log::Log;
 use super::metrics::Metrics;
-use super::outage::Outage;
-use super::pool::Pool;
 use super::settings;
 use super::stamp::Stamp;
 
@@ -34,7 +34,7 @@ pub(crate) enum Supply {
     /// A file on this machine.
     Embedded(Box<Store>),
     /// Live servers.
-    Live(Pool),
+    Live(Servers),
 }
 
 /// An embedded directory, and who reads it at the moment.
@@ -64,7 +64,7 @@ impl Supply {
         let store = match &from.directory {
             Location::Server(_) => {
                 return Ok(Self::Live(
-                    Pool::open(from, serve.directory, log, metrics).await?,
+                    Servers::open(from, serve.directory, log, metrics).await?,
                 ));
             }
             Location::Embedded(folder) => Store::open(Embedded::open(folder)?, None),
@@ -89,9 +89,9 @@ impl Supply {
     pub(crate) async fn resolve(&self, request: &Request) -> Result<Resolved, Outage> {
         match self {
             Self::Embedded(store) => store.resolve(request).await.map_err(|error| Outage {
-                why: format!("{error:#}"),
+                reason: format!("{error:#}"),
             }),
-            Self::Live(pool) => pool.resolve(request).await,
+            Self::Live(servers) => servers.resolve(request).await,
         }
     }
 
@@ -99,18 +99,18 @@ impl Supply {
     pub(crate) fn accounts(&self) -> Result<Accounts> {
         match self {
             Self::Embedded(store) => Ok(Accounts::embedded(store.embedded.directory.clone())),
-            Self::Live(pool) => pool.accounts(),
+            Self::Live(servers) => servers.accounts(),
         }
     }
 
     /// The mail domains, as far as a short look shows them; `*.contoso.com` stands for those below.
     pub(crate) async fn domains(&self) -> Vec<String> {
         let mut found = BTreeSet::new();
-        let looked = match self {
-            Self::Embedded(store) => block_in_place(|| store.domains(&mut found)),
-            Self::Live(pool) => pool.domains(&mut found).await,
-        };
-        drop(looked);
+        match self {
+            // What cannot be read names none.
+            Self::Embedded(store) => drop(block_in_place(|| store.domains(&mut found))),
+            Self::Live(servers) => servers.domains(&mut found).await,
+        }
         // The domain of accounts is often no mail domain: it is taken where there is no better one.
         if found.is_empty() {
             found.extend(self.of_accounts());
@@ -124,7 +124,7 @@ impl Supply {
                 let contexts = store.embedded.reading().ok()?.naming_contexts().ok()?;
                 contexts.iter().find_map(of_naming_context)
             }
-            Self::Live(pool) => of_naming_context(&Dn::parse(&pool.default_context()?).ok()?),
+            Self::Live(servers) => of_naming_context(&Dn::parse(&servers.default_context()?).ok()?),
         }
     }
 
@@ -143,7 +143,7 @@ impl Supply {
     pub(crate) fn is_there(&self) -> bool {
         match self {
             Self::Embedded(_) => true,
-            Self::Live(pool) => pool.is_there(),
+            Self::Live(servers) => servers.is_there(),
         }
     }
 
@@ -151,7 +151,7 @@ impl Supply {
     pub(crate) fn state(&self) -> Value {
         match self {
             Self::Embedded(store) => json!([{ "server": store.embedded.shown, "up": true }]),
-            Self::Live(pool) => pool.state(),
+            Self::Live(servers) => servers.state(),
         }
     }
 }

@@ -13,6 +13,7 @@ pub mod ldif;
 pub mod live;
 mod location;
 mod one_directory;
+pub mod pool;
 mod proof;
 pub mod replicas;
 mod rights;
@@ -175,18 +176,10 @@ impl Directory {
         known: &mut Known,
     ) -> Result<Vec<Resolved>> {
         for _ in 0..MOST_ROUNDS {
-            let mut open: HashSet<Need> = HashSet::new();
-            let mut resolved = Vec::new();
-            for request in requests {
-                match resolve(known, request) {
-                    Ok(done) => resolved.push(done),
-                    Err(needs) => open.extend(needs),
-                }
+            match resolve_each(requests, known) {
+                Ok(resolved) => return Ok(resolved),
+                Err(needs) => self.answer(needs, known).await?,
             }
-            if open.is_empty() {
-                return Ok(resolved);
-            }
-            self.answer(open.into_iter().collect(), known).await?;
         }
         bail!("the resolver asked for more after {MOST_ROUNDS} rounds");
     }
@@ -269,6 +262,41 @@ impl Directory {
             Some(Answer::Unreadable(why)) => bail!("{shown}: {why}"),
             None => bail!("{shown}: the directory gave no answer"),
         }
+    }
+}
+
+impl live::Live {
+    /// Asks the resolver.
+    ///
+    /// # Errors
+    ///
+    /// The server did not answer.
+    pub async fn resolve(&mut self, request: &Request) -> Result<Resolved> {
+        let mut known = Known::default();
+        for _ in 0..MOST_ROUNDS {
+            match resolve(&known, request) {
+                Ok(resolved) => return Ok(resolved),
+                Err(needs) => self.answer(needs, &mut known).await?,
+            }
+        }
+        bail!("the resolver asked for more after {MOST_ROUNDS} rounds");
+    }
+}
+
+/// What the resolver says of each request, or what it needs to know first.
+fn resolve_each(requests: &[Request], known: &Known) -> Result<Vec<Resolved>, Vec<Need>> {
+    let mut open: HashSet<Need> = HashSet::new();
+    let mut resolved = Vec::new();
+    for request in requests {
+        match resolve(known, request) {
+            Ok(done) => resolved.push(done),
+            Err(needs) => open.extend(needs),
+        }
+    }
+    if open.is_empty() {
+        Ok(resolved)
+    } else {
+        Err(open.into_iter().collect())
     }
 }
 

@@ -1,6 +1,8 @@
 //! The gate from outside: every scheme, with an embedded directory behind it.
 
 mod checks;
+mod live;
+mod ntlm;
 #[cfg(feature = "lab")]
 mod peers;
 mod purpose;
@@ -23,9 +25,6 @@ use automend_source::{LdapUrl, Location, Settings};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::ExposeSecret;
-use tokio::net::TcpListener;
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
 
 use super::gate::{Connection, Gate, Offer};
 use super::throttle::Limits;
@@ -451,83 +450,6 @@ fn jim(user: &str, password: &str) -> ClientLogin {
 }
 
 #[tokio::test]
-async fn ntlm_logs_a_connection_in() {
-    let company = Company::new(&[Scheme::Ntlm, Scheme::Basic]);
-    for user in [
-        "jim@contoso.test",
-        "CONTOSO\\JIM",
-        "contoso.test\\jim",
-        "jim.miller@contoso.test",
-    ] {
-        let mut login = jim(user, "Wint3r-Regen");
-        let mut connection = Connection::default();
-        let hello = turn(&company, &mut login, &mut connection, None).await;
-        let challenge = only(hello);
-        assert_eq!(challenge.scheme, Some(Scheme::Ntlm));
-        let answer = turn(&company, &mut login, &mut connection, Some(&challenge)).await;
-        assert_eq!(name(answer), "jim@contoso.test", "{user}");
-        // Later requests bring nothing.
-        assert_eq!(
-            name(company.admit(&mut connection, None).await),
-            "jim@contoso.test"
-        );
-        // On another connection nobody has logged in.
-        refused(company.admit(&mut Connection::default(), None).await);
-        // Until the account is closed.
-        company.modify("Jim", Modification::replace("userAccountControl", ["514"]));
-        refused(company.admit(&mut connection, None).await);
-        company.modify("Jim", Modification::replace("userAccountControl", ["512"]));
-        refused(company.admit(&mut connection, None).await);
-    }
-}
-
-#[tokio::test]
-async fn a_connection_that_others_may_use_carries_no_login() {
-    let company = Company::new(&[Scheme::Ntlm, Scheme::Basic]);
-    let log_in = async |connection: &mut Connection| {
-        let mut login = jim("jim@contoso.test", "Wint3r-Regen");
-        let challenge = only(turn(&company, &mut login, connection, None).await);
-        name(turn(&company, &mut login, connection, Some(&challenge)).await);
-        assert!(connection.is_logged_in());
-    };
-    let only_basic = ["Basic realm=\"Autodiscover\", charset=\"UTF-8\""];
-    // It turns out to be a proxy's.
-    let mut connection = Connection::default();
-    log_in(&mut connection).await;
-    connection.share();
-    assert_eq!(
-        refused(company.admit(&mut connection, None).await),
-        only_basic
-    );
-    assert!(connection.refusal().unwrap().contains("through a proxy"));
-    let mut again = jim("jim", "Wint3r-Regen");
-    let hello = turn(&company, &mut again, &mut connection, None).await;
-    assert_eq!(refused(hello), only_basic);
-    let right = basic("jim", "Wint3r-Regen");
-    name(company.admit(&mut connection, Some(&right)).await);
-    refused(company.admit(&mut connection, None).await);
-    // Somebody else's password, right or wrong, comes on it.
-    company.modify("Amy", Modification::replace("userAccountControl", ["512"]));
-    for (user, password) in [("amy", "wrong"), ("amy", "Wint3r-Regen")] {
-        let mut connection = Connection::default();
-        log_in(&mut connection).await;
-        let value = basic(user, password);
-        company.admit(&mut connection, Some(&value)).await;
-        refused(company.admit(&mut connection, None).await);
-    }
-    // Two people prove themselves in turn.
-    let mut connection = Connection::default();
-    log_in(&mut connection).await;
-    let mut amy = jim("amy@contoso.test", "Wint3r-Regen");
-    let challenge = only(turn(&company, &mut amy, &mut connection, None).await);
-    name(turn(&company, &mut amy, &mut connection, Some(&challenge)).await);
-    assert_eq!(
-        refused(company.admit(&mut connection, None).await),
-        only_basic
-    );
-}
-
-#[tokio::test]
 async fn an_address_may_fail_as_often_as_is_said() {
     let from = |n: u8| IpAddr::V4(Ipv4Addr::new(198, 51, 100, n));
     for (most, expected) in [(3, 3), (0, 120)] {
@@ -567,59 +489,6 @@ async fn an_address_may_fail_as_often_as_is_said() {
             );
         }
     }
-}
-
-#[tokio::test]
-async fn who_has_logged_in_to_one_directory_is_nobody_in_the_next() {
-    // As after a reload, whose directory has seen as few commits as the one before.
-    let (before, after) = (Company::new(&[Scheme::Ntlm]), Company::new(&[Scheme::Ntlm]));
-    assert_eq!(before.directory.commits(), after.directory.commits());
-    let mut connection = Connection::default();
-    let mut login = jim("jim@contoso.test", "Wint3r-Regen");
-    let challenge = only(turn(&before, &mut login, &mut connection, None).await);
-    name(turn(&before, &mut login, &mut connection, Some(&challenge)).await);
-    name(before.admit(&mut connection, None).await);
-    refused(after.admit(&mut connection, None).await);
-}
-
-#[tokio::test]
-async fn ntlm_may_begin_again_and_ends_with_a_refusal_for_the_wrong_password() {
-    let company = Company::new(&[Scheme::Ntlm]);
-    let mut connection = Connection::default();
-    only(turn(&company, &mut jim("jim", "x"), &mut connection, None).await);
-    let mut login = jim("CONTOSO\\jim", "Wint3r-Regen");
-    let challenge = only(turn(&company, &mut login, &mut connection, None).await);
-    name(turn(&company, &mut login, &mut connection, Some(&challenge)).await);
-    for (user, password) in [
-        ("CONTOSO\\jim", "wrong"),
-        ("CONTOSO\\nobody", "Wint3r-Regen"),
-        ("CONTOSO\\amy", "Wint3r-Regen"),
-    ] {
-        let mut login = jim(user, password);
-        let challenge = only(turn(&company, &mut login, &mut connection, None).await);
-        let verdict = turn(&company, &mut login, &mut connection, Some(&challenge)).await;
-        assert_eq!(refused(verdict), ["NTLM"], "{user}");
-        refused(company.admit(&mut connection, None).await);
-    }
-}
-
-#[tokio::test]
-async fn an_answer_of_ntlm_is_good_once_and_on_its_own_connection() {
-    let company = Company::new(&[Scheme::Ntlm]);
-    let (mut one, mut other) = (Connection::default(), Connection::default());
-    let mut login = jim("CONTOSO\\jim", "Wint3r-Regen");
-    let challenge = only(turn(&company, &mut login, &mut one, None).await);
-    only(turn(&company, &mut jim("jim", "x"), &mut other, None).await);
-    let answer = login.next(Some(&challenge)).await.unwrap().unwrap();
-    let answer = answer.expose_secret();
-    refused(company.admit(&mut other, Some(answer)).await);
-    refused(
-        company
-            .admit(&mut Connection::default(), Some(answer))
-            .await,
-    );
-    name(company.admit(&mut one, Some(answer)).await);
-    refused(company.admit(&mut one, Some(answer)).await);
 }
 
 #[tokio::test]
@@ -666,21 +535,11 @@ async fn only_what_works_is_offered() {
     assert_eq!(offer(Scheme::Basic, None), "");
 }
 
-/// A directory that is served on a port, until it is told to stop.
-async fn serve_directory(
-    port: u16,
-    directory: Directory,
-) -> (u16, oneshot::Sender<()>, JoinHandle<()>) {
-    use automend_directory::ldap_server::{Access, LdapServer, Limits};
-    let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let (stop, stopped) = oneshot::channel();
-    let server = LdapServer::new(directory, Access::Open, Limits::default(), "dc", || 0);
-    let task = tokio::spawn(async move {
-        let stopped = async { drop(stopped.await) };
-        server.serve(listener, stopped).await.unwrap();
-    });
-    (port, stop, task)
+/// Accounts of these servers.
+fn live_accounts(settings: &Settings, urls: Vec<LdapUrl>) -> anyhow::Result<Accounts> {
+    use automend_source::pool::{Limits, Pool};
+    let pool = Pool::new(settings, urls, Limits::DEFAULT, Box::new(|_| {}))?;
+    Accounts::live(Arc::new(pool))
 }
 
 /// Settings for a server without TLS.
@@ -689,39 +548,6 @@ fn plain(text: &str) -> (Settings, LdapUrl) {
     let mut settings = Settings::of(Location::Server(url.clone()));
     settings.allow_plaintext = true;
     (settings, url)
-}
-
-#[tokio::test]
-async fn a_connection_to_a_server_that_was_lost_is_made_anew() {
-    let company = Company::new(&[Scheme::Basic]);
-    let (port, stop, task) = serve_directory(0, company.directory.clone()).await;
-    let (settings, url) = plain(&format!("ldap://127.0.0.1:{port}"));
-    let offer = Offer {
-        realm: String::new(),
-        schemes: vec![Scheme::Basic],
-        keytab: None,
-        rc4_tickets: false,
-    };
-    let gate = Gate::new(Accounts::live(&settings, &[url]).unwrap(), offer, None).unwrap();
-    let gate = Arc::new(gate);
-    let log_in = async |password: &str| {
-        let value = basic("jim@contoso.test", password);
-        gate.admit(&mut Connection::default(), Some(value.as_bytes()), HOME)
-            .await
-    };
-    // Such a server believes every password.
-    assert_eq!(name(log_in("one").await), "jim@contoso.test");
-    stop.send(()).unwrap();
-    task.await.unwrap();
-    let (_, _stop, _) = serve_directory(port, company.directory.clone()).await;
-    assert_eq!(name(log_in("two").await), "jim@contoso.test");
-}
-
-#[test]
-fn a_password_never_goes_in_clear_to_another_machine() {
-    let (settings, url) = plain("ldap://dc1.contoso.test");
-    let error = Accounts::live(&settings, &[url]).err().unwrap();
-    assert!(error.to_string().contains("clear text"), "{error}");
 }
 
 /// The same over a socket, as a face does it.

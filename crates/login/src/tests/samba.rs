@@ -152,7 +152,7 @@ impl Controller {
             // What Samba encrypts with for an account that was told nothing.
             rc4_tickets: true,
         };
-        let accounts = Accounts::live(&self.settings(), &servers).unwrap();
+        let accounts = live_accounts(&self.settings(), servers).unwrap();
         Arc::new(Gate::new(accounts, offer, None).unwrap())
     }
 

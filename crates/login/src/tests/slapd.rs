@@ -83,7 +83,7 @@ impl Slapd {
             keytab: None,
             rc4_tickets: false,
         };
-        let accounts = Accounts::live(&settings, &[url]).unwrap();
+        let accounts = live_accounts(&settings, vec![url]).unwrap();
         Arc::new(Gate::new(accounts, offer, None).unwrap())
     }
 

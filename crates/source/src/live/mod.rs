@@ -152,6 +152,11 @@ impl Live {
         asks.then(Control::show_deleted).into_iter().collect()
     }
 
+    /// The error with the server at which it happened.
+    pub fn at(&self, error: Error) -> anyhow::Error {
+        anyhow::Error::new(error).context(self.url.to_string())
+    }
+
     pub(super) fn explain(&self, error: Error, base: &str) -> anyhow::Error {
         if let Error::Refused {
             code: ResultCode::NO_SUCH_OBJECT,
