@@ -11,8 +11,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 pub(crate) use delegations::{
-    AutomapCommand, CarryingOut, ConnectMailbox, DisableMailbox, EnableMailbox, Grant, LinkState,
-    Links, LinksFormat, MailboxCommand, OneMailbox, Place, Revoke,
+    Access, AutomapCommand, CarryingOut, ConnectMailbox, DisableMailbox, EnableMailbox, Grant,
+    LinkState, Links, ListFormat, MailboxCommand, OneMailbox, Place, Revoke,
 };
 pub(crate) use source::{Source, Writing};
 
@@ -70,6 +70,8 @@ pub(crate) enum Command {
     Undo(Undo),
     /// List every AutoMapping link, healthy or not: owner, delegate, state, since when
     Links(Links),
+    /// Who can open which mailbox, and why: for a user each mailbox, for a mailbox each user
+    Access(Access),
     /// Give a user full access to a mailbox, and let Outlook open it by itself
     Grant(Grant),
     /// Take full access to a mailbox from a user, and the AutoMapping link with it

@@ -53,6 +53,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
         Command::Fix(args) => waiting(commands::fix::run(args, config)),
         Command::Undo(args) => waiting(commands::fix::undo::run(args, config)),
         Command::Links(args) => waiting(commands::links::run(args, config)),
+        Command::Access(args) => waiting(commands::access::run(args, config)),
         Command::Grant(args) => waiting(commands::grant::run(args, config)),
         Command::Revoke(args) => waiting(commands::grant::revoke(args, config)),
         Command::Automap(command) => waiting(commands::automap::run(command, config)),

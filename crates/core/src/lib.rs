@@ -34,6 +34,7 @@
     deny(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+pub mod access;
 pub mod checks;
 pub mod claim;
 pub mod command;

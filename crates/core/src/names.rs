@@ -50,6 +50,12 @@ pub mod attribute {
     pub const OBJECT_SID: &str = "objectSid";
     /// 1.2.840.113556.1.4.8: bit 2 is a disabled account.
     pub const USER_ACCOUNT_CONTROL: &str = "userAccountControl";
+    /// 2.5.4.31: who is in a group.
+    pub const MEMBER: &str = "member";
+    /// 1.2.840.113556.1.2.102: the groups that an object is in, but for its primary group. Derived by the directory.
+    pub const MEMBER_OF: &str = "memberOf";
+    /// 1.2.840.113556.1.4.98: the relative identifier of the one group that a user is in without a link.
+    pub const PRIMARY_GROUP_ID: &str = "primaryGroupID";
     /// …102.73.
     pub const HIDDEN: &str = "msExchHideFromAddressLists";
     /// …102.81: whose account this mailbox belongs to, for linked and shared mailboxes.
@@ -329,6 +335,24 @@ impl Sid {
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
+
+    /// Whether it is that of an account or a group of a domain: `S-1-5-21-` with the domain's three numbers and
+    /// a relative identifier.
+    pub fn is_of_a_domain(&self) -> bool {
+        self.0.len() == 28 && self.0.get(2..12) == Some(&[0, 0, 0, 0, 0, 5, 21, 0, 0, 0])
+    }
+
+    /// The relative identifier of an account or a group of a domain.
+    pub fn relative(&self) -> Option<u32> {
+        let last = self.is_of_a_domain().then(|| self.0.last_chunk())??;
+        Some(u32::from_le_bytes(*last))
+    }
+
+    /// The account or the group of the same domain with another relative identifier.
+    pub fn sibling(&self, relative: u32) -> Option<Self> {
+        let domain = self.0.get(..24).filter(|_| self.is_of_a_domain())?;
+        Some(Self([domain, &relative.to_le_bytes()].concat().into()))
+    }
 }
 
 impl fmt::Display for Sid {
@@ -375,6 +399,8 @@ mod tests {
             Sid::parse("S-1-1-0").unwrap().as_bytes(),
             [1, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0]
         );
+        assert_eq!(sid.sibling(513).unwrap().relative(), Some(513));
+        assert_eq!(Sid::parse("S-1-5-32-544").unwrap().relative(), None);
         let wide = Sid::parse("S-1-0x0100000000ff-7").unwrap();
         assert_eq!(wide.as_bytes().get(2..8), Some(&[1, 0, 0, 0, 0, 0xff][..]));
         assert_eq!(wide.to_string(), "S-1-0x0100000000ff-7");

@@ -138,6 +138,18 @@ impl Ldif {
         Ok((seen, records))
     }
 
+    /// Which attributes the whole file has.
+    pub(super) fn seen(&mut self) -> Result<Seen> {
+        Ok(self.whole()?.0)
+    }
+
+    /// Notes everything that could not be read.
+    pub(super) fn tell_all(&mut self, defects: Vec<String>) {
+        for defect in defects {
+            self.tell(defect);
+        }
+    }
+
     /// What cannot be told from this file.
     pub fn unread(&mut self) -> Result<Vec<String>> {
         let (seen, records) = self.whole()?;
@@ -186,9 +198,7 @@ impl Ldif {
             blocks.recycle(block);
         }
         self.lost |= lost;
-        for defect in defects {
-            self.tell(defect);
-        }
+        self.tell_all(defects);
         Ok(())
     }
 
@@ -203,9 +213,7 @@ impl Ldif {
                 failed = sink.owner(seen.applied(entry));
             }
         })?;
-        for defect in defects {
-            self.tell(defect);
-        }
+        self.tell_all(defects);
         failed
     }
 
@@ -258,9 +266,7 @@ impl Ldif {
                 }
             }
         })?;
-        for defect in defects {
-            self.tell(defect);
-        }
+        self.tell_all(defects);
         self.derive_back_links(&mut found)?;
         let (places, _) = places.or_nothing();
         for need in needs {
@@ -382,9 +388,7 @@ impl Ldif {
                 }
             }
         })?;
-        for defect in defects {
-            self.tell(defect);
-        }
+        self.tell_all(defects);
         Ok(())
     }
 }

@@ -8,11 +8,13 @@
 mod blind;
 pub mod connect;
 pub mod embedded;
+pub mod groups;
 pub mod import;
 pub mod ldif;
 pub mod live;
 mod location;
 mod one_directory;
+pub mod permissions;
 pub mod pool;
 mod proof;
 pub mod replicas;
@@ -55,6 +57,9 @@ pub enum Directory {
 
 /// Rounds of questions before the resolver is believed to run in circles.
 const MOST_ROUNDS: usize = 64;
+
+/// Objects that are looked up together.
+const AT_ONCE: usize = 500;
 
 /// How long another server may take to tell which directory it holds.
 const LOOK: Duration = Duration::from_secs(5);
@@ -240,6 +245,23 @@ impl Directory {
                 )
             }
         }
+    }
+
+    /// Objects by name, as far as they can be read.
+    pub async fn entries(&mut self, names: &[Dn]) -> Result<Vec<Entry>> {
+        use automend_core::view::{Answer, View};
+        let mut found = Vec::new();
+        for portion in names.chunks(AT_ONCE) {
+            let mut known = Known::default();
+            let needs: Vec<Need> = portion.iter().cloned().map(Need::Entry).collect();
+            self.answer(needs.clone(), &mut known).await?;
+            for need in &needs {
+                if let Some(Answer::Found(entries)) = known.answer(need) {
+                    found.extend(entries.iter().cloned());
+                }
+            }
+        }
+        Ok(found)
     }
 
     /// The one object that is meant by an address or a name.

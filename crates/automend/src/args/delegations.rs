@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use automend_core::access::State;
 use clap::{Args, Subcommand, ValueEnum, ValueHint};
 
 use super::source::{Source, Writing};
@@ -237,13 +238,8 @@ pub(crate) struct Links {
     #[arg(long, value_enum, value_delimiter = ',', value_name = "STATE")]
     pub state: Vec<LinkState>,
 
-    /// Form of the list
-    #[arg(short, long, value_enum, default_value_t = LinksFormat::Table)]
-    pub format: LinksFormat,
-
-    /// Write the list to this file instead of standard output
-    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub listed: Listed,
 }
 
 /// What a link is.
@@ -259,16 +255,46 @@ pub(crate) enum LinkState {
     Doubtful,
 }
 
-/// Form of the list of links.
+/// `automend access`.
+#[derive(Args, Debug)]
+pub(crate) struct Access {
+    #[command(flatten)]
+    pub source: Source,
+
+    /// A user, a group or a mailbox: address, account or DN
+    #[arg(value_name = "USER|OWNER")]
+    pub whose: String,
+
+    /// Only what is in this state (repeatable)
+    #[arg(long, value_parser = State::ALL.map(State::as_str), value_delimiter = ',', value_name = "STATE")]
+    pub state: Vec<String>,
+
+    #[command(flatten)]
+    pub listed: Listed,
+}
+
+/// How a list is written.
+#[derive(Args, Debug)]
+pub(crate) struct Listed {
+    /// Form of the list
+    #[arg(short, long, value_enum, default_value_t = ListFormat::Table)]
+    pub format: ListFormat,
+
+    /// Write the list to this file instead of standard output
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
+}
+
+/// Form of a list.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-pub(crate) enum LinksFormat {
+pub(crate) enum ListFormat {
     /// For reading
     Table,
-    /// One JSON document (docs/links.schema.json)
+    /// One JSON document, as a schema in docs describes it
     Json,
-    /// One link a line
+    /// One row a line
     Jsonl,
-    /// One link a row; `automap --from-file` reads it
+    /// For a spreadsheet; `automap --from-file` reads it
     Csv,
     /// One self-contained page
     Html,

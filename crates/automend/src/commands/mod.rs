@@ -2,6 +2,7 @@
 //!
 //! Invariant: none imports another; what two of them need is below them. The demo alone plays the story of all.
 
+pub(crate) mod access;
 pub(crate) mod audit;
 pub(crate) mod automap;
 pub(crate) mod demo;

@@ -2,6 +2,7 @@
 //!
 //! Verdicts are those of `core`; here is what asks the sources, streams their objects and counts.
 
+pub(crate) mod access;
 mod ldif;
 mod links;
 mod progress;

@@ -5,6 +5,7 @@
 pub(crate) mod export;
 mod html;
 mod json;
+pub(crate) mod list;
 pub(crate) mod people;
 mod table;
 
@@ -25,6 +26,7 @@ use jiff::Timestamp;
 use crate::args::Format;
 
 pub(crate) use json::FindingJson;
+use list::{BYTE_ORDER_MARK, of_stream};
 use people::People;
 pub(crate) use table::{plural, print_findings};
 
@@ -108,9 +110,6 @@ impl Report {
         self.gaps.warn();
     }
 }
-
-/// U+FEFF in UTF-8: tells a program of Windows that the rest is UTF-8, too.
-pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Writes a report to a file, or to standard output.
 pub(crate) fn write(report: &Report, format: Format, output: Option<&Path>) -> Result<()> {
@@ -226,11 +225,6 @@ const CSV_COLUMNS: [&str; 15] = [
 ];
 
 fn csv(report: &Report, out: &mut impl Write) -> io::Result<()> {
-    // The error of the stream itself, so that a closed pipe is known for one.
-    let of_stream = |error: csv::Error| match error.into_kind() {
-        csv::ErrorKind::Io(error) => error,
-        other => io::Error::other(format!("{other:?}")),
-    };
     let mut rows = csv::Writer::from_writer(out);
     rows.write_record(CSV_COLUMNS).map_err(of_stream)?;
     for finding in &report.findings {

@@ -245,7 +245,12 @@ fn names(delegates: &[Dn], people: &People) -> String {
     text
 }
 
-/// `1 link`, `2 links`.
+/// `1 link`, `2 links`, `2 mailboxes`.
 pub(crate) fn plural(count: u64, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+    let end = match count {
+        1 => "",
+        _ if noun.ends_with('x') => "es",
+        _ => "s",
+    };
+    format!("{count} {noun}{end}")
 }

@@ -8,6 +8,7 @@ mod served;
 mod tool;
 mod web;
 
+mod access;
 mod commands;
 mod delegations;
 mod delegations_live;

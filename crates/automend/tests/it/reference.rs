@@ -23,6 +23,7 @@ const COMMANDS: &[&str] = &[
     "test",
     "fix",
     "undo",
+    "access",
     "links",
     "grant",
     "revoke",

@@ -1,5 +1,6 @@
 //! Against a real Samba domain controller: `make test` starts it.
 
+mod access;
 mod delegations;
 mod logins;
 mod mending;

@@ -210,12 +210,19 @@ impl Descriptor {
         Access::None
     }
 
+    /// What the entries say of full access to the mailbox itself, in their order, and whether each is inherited.
+    pub fn full_access(&self) -> impl Iterator<Item = (Rule<'_>, bool)> {
+        self.entries().filter_map(|entry| {
+            let rule = entry.rule().filter(has_full_access)?;
+            Some((rule, entry.is_inherited()))
+        })
+    }
+
     /// Every account and group of which an entry says something about full access, once each, in order.
     pub fn holders(&self) -> Vec<Sid> {
         let mut holders = Vec::new();
-        for entry in self.entries() {
-            let rule = entry.rule().filter(has_full_access);
-            if let Some(sid) = rule.and_then(|rule| Sid::from_bytes(rule.sid))
+        for (rule, _) in self.full_access() {
+            if let Some(sid) = Sid::from_bytes(rule.sid)
                 && !holders.contains(&sid)
             {
                 holders.push(sid);

@@ -16,7 +16,7 @@ use automend_core::dn::Dn;
 use automend_core::entry::Entry;
 use automend_core::finding::{Code, Finding};
 use automend_core::names::attribute;
-use automend_core::view::{Answer, Known, Need, View};
+use automend_core::view::Known;
 use automend_ldap::Filter;
 use automend_source::live::AUDITED;
 use automend_source::sink::Owners;
@@ -24,10 +24,8 @@ use automend_source::{Directory, Location};
 
 use crate::args;
 use crate::findings::audit;
-use row::{List, Party, Row};
-
-/// Objects that are looked up together.
-const AT_ONCE: usize = 500;
+use crate::report::list::{self, Party};
+use row::{Links, Row};
 
 /// Runs the command.
 pub(crate) async fn run(args: &args::Links, config: Option<&Path>) -> Result<ExitCode> {
@@ -53,7 +51,7 @@ pub(crate) async fn run(args: &args::Links, config: Option<&Path>) -> Result<Exi
     match (&owner, &delegate) {
         (Some(owner), _) => gathered.owner(owner.clone())?,
         (None, Some(delegate)) => {
-            for entry in entries(&mut directory, &delegate.back_links).await? {
+            for entry in directory.entries(&delegate.back_links).await? {
                 gathered.owner(entry)?;
             }
         }
@@ -75,13 +73,13 @@ pub(crate) async fn run(args: &args::Links, config: Option<&Path>) -> Result<Exi
     gaps.defects.extend(new);
     gaps.defects.sort();
     gaps.defects.dedup();
-    let list = List {
+    let list = Links {
         directory: report.directory,
         at: report.at,
         rows,
         gaps,
     };
-    forms::write(&list, args.format, args.output.as_deref())?;
+    list::write(&list, args.listed.format, args.listed.output.as_deref())?;
     list.gaps.warn();
     Ok(if list.gaps.are_none() {
         ExitCode::SUCCESS
@@ -95,22 +93,6 @@ async fn found(directory: &mut Directory, text: Option<&str>) -> Result<Option<E
     let Some(text) = text else { return Ok(None) };
     let who = directory.meant(text).await?;
     directory.find(&who, &mut Known::default()).await.map(Some)
-}
-
-/// Objects by name, as far as they can be read.
-async fn entries(directory: &mut Directory, names: &[Dn]) -> Result<Vec<Entry>> {
-    let mut found = Vec::new();
-    for portion in names.chunks(AT_ONCE) {
-        let mut known = Known::default();
-        let needs: Vec<Need> = portion.iter().cloned().map(Need::Entry).collect();
-        directory.answer(needs.clone(), &mut known).await?;
-        for need in &needs {
-            if let Some(Answer::Found(entries)) = known.answer(need) {
-                found.extend(entries.iter().cloned());
-            }
-        }
-    }
-    Ok(found)
 }
 
 /// Owners with their links, and those who have back links, where they come in the same pass.
@@ -205,7 +187,7 @@ async fn people(
             live.stream(&filter, &called, &mut people).await?;
         }
         _ => {
-            for entry in entries(directory, &names).await? {
+            for entry in directory.entries(&names).await? {
                 people.owner(entry)?;
             }
         }

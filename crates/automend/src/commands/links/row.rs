@@ -1,25 +1,13 @@
 //! One link with what is known of it, and the list of all.
 
 use automend_core::dn::Dn;
-use automend_core::entry::Entry;
 use automend_core::finding::{Code, Finding};
-use automend_core::names::Guid;
 use automend_system::clock;
 use jiff::Timestamp;
 
 use crate::args::LinkState;
 use crate::report::Gaps;
-
-/// The owner or the delegate of a link.
-#[derive(Clone, Debug)]
-pub(super) struct Party {
-    pub dn: Dn,
-    pub guid: Option<Guid>,
-    pub name: String,
-    pub address: Option<String>,
-    /// `whenChanged`.
-    changed: Option<String>,
-}
+use crate::report::list::Party;
 
 /// A link.
 pub(super) struct Row {
@@ -35,34 +23,11 @@ pub(super) struct Row {
 }
 
 /// Every link that was asked for.
-pub(super) struct List {
+pub(super) struct Links {
     pub directory: String,
     pub at: Timestamp,
     pub rows: Vec<Row>,
     pub gaps: Gaps,
-}
-
-impl Party {
-    pub(super) fn of(entry: &Entry) -> Self {
-        Self {
-            dn: entry.dn.clone(),
-            guid: entry.guid,
-            name: entry.shown(),
-            address: entry.primary_address().map(|address| address.to_string()),
-            changed: entry.changed.clone(),
-        }
-    }
-
-    /// One of whom nothing but the name is known.
-    pub(super) fn named(dn: &Dn) -> Self {
-        Self {
-            dn: dn.clone(),
-            guid: None,
-            name: dn.shown(),
-            address: None,
-            changed: None,
-        }
-    }
 }
 
 impl Row {

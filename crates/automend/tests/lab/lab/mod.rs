@@ -226,24 +226,37 @@ impl<'lab> Bind<'lab> {
     pub(crate) fn add_user(self, name: &str, parent: &str) -> Added<'lab> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        self.add(&format!("{name}-{}-{number}", std::process::id()), parent)
+        self.add(
+            "user",
+            &format!("{name}-{}-{number}", std::process::id()),
+            parent,
+        )
+    }
+
+    /// Adds a group as [`Bind::add_user`] adds a user.
+    pub(crate) fn add_group(self, name: &str, parent: &str) -> Added<'lab> {
+        self.add("group", &format!("{name}-{}", std::process::id()), parent)
     }
 
     /// Adds a user with a name that is written as in a DN, and may need its escapes.
     pub(crate) fn add_named(self, name: &str, parent: &str) -> Added<'lab> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        self.add(&format!("{name} {}.{number}", std::process::id()), parent)
+        self.add(
+            "user",
+            &format!("{name} {}.{number}", std::process::id()),
+            parent,
+        )
     }
 
-    fn add(self, name: &str, parent: &str) -> Added<'lab> {
+    fn add(self, class: &str, name: &str, parent: &str) -> Added<'lab> {
         let dn = format!("CN={name},{parent}");
         let account: String = name
             .chars()
             .filter(|c| c.is_ascii_alphanumeric() || "-.".contains(*c))
             .collect();
         let mut ldif = encoded("dn", &dn)
-            + &format!("changetype: add\nobjectClass: user\nsAMAccountName: {account}\n");
+            + &format!("changetype: add\nobjectClass: {class}\nsAMAccountName: {account}\n");
         if !name.contains('\\') {
             // slapd wants it said, Samba takes it from the name.
             ldif += &encoded("cn", name);

@@ -1,0 +1,251 @@
+//! Who can open what: by links, entries, nested groups and what denies it, in a file and in an embedded directory.
+
+pub(crate) mod town;
+
+use serde_json::Value;
+
+use crate::tool::schema::invalid;
+use crate::tool::{Bench, Run};
+use town::Town;
+
+/// The rows of a list in JSON as `mailbox user: state`, sorted.
+#[track_caller]
+fn rows(run: &Run) -> Vec<String> {
+    let list = run.json();
+    let rows = list["access"].as_array().unwrap().iter();
+    let mut rows: Vec<String> = rows
+        .map(|row| {
+            let user = &row["user"];
+            let name = user.get("name").unwrap_or_else(|| &user["sid"]);
+            format!(
+                "{} {}: {}",
+                row["mailbox"]["name"].as_str().unwrap(),
+                name.as_str().unwrap(),
+                row["state"].as_str().unwrap()
+            )
+        })
+        .collect();
+    rows.sort();
+    rows
+}
+
+/// The same question to the file and to the embedded directory, which answer alike.
+#[track_caller]
+fn asked(bench: &Bench, whose: &str, code: i32) -> Vec<String> {
+    let ask = |directory: &str| {
+        let run = bench.automend(&["access", whose, "-d", directory, "--format", "json"]);
+        run.exits(code)
+    };
+    let (file, embedded) = (ask("town.ldif"), ask("directory"));
+    let schema: Value =
+        serde_json::from_str(include_str!("../../../../docs/access.schema.json")).unwrap();
+    for run in [&file, &embedded] {
+        assert_eq!(
+            invalid(&run.json(), &schema, &schema, "access"),
+            Vec::<String>::new()
+        );
+    }
+    assert_eq!(rows(&file), rows(&embedded));
+    rows(&file)
+}
+
+#[test]
+fn everyone_who_can_open_a_mailbox_is_listed_with_the_state_of_the_link() {
+    let bench = Town::usual().bench();
+    assert_eq!(
+        asked(&bench, "info@town.test", 0),
+        [
+            "Info Alice: mapped",
+            "Info Bob: never",
+            "Info Carol: never",
+            "Info Dave: ghost",
+            "Info S-1-5-21-1-2-3-1999: orphan",
+            "Info Sales: never",
+            "Open Info: inherited",
+        ]
+    );
+    // A deny goes before what another entry allows, in the order of the list; an inherited one does not reach
+    // over an explicit entry.
+    assert_eq!(
+        asked(&bench, "pay@town.test", 0),
+        [
+            "Open Pay: inherited",
+            "Pay Alice: missing",
+            "Pay Bob: ghost",
+            "Pay Carol: denied",
+            "Pay Eve: inherited",
+            "Pay Sales: denied",
+            "Pay Town: inherited",
+        ]
+    );
+}
+
+#[test]
+fn every_mailbox_that_a_user_can_open_is_listed_with_the_reason() {
+    let bench = Town::usual().bench();
+    assert_eq!(
+        asked(&bench, "bob@town.test", 0),
+        [
+            "Info Bob: never",
+            "Odd Bob: mapped",
+            "Open Bob: inherited",
+            "Pay Bob: ghost"
+        ]
+    );
+    // Through a group in a group, in a circle.
+    assert_eq!(
+        asked(&bench, "carol@town.test", 0),
+        [
+            "Info Carol: never",
+            "Odd Carol: denied",
+            "Open Carol: inherited",
+            "Pay Carol: denied"
+        ]
+    );
+    // By the primary group, of which no member value tells.
+    assert_eq!(
+        asked(&bench, "eve@town.test", 0),
+        ["Open Eve: inherited", "Pay Eve: inherited"]
+    );
+    // A group is asked for as a user is.
+    assert_eq!(
+        asked(&bench, "CN=Inner,DC=town,DC=test", 0),
+        [
+            "Info Inner: never",
+            "Odd Inner: denied",
+            "Pay Inner: denied"
+        ]
+    );
+    let said = bench.automend(&["access", "carol@town.test", "-d", "directory"]);
+    let said = said
+        .exits(0)
+        .says("allowed as a member of Sales; AutoMapping does not look into groups");
+    said.says("allowed as Everyone")
+        .says("denied as a member of Sales");
+}
+
+#[test]
+fn an_owner_who_is_a_user_too_is_shown_in_both_directions() {
+    let mut town = Town::usual();
+    town.mailbox("Pam", 1110, &[("+", "S-1-5-21-1-2-3-1101")], &["Alice"]);
+    town.mailbox("Box", 1111, &[("+", "S-1-5-21-1-2-3-1110")], &["Pam"]);
+    let bench = town.bench();
+    assert_eq!(
+        asked(&bench, "pam@town.test", 0),
+        [
+            "Box Pam: mapped",
+            "Open Pam: inherited",
+            "Pam Alice: mapped"
+        ]
+    );
+}
+
+#[test]
+fn every_form_says_the_same_and_a_state_can_be_asked_for() {
+    let bench = Town::usual().bench();
+    let run = |rest: &[&str]| {
+        bench.automend(&[&["access", "info@town.test", "-d", "directory"], rest].concat())
+    };
+    run(&[])
+        .exits(0)
+        .says("directory: 2 mailboxes and 7 users\n")
+        .says(" Info <info@town.test>  Alice <alice@town.test>   mapped  ")
+        .says("no permission")
+        .says("no object has this identifier");
+    let csv = run(&["--format", "csv"]).exits(0);
+    assert_eq!(csv.out.lines().count(), 8, "{csv}");
+    csv.says("owner,user,state,opens,linked,why,").says(
+        "\"CN=Info,DC=town,DC=test\",\"CN=Dave,DC=town,DC=test\",ghost,no,yes,no permission,",
+    );
+    let lines = run(&["--format", "jsonl", "--state", "ghost,orphan"]).exits(0);
+    assert_eq!(lines.out.lines().count(), 2, "{lines}");
+    run(&["--format", "html", "--output", "page.html"]).exits(0);
+    let page = bench.read("page.html");
+    assert!(page.contains("<td class=\"ghost\">ghost</td>"), "{page}");
+    run(&["--state", "lost"])
+        .exits(2)
+        .warns("possible values: mapped, missing, ghost");
+
+    // The list of missing links maps them.
+    run(&[
+        "--format",
+        "csv",
+        "--state",
+        "never",
+        "--output",
+        "never.csv",
+    ])
+    .exits(0);
+    bench
+        .automend(&[
+            "automap",
+            "on",
+            "--from-file",
+            "never.csv",
+            "-d",
+            "directory",
+            "--plan-only",
+        ])
+        .exits(2)
+        .warns("is a group");
+}
+
+#[test]
+fn what_cannot_be_read_is_said_and_is_no_ghost() {
+    let mut town = Town::usual();
+    town.mailbox("Bare", 1120, &[], &["Alice"]);
+    town.without_permissions("Bare");
+    town.mailbox("Torn", 1121, &[], &["Alice"]);
+    town.permissions("Torn", b"\x01\x00\x04");
+    let bench = town.bench();
+    for directory in ["town.ldif", "directory"] {
+        let run = bench.automend(&["access", "alice", "-d", directory, "--format", "json"]);
+        let run = run.exits(2);
+        assert_eq!(run.json()["complete"], false);
+        let cut_off =
+            "CN=Torn,DC=town,DC=test: msExchMailboxSecurityDescriptor: security descriptor, byte 3";
+        assert!(run.json()["defects"].to_string().contains(cut_off), "{run}");
+        assert!(
+            run.err.contains("without msExchMailboxSecurityDescriptor"),
+            "{run}"
+        );
+        let rows = rows(&run);
+        for expected in ["Bare Alice: unclear", "Torn Alice: unclear"] {
+            assert!(rows.iter().any(|row| row == expected), "{rows:?}");
+        }
+    }
+    // In an embedded directory nothing is hidden; a file may leave permissions out.
+    let mut town = Town::usual();
+    town.mailbox("Bare", 1120, &[], &["Alice"]);
+    town.without_permissions("Bare");
+    let bench = town.bench();
+    let only = |directory| bench.automend(&["access", "bare@town.test", "-d", directory]);
+    only("directory").exits(0).says("unclear");
+    only("town.ldif").exits(2).says("unclear");
+    bench
+        .automend(&["access", "nobody@town.test", "-d", "directory"])
+        .exits(2)
+        .warns("no object has this address or name");
+
+    // A file without members cannot tell who is in a group.
+    let text = bench.read("town.ldif");
+    let lines = text.lines().filter(|line| !line.starts_with("member"));
+    let without: String = lines.map(|line| line.to_owned() + "\n").collect();
+    bench.file("without.ldif", without);
+    bench
+        .automend(&[
+            "access",
+            "info@town.test",
+            "-d",
+            "without.ldif",
+            "--format",
+            "json",
+        ])
+        .exits(2)
+        .says("\"state\": \"unclear\"")
+        .warns("not all members of the groups with access to it could be read");
+    bench
+        .automend(&["access", "bob@town.test", "-d", "without.ldif"])
+        .exits(2)
+        .warns("its groups cannot be read");
+}
