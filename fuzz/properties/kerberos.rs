@@ -2,7 +2,7 @@
 //! message; keytabs, ticket files and answers of a centre are read or refused (RFC 4120).
 
 use automend_negotiate::kerberos::{
-    Ask, Keytab, Moment, Principal, Secret, Ticket, accept, read_tickets,
+    Ask, Keytab, Moment, Principal, Protection, Secret, Ticket, accept, read_tickets,
 };
 
 /// Panics when the property does not hold for these bytes.
@@ -11,7 +11,7 @@ pub fn holds(bytes: &[u8]) {
     // A key that the bytes don't know.
     let keytab = Keytab::read(KEYTAB).expect("a keytab");
     assert_eq!(keytab.entries().len(), 1);
-    assert!(accept(bytes, &keytab, now).is_err());
+    assert!(accept(bytes, &keytab, "HTTP", now).is_err());
     if let Ok(keytab) = Keytab::read(bytes) {
         assert!(keytab.entries().len() <= bytes.len());
     }
@@ -32,8 +32,9 @@ pub fn holds(bytes: &[u8]) {
 
 /// A login with the ticket is proved by nothing that a server without its key says.
 fn answered(ticket: Ticket, bytes: &[u8], now: Moment) {
-    if let Ok((_, proof)) = ticket.login(None, now) {
+    if let Ok((_, proof)) = ticket.login(None, Protection::Seal, now) {
         assert!(!proof.is(bytes));
+        assert!(proof.context(bytes).is_none());
     }
     let service = Principal::service("HTTP", "mail.contoso.test", "CONTOSO.TEST");
     if let Ok((mut ask, _)) = Ask::with_ticket(ticket, service, now) {

@@ -14,7 +14,7 @@ pub(crate) use delegations::{
     Access, AutomapCommand, CarryingOut, ConnectMailbox, DisableMailbox, EnableMailbox, Grant,
     LinkState, Links, ListFormat, MailboxCommand, OneMailbox, Place, Revoke,
 };
-pub(crate) use source::{Source, Writing};
+pub(crate) use source::{AuthMethod, Login, Server, Source, Writing};
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -266,7 +266,7 @@ pub(crate) struct Undo {
 #[derive(Args, Debug)]
 pub(crate) struct Serve {
     #[command(flatten)]
-    pub source: Source,
+    pub server: Server,
 
     /// Listen for HTTPS here (default 127.0.0.1:8443; repeatable)
     #[arg(short, long, value_name = "ADDRESS:PORT")]

@@ -10,7 +10,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail};
 use automend_core::dn::Dn;
 use automend_service::section::{Section, Source};
-use automend_source::{Location, OneDirectory, PAGE_SIZE, Password, Settings, TIMEOUT};
+use automend_source::{Auth, Location, OneDirectory, PAGE_SIZE, Password, Settings, TIMEOUT};
+use automend_system::kerberos;
 use automend_system::private_file::first_line;
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -25,6 +26,10 @@ struct File {
     user: Option<String>,
     #[serde(rename = "password-file")]
     password: Option<PathBuf>,
+    auth: Option<args::AuthMethod>,
+    keytab: Option<PathBuf>,
+    ticket_cache: Option<PathBuf>,
+    kdc: Option<String>,
     ca: Option<Files>,
     start_tls: Option<bool>,
     allow_plaintext: Option<bool>,
@@ -177,11 +182,12 @@ pub(crate) fn kerberos_file() -> PathBuf {
 
 /// Reads what was typed together with the environment and the file.
 pub(crate) fn directory_settings(source: &args::Source, config: Option<&Path>) -> Result<Settings> {
+    let server = &source.server;
     let file = File::read(config)?;
-    let named: Vec<String> = if source.directory.is_empty() {
+    let named: Vec<String> = if server.directory.is_empty() {
         file.directory.into_iter().collect()
     } else {
-        source.directory.clone()
+        server.directory.clone()
     };
     let Some((directory, others)) = Location::parse_all(&named)? else {
         bail!(
@@ -189,68 +195,115 @@ pub(crate) fn directory_settings(source: &args::Source, config: Option<&Path>) -
              or directory in {FILE_NAME}"
         );
     };
-    let base = if source.base.is_empty() {
+    let base = if server.base.is_empty() {
         &file.base
     } else {
-        &source.base
+        &server.base
     };
-    let password = match source.password_file.clone().or(file.password) {
+    let password = match server.password_file.clone().or(file.password) {
         Some(path) => Password::File(path),
         None => environment("AUTOMEND_DIRECTORY_PASSWORD").map_or(Password::Prompt, |text| {
             Password::Environment(SecretString::from(text))
         }),
     };
+    let auth = source.login.auth.or(file.auth).unwrap_or_default();
+    let keytab = source.login.keytab.clone().or(file.keytab);
+    let named = source.login.ticket_cache.clone().or(file.ticket_cache);
+    let (kerberos, no_tickets) = kerberos(keytab, named, source.login.kdc.clone().or(file.kdc));
     Ok(Settings {
         directory,
+        auth: match auth {
+            args::AuthMethod::Auto => Auth::Auto,
+            args::AuthMethod::Kerberos => Auth::Kerberos,
+            args::AuthMethod::Simple => Auth::Simple,
+            args::AuthMethod::External => Auth::External,
+        },
+        kerberos,
+        no_tickets,
         one: (!others.is_empty()).then(OneDirectory::default),
         others,
         // Not read by the command line itself: what is typed may mean more there (see `audit`).
-        user: source
+        user: server
             .user
             .clone()
             .or_else(|| environment("AUTOMEND_DIRECTORY_USER"))
             .or(file.user),
         password,
-        ca: if source.ca.is_empty() {
+        ca: if server.ca.is_empty() {
             file.ca.map(Into::into).unwrap_or_default()
         } else {
-            source.ca.clone()
+            server.ca.clone()
         },
-        start_tls: source.start_tls || file.start_tls.unwrap_or(false),
-        allow_plaintext: source.allow_plaintext || file.allow_plaintext.unwrap_or(false),
+        start_tls: server.start_tls || file.start_tls.unwrap_or(false),
+        allow_plaintext: server.allow_plaintext || file.allow_plaintext.unwrap_or(false),
         base: base
             .iter()
             .map(|text| Dn::parse(text).with_context(|| format!("reading --base {text}")))
             .collect::<Result<_>>()?,
-        page_size: source
+        page_size: server
             .page_size
             .or(file.page_size)
             .unwrap_or(PAGE_SIZE)
             .max(1),
-        timeout: source
+        timeout: server
             .timeout
             .or(file.timeout)
             .map_or(TIMEOUT, Duration::from_secs),
     })
 }
 
+/// What tickets are got with, and why there are none where they are kept in a way that cannot be read.
+fn kerberos(
+    keytab: Option<PathBuf>,
+    named: Option<PathBuf>,
+    kdc: Option<String>,
+) -> (kerberos::Credentials, Option<String>) {
+    let configuration = kerberos_file();
+    let (ticket_cache, no_tickets) = if named.is_some() {
+        (named, None)
+    } else {
+        let environment = environment("KRB5CCNAME");
+        let read = kerberos::Configuration::read(&configuration);
+        match kerberos::ticket_cache(environment.as_deref().or(read.ticket_cache())) {
+            Ok(path) => (Some(path).filter(|path| path.is_file()), None),
+            Err(error) => (None, Some(format!("{error:#}"))),
+        }
+    };
+    let credentials = kerberos::Credentials {
+        ticket_cache,
+        keytab,
+        kdc,
+        configuration,
+        ..kerberos::Credentials::default()
+    };
+    (credentials, no_tickets)
+}
+
 /// The same for a test, whose `--user` and `--password-file` belong to the mail server.
 pub(crate) fn directory_settings_beside_a_test(
     beside: &args::TestDirectory,
+    login: &args::TestLogin,
     ca: &[PathBuf],
     config: Option<&Path>,
 ) -> Result<Option<Settings>> {
     if beside.directory.is_none() {
         return Ok(None);
     }
-    let source = args::Source {
+    let server = args::Server {
         directory: beside.directory.iter().cloned().collect(),
         user: beside.directory_user.clone(),
         password_file: beside.directory_password_file.clone(),
         ca: ca.to_vec(),
         start_tls: beside.start_tls,
         allow_plaintext: beside.allow_plaintext,
-        ..args::Source::default()
+        ..args::Server::default()
     };
+    // Tickets are the user's, wherever they are shown; a keytab is of the user of the mail server.
+    let login = args::Login {
+        ticket_cache: login.ticket_cache.clone(),
+        kdc: login.kdc.clone(),
+        ..args::Login::default()
+    };
+    let source = args::Source { server, login };
     directory_settings(&source, config).map(Some)
 }

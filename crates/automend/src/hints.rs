@@ -5,8 +5,7 @@
 
 use automend_core::command::Command;
 
-use automend_source::Directory;
-use automend_source::{Location, PAGE_SIZE, Settings, TIMEOUT};
+use automend_source::{Auth, Directory, Location, PAGE_SIZE, Settings, TIMEOUT};
 
 /// A command of this program on the same directory, reached and logged in to in the same way; of several
 /// servers it names the one that answered.
@@ -36,6 +35,18 @@ pub(crate) fn with_options(mut command: Command, settings: &Settings) -> Command
         }
         if settings.allow_plaintext {
             command = command.word("--allow-plaintext");
+        }
+        match settings.auth {
+            Auth::Auto => {}
+            Auth::Kerberos => command = command.option("--auth", "kerberos"),
+            Auth::Simple => command = command.option("--auth", "simple"),
+            Auth::External => command = command.option("--auth", "external"),
+        }
+        if let Some(file) = &settings.kerberos.keytab {
+            command = command.option("--keytab", file.display());
+        }
+        if let Some(kdc) = &settings.kerberos.kdc {
+            command = command.option("--kdc", kdc);
         }
         for file in &settings.ca {
             command = command.option("--ca", file.display());

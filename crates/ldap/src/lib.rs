@@ -44,7 +44,8 @@ pub mod server;
 mod wire;
 
 pub use client::{
-    Client, Item, Limits, Modification, PagedSearch, Scope, Search, SearchStream, start_tls,
+    Client, Item, Limits, Modification, PagedSearch, Protected, Scope, Search, SearchStream,
+    SecurityLayer, sasl_bind, start_tls,
 };
 pub use control::Control;
 pub use entry::{Attribute, Entry};

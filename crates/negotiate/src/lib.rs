@@ -1,5 +1,5 @@
 //! The messages of integrated login: NTLM ([MS-NLMP]), SPNEGO (RFC 4178) and Kerberos (RFC 4120), both
-//! sides, as far as a login over HTTP needs them.
+//! sides, as far as a login over HTTP or LDAP needs them, and the protection of messages after it.
 //!
 //! Bytes go in and come out; whoever has the socket, the clock and the directory is elsewhere. Keys and
 //! hashes come from AWS-LC; only what no library of its age has any more stands here itself.
@@ -37,6 +37,7 @@ pub mod kerberos;
 mod md5;
 pub mod ntlm;
 mod rc4;
+pub mod sasl;
 mod scheme;
 pub mod spnego;
 

@@ -7,6 +7,5 @@
 pub mod answer;
 pub mod har;
 pub mod http;
-mod kdc;
 pub mod login;
 pub mod story;

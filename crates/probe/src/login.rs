@@ -10,20 +10,16 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use automend_negotiate::kerberos::{
-    Ask, KdcError, Keytab, Moment, Principal, Proof, Secret, Step, Ticket, read_tickets,
-};
+use automend_negotiate::kerberos::{Moment, Proof, Protection};
 use automend_negotiate::ntlm::{self, Hello};
 use automend_negotiate::spnego::{self, Mechanism};
 use automend_negotiate::{Binding, FILETIME_EPOCH, Scheme};
-use automend_system::clock;
-use automend_system::private_file::{self, Readable};
+use automend_system::{clock, kerberos};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret, SecretString};
-use zeroize::Zeroizing;
 
-use crate::kdc;
+pub use automend_system::kerberos::is_refused;
 
 /// What this program can prove itself with.
 #[derive(Clone, Debug, Default)]
@@ -73,17 +69,11 @@ enum State {
     /// NTLM that waits for its challenge.
     Challenged(Box<ntlm::Client>, Hello),
     /// Kerberos that has not begun.
-    Kerberos(Box<Kerberos>),
+    Kerberos(Box<kerberos::Credentials>, String),
     /// Kerberos that waits for the server's proof.
     Proof(Proof),
     /// Nothing more to say.
     Done,
-}
-
-/// What a ticket is got with, and for what.
-struct Kerberos {
-    have: Credentials,
-    host: String,
 }
 
 impl ClientLogin {
@@ -116,10 +106,7 @@ impl ClientLogin {
                 let client = ntlm::Client::new(user, domain, password, &service);
                 State::Ntlm(Box::new(client))
             }
-            Scheme::Negotiate => State::Kerberos(Box::new(Kerberos {
-                have: have.clone(),
-                host: host.to_owned(),
-            })),
+            Scheme::Negotiate => State::Kerberos(Box::new(have.kerberos()), host.to_owned()),
         };
         Ok(Self {
             scheme,
@@ -168,9 +155,13 @@ impl ClientLogin {
                     .answer(&hello, &token, time)
                     .context("reading the server's challenge")?
             }
-            State::Kerberos(kerberos) => {
-                let ticket = kerberos.ticket().await?;
-                let (login, proof) = ticket.login(self.binding, Moment::from(clock::now()))?;
+            State::Kerberos(have, host) => {
+                let ticket = have.ticket("HTTP", &host).await?;
+                let (login, proof) = ticket.login(
+                    self.binding,
+                    Protection::default(),
+                    Moment::from(clock::now()),
+                )?;
                 self.state = State::Proof(proof);
                 spnego::init(&[Mechanism::Kerberos, Mechanism::KerberosOfWindows], &login)
             }
@@ -205,103 +196,6 @@ impl ClientLogin {
             bail!("the server could not open the ticket: it does not prove itself");
         }
         Ok(())
-    }
-}
-
-/// Whether a login failed because the directory's own centre says that the password or the account is
-/// no good, so that trying it another way would only count against the account.
-pub fn is_refused(error: &anyhow::Error) -> bool {
-    matches!(
-        error.downcast_ref(),
-        Some(
-            KdcError::WrongPassword { .. }
-                | KdcError::Revoked { .. }
-                | KdcError::PasswordExpired { .. }
-        )
-    )
-}
-
-impl Kerberos {
-    /// A ticket for the web service of the host.
-    async fn ticket(&self) -> Result<Ticket> {
-        let have = &self.have;
-        if let Some(path) = &have.tickets {
-            let bytes = private_file::read(path, "the tickets in", Readable::Refused)?;
-            let tickets = read_tickets(&bytes)
-                .with_context(|| format!("reading the tickets in {}", path.display()))?;
-            let realm = tickets.client.realm.clone();
-            if let Some(ticket) = tickets.find(&self.service(""), Moment::from(clock::now())) {
-                return Ok(ticket.clone());
-            }
-            let granting = Principal::service("krbtgt", &realm, &realm);
-            let granting = tickets
-                .find(&granting, Moment::from(clock::now()))
-                .with_context(|| {
-                    format!(
-                        "no ticket in {} that is still good; run kinit",
-                        path.display()
-                    )
-                })?;
-            let begun = Ask::with_ticket(
-                granting.clone(),
-                self.service(&realm),
-                Moment::from(clock::now()),
-            );
-            return self.drive(begun).await;
-        }
-        let user = have.user.as_deref().unwrap_or_default();
-        let (name, realm) = match (user.split_once('\\'), user.rsplit_once('@')) {
-            (Some((domain, user)), _) => (user, domain),
-            (None, Some((_, domain))) => (user, domain),
-            (None, None) => bail!("{user}: Kerberos needs user@domain or DOMAIN\\user"),
-        };
-        let realm = realm.to_uppercase();
-        let secret = match (&have.keytab, &have.password) {
-            (Some(path), _) => {
-                let bytes = private_file::read(path, "the keytab", Readable::Refused)?;
-                Secret::Keys(
-                    Keytab::read(&bytes)
-                        .with_context(|| format!("reading the keytab {}", path.display()))?,
-                )
-            }
-            (None, Some(password)) => {
-                Secret::Password(Zeroizing::new(password.expose_secret().to_owned()))
-            }
-            (None, None) => bail!("{user}: Kerberos needs a password, a keytab or tickets"),
-        };
-        let client = Principal::user(name, &realm);
-        let begun = Ask::with_secret(
-            client,
-            secret,
-            self.service(&realm),
-            have.rc4,
-            Moment::from(clock::now()),
-        );
-        self.drive(begun).await
-    }
-
-    fn service(&self, realm: &str) -> Principal {
-        Principal::service("HTTP", &self.host, realm)
-    }
-
-    /// Sends what is to be sent until there is a ticket.
-    async fn drive(&self, begun: Result<(Ask, Step), KdcError>) -> Result<Ticket> {
-        let (mut ask, mut step) = begun?;
-        loop {
-            match step {
-                Step::Done(ticket) => return Ok(*ticket),
-                Step::Send { realm, message } => {
-                    let answer = kdc::exchange(
-                        &realm,
-                        self.have.kdc.as_deref(),
-                        &self.have.kerberos_file,
-                        &message,
-                    )
-                    .await?;
-                    step = ask.feed(&answer, Moment::from(clock::now()))?;
-                }
-            }
-        }
     }
 }
 
@@ -364,6 +258,18 @@ pub fn choose(offered: &[Challenge], have: &Credentials, chosen: Option<Scheme>)
 }
 
 impl Credentials {
+    fn kerberos(&self) -> kerberos::Credentials {
+        kerberos::Credentials {
+            ticket_cache: self.tickets.clone(),
+            keytab: self.keytab.clone(),
+            password: self.password.clone(),
+            user: self.user.clone(),
+            kdc: self.kdc.clone(),
+            configuration: self.kerberos_file.clone(),
+            rc4: self.rc4,
+        }
+    }
+
     fn suffice(&self, scheme: Scheme) -> bool {
         let password = self.user.is_some() && self.password.is_some();
         match scheme {

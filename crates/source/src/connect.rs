@@ -8,29 +8,40 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
-use automend_ldap::{Client, Error, Limits, ResultCode, start_tls};
+use automend_ldap::{Client, Limits, start_tls};
 use automend_system::tls::{Pinned, authorities};
 use rustls::pki_types::ServerName;
 use rustls::{CertificateError, ClientConfig};
-use secrecy::ExposeSecret;
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
+use crate::bind::{Method, Transport, bind};
 use crate::location::{LdapUrl, Scheme};
 use crate::settings::Settings;
+
+pub use crate::bind::reason;
 
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(15);
 
 /// Connects and logs in.
 pub async fn connect(settings: &Settings, url: &LdapUrl) -> Result<Client> {
+    Ok(sign_in(settings, url).await?.0)
+}
+
+/// Connects and logs in; says how, where it was by Kerberos.
+pub(crate) async fn sign_in(
+    settings: &Settings,
+    url: &LdapUrl,
+) -> Result<(Client, Option<String>)> {
+    let method = Method::of(settings, url)?;
     let plain = url.scheme == Scheme::Ldap && !settings.start_tls;
-    if plain && !settings.allow_plaintext {
+    if plain && !method.protects_itself() && !settings.allow_plaintext {
         bail!(
             "{url}: refusing clear text: unencrypted LDAP; use ldaps:// or --start-tls (or --allow-plaintext in a network that nobody else can read)"
         );
     }
-    if plain && settings.user.is_some() && !url.is_loopback() {
+    if plain && matches!(method, Method::Simple) && !url.is_loopback() {
         bail!(
             "{url}: refusing to send a password in clear text to another machine; use ldaps:// or --start-tls"
         );
@@ -39,25 +50,26 @@ pub async fn connect(settings: &Settings, url: &LdapUrl) -> Result<Client> {
         idle: settings.timeout,
         ..Limits::default()
     };
-    let client = tokio::time::timeout(CONNECT.min(settings.timeout), open(settings, url, limits))
-        .await
-        .map_err(|_| {
-            anyhow!(
-                "{url}: no connection within {} s",
-                CONNECT.min(settings.timeout).as_secs()
-            )
-        })??;
-    bind(settings, url, &client).await?;
-    Ok(client)
+    let transport =
+        tokio::time::timeout(CONNECT.min(settings.timeout), open(settings, url, limits))
+            .await
+            .map_err(|_| {
+                anyhow!(
+                    "{url}: no connection within {} s",
+                    CONNECT.min(settings.timeout).as_secs()
+                )
+            })??;
+    bind(settings, url, transport, method, limits).await
 }
 
-async fn open(settings: &Settings, url: &LdapUrl, limits: Limits) -> Result<Client> {
+async fn open(settings: &Settings, url: &LdapUrl, limits: Limits) -> Result<Transport> {
     if url.scheme == Scheme::Ldapi {
         let stream = UnixStream::connect(&url.host).await;
-        return Ok(Client::new(
-            stream.with_context(|| format!("{url}: cannot open the socket"))?,
-            limits,
-        ));
+        return Ok(Transport {
+            stream: Box::new(stream.with_context(|| format!("{url}: cannot open the socket"))?),
+            is_encrypted: true,
+            certificate: None,
+        });
     }
     let mut stream = TcpStream::connect((url.host.as_str(), url.port))
         .await
@@ -65,7 +77,11 @@ async fn open(settings: &Settings, url: &LdapUrl, limits: Limits) -> Result<Clie
     stream.set_nodelay(true).with_context(|| url.to_string())?;
     if url.scheme == Scheme::Ldap {
         if !settings.start_tls {
-            return Ok(Client::new(stream, limits));
+            return Ok(Transport {
+                stream: Box::new(stream),
+                is_encrypted: false,
+                certificate: None,
+            });
         }
         start_tls(&mut stream, limits)
             .await
@@ -78,62 +94,13 @@ async fn open(settings: &Settings, url: &LdapUrl, limits: Limits) -> Result<Clie
         .connect(name, stream)
         .await
         .map_err(|error| tls_error(url, error))?;
-    Ok(Client::new(stream, limits))
-}
-
-async fn bind(settings: &Settings, url: &LdapUrl, client: &Client) -> Result<()> {
-    let Some(user) = &settings.user else {
-        if url.scheme == Scheme::Ldapi {
-            // The server knows who is at the other end; one that does not want to stays anonymous.
-            match client.external_bind().await {
-                Ok(()) | Err(Error::Refused { .. }) => {}
-                Err(error) => {
-                    return Err(error).with_context(|| format!("{url}: login by the local socket"));
-                }
-            }
-        }
-        return Ok(());
-    };
-    let password = settings.password()?;
-    client
-        .simple_bind(user, password.expose_secret())
-        .await
-        .map_err(|error| {
-            let why = refusal(&error);
-            let error = anyhow::Error::new(error).context(format!("{url}: login as {user} failed"));
-            match why {
-                Some(why) => error.context(why),
-                None => error,
-            }
-        })
-}
-
-/// Why Active Directory refuses a login, in hexadecimal: it stands behind `data` ([MS-ADTS] 5.1.1.1.1).
-pub fn reason(message: &str) -> Option<&str> {
-    message.split("data ").nth(1)?.split([',', ' ']).next()
-}
-
-/// What a refused login means.
-fn refusal(error: &Error) -> Option<&'static str> {
-    let Error::Refused { code, message, .. } = error else {
-        return None;
-    };
-    if *code == ResultCode::STRONGER_AUTH_REQUIRED || *code == ResultCode::CONFIDENTIALITY_REQUIRED
-    {
-        return Some("the server wants an encrypted connection: use ldaps:// or --start-tls");
-    }
-    match reason(message)? {
-        "525" => Some("no such user"),
-        "52e" => Some("wrong user or password"),
-        "530" => Some("the account may not log in at this time"),
-        "531" => Some("the account may not log in from this machine"),
-        "532" => Some("the password has expired"),
-        "533" => Some("the account is disabled"),
-        "701" => Some("the account has expired"),
-        "773" => Some("the password must be changed first"),
-        "775" => Some("the account is locked out"),
-        _ => None,
-    }
+    let certificates = stream.get_ref().1.peer_certificates();
+    let certificate = certificates.and_then(|all| all.first());
+    Ok(Transport {
+        certificate: certificate.map(|certificate| certificate.to_vec()),
+        stream: Box::new(stream),
+        is_encrypted: true,
+    })
 }
 
 fn tls(settings: &Settings) -> Result<ClientConfig> {
@@ -187,7 +154,6 @@ fn tls_error(url: &LdapUrl, error: std::io::Error) -> anyhow::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use automend_ldap::Operation;
 
     #[test]
     fn tls_on_a_port_for_plain_ldap_is_told_as_that() {
@@ -201,28 +167,6 @@ mod tests {
                 told.contains("the port for plain LDAP") && told.contains(instead),
                 "{told}"
             );
-        }
-    }
-
-    #[test]
-    fn active_directory_says_why_a_login_failed() {
-        for (message, expected) in [
-            (
-                "80090308: LdapErr: DSID-0C09041C, comment: AcceptSecurityContext error, data 52e, v4563",
-                "wrong user or password",
-            ),
-            (
-                "80090308: LdapErr: DSID-0C09041C, comment: AcceptSecurityContext error, data 775, v4563",
-                "the account is locked out",
-            ),
-        ] {
-            let error = Error::Refused {
-                operation: Operation::Bind,
-                code: ResultCode::INVALID_CREDENTIALS,
-                message: message.to_owned(),
-                matched_dn: String::new(),
-            };
-            assert_eq!(refusal(&error), Some(expected));
         }
     }
 }

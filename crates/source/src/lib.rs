@@ -5,6 +5,7 @@
 //! Invariant: what is stale is never decided here; that something is absent is proved by its directory; every
 //! loss of a connection is retried or reported; nothing here speaks HTTP.
 
+mod bind;
 mod blind;
 pub mod connect;
 pub mod embedded;
@@ -42,7 +43,7 @@ use automend_core::display::plain;
 pub use location::{LdapUrl, Location, Scheme};
 pub use one_directory::{Identity, OneDirectory, OtherDirectory};
 pub use seen::Seen;
-pub use settings::{PAGE_SIZE, Password, Settings, TIMEOUT};
+pub use settings::{Auth, PAGE_SIZE, Password, Settings, TIMEOUT};
 use topology::Places;
 
 /// An opened source.

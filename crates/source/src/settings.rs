@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use automend_core::dn::Dn;
+use automend_negotiate::kerberos::Moment;
 use automend_system::private_file::first_line;
+use automend_system::{clock, kerberos};
 use secrecy::SecretString;
 
 use crate::location::{LdapUrl, Location};
@@ -25,6 +27,12 @@ pub struct Settings {
     pub others: Vec<LdapUrl>,
     /// The directory that all servers must hold, where there are several.
     pub one: Option<OneDirectory>,
+    /// By which method.
+    pub auth: Auth,
+    /// Tickets, keytab and centre of Kerberos; user and password stand beside.
+    pub kerberos: kerberos::Credentials,
+    /// Why there are no tickets, where they are kept in a way that cannot be read.
+    pub no_tickets: Option<String>,
     /// Who logs in.
     pub user: Option<String>,
     /// Where the password comes from.
@@ -41,6 +49,21 @@ pub struct Settings {
     pub page_size: u32,
     /// How long a request may go without an answer.
     pub timeout: Duration,
+}
+
+/// How to log in to a server.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Auth {
+    /// Kerberos where there is a ticket or a centre, else a simple bind over TLS; the local socket's
+    /// identity; anonymous where no user is named.
+    #[default]
+    Auto,
+    /// Kerberos (RFC 4752).
+    Kerberos,
+    /// Name and password (RFC 4513 5.1.3).
+    Simple,
+    /// The identity that the transport proves (RFC 4422 appendix A).
+    External,
 }
 
 /// Where a password comes from.
@@ -61,6 +84,9 @@ impl Settings {
             directory,
             others: Vec::new(),
             one: None,
+            auth: Auth::default(),
+            kerberos: kerberos::Credentials::default(),
+            no_tickets: None,
             user: None,
             password: Password::Prompt,
             ca: Vec::new(),
@@ -92,6 +118,8 @@ impl Settings {
     /// The settings for a connection that nobody has logged in on.
     pub fn without_login(&self) -> Self {
         Self {
+            auth: Auth::Auto,
+            kerberos: kerberos::Credentials::default(),
             user: None,
             password: Password::Prompt,
             ..self.clone()
@@ -121,9 +149,31 @@ impl Settings {
         }
     }
 
+    /// Whether the ticket cache has a ticket that is still good, of the user where one is named.
+    pub fn has_ticket(&self) -> bool {
+        let Ok(Some(tickets)) = self.kerberos.tickets() else {
+            return false;
+        };
+        let now = Moment::from(clock::now());
+        let client = &tickets.client;
+        let name = client.name.first().map(String::as_str).unwrap_or_default();
+        let full = client.to_string();
+        let is_user = self.user.as_ref().is_none_or(|user| {
+            [name, full.as_str()]
+                .iter()
+                .any(|known| known.eq_ignore_ascii_case(user))
+        });
+        is_user && tickets.tickets.iter().any(|ticket| ticket.ends > now)
+    }
+
     /// Asks for the password once, so that further connections need not ask again.
     pub fn with_known_password(&self) -> Result<Self> {
-        if self.user.is_none() {
+        let without = match self.auth {
+            Auth::External => true,
+            Auth::Auto | Auth::Kerberos => self.kerberos.keytab.is_some() || self.has_ticket(),
+            Auth::Simple => false,
+        };
+        if self.user.is_none() || without {
             return Ok(self.clone());
         }
         Ok(Self {

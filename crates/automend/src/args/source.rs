@@ -2,12 +2,44 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueHint};
+use clap::{Args, ValueEnum, ValueHint};
 
 /// Where the directory is and how to log in to it.
 #[derive(Args, Clone, Debug, Default)]
-#[command(next_help_heading = "Directory")]
 pub(crate) struct Source {
+    #[command(flatten)]
+    pub server: Server,
+
+    #[command(flatten)]
+    pub login: Login,
+}
+
+/// How to log in to the directory other than by name and password.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Directory")]
+pub(crate) struct Login {
+    /// How to log in: auto takes a ticket of kinit, else the password, by Kerberos where krb5.conf knows the
+    /// realm or the connection is in clear text, else by a simple bind over TLS
+    #[arg(long, value_enum, value_name = "METHOD")]
+    pub auth: Option<AuthMethod>,
+
+    /// Log in by Kerberos with the key of the user in this keytab
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub keytab: Option<PathBuf>,
+
+    /// Log in by Kerberos with the tickets in this file (else KRB5CCNAME, else those of kinit)
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub ticket_cache: Option<PathBuf>,
+
+    /// Ask this key distribution centre for tickets instead of looking it up
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub kdc: Option<String>,
+}
+
+/// Where the directory is and how to reach it.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Directory")]
+pub(crate) struct Server {
     /// The directory: ldap://, ldaps:// or ldapi:// URL, LDIF file (.ldif, .ldif.gz, or - for standard
     /// input), or the folder of an embedded directory. Several servers of one directory may be named, by
     /// commas or by giving this again: the next is asked when one does not answer
@@ -31,7 +63,8 @@ pub(crate) struct Source {
     #[arg(long)]
     pub start_tls: bool,
 
-    /// Allow an ldap:// connection in clear text: without a password, or to this machine only
+    /// Allow an ldap:// connection in clear text: without a password, or to this machine only. A login by
+    /// Kerberos does not need it: it encrypts every message
     #[arg(long)]
     pub allow_plaintext: bool,
 
@@ -46,6 +79,21 @@ pub(crate) struct Source {
     /// Timeout for one request
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub timeout: Option<u64>,
+}
+
+/// How to log in to a server.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum AuthMethod {
+    /// The best that can be done with what was given.
+    #[default]
+    Auto,
+    /// A ticket, a keytab or a password, by GSSAPI or GSS-SPNEGO.
+    Kerberos,
+    /// Name and password.
+    Simple,
+    /// The identity of the local socket.
+    External,
 }
 
 /// What every writing command asks.

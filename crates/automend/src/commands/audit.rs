@@ -22,7 +22,7 @@ pub(crate) async fn run(args: &args::Audit, config: Option<&std::path::Path>) ->
         && args.owner.is_none()
     {
         // Nobody logs in to a file, so --user names whom to look at.
-        delegate.clone_from(&args.source.user);
+        delegate.clone_from(&args.source.server.user);
     }
     if args.deep && delegate.is_some() {
         bail!("--deep looks at everybody; leave out the user");

@@ -29,7 +29,12 @@ pub(crate) fn run(args: &args::Serve, config: Option<&Path>) -> Result<ExitCode>
 }
 
 async fn checked_or_served(args: &args::Serve, config: Option<&Path>) -> Result<ExitCode> {
-    let from = directory_settings(&args.source, config)?;
+    // How to log in to the directory otherwise says the configuration: `--auth` is about clients here.
+    let source = args::Source {
+        server: args.server.clone(),
+        login: args::Login::default(),
+    };
+    let from = directory_settings(&source, config)?;
     let load = || {
         let (section, source) = serve_section(config)?;
         settings(&flags(args), &section, &source)

@@ -58,8 +58,13 @@ pub(crate) async fn audit(
     });
     gaps.defects = directory.take_defects();
     gaps.notes.append(&mut directory.take_notes());
+    let signed_in = match &*directory {
+        Directory::Live(live) => live.signed_in.clone(),
+        Directory::Embedded(_) | Directory::Ldif(_) => None,
+    };
     Ok(Report {
         directory: settings.directory.shown(),
+        signed_in,
         mend: mend(directory, settings, &findings, delegate, owner),
         at: clock::now(),
         counts,

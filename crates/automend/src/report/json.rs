@@ -18,6 +18,8 @@ use super::{Report, for_programs};
 struct ReportJson<'a> {
     version: u32,
     directory: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signed_in: Option<&'a str>,
     at: String,
     counts: CountsJson,
     findings: Vec<FindingJson<'a>>,
@@ -125,6 +127,7 @@ pub(super) fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let shape = ReportJson {
         version: 1,
         directory: &report.directory,
+        signed_in: report.signed_in.as_deref(),
         at: report.at.to_string(),
         counts: CountsJson {
             owners: counts.owners,

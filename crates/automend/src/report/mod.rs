@@ -45,6 +45,8 @@ pub(crate) struct Counts {
 pub(crate) struct Report {
     /// The directory, as it was named.
     pub directory: String,
+    /// How the account signed in, where it was by Kerberos: a sentence.
+    pub signed_in: Option<String>,
     /// The command that removes the stale links that were found.
     pub mend: Option<Command>,
     /// When.

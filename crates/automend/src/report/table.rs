@@ -58,6 +58,9 @@ pub(super) fn write(report: &Report, out: &mut impl Write, colours: bool) -> io:
     if told > MOST_ROWS {
         writeln!(out, "note: … and {} more", told - MOST_ROWS)?;
     }
+    if let Some(how) = &report.signed_in {
+        writeln!(out, "{}", plain(how))?;
+    }
     if let Some(mend) = &report.mend {
         writeln!(out, "\nTo fix: {mend}")?;
     }

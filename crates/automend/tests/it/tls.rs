@@ -339,7 +339,7 @@ fn a_password_never_goes_in_clear_text_to_another_machine() {
         "0.0.0.0",
     ] {
         let url = format!("ldap://{host}:3899");
-        audit(&bench, &url, &["--allow-plaintext"])
+        audit(&bench, &url, &["--auth", "simple", "--allow-plaintext"])
             .exits(2)
             .warns("refusing to send a password in clear text to another machine")
             .warns(&url);

@@ -2,6 +2,7 @@
 
 mod access;
 mod delegations;
+mod kerberos;
 mod logins;
 mod mending;
 mod rights;

@@ -10,12 +10,13 @@
 //! byte, whatever the peer does.
 
 mod connection;
+mod handshake;
 mod limits;
 mod modify;
 mod paged;
+mod protected;
 mod range;
 mod search;
-mod start_tls;
 
 use std::sync::Arc;
 
@@ -28,11 +29,12 @@ use crate::filter::Filter;
 use crate::wire::{Request, Response, op};
 use connection::Connection;
 
+pub use handshake::{sasl_bind, start_tls};
 pub use limits::Limits;
 pub use modify::Modification;
 pub use paged::PagedSearch;
+pub use protected::{Protected, SecurityLayer};
 pub use search::{Item, SearchStream};
-pub use start_tls::start_tls;
 
 pub use crate::wire::{Scope, Search};
 

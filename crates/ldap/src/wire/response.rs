@@ -114,6 +114,8 @@ pub struct Outcome {
     pub matched_dn: String,
     /// For people; possibly empty.
     pub message: String,
+    /// What the server says in a SASL bind (RFC 4511 4.2.2).
+    pub sasl_credentials: Option<Box<[u8]>>,
     pub(crate) referral: Vec<String>,
     pub(crate) name: Option<String>,
 }
@@ -125,6 +127,7 @@ impl Outcome {
             code,
             matched_dn: String::new(),
             message: message.into(),
+            sasl_credentials: None,
             referral: Vec::new(),
             name: None,
         }
@@ -140,6 +143,9 @@ impl Outcome {
         writer.integer(tag::ENUMERATED, i64::from(self.code.0));
         writer.octets(self.matched_dn.as_bytes());
         writer.octets(self.message.as_bytes());
+        if let Some(credentials) = &self.sasl_credentials {
+            writer.primitive(0x87, credentials);
+        }
     }
 
     fn read(content: &[u8]) -> Result<Self, Malformed> {
@@ -154,16 +160,19 @@ impl Outcome {
             .map(urls)
             .transpose()?
             .unwrap_or_default();
-        let mut name = None;
+        let (mut name, mut sasl_credentials) = (None, None);
         while !reader.is_empty() {
-            if let (0x8a, content) = reader.element()? {
-                name = Some(String::from_utf8_lossy(content).into_owned());
+            match reader.element()? {
+                (0x8a, content) => name = Some(String::from_utf8_lossy(content).into_owned()),
+                (0x87, content) => sasl_credentials = Some(content.into()),
+                _ => {}
             }
         }
         Ok(Self {
             code: ResultCode(code),
             matched_dn: String::from_utf8_lossy(matched_dn).into_owned(),
             message: String::from_utf8_lossy(message).into_owned(),
+            sasl_credentials,
             referral,
             name,
         })

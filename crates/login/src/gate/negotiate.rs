@@ -76,7 +76,7 @@ impl Gate {
     ) -> Verdict {
         connection.state = State::New;
         let moment = Moment::from(clock::now());
-        let accepted = match accept(token, &self.keytab, moment) {
+        let accepted = match accept(token, &self.keytab, "HTTP", moment) {
             Ok(accepted) => accepted,
             Err(refused) => return self.refuse(connection, refused.to_string()),
         };

@@ -2,7 +2,7 @@
 //! encrypted with RC4.
 
 use automend_negotiate::Binding;
-use automend_negotiate::kerberos::{Encryption, Key, Moment, Principal, Ticket};
+use automend_negotiate::kerberos::{Encryption, Key, Moment, Principal, Protection, Ticket};
 use rustls::pki_types::CertificateDer;
 
 use super::super::{Channel, ChannelBinding, Expected};
@@ -72,7 +72,7 @@ async fn log_in(
     let (session, _) = self::key(Encryption::Aes256Sha1, 7);
     let jim = Principal::user("jim", REALM);
     let ticket = Ticket::mint(jim, service(), key, 2, session, now).unwrap();
-    let (token, proof) = ticket.login(binding, now).unwrap();
+    let (token, proof) = ticket.login(binding, Protection::default(), now).unwrap();
     let value = format!("Negotiate {}", STANDARD.encode(token));
     let verdict = gate.admit(connection, Some(value.as_bytes()), HOME).await;
     let admitted = match verdict {

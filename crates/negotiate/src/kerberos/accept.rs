@@ -7,9 +7,8 @@
 use aws_lc_rs::{digest, rand};
 
 use super::cipher::Usage;
-use super::message::{
-    ApRequest, Authenticator, Sealed, TicketPart, write_ap_reply, write_ap_reply_part,
-};
+use super::message::{ApReplyPart, ApRequest, Authenticator, Sealed, TicketPart, write_ap_reply};
+use super::wrap::{Context, Protection, Side, WrapError, number};
 use super::{Encryption, Entry, Key, Keytab, Moment, Principal};
 use crate::spnego::{framed, unframed};
 use crate::{Binding, Failed, Malformed};
@@ -42,6 +41,24 @@ pub struct Accepted {
     /// version in the keytab: the centre need not have done that, and whoever has such a ticket can guess
     /// the service's password from it cheaply.
     pub is_weaker_than_its_keys: bool,
+    /// What the client wants for the messages after the login.
+    pub protection: Protection,
+    /// The key for those messages.
+    key: Key,
+    /// The numbers of the first of them, of this side and of the other.
+    numbers: (u64, u64),
+}
+
+impl Accepted {
+    /// What protects the messages after the login.
+    ///
+    /// # Errors
+    ///
+    /// [`WrapError`] for a key that messages cannot be protected with.
+    pub fn context(&self) -> Result<Context, WrapError> {
+        let (sent, received) = self.numbers;
+        Context::new(self.key.clone(), Side::Acceptor, false, sent, received)
+    }
 }
 
 /// Why somebody is not accepted.
@@ -124,14 +141,19 @@ pub enum Refused {
     Failed(#[from] Failed),
 }
 
-/// Accepts a framed token with the keys of a keytab, at this moment.
-pub fn accept(token: &[u8], keytab: &Keytab, now: Moment) -> Result<Accepted, Refused> {
+/// Accepts a framed token at this moment, with the keys that a keytab has of a service: `HTTP`, `ldap`.
+pub fn accept(
+    token: &[u8],
+    keytab: &Keytab,
+    service: &str,
+    now: Moment,
+) -> Result<Accepted, Refused> {
     let (kind, message) = unframed(token)?;
     if kind != AP_REQUEST {
         return Err(Malformed("another token of Kerberos than a login").into());
     }
     let request = ApRequest::read(message)?;
-    let (ticket, opener) = open(&request, keytab)?;
+    let (ticket, opener) = open(&request, keytab, service)?;
     let client = ticket.client.to_string();
     let Some(key) = ticket.key else {
         return Err(Malformed("the key in a ticket is of a type that is not spoken here").into());
@@ -171,13 +193,18 @@ pub fn accept(token: &[u8], keytab: &Keytab, now: Moment) -> Result<Accepted, Re
     if ticket.ends.seconds.saturating_add(skew) < now.seconds {
         return Err(Refused::Expired { client });
     }
+    let mut own_number = 0;
     let reply = if request.mutual {
-        let mut number = [0; 4];
-        rand::fill(&mut number).map_err(|_| Failed)?;
+        let mut random = [0; 4];
+        rand::fill(&mut random).map_err(|_| Failed)?;
         // Below 2^31, as some peers take the number for a signed one.
-        let number = u32::from_be_bytes(number) >> 1;
-        let part = write_ap_reply_part(login.when, number);
-        let sealed = Sealed::new(&key, key.encrypt(Usage::AP_REPLY, &part)?);
+        own_number = u32::from_be_bytes(random) >> 1;
+        let part = ApReplyPart {
+            when: login.when,
+            subkey: None,
+            sequence: Some(i64::from(own_number)),
+        };
+        let sealed = Sealed::new(&key, key.encrypt(Usage::AP_REPLY, &part.write())?);
         Some(framed(AP_REPLY, &write_ap_reply(&sealed)))
     } else {
         None
@@ -194,8 +221,11 @@ pub fn accept(token: &[u8], keytab: &Keytab, now: Moment) -> Result<Accepted, Re
             seconds: login.when.seconds.saturating_add(skew),
             micros: 999_999,
         },
-        binding: binding(&login),
         is_weaker_than_its_keys: has_better(keytab, opener),
+        protection: protection(&login),
+        binding: binding(&login),
+        numbers: (u64::from(own_number), number(login.sequence)),
+        key: login.subkey.unwrap_or(key),
     })
 }
 
@@ -216,20 +246,24 @@ fn has_better(keytab: &Keytab, opener: &Key) -> bool {
 }
 
 /// What is in the ticket, opened with whichever key fits, and that key.
-fn open<'a>(request: &ApRequest, keytab: &'a Keytab) -> Result<(TicketPart, &'a Key), Refused> {
+fn open<'a>(
+    request: &ApRequest,
+    keytab: &'a Keytab,
+    service: &str,
+) -> Result<(TicketPart, &'a Key), Refused> {
     let sealed = &request.ticket.sealed;
-    let service = request.ticket.service.to_string();
-    // What the ticket says it is for is not sealed, so it decides nothing. A keytab that has keys of web
-    // services and others, such as a host's own, lends only the former.
-    let is_web = |principal: &Principal| matches!(principal.name.as_slice(), [service, _] if service.eq_ignore_ascii_case("HTTP"));
-    let any_web = keytab
+    // What the ticket says it is for is not sealed, so it decides nothing. A keytab that has keys of the
+    // service and others, such as a host's own, lends only the former.
+    let is_own = |principal: &Principal| matches!(principal.name.as_slice(), [class, _] if class.eq_ignore_ascii_case(service));
+    let any_own = keytab
         .entries()
         .iter()
-        .any(|entry| is_web(&entry.principal));
+        .any(|entry| is_own(&entry.principal));
+    let service = request.ticket.service.to_string();
     let fitting: Vec<_> = keytab
         .entries()
         .iter()
-        .filter(|entry| !any_web || is_web(&entry.principal))
+        .filter(|entry| !any_own || is_own(&entry.principal))
         .filter(|entry| entry.key.encryption.number() == sealed.number)
         .collect();
     let named = |entry: &Entry| sealed.version == Some(i64::from(entry.version));
@@ -266,6 +300,17 @@ fn binding(login: &Authenticator) -> Option<Binding> {
     Binding::sent(*bytes)
 }
 
+/// What a login wants for the messages after it (RFC 4121 4.1.1).
+fn protection(login: &Authenticator) -> Protection {
+    let flags = match &login.checksum {
+        Some((GSS_CHECKSUM, value)) => value.get(20..).and_then(|rest| rest.first_chunk::<4>()),
+        _ => None,
+    };
+    flags.map_or(Protection::None, |flags| {
+        Protection::wanted(u32::from_le_bytes(*flags))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::keytab::tests::write as write_keytab;
@@ -295,7 +340,7 @@ mod tests {
     impl Login {
         fn new() -> Self {
             Self {
-                session: Key::random(Encryption::Aes256Sha1),
+                session: Key::random(Encryption::Aes256Sha1).unwrap(),
                 starts: -60,
                 ends: 36_000,
                 when: 0,
@@ -320,6 +365,7 @@ mod tests {
             let login = Authenticator {
                 client: Principal::user(self.named, self.realm),
                 checksum: None,
+                subkey: None,
                 when: at(self.when),
                 sequence: Some(1),
             };
@@ -341,40 +387,40 @@ mod tests {
     fn a_good_ticket_is_accepted_with_every_encryption() {
         for encryption in Encryption::ALL {
             for session in Encryption::ALL {
-                let key = Key::random(encryption);
+                let key = Key::random(encryption).unwrap();
                 let login = Login {
-                    session: Key::random(session),
+                    session: Key::random(session).unwrap(),
                     ..Login::new()
                 };
-                let accepted = accept(&login.token(&key), &keytab(&key), NOW).unwrap();
+                let accepted = accept(&login.token(&key), &keytab(&key), "HTTP", NOW).unwrap();
                 assert_eq!(accepted.client.to_string(), "jim@CONTOSO.TEST");
                 assert!(accepted.reply.is_some());
                 // In the last moment in which a copy is taken, its seal is known.
                 let mut last = accepted.seal_ends;
-                assert!(accept(&login.token(&key), &keytab(&key), last).is_ok());
+                assert!(accept(&login.token(&key), &keytab(&key), "HTTP", last).is_ok());
                 assert_eq!(last.micros, 999_999);
                 last.seconds += 1;
-                assert!(accept(&login.token(&key), &keytab(&key), last).is_err());
+                assert!(accept(&login.token(&key), &keytab(&key), "HTTP", last).is_err());
             }
         }
     }
 
     #[test]
     fn a_refusal_says_why() {
-        let key = Key::random(Encryption::Aes256Sha1);
+        let key = Key::random(Encryption::Aes256Sha1).unwrap();
         let check = |login: &Login, keytab: &Keytab, expected: &str| {
-            let refused = accept(&login.token(&key), keytab, NOW).unwrap_err();
+            let refused = accept(&login.token(&key), keytab, "HTTP", NOW).unwrap_err();
             assert!(refused.to_string().contains(expected), "{refused}");
         };
         let own = keytab(&key);
-        let other = keytab(&Key::random(Encryption::Aes256Sha1));
+        let other = keytab(&Key::random(Encryption::Aes256Sha1).unwrap());
         check(&Login::new(), &other, "export the keytab anew");
         let older = Login {
             version: Some(1),
             ..Login::new()
         };
         check(&older, &other, "version 1, and the keytab has no such key");
-        let rc4 = keytab(&Key::random(Encryption::Rc4));
+        let rc4 = keytab(&Key::random(Encryption::Rc4).unwrap());
         check(&Login::new(), &rc4, "aes256-cts-hmac-sha1-96, version 2");
         check(&Login::new(), &Keytab::default(), "no such key");
         let late = Login {
@@ -396,7 +442,7 @@ mod tests {
             flags: [0x40, 0],
             ..Login::new()
         };
-        assert!(accept(&forwardable.token(&key), &own, NOW).is_ok());
+        assert!(accept(&forwardable.token(&key), &own, "HTTP", NOW).is_ok());
         for when in [301, -301] {
             let skewed = Login {
                 when,
@@ -420,12 +466,12 @@ mod tests {
         let mail = Principal::service("HTTP", "mail.contoso.test", "CONTOSO.TEST");
         let alias = Principal::service("HTTP", "autodiscover.contoso.test", "CONTOSO.TEST");
         let (rc4, aes) = (
-            Key::random(Encryption::Rc4),
-            Key::random(Encryption::Aes128Sha1),
+            Key::random(Encryption::Rc4).unwrap(),
+            Key::random(Encryption::Aes128Sha1).unwrap(),
         );
         let weak = |key: &Key, entries: &[(&Principal, u32, &Key)]| {
             let keytab = Keytab::read(&write_keytab(entries)).unwrap();
-            let accepted = accept(&Login::new().token(key), &keytab, NOW).unwrap();
+            let accepted = accept(&Login::new().token(key), &keytab, "HTTP", NOW).unwrap();
             accepted.is_weaker_than_its_keys
         };
         assert!(weak(&rc4, &[(&mail, 2, &rc4), (&mail, 2, &aes)]));
@@ -443,43 +489,43 @@ mod tests {
 
     #[test]
     fn a_key_of_another_version_opens_what_it_can() {
-        let key = Key::random(Encryption::Aes128Sha1);
+        let key = Key::random(Encryption::Aes128Sha1).unwrap();
         for version in [None, Some(9)] {
             let login = Login {
                 version,
                 ..Login::new()
             };
-            assert!(accept(&login.token(&key), &keytab(&key), NOW).is_ok());
+            assert!(accept(&login.token(&key), &keytab(&key), "HTTP", NOW).is_ok());
         }
     }
 
     #[test]
     fn a_copy_has_the_same_seal_and_another_login_another() {
-        let key = Key::random(Encryption::Aes256Sha1);
+        let key = Key::random(Encryption::Aes256Sha1).unwrap();
         let (login, keytab) = (Login::new(), keytab(&key));
         let token = login.token(&key);
-        let seal = |token: &[u8]| accept(token, &keytab, NOW).unwrap().seal;
+        let seal = |token: &[u8]| accept(token, &keytab, "HTTP", NOW).unwrap().seal;
         assert_eq!(seal(&token), seal(&token));
         assert_ne!(seal(&token), seal(&login.token(&key)));
     }
 
     #[test]
     fn the_keys_of_other_services_open_nothing() {
-        let key = Key::random(Encryption::Aes256Sha1);
+        let key = Key::random(Encryption::Aes256Sha1).unwrap();
         let web = Principal::service("HTTP", "mail.contoso.test", "CONTOSO.TEST");
         let host = Principal::service("host", "mail.contoso.test", "CONTOSO.TEST");
         let account = Principal::user("mail$", "CONTOSO.TEST");
-        let other = Key::random(Encryption::Aes256Sha1);
+        let other = Key::random(Encryption::Aes256Sha1).unwrap();
         let both = Keytab::read(&write_keytab(&[(&web, 2, &other), (&host, 2, &key)])).unwrap();
-        assert!(accept(&Login::new().token(&key), &both, NOW).is_err());
+        assert!(accept(&Login::new().token(&key), &both, "HTTP", NOW).is_err());
         // A keytab with the account's own name is all there is, and means the web service.
         let alone = Keytab::read(&write_keytab(&[(&account, 2, &key)])).unwrap();
-        assert!(accept(&Login::new().token(&key), &alone, NOW).is_ok());
+        assert!(accept(&Login::new().token(&key), &alone, "HTTP", NOW).is_ok());
     }
 
     #[test]
     fn a_way_through_other_realms_has_to_be_checked() {
-        let key = Key::random(Encryption::Aes256Sha1);
+        let key = Key::random(Encryption::Aes256Sha1).unwrap();
         for (realm, way, flags, expected) in [
             ("CONTOSO.TEST", b"".as_slice(), [0, 0], true),
             ("FABRIKAM.TEST", b"", [0, 0], true),
@@ -495,7 +541,7 @@ mod tests {
                 realm,
                 ..Login::new()
             };
-            let accepted = accept(&login.token(&key), &keytab(&key), NOW);
+            let accepted = accept(&login.token(&key), &keytab(&key), "HTTP", NOW);
             let refused = matches!(accepted, Err(Refused::UncheckedWay { .. }));
             assert_eq!(accepted.is_ok(), expected, "{realm} {way:?} {flags:?}");
             assert_eq!(refused, !expected, "{realm} {way:?} {flags:?}");
@@ -505,13 +551,13 @@ mod tests {
     proptest! {
         #[test]
         fn a_changed_message_is_refused(at in any::<prop::sample::Index>(), flip in 1u8..) {
-            let key = Key::random(Encryption::Aes256Sha1);
+            let key = Key::random(Encryption::Aes256Sha1).unwrap();
             let mut login = Login::new();
             login.mutual = false;
             let mut token = login.token(&key);
             let at = at.index(token.len());
             token[at] ^= flip;
-            if let Ok(accepted) = accept(&token, &keytab(&key), NOW) {
+            if let Ok(accepted) = accept(&token, &keytab(&key), "HTTP", NOW) {
                 // What is not sealed may change, such as the name the ticket says it is for; it never
                 // changes who is accepted.
                 prop_assert_eq!(accepted.client.to_string(), "jim@CONTOSO.TEST");

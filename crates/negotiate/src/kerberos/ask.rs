@@ -1,7 +1,7 @@
-//! The client's side: a ticket from a key distribution centre, and a login with it.
+//! The client's side: a ticket from a key distribution centre.
 //!
 //! AS exchange (RFC 4120 3.1) with an encrypted timestamp (5.2.7.2), TGS exchange (3.3), referrals to
-//! other realms (RFC 6806 7 and 8), and the login itself (RFC 4121 4.1). [`Ask`] says what to send whom;
+//! other realms (RFC 6806 7 and 8). [`Ask`] says what to send whom;
 //! sending is the caller's.
 //!
 //! Invariant: a password goes into a key and nowhere else; one login asks for at most one try of it. An
@@ -10,19 +10,15 @@
 use aws_lc_rs::rand;
 use zeroize::Zeroizing;
 
-use super::accept::{AP_REPLY, AP_REQUEST, GSS_CHECKSUM};
 use super::cipher::Usage;
 use super::kdc_error::{KdcError, code};
 use super::kdc_message::{
     ErrorMessage, Hint, KdcReply, KdcReplyPart, KdcRequest, read_hints, write_request,
     write_timestamp,
 };
-use super::message::{
-    ApRequest, Authenticator, Sealed, is_message, kind, read_ap_reply, read_ap_reply_part,
-};
+use super::message::{ApRequest, Authenticator, Sealed, is_message, kind};
 use super::{Encryption, Key, Keytab, Moment, NT_PRINCIPAL, NT_SRV_INST, Principal};
-use crate::spnego::{framed, unframed};
-use crate::{Binding, Failed, Malformed};
+use crate::Failed;
 
 /// A ticket and the key that goes with it.
 #[derive(Clone, Debug)]
@@ -248,6 +244,7 @@ impl Ask {
             client: granting.client.clone(),
             checksum: Some((granting.key.encryption.checksum(), sum)),
             when: now,
+            subkey: None,
             sequence: None,
         };
         let sealed = granting
@@ -435,58 +432,8 @@ impl Ask {
     }
 }
 
-/// A login with a ticket that waits for the server's proof.
-#[derive(Debug)]
-pub struct Proof {
-    key: Key,
-    when: Moment,
-}
-
-impl Ticket {
-    /// A login at this moment, framed, and what the server's proof has to fit.
-    pub fn login(&self, binding: Option<Binding>, now: Moment) -> Result<(Vec<u8>, Proof), Failed> {
-        /// `GSS_C_MUTUAL_FLAG`, `_REPLAY_`, `_SEQUENCE_` and `_INTEG_FLAG` (RFC 4121 4.1.1.1).
-        const FLAGS: u32 = 0x2 | 0x4 | 0x8 | 0x20;
-        let mut checksum = 16u32.to_le_bytes().to_vec();
-        checksum.extend_from_slice(&binding.map_or([0; 16], |binding| binding.0));
-        checksum.extend_from_slice(&FLAGS.to_le_bytes());
-        let login = Authenticator {
-            client: self.client.clone(),
-            checksum: Some((GSS_CHECKSUM, checksum)),
-            when: now,
-            sequence: Some(i64::from(nonce()?)),
-        };
-        let sealed = self.key.encrypt(Usage::AUTHENTICATOR, &login.write())?;
-        let sealed = Sealed::new(&self.key, sealed);
-        let token = framed(AP_REQUEST, &ApRequest::write(true, &self.message, &sealed));
-        let proof = Proof {
-            key: self.key.clone(),
-            when: now,
-        };
-        Ok((token, proof))
-    }
-}
-
-impl Proof {
-    /// Whether a framed token proves that the server could open the ticket.
-    pub fn is(&self, token: &[u8]) -> bool {
-        let opened = || -> Result<Option<Moment>, Malformed> {
-            let (kind, message) = unframed(token)?;
-            if kind != AP_REPLY {
-                return Ok(None);
-            }
-            let sealed = read_ap_reply(message)?;
-            match self.key.decrypt(Usage::AP_REPLY, &sealed.bytes) {
-                Some(opened) => read_ap_reply_part(&opened).map(Some),
-                None => Ok(None),
-            }
-        };
-        opened().is_ok_and(|when| when == Some(self.when))
-    }
-}
-
 /// Below 2^31, as some servers take it for a signed number.
-fn nonce() -> Result<u32, Failed> {
+pub(super) fn nonce() -> Result<u32, Failed> {
     let mut bytes = [0; 4];
     rand::fill(&mut bytes).map_err(|_| Failed)?;
     Ok(u32::from_be_bytes(bytes) >> 1)

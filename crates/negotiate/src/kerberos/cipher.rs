@@ -189,11 +189,10 @@ impl fmt::Display for Encryption {
 
 impl Key {
     /// A new one, of random bytes.
-    #[cfg(test)]
-    pub(crate) fn random(encryption: Encryption) -> Self {
-        let mut bytes = vec![0; encryption.key_bytes()];
-        rand::fill(&mut bytes).unwrap();
-        Self::new(encryption, &bytes).unwrap()
+    pub(crate) fn random(encryption: Encryption) -> Result<Self, Failed> {
+        let mut bytes = Zeroizing::new(vec![0; encryption.key_bytes()]);
+        rand::fill(&mut bytes).map_err(|_| Failed)?;
+        Self::new(encryption, &bytes).ok_or(Failed)
     }
 
     /// Encrypts a text behind random bytes.
@@ -563,11 +562,11 @@ mod tests {
             usage in 1u32..13,
         ) {
             for encryption in Encryption::ALL {
-                let key = Key::random(encryption);
+                let key = Key::random(encryption).unwrap();
                 let mut sealed = key.encrypt(Usage(usage), &text).unwrap();
                 prop_assert_eq!(&*key.decrypt(Usage(usage), &sealed).unwrap(), &text);
                 prop_assert!(key.decrypt(Usage(usage + 20), &sealed).is_none());
-                prop_assert!(Key::random(encryption).decrypt(Usage(usage), &sealed).is_none());
+                prop_assert!(Key::random(encryption).unwrap().decrypt(Usage(usage), &sealed).is_none());
                 let at = at.index(sealed.len());
                 sealed[at] ^= 0x40;
                 prop_assert!(key.decrypt(Usage(usage), &sealed).is_none());
@@ -577,7 +576,7 @@ mod tests {
         #[test]
         fn any_bytes_are_decrypted_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
             for encryption in Encryption::ALL {
-                prop_assert!(Key::random(encryption).decrypt(Usage::TICKET, &bytes).is_none());
+                prop_assert!(Key::random(encryption).unwrap().decrypt(Usage::TICKET, &bytes).is_none());
             }
         }
     }

@@ -161,7 +161,7 @@ pub(super) mod tests {
     #[test]
     fn keys_are_found_by_their_owners_name() {
         let service = Principal::service("HTTP", "mail.contoso.test", "CONTOSO.TEST");
-        let key = Key::random(Encryption::Aes256Sha1);
+        let key = Key::random(Encryption::Aes256Sha1).unwrap();
         let mut file = write(&[(&service, 300, &key)]);
         // A hole, and a key of a type that nobody uses any more.
         file.extend_from_slice(&(-3i32).to_be_bytes());

@@ -114,7 +114,11 @@ pub(super) fn key(bytes: &[u8]) -> Result<Option<Key>, Malformed> {
     Ok(encryption.and_then(|encryption| Key::new(encryption, bytes)))
 }
 
-#[cfg(any(test, feature = "mint"))]
+/// A key for the messages after a login; without it they could not be read.
+fn subkey(bytes: &[u8]) -> Result<Key, Malformed> {
+    key(bytes)?.ok_or(Malformed("a subkey of a type that is not spoken here"))
+}
+
 pub(super) fn write_key(key: &Key) -> Vec<u8> {
     sequence(&[
         field(0, &integer(key.encryption.number())),
@@ -259,12 +263,15 @@ impl TicketPart {
 }
 
 /// `Authenticator`.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug)]
+#[cfg_attr(test, derive(Eq, PartialEq))]
 pub(super) struct Authenticator {
     pub client: Principal,
     /// Type and value.
     pub checksum: Option<(i64, Vec<u8>)>,
     pub when: Moment,
+    /// A key that the client chose for the messages after the login.
+    pub subkey: Option<Key>,
     pub sequence: Option<i64>,
 }
 
@@ -289,11 +296,15 @@ impl Authenticator {
             .ok()
             .filter(|micros| *micros < 1_000_000)
             .ok_or(Malformed("more microseconds than a second has"))?;
-        reader.optional(context(6))?;
+        let subkey = reader
+            .optional_field(6, SEQUENCE)?
+            .map(subkey)
+            .transpose()?;
         Ok(Self {
             client,
             checksum,
             when,
+            subkey,
             sequence: reader.optional_number(7)?,
         })
     }
@@ -312,6 +323,8 @@ impl Authenticator {
         }));
         parts.push(field(4, &integer(i64::from(self.when.micros))));
         parts.push(field(5, &self.when.write()));
+        let subkey = self.subkey.as_ref();
+        parts.extend(subkey.map(|key| field(6, &write_key(key))));
         parts.extend(self.sequence.map(|number| field(7, &integer(number))));
         element(application(AUTHENTICATOR), &sequence(&parts))
     }
@@ -336,24 +349,45 @@ pub(super) fn write_ap_reply(sealed: &Sealed) -> Vec<u8> {
     element(application(kind::AP_REPLY), &inside)
 }
 
-/// `EncAPRepPart`: the moment that the client sent.
-pub(super) fn read_ap_reply_part(bytes: &[u8]) -> Result<Moment, Malformed> {
-    let mut reader = Reader::new(bytes)
-        .enter(application(AP_REPLY_PART))?
-        .enter(SEQUENCE)?;
-    let mut when = Moment::read(reader.field(0, GENERALIZED_TIME)?)?;
-    when.micros = u32::try_from(reader.number(1)?)
-        .map_err(|_| Malformed("more microseconds than a second has"))?;
-    Ok(when)
+/// `EncAPRepPart`.
+#[derive(Debug)]
+pub(super) struct ApReplyPart {
+    /// The moment that the client sent.
+    pub when: Moment,
+    /// A key that the server chose for the messages after the login.
+    pub subkey: Option<Key>,
+    /// The number of the server's first message.
+    pub sequence: Option<i64>,
 }
 
-pub(super) fn write_ap_reply_part(when: Moment, number: u32) -> Vec<u8> {
-    let inside = sequence(&[
-        field(0, &when.write()),
-        field(1, &integer(i64::from(when.micros))),
-        field(3, &integer(i64::from(number))),
-    ]);
-    element(application(AP_REPLY_PART), &inside)
+impl ApReplyPart {
+    pub(super) fn read(bytes: &[u8]) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(bytes)
+            .enter(application(AP_REPLY_PART))?
+            .enter(SEQUENCE)?;
+        let mut when = Moment::read(reader.field(0, GENERALIZED_TIME)?)?;
+        when.micros = u32::try_from(reader.number(1)?)
+            .map_err(|_| Malformed("more microseconds than a second has"))?;
+        Ok(Self {
+            when,
+            subkey: reader
+                .optional_field(2, SEQUENCE)?
+                .map(subkey)
+                .transpose()?,
+            sequence: reader.optional_number(3)?,
+        })
+    }
+
+    pub(super) fn write(&self) -> Vec<u8> {
+        let mut parts = vec![
+            field(0, &self.when.write()),
+            field(1, &integer(i64::from(self.when.micros))),
+        ];
+        let subkey = self.subkey.as_ref();
+        parts.extend(subkey.map(|key| field(2, &write_key(key))));
+        parts.extend(self.sequence.map(|number| field(3, &integer(number))));
+        element(application(AP_REPLY_PART), &sequence(&parts))
+    }
 }
 
 /// Whether bytes begin as a message of this kind does.
@@ -377,6 +411,7 @@ mod tests {
                 seconds: 1_795_334_929,
                 micros: 999_999,
             },
+            subkey: Some(Key::random(Encryption::Aes128Sha1).unwrap()),
             sequence: Some(4_000_000_000),
         };
         assert_eq!(
@@ -393,6 +428,7 @@ mod tests {
             let _ = ApRequest::read(&message);
             let _ = TicketPart::read(&message);
             let _ = Authenticator::read(&message);
+            let _ = ApReplyPart::read(&message);
             let _ = ErrorMessage::read(&message);
             let _ = KdcReply::read(&message, kind::AS_REPLY);
             let _ = KdcReplyPart::read(&message);

@@ -1,4 +1,4 @@
-//! Kerberos version 5 (RFC 4120), as far as a login over HTTP needs it: a server that accepts tickets
+//! Kerberos version 5 (RFC 4120), as far as a login over HTTP or LDAP needs it: a server that accepts tickets
 //! with the keys of a keytab, and a client that gets one from a key distribution centre.
 //!
 //! Encryption types: AES with SHA-1 (RFC 3962) and with SHA-2 (RFC 8009), and RC4 (RFC 4757), with which
@@ -12,6 +12,7 @@ mod ask;
 mod cipher;
 mod credentials;
 mod fields;
+mod initiate;
 mod kdc_error;
 mod kdc_message;
 mod keytab;
@@ -19,6 +20,7 @@ mod message;
 #[cfg(feature = "mint")]
 mod mint;
 mod moment;
+mod wrap;
 
 use std::fmt;
 
@@ -26,12 +28,14 @@ use aws_lc_rs::constant_time;
 use zeroize::Zeroizing;
 
 pub use accept::{Accepted, Refused, SKEW, accept};
-pub use ask::{Ask, Proof, Secret, Step, Ticket};
+pub use ask::{Ask, Secret, Step, Ticket};
 pub use cipher::Encryption;
 pub use credentials::{Tickets, read_tickets};
+pub use initiate::Proof;
 pub use kdc_error::KdcError;
 pub use keytab::{Entry, Keytab};
 pub use moment::Moment;
+pub use wrap::{Context, Protection, Side, WrapError};
 
 /// Somebody or something that has a key: `jim@CONTOSO.TEST`, `HTTP/mail.contoso.test@CONTOSO.TEST`.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]

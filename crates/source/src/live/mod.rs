@@ -30,7 +30,7 @@ use automend_ldap::{Client, Control, Error, Filter, Item, ResultCode, Scope, Sea
 use super::rights::Rights;
 use super::topology::Places;
 use super::typed::texts;
-use crate::connect::connect;
+use crate::connect::sign_in;
 use crate::location::LdapUrl;
 use crate::retry;
 use crate::settings::Settings;
@@ -46,6 +46,8 @@ pub struct Live {
     pub url: LdapUrl,
     /// How it was reached.
     pub settings: Settings,
+    /// How this account signed in, where it was by Kerberos: a sentence for people.
+    pub signed_in: Option<String>,
     /// The connection.
     pub client: Client,
     /// What it says of itself.
@@ -90,7 +92,7 @@ impl Live {
     /// Connects, logs in and asks the server what it is.
     pub async fn open(settings: &Settings, url: &LdapUrl) -> Result<Self> {
         let settings = settings.with_known_password()?;
-        let client = connect(&settings, url).await?;
+        let (client, signed_in) = sign_in(&settings, url).await?;
         let root = RootDse::read(&client)
             .await
             .with_context(|| format!("{url}: reading its root DSE"))?;
@@ -100,6 +102,7 @@ impl Live {
         Ok(Self {
             url: url.clone(),
             settings,
+            signed_in,
             client,
             root,
             defects: Vec::new(),
@@ -193,7 +196,9 @@ impl Live {
             Error::Refused {
                 code: ResultCode::OPERATIONS_ERROR,
                 ..
-            } if self.settings.user.is_none() => Some("the server wants a login: give --user"),
+            } if self.settings.user.is_none() => {
+                Some("the server wants a login: run kinit, or give --user")
+            }
             _ => None,
         };
         let error = anyhow::Error::new(error).context(format!("{}: searching {base:?}", self.url));

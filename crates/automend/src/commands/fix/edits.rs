@@ -23,8 +23,11 @@ pub(super) async fn run(
         bail!("--export is for plans that remove stale links");
     }
     let mut source = args.source.clone();
-    if source.directory.is_empty() {
-        source.directory.push(planned.origin.directory.clone());
+    if source.server.directory.is_empty() {
+        source
+            .server
+            .directory
+            .push(planned.origin.directory.clone());
     }
     let (mut directory, settings) = opened(&source, config).await?;
     let left = planned

@@ -50,8 +50,11 @@ pub(crate) async fn run(args: &args::Fix, config: Option<&Path>) -> Result<ExitC
         None => None,
     };
     let mut source = args.source.clone();
-    if let Some((_, plan)) = plan_file.as_ref().filter(|_| source.directory.is_empty()) {
-        source.directory.push(plan.origin.directory.clone());
+    if let Some((_, plan)) = plan_file
+        .as_ref()
+        .filter(|_| source.server.directory.is_empty())
+    {
+        source.server.directory.push(plan.origin.directory.clone());
     }
     let mut settings = crate::config::directory_settings(&source, config)?;
     let mut directory = Directory::open(&settings).await?;

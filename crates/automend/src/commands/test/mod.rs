@@ -181,8 +181,12 @@ fn tester(args: &args::Test, config: Option<&Path>, progress: &ProgressBar) -> R
         .map(|text| Pin::parse(text).with_context(|| format!("reading --resolve {text}")));
     let names = Names::new(server, pins.collect::<Result<_>>()?, limit)?;
     let tls = Tls::new(&network.ca)?;
-    let directory =
-        crate::config::directory_settings_beside_a_test(&args.beside, &network.ca, config)?;
+    let directory = crate::config::directory_settings_beside_a_test(
+        &args.beside,
+        &args.login,
+        &network.ca,
+        config,
+    )?;
     let directory = directory.map(Beside::new);
     Ok(Tester {
         web: Web::new(names, tls, network.insecure, limit),

@@ -86,7 +86,7 @@ async fn tell(
         joined: Vec::new(),
         defects: story.defects(),
     };
-    if !args.source.directory.is_empty() {
+    if !args.source.server.directory.is_empty() {
         let settings = crate::config::directory_settings(&args.source, config)?;
         let mut directory = Directory::open(&settings).await?;
         let mend = hints::mend(&settings, &directory);

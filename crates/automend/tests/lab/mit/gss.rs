@@ -4,6 +4,7 @@
 //! The two frame a token by a byte of flags and its length in four (MIT krb5
 //! `src/appl/gss-sample/gss-misc.c`).
 
+use std::cell::RefCell;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
@@ -12,7 +13,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use automend_negotiate::Binding;
-use automend_negotiate::kerberos::{Accepted, Refused, accept};
+use automend_negotiate::kerberos::{Accepted, Protection, Refused, accept};
 use automend_negotiate::spnego::{self, Mechanism, Message, State};
 
 use super::*;
@@ -23,6 +24,8 @@ mod flag {
     pub(super) const CONTEXT: u8 = 1 << 1;
     pub(super) const DATA: u8 = 1 << 2;
     pub(super) const CONTEXT_NEXT: u8 = 1 << 4;
+    pub(super) const WRAPPED: u8 = 1 << 5;
+    pub(super) const ENCRYPTED: u8 = 1 << 6;
 }
 
 /// Only what hangs takes so long.
@@ -60,10 +63,24 @@ fn client(
     options: &[&str],
     answer: impl FnOnce(&[u8]) -> Option<Vec<u8>>,
 ) -> (bool, String) {
+    let options = [&["-nw", "-nx"], options].concat();
+    client_sending(realm, host, &options, answer, |message| {
+        assert_eq!(message, (flag::DATA, b"a message".to_vec()));
+    })
+}
+
+/// The same with a message that may be protected, which `take` is given with its flags.
+fn client_sending(
+    realm: &Realm,
+    host: &str,
+    options: &[&str],
+    answer: impl FnOnce(&[u8]) -> Option<Vec<u8>>,
+    take: impl FnOnce((u8, Vec<u8>)),
+) -> (bool, String) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = listener.local_addr().expect("it is bound").port();
     let (port, service) = (port.to_string(), format!("HTTP@{host}"));
-    let own = ["-port", &port, "-nw", "-nx", "-nm"];
+    let own = ["-port", &port, "-nm"];
     let more = ["127.0.0.1", &service, "a message"];
     let args = [&own[..], options, &more].concat();
     let mut command = realm.command("gss-client", &args);
@@ -82,7 +99,7 @@ fn client(
         }
         // Its message comes only if the answer was good enough.
         if let Some(message) = receive(&stream) {
-            assert_eq!(message, (flag::DATA, b"a message".to_vec()));
+            take(message);
             send(&stream, flag::NOOP, b"");
             assert_eq!(receive(&stream), Some((flag::NOOP, Vec::new())));
         }
@@ -102,7 +119,8 @@ fn accepted(realm: &Realm, host: &str, options: &[&str]) -> Accepted {
         assert!(
             matches!(spnego::read(token), Ok(Message::Bare(mechanism, _)) if mechanism.is_kerberos())
         );
-        let login = accept(token, &keytab, now()).unwrap_or_else(|why| panic!("{host}: {why}"));
+        let login =
+            accept(token, &keytab, "HTTP", now()).unwrap_or_else(|why| panic!("{host}: {why}"));
         let reply = login.reply.clone();
         accepted = Some(login);
         reply
@@ -146,7 +164,9 @@ fn gss_client_takes_no_proof_that_is_not_its_own() {
         .expect("a proof");
     for changed in [false, true] {
         let (taken, said) = client(&realm, "mail.mit.test", &[], |token| {
-            let mut reply = accept(token, &keytab, now()).expect("a good login").reply?;
+            let mut reply = accept(token, &keytab, "HTTP", now())
+                .expect("a good login")
+                .reply?;
             if changed {
                 *reply.last_mut()? ^= 1;
                 Some(reply)
@@ -179,7 +199,7 @@ fn a_negotiation_of_gss_client_ends_with_the_answer() {
                 else {
                     panic!("{host}: no first message of SPNEGO with a token");
                 };
-                let login = accept(token, &keytab, now()).expect("a good login");
+                let login = accept(token, &keytab, "HTTP", now()).expect("a good login");
                 let reply = login.reply.as_deref();
                 let first = mechanisms.first().copied();
                 Some(spnego::respond(State::Completed, first, reply))
@@ -203,15 +223,17 @@ fn a_login_of_gss_client_is_refused_at_another_time_and_with_other_keys() {
         None
     });
     let keytab = realm.keytab();
-    assert!(accept(&sent, &keytab, now()).is_ok());
+    assert!(accept(&sent, &keytab, "HTTP", now()).is_ok());
     for seconds in [-400, 400] {
-        let refused = accept(&sent, &keytab, later(seconds)).unwrap_err();
+        let refused = accept(&sent, &keytab, "HTTP", later(seconds)).unwrap_err();
         assert!(matches!(refused, Refused::Skew { .. }), "{refused}");
     }
     // The ticket of five seconds, with a login that is made when it has long ended.
     let ticket = realm.ticket("mail.mit.test");
-    let (late, _) = ticket.login(None, later(400)).expect("random numbers");
-    let refused = accept(&late, &keytab, later(400)).unwrap_err();
+    let (late, _) = ticket
+        .login(None, Protection::default(), later(400))
+        .expect("random numbers");
+    let refused = accept(&late, &keytab, "HTTP", later(400)).unwrap_err();
     assert!(matches!(refused, Refused::Expired { .. }), "{refused}");
     // No key of the service.
     let [(file, other)] = ["other"].map(|name| path(&realm.desk, name));
@@ -224,11 +246,11 @@ fn a_login_of_gss_client_is_refused_at_another_time_and_with_other_keys() {
     ]);
     let other =
         Keytab::read(&std::fs::read(file).expect("ktadd has written it")).expect("a keytab");
-    let refused = accept(&sent, &other, now()).unwrap_err();
+    let refused = accept(&sent, &other, "HTTP", now()).unwrap_err();
     assert!(matches!(refused, Refused::WrongKey { .. }), "{refused}");
     let own = std::fs::read(realm.lab.var("LAB_USER_KEYTAB")).expect("the laboratory has made it");
     let own = Keytab::read(&own).expect("a keytab");
-    assert!(accept(&sent, &own, now()).is_err());
+    assert!(accept(&sent, &own, "HTTP", now()).is_err());
     // No byte may be another behind the name of the service and the number of its key, which no seal covers.
     let host = b"mail.mit.test";
     let named = sent.windows(host.len()).position(|part| part == host);
@@ -236,7 +258,7 @@ fn a_login_of_gss_client_is_refused_at_another_time_and_with_other_keys() {
     for at in 0..sent.len() {
         let mut changed = sent.clone();
         changed[at] ^= 0x10;
-        if let Ok(login) = accept(&changed, &keytab, now()) {
+        if let Ok(login) = accept(&changed, &keytab, "HTTP", now()) {
             assert_eq!(login.client.to_string(), "alice@MIT.TEST", "byte {at}");
             assert!(at < sealed, "byte {at} of {}", sent.len());
         }
@@ -246,6 +268,17 @@ fn a_login_of_gss_client_is_refused_at_another_time_and_with_other_keys() {
 /// Logs in to `gss-server` with a token, sends a message, and gives the answer to the token and what the
 /// server logged.
 fn server(realm: &Realm, host: &str, token: &[u8]) -> (Option<Vec<u8>>, String) {
+    let message = |_: &[u8]| (flag::DATA, b"a message".to_vec());
+    server_sent(realm, host, token, message)
+}
+
+/// The same with a message that may be protected, which `message` makes of the answer, with its flags.
+fn server_sent(
+    realm: &Realm,
+    host: &str,
+    token: &[u8],
+    message: impl FnOnce(&[u8]) -> (u8, Vec<u8>),
+) -> (Option<Vec<u8>>, String) {
     let (ours, theirs) = UnixStream::pair().expect("two sockets");
     ours.set_read_timeout(Some(HANGS)).expect("a socket");
     let (file, log) = path(&realm.desk, "gss-server.log");
@@ -268,8 +301,9 @@ fn server(realm: &Realm, host: &str, token: &[u8]) -> (Option<Vec<u8>>, String) 
         assert_eq!(flags, flag::CONTEXT);
         token
     });
-    if answer.is_some() {
-        send(&ours, flag::DATA, b"a message");
+    if let Some(answer) = &answer {
+        let (flags, message) = message(answer);
+        send(&ours, flags, &message);
         // It ends without a word when it has refused.
         if receive(&ours) == Some((flag::NOOP, Vec::new())) {
             send(&ours, flag::NOOP, b"");
@@ -300,13 +334,19 @@ fn gss_server_accepts_a_login_and_proves_itself() {
         realm.kvno(&host);
         let ticket = realm.ticket(&host);
         for binding in [None, Binding::to_server(&certificate(&realm))] {
-            let (token, proof) = ticket.login(binding, now()).expect("random numbers");
+            let (token, proof) = ticket
+                .login(binding, Protection::default(), now())
+                .expect("random numbers");
             let (answer, log) = server(&realm, &host, &token);
             let_in(&log);
             assert!(proof.is(&answer.expect("a proof")), "{host}");
             // The proof of one login is none of another.
-            let (_, other) = ticket.login(binding, now()).expect("random numbers");
-            let (token, _) = ticket.login(binding, now()).expect("random numbers");
+            let (_, other) = ticket
+                .login(binding, Protection::default(), now())
+                .expect("random numbers");
+            let (token, _) = ticket
+                .login(binding, Protection::default(), now())
+                .expect("random numbers");
             let (answer, _) = server(&realm, &host, &token);
             assert!(!other.is(&answer.expect("a proof")), "{host}");
         }
@@ -324,7 +364,7 @@ fn gss_server_accepts_a_negotiation() {
         for listed in [&[kerberos][..], &[kerberos, windows], &[windows, kerberos]] {
             let (token, proof) = realm
                 .ticket(&host)
-                .login(None, now())
+                .login(None, Protection::default(), now())
                 .expect("random numbers");
             let (answer, log) = server(&realm, &host, &spnego::init(listed, &token));
             let_in(&log);
@@ -342,12 +382,18 @@ fn gss_server_refuses_what_is_refused_here() {
     realm.kinit("alice", &[]);
     realm.kvno("mail.mit.test");
     let ticket = realm.ticket("mail.mit.test");
-    let good = ticket.login(None, now()).expect("random numbers").0;
+    let good = ticket
+        .login(None, Protection::default(), now())
+        .expect("random numbers")
+        .0;
     let mut changed = good.clone();
     *changed.last_mut().expect("a token") ^= 1;
-    let late = ticket.login(None, later(400)).expect("random numbers").0;
+    let late = ticket
+        .login(None, Protection::default(), later(400))
+        .expect("random numbers")
+        .0;
     for token in [changed, late] {
-        assert!(accept(&token, &realm.keytab(), now()).is_err());
+        assert!(accept(&token, &realm.keytab(), "HTTP", now()).is_err());
         let (_, log) = server(&realm, "mail.mit.test", &token);
         assert!(!log.contains("Received message"), "{log}");
         assert!(log.contains("GSS-API error accepting context"), "{log}");
@@ -362,4 +408,53 @@ fn certificate(realm: &Realm) -> Vec<u8> {
     use rustls::pki_types::pem::PemObject;
     let read = CertificateDer::from_pem_file(realm.lab.var("LAB_CERT"));
     read.expect("the laboratory has made it").to_vec()
+}
+
+#[test]
+fn messages_that_gss_client_protects_are_read_and_those_protected_here_gss_server_reads() {
+    let realm = Realm::new();
+    realm.kinit("alice", &[]);
+    let keytab = realm.keytab();
+    let aes = ENCRYPTIONS.iter().filter(|(host, _)| *host != "rc4");
+    for (host, _) in aes {
+        let host = format!("{host}.mit.test");
+        for (options, expected) in [
+            (&[][..], flag::DATA | flag::WRAPPED | flag::ENCRYPTED),
+            (&["-nx"], flag::DATA | flag::WRAPPED),
+        ] {
+            let is_encrypted = expected & flag::ENCRYPTED != 0;
+            let context = RefCell::new(None);
+            let (taken, said) = client_sending(
+                &realm,
+                &host,
+                options,
+                |token| {
+                    let login = accept(token, &keytab, "HTTP", now()).expect("a good login");
+                    context.replace(Some(login.context().expect("a key of AES")));
+                    login.reply
+                },
+                |(flags, message)| {
+                    assert_eq!(flags, expected, "{host}");
+                    let mut context = context.take().expect("it has logged in");
+                    let text = context.unwrap(&message, is_encrypted);
+                    assert_eq!(*text.expect("a good message"), b"a message", "{host}");
+                },
+            );
+            assert!(taken, "{host}: {said}");
+
+            realm.kvno(&host);
+            let login = realm
+                .ticket(&host)
+                .login(None, Protection::Seal, now())
+                .expect("random numbers");
+            let (_, log) = server_sent(&realm, &host, &login.0, |answer| {
+                let context = login.1.context(answer).expect("a proof");
+                let message = context
+                    .expect("a key of AES")
+                    .wrap(b"a message", is_encrypted);
+                (expected, message.expect("random numbers"))
+            });
+            let_in(&log);
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! `automend serve` and tickets that MIT's centre granted: what is let in, and what is refused and why.
 
+use automend_negotiate::kerberos::Protection;
 use automend_negotiate::spnego::{self, Mechanism};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -82,7 +83,9 @@ fn ask(realm: &Realm, served: &Served, value: &str) -> Answer {
 
 /// A login with a ticket out of MIT's file, made at a moment.
 fn login(ticket: &Ticket, at: Moment) -> String {
-    let (token, _) = ticket.login(None, at).expect("random numbers");
+    let (token, _) = ticket
+        .login(None, Protection::default(), at)
+        .expect("random numbers");
     let token = spnego::init(&[Mechanism::Kerberos], &token);
     format!("Negotiate {}", STANDARD.encode(token))
 }

@@ -54,7 +54,7 @@ fn of_the_two_local_sockets_one_trusts_whoever_may_open_it() {
         .automend(AUDIT)
         .failed_with(&[lab.var("LAB_LDAPI_URL"), "encrypted connection"]);
     lab.automend(&[AUDIT, &["-d", lab.var("LAB_LDAPI_URL")]].concat())
-        .failed_with(&["give --user"]);
+        .failed_with(&["run kinit, or give --user"]);
 }
 
 #[test]
@@ -62,17 +62,17 @@ fn clear_text_is_refused_here_and_there() {
     let lab = Lab::named(SAMBA);
     let plain = lab.bind("LAB_URL", "LAB_AUDIT");
     plain
-        .automend(AUDIT)
+        .automend(&[AUDIT, &["--auth", "simple"]].concat())
         .failed_with(&[lab.var("LAB_URL"), "refusing clear text"]);
     // The name may be anybody's: a password stays here even if clear text is allowed.
     plain
-        .automend(&[AUDIT, &["--allow-plaintext"]].concat())
+        .automend(&[AUDIT, &["--auth", "simple", "--allow-plaintext"]].concat())
         .failed_with(&["refusing to send a password in clear text"]);
     // On the loopback it may go, and then it is the server that refuses.
     let loopback = format!("ldap://{}", lab.var("LAB_ADDRESS"));
     plain
         .at(&loopback)
-        .automend(&[AUDIT, &["--allow-plaintext"]].concat())
+        .automend(&[AUDIT, &["--auth", "simple", "--allow-plaintext"]].concat())
         .failed_with(&["encrypted connection", "--start-tls"]);
     // Nobody logs in: the server tells nothing to strangers.
     let stranger = lab.automend(&[AUDIT, &["-d", &loopback, "--allow-plaintext"]].concat());

@@ -93,7 +93,7 @@ pub(crate) async fn run(args: &args::Trace, config: Option<&Path>) -> Result<Exi
     };
     let authority = Arc::new(Authority::open(&folder, clock::now())?);
     // With HTTP/1.1 only, where a login belongs to a connection.
-    let tls = Tls::new(&args.source.ca)?;
+    let tls = Tls::new(&args.source.server.ca)?;
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("listening on {address}"))?;

@@ -5,12 +5,13 @@
 //!
 //! Invariant: an exchange takes [`PATIENCE`] and [`LONGEST`] bytes at most; nothing secret is in it in clear.
 
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+
+use super::Configuration;
 
 /// How long one exchange may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -19,17 +20,16 @@ const LONGEST: usize = 1 << 20;
 /// The port (RFC 4120 7.2.2).
 const PORT: u16 = 88;
 
-/// Sends a message to a centre of `realm` and gives its answer. `given` is `host` or `host:port`; `file` is
-/// `krb5.conf`.
+/// Sends a message to a centre of `realm` and gives its answer. `given` is `host` or `host:port`.
 pub(super) async fn exchange(
     realm: &str,
     given: Option<&str>,
-    file: &Path,
+    configuration: &Configuration,
     message: &[u8],
 ) -> Result<Vec<u8>> {
     let places = match given {
         Some(given) => vec![given.to_owned()],
-        None => configured(file, realm),
+        None => configuration.centres(realm),
     };
     let places = if places.is_empty() {
         vec![realm.to_lowercase()]
@@ -85,58 +85,9 @@ fn host_and_port(place: &str) -> Result<(&str, u16)> {
     Ok((host, port))
 }
 
-/// The centres of a realm in a krb5.conf, as MIT's and Heimdal's libraries read it.
-fn configured(file: &Path, realm: &str) -> Vec<String> {
-    match std::fs::read_to_string(file) {
-        Ok(text) => centres(&text, realm),
-        Err(_) => Vec::new(),
-    }
-}
-
-fn centres(text: &str, realm: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    let (mut section, mut inside) = (String::new(), false);
-    for line in text.lines() {
-        let line = line.trim();
-        if line.starts_with(['#', ';']) {
-            continue;
-        }
-        if let Some(name) = line
-            .strip_prefix('[')
-            .and_then(|rest| rest.strip_suffix(']'))
-        {
-            section = name.trim().to_lowercase();
-            inside = false;
-        } else if line.starts_with('}') {
-            inside = false;
-        } else if let Some((name, value)) = line.split_once('=') {
-            let (name, value) = (name.trim(), value.trim());
-            if value.starts_with('{') {
-                inside = section == "realms" && name.eq_ignore_ascii_case(realm);
-            } else if inside && name == "kdc" {
-                // UDP and TCP are told apart in newer files; here is TCP only.
-                let place = value.strip_prefix("tcp/").unwrap_or(value);
-                found.push(place.to_owned());
-            }
-        }
-    }
-    found
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_centres_of_a_realm_stand_in_its_braces() {
-        let text = "[libdefaults]\n kdc = no\n[realms]\n OTHER.TEST = {\n  kdc = other\n }\n # kdc = no\n \
-            CONTOSO.TEST = {\n  kdc = dc1.contoso.test\n  admin_server = no\n  kdc = tcp/[::1]:8888\n }\n kdc = no\n";
-        assert_eq!(
-            centres(text, "contoso.test"),
-            ["dc1.contoso.test", "[::1]:8888"]
-        );
-        assert!(centres(text, "NOBODY.TEST").is_empty());
-    }
 
     #[test]
     fn a_place_has_a_port_or_the_usual_one() {
