@@ -1,10 +1,10 @@
-//! Where accounts are: the embedded directory or live servers, behind one door.
+//! Where accounts are: the embedded directory or live servers.
 //!
-//! A login is checked in two steps, because the throttle stands between them: a name leads to a
-//! [`Candidate`] whether there is such an account or not, and a candidate is proved.
+//! A login is checked in two steps, because the throttle stands between them: a name leads to a [`Candidate`]
+//! whether there is such an account or not, and a candidate's password is checked.
 //!
-//! Invariant: that a directory could not be asked is told as such, and as nothing else; whether it may
-//! have counted a failure is told, too.
+//! Invariant: that a directory could not be asked is reported as that and as nothing else, and so is whether
+//! it may have counted a failure.
 
 use std::sync::Arc;
 
@@ -13,36 +13,41 @@ use automend_negotiate::ntlm::Names;
 use automend_source::pool::Pool;
 use zeroize::Zeroizing;
 
-use super::embedded::Embedded;
+use super::account::{Authenticated, Validity};
+use super::embedded::{self, EmbeddedAccounts};
+use super::live::{self, LiveAccounts};
 use super::name::Login;
-use super::servers::Servers;
-use super::status::{Guard, Proof, Proved, Trouble};
-use super::throttle::{Counted, Limits};
+use super::outcome::{Outcome, Unavailable};
+use super::throttle::{CountedAccount, Limits};
 
 /// Where accounts are.
 pub enum Accounts {
     /// The embedded directory.
-    Embedded(Embedded),
+    Embedded(EmbeddedAccounts),
     /// Servers of one live directory.
-    Live(Box<Servers>),
+    Live(Box<LiveAccounts>),
 }
 
-/// Whom a login name may mean: an account, or nobody, which is checked all the same.
-pub(super) struct Candidate {
+/// What a login name means; a name without an account is checked all the same.
+pub(super) enum Candidate {
+    Embedded(embedded::Candidate),
+    Live(live::Candidate),
+}
+
+impl Candidate {
     /// Where the failures of the account are counted.
-    pub counted: Option<Counted>,
-    pub kind: Kind,
-}
-
-pub(super) enum Kind {
-    Embedded(super::embedded::Candidate),
-    Live(super::servers::Candidate),
+    pub(super) fn counted(&self) -> Option<CountedAccount> {
+        match self {
+            Self::Embedded(candidate) => candidate.counted,
+            Self::Live(candidate) => candidate.counted,
+        }
+    }
 }
 
 impl Accounts {
     /// Accounts of an embedded directory, checked against its salted hashes.
     pub fn embedded(directory: automend_directory::Directory) -> Self {
-        Self::Embedded(Embedded::new(directory))
+        Self::Embedded(EmbeddedAccounts::new(directory))
     }
 
     /// Accounts of a live directory, checked by binding to the first of its servers that answers.
@@ -51,84 +56,83 @@ impl Accounts {
     ///
     /// A password would go in clear to another machine.
     pub fn live(pool: Arc<Pool>) -> Result<Self> {
-        Ok(Self::Live(Box::new(Servers::new(pool)?)))
+        Ok(Self::Live(Box::new(LiveAccounts::new(pool)?)))
     }
 
-    /// How many failures are borne.
+    /// How many failures are let through.
     pub(super) fn limits(&self) -> Limits {
         match self {
             Self::Embedded(_) => Limits::EMBEDDED,
-            Self::Live(servers) => servers.limits(),
+            Self::Live(live) => live.limits(),
         }
     }
 
-    /// Finds whom a name means.
-    pub(super) async fn find(&self, login: &Login) -> Result<Candidate, Trouble> {
-        let (counted, kind) = match self {
-            Self::Embedded(embedded) => {
-                let (counted, candidate) = embedded.find(login)?;
-                (counted, Kind::Embedded(candidate))
-            }
-            Self::Live(servers) => {
-                let (counted, candidate) = servers.find(login).await?;
-                (counted, Kind::Live(candidate))
-            }
-        };
-        Ok(Candidate { counted, kind })
+    /// Finds what a name means.
+    pub(super) async fn find(&self, login: &Login) -> Result<Candidate, Unavailable> {
+        Ok(match self {
+            Self::Embedded(embedded) => Candidate::Embedded(embedded.find(login)?),
+            Self::Live(live) => Candidate::Live(live.find(login).await?),
+        })
     }
 
     /// Checks a password.
-    pub(super) async fn prove(&self, candidate: &Candidate, password: &str) -> Proof {
-        match (self, &candidate.kind) {
-            (Self::Embedded(embedded), Kind::Embedded(candidate)) => {
-                embedded.prove(candidate, password).await
+    pub(super) async fn check(
+        &self,
+        candidate: &Candidate,
+        password: &str,
+    ) -> Result<Outcome<Authenticated>, Unavailable> {
+        match (self, candidate) {
+            (Self::Embedded(embedded), Candidate::Embedded(candidate)) => {
+                embedded.check(candidate, password).await
             }
-            (Self::Live(servers), Kind::Live(candidate)) => {
-                servers.prove(candidate, password).await
-            }
-            _ => Proof::Wrong,
+            (Self::Live(live), Candidate::Live(candidate)) => live.check(candidate, password).await,
+            _ => Ok(Outcome::Wrong),
         }
     }
 
-    /// Does what checking a password costs, and lets nobody in: a live directory does not learn whose it is.
-    /// Nothing is said of the password, which may come again.
-    pub(super) async fn feign(&self, candidate: &Candidate, password: &str) -> Proof {
-        let proof = match (self, &candidate.kind) {
-            (Self::Embedded(embedded), Kind::Embedded(candidate)) => {
-                embedded.feign(candidate, password).await
+    /// Does what checking a password costs, and comes to [`Outcome::Closed`] or [`Outcome::Unknown`]: a live
+    /// directory does not learn whose password it is.
+    pub(super) async fn decoy_check(
+        &self,
+        candidate: &Candidate,
+        password: &str,
+    ) -> Result<Outcome<Authenticated>, Unavailable> {
+        match (self, candidate) {
+            (Self::Embedded(embedded), Candidate::Embedded(candidate)) => {
+                embedded.decoy_check(candidate, password).await
             }
-            (Self::Live(servers), _) => servers.feign(password).await,
-            _ => Proof::Closed,
-        };
-        match proof {
-            Proof::Right(_) | Proof::Wrong | Proof::Closed => Proof::Closed,
-            proof @ (Proof::Unknown(_) | Proof::Unsent(_)) => proof,
+            (Self::Live(live), _) => live.decoy_check(password).await,
+            _ => Ok(Outcome::Closed),
         }
     }
 
-    /// The account, where somebody else has proved that it is the one: `None` for nobody and for a
-    /// closed account.
-    pub(super) fn vouched(&self, candidate: &Candidate) -> Option<Proved> {
-        match (self, &candidate.kind) {
-            (Self::Embedded(embedded), Kind::Embedded(candidate)) => embedded.vouched(candidate),
-            (Self::Live(_), Kind::Live(candidate)) => candidate.vouched(),
+    /// The account, where a ticket or an NTLM response has proved who it is: `None` where there is none, or it
+    /// is closed.
+    pub(super) fn authorize(&self, candidate: &Candidate) -> Option<Authenticated> {
+        match (self, candidate) {
+            (Self::Embedded(embedded), Candidate::Embedded(candidate)) => {
+                embedded.authorize(candidate)
+            }
+            (Self::Live(_), Candidate::Live(candidate)) => candidate.authorize(),
             _ => None,
         }
     }
 
-    /// The NT hash of a candidate's password, or one that nobody has; `None` where there are none at all.
+    /// The NT hash of a candidate's password, or one that no password has; `None` where there are none at all.
     pub(super) fn nt_hash(&self, candidate: &Candidate) -> Option<Zeroizing<[u8; 16]>> {
-        match (self, &candidate.kind) {
-            (Self::Embedded(_), Kind::Embedded(candidate)) => Some(Embedded::nt_hash(candidate)),
+        match (self, candidate) {
+            (Self::Embedded(_), Candidate::Embedded(candidate)) => {
+                Some(EmbeddedAccounts::nt_hash(candidate))
+            }
             _ => None,
         }
     }
 
-    /// Whether a proof still holds, as far as can be seen without waiting.
-    pub(super) fn holds(&self, guard: &Guard) -> bool {
-        match (self, guard) {
-            (Self::Embedded(embedded), Guard::Embedded(guard)) => embedded.holds(guard),
-            (Self::Live(_), Guard::Live) => true,
+    /// Whether a login still holds, as far as can be seen without waiting.
+    pub(super) fn still_holds(&self, validity: &Validity) -> bool {
+        match (self, validity) {
+            (Self::Embedded(embedded), Validity::Embedded(state)) => embedded.still_holds(state),
+            (Self::Live(_), Validity::Live) => true,
             _ => false,
         }
     }
@@ -138,7 +142,7 @@ impl Accounts {
         match self {
             Self::Embedded(embedded) => embedded.can_do_ntlm(),
             Self::Live(_) => bail!(
-                "NTLM works with the embedded directory only, as a live one gives its hashes to nobody; \
+                "NTLM works with the embedded directory only, as a live one gives no hashes away; \
                  offer Negotiate"
             ),
         }

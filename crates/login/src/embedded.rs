@@ -1,8 +1,8 @@
 //! Accounts of the embedded directory.
 //!
 //! Invariant: a login is refused at once when the account's password, its `userAccountControl`, its
-//! expiry or its name change, or when it is gone; nobody finds out by the time a refusal takes whether
-//! an account exists.
+//! expiry or its name change, or when it is gone; the time that a refusal takes does not show whether an
+//! account exists.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,19 +14,19 @@ use automend_negotiate::ntlm::Names;
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
+use super::account::{AccountStatus, Authenticated, EmbeddedState, Validity, account, keyed_hash};
 use super::name::{Claims, Domains, Login, dns_name};
-use super::status::{EmbeddedGuard, Guard, Proof, Proved, Rights, Trouble, account, number};
-use super::throttle::Counted;
+use super::outcome::{Outcome, Unavailable};
+use super::slots::Slots;
+use super::throttle::CountedAccount;
 
 /// The accounts.
-pub struct Embedded {
+pub struct EmbeddedAccounts {
     directory: Directory,
     /// Argon2 takes a core and memory for a while; so many run at once.
     checking: Arc<Semaphore>,
-    /// Checks that run or wait; beyond [`MOST_WAITING`] they are refused.
-    seats: Semaphore,
-    /// Checks that only take as long as real ones, and must not keep these waiting.
-    feigned: Semaphore,
+    /// Checks that run or wait.
+    slots: Slots,
     /// Which directory it is: another file counts its commits anew.
     instance: u64,
 }
@@ -35,12 +35,14 @@ pub struct Embedded {
 static INSTANCES: AtomicU64 = AtomicU64::new(0);
 
 /// Checks that may wait for their turn.
-const MOST_WAITING: usize = 512;
+const MAX_WAITING: usize = 512;
 /// Objects that may share a name.
-const MOST_ALIKE: usize = 32;
+const MAX_NAMESAKES: usize = 32;
 
-/// An account, or nobody with somebody else's password.
+/// The account that a name means; where there is none, the password of another one stands for it.
 pub(super) struct Candidate {
+    /// Where the failures of the account are counted.
+    pub counted: Option<CountedAccount>,
     object: Option<Object>,
     /// Shared with the checks under way, so that there is one copy to wipe.
     passwords: Arc<Passwords>,
@@ -48,47 +50,46 @@ pub(super) struct Candidate {
     commits: u64,
 }
 
-impl Embedded {
+impl EmbeddedAccounts {
     pub(super) fn new(directory: Directory) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Self {
             directory,
             checking: Arc::new(Semaphore::new(cores)),
-            seats: Semaphore::new(cores + MOST_WAITING),
-            feigned: Semaphore::new(cores.div_ceil(2)),
+            slots: Slots::new(cores + MAX_WAITING, cores.div_ceil(2)),
             instance: INSTANCES.fetch_add(1, Ordering::Relaxed),
         }
     }
 
-    /// Whom a name means, and where the failures of that account are counted.
-    pub(super) fn find(&self, login: &Login) -> Result<(Option<Counted>, Candidate), Trouble> {
-        let failed = |error: Error| Trouble::Unavailable(error.to_string());
+    /// What a name means.
+    pub(super) fn find(&self, login: &Login) -> Result<Candidate, Unavailable> {
+        let failed = |error: Error| Unavailable::Directory(error.to_string());
         let commits = self.directory.commits();
         let reading = self.directory.read().map_err(failed)?;
         let (object, passwords) = Self::read(&reading, login).map_err(failed)?;
-        let counted = object.as_ref().map(|object| Counted {
-            key: number(object.dn.as_str()),
-            stamp: state(object, &passwords),
+        let counted = object.as_ref().map(|object| CountedAccount {
+            key: keyed_hash(object.dn.as_str()),
+            version: state(object, &passwords),
         });
-        let candidate = Candidate {
+        Ok(Candidate {
+            counted,
             object,
             passwords: Arc::new(passwords),
             commits,
-        };
-        Ok((counted, candidate))
+        })
     }
 
-    /// The account that a login means and what is kept of its passwords, or somebody else's.
+    /// The account that a login means and what is kept of its passwords, or of those of another one.
     fn read(reading: &Reading, login: &Login) -> Result<(Option<Object>, Passwords), Error> {
         let mut found = Vec::new();
         for (name, value) in login.values() {
             let objects = match reading.by_value(name, value.as_bytes()) {
                 Ok(objects) => objects,
-                // What has no index here names nobody.
+                // What has no index here names no account.
                 Err(Error::NotIndexed { .. }) => continue,
                 Err(error) => return Err(error),
             };
-            for object in objects.take(MOST_ALIKE) {
+            for object in objects.take(MAX_NAMESAKES) {
                 found.push(object?);
             }
         }
@@ -99,55 +100,62 @@ impl Embedded {
                 return Ok((Some(object), passwords));
             }
         }
-        let decoy = reading.decoy(number(login.key()))?;
+        let decoy = reading.decoy(keyed_hash(login.key()))?;
         Ok((None, decoy))
     }
 
-    pub(super) async fn prove(&self, candidate: &Candidate, password: &str) -> Proof {
-        let Ok(_seat) = self.seats.try_acquire() else {
-            return Proof::Unsent(Trouble::Busy);
-        };
+    pub(super) async fn check(
+        &self,
+        candidate: &Candidate,
+        password: &str,
+    ) -> Result<Outcome<Authenticated>, Unavailable> {
+        let _slot = self.slots.real().await?;
         self.compare(candidate, password).await
     }
 
-    /// Does what checking a password costs, with seats of its own. Where no real check would have a seat, it
-    /// is refused as one; where only the own ones are taken, nothing is done, and a refusal comes at its pace.
-    pub(super) async fn feign(&self, candidate: &Candidate, password: &str) -> Proof {
-        if self.seats.available_permits() == 0 {
-            return Proof::Unsent(Trouble::Busy);
-        }
-        let Ok(_seat) = self.feigned.try_acquire() else {
-            return Proof::Closed;
-        };
-        self.compare(candidate, password).await
+    /// Does what checking a password costs, where there is a slot for it.
+    pub(super) async fn decoy_check(
+        &self,
+        candidate: &Candidate,
+        password: &str,
+    ) -> Result<Outcome<Authenticated>, Unavailable> {
+        Ok(match self.slots.decoy().await? {
+            Some(_slot) => self.compare(candidate, password).await?.of_decoy(),
+            None => Outcome::Closed,
+        })
     }
 
-    async fn compare(&self, candidate: &Candidate, password: &str) -> Proof {
+    async fn compare(
+        &self,
+        candidate: &Candidate,
+        password: &str,
+    ) -> Result<Outcome<Authenticated>, Unavailable> {
         let password = Zeroizing::new(password.as_bytes().to_vec());
-        let Ok(turn) = Arc::clone(&self.checking).acquire_owned().await else {
-            return Proof::Unsent(Trouble::Busy);
-        };
+        let permit = Arc::clone(&self.checking).acquire_owned().await;
+        let permit = permit.map_err(|_| Unavailable::Busy)?;
         let kept = Arc::clone(&candidate.passwords);
         let checked = tokio::task::spawn_blocking(move || {
             let right = kept.matches(&password);
-            drop(turn);
+            drop(permit);
             right
         });
-        match checked.await {
-            Ok(true) => self.vouched(candidate).map_or(Proof::Wrong, Proof::Right),
-            Ok(false) => Proof::Wrong,
-            Err(_) => Proof::Unknown("checking a password broke off".to_owned()),
-        }
+        Ok(match checked.await {
+            Ok(true) => self
+                .authorize(candidate)
+                .map_or(Outcome::Wrong, Outcome::Accepted),
+            Ok(false) => Outcome::Wrong,
+            Err(_) => Outcome::Unknown("checking a password broke off".to_owned()),
+        })
     }
 
-    pub(super) fn vouched(&self, candidate: &Candidate) -> Option<Proved> {
+    pub(super) fn authorize(&self, candidate: &Candidate) -> Option<Authenticated> {
         let object = candidate.object.as_ref()?;
-        if !rights(object).are_open() {
+        if !status(object).is_open() {
             return None;
         }
-        Some(Proved {
+        Some(Authenticated {
             account: Arc::new(account(&object.dn, |name| object.text(name))),
-            guard: Arc::new(Guard::Embedded(EmbeddedGuard {
+            validity: Arc::new(Validity::Embedded(EmbeddedState {
                 instance: self.instance,
                 id: object.id,
                 state: state(object, &candidate.passwords),
@@ -156,7 +164,7 @@ impl Embedded {
         })
     }
 
-    /// Somebody without an NT hash gets one that no password has.
+    /// The NT hash of a candidate's password, or one that no password has.
     pub(super) fn nt_hash(candidate: &Candidate) -> Zeroizing<[u8; 16]> {
         if let (Some(_), Some(hash)) = (&candidate.object, candidate.passwords.nt_hash()) {
             // A blank password opens nothing, as with Basic.
@@ -164,7 +172,7 @@ impl Embedded {
                 return Zeroizing::new(*hash);
             }
         }
-        let half = |salt: u8| number((salt, candidate.commits)).to_ne_bytes();
+        let half = |salt: u8| keyed_hash((salt, candidate.commits)).to_ne_bytes();
         let mut hash = Zeroizing::new([0; 16]);
         for (slot, byte) in hash.iter_mut().zip(half(0).into_iter().chain(half(1))) {
             *slot = byte;
@@ -172,26 +180,26 @@ impl Embedded {
         hash
     }
 
-    pub(super) fn holds(&self, guard: &EmbeddedGuard) -> bool {
-        if guard.instance != self.instance {
+    pub(super) fn still_holds(&self, validity: &EmbeddedState) -> bool {
+        if validity.instance != self.instance {
             return false;
         }
         let commits = self.directory.commits();
-        if guard.seen.load(Ordering::Acquire) == commits {
+        if validity.seen.load(Ordering::Acquire) == commits {
             return true;
         }
         let now = || -> Result<Option<(Object, Passwords)>, Error> {
             let reading = self.directory.read()?;
-            let Some(object) = reading.by_id(guard.id)? else {
+            let Some(object) = reading.by_id(validity.id)? else {
                 return Ok(None);
             };
-            Ok(Some((object, reading.passwords(guard.id)?)))
+            Ok(Some((object, reading.passwords(validity.id)?)))
         };
         match now() {
             Ok(Some((object, passwords)))
-                if !object.deleted && state(&object, &passwords) == guard.state =>
+                if !object.deleted && state(&object, &passwords) == validity.state =>
             {
-                guard.seen.store(commits, Ordering::Release);
+                validity.seen.store(commits, Ordering::Release);
                 true
             }
             _ => false,
@@ -230,11 +238,11 @@ impl Embedded {
 }
 
 fn state(object: &Object, passwords: &Passwords) -> u64 {
-    number((object.dn.as_str(), passwords, rights(object)))
+    keyed_hash((object.dn.as_str(), passwords, status(object)))
 }
 
-fn rights(object: &Object) -> Rights {
-    Rights::read(|name| object.text(name))
+fn status(object: &Object) -> AccountStatus {
+    AccountStatus::read(|name| object.text(name))
 }
 
 /// What the directory says of short names.

@@ -1,28 +1,31 @@
 //! Who asks: logins of the clients of a service.
 //!
-//! Schemes: Basic (RFC 7617), NTLM and Negotiate (RFC 4559). [`Gate`] is the only door: a face hands it
-//! what a request brought and obeys the [`Verdict`].
+//! Schemes: Basic (RFC 7617), NTLM and Negotiate (RFC 4559). [`Authenticator`] is the only entrance: a service
+//! hands it what a request brought and does what the [`Verdict`] says.
 //!
 //! Invariant: a password is compared and forgotten; nothing here prints one, and only keyed digests stay
-//! in memory. A directory that does not answer is never told as a wrong password. Nobody learns from answers,
-//! one or many, nor from the time they take, whether there is such a user.
+//! in memory. A directory that does not answer is never reported as a wrong password. Answers, one or many, and
+//! the time they take do not show whether a user exists.
 
+mod account;
 mod accounts;
+mod authenticator;
 mod basic;
 mod channel;
+mod credential_cache;
 pub mod embedded;
-mod gate;
 mod header;
+mod in_flight;
+mod live;
 mod lockout;
 mod name;
-mod remembered;
-mod seals;
-mod servers;
-mod status;
+mod network;
+mod outcome;
+mod replay_cache;
+mod slots;
 #[cfg(test)]
 mod tests;
 mod throttle;
-mod under_way;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,13 +33,14 @@ use std::time::Duration;
 use automend_core::resolve::Who;
 
 pub use accounts::Accounts;
+pub use authenticator::{Authenticator, Connection, Offer};
 pub use channel::{Channel, ChannelBinding, Expected};
-pub use gate::{Connection, Gate, Offer};
+pub use network::client_network;
 
-/// Failed logins of one address in five minutes, unless somebody says otherwise.
+/// Failed logins of one address in five minutes, where nothing else is configured.
 pub const FAILURES_PER_ADDRESS: u32 = 100;
 
-/// Somebody who has logged in.
+/// A user who has logged in.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Account {
     /// Whom to ask the resolver for.
@@ -45,15 +49,16 @@ pub struct Account {
     pub name: String,
 }
 
-/// What becomes of a request.
+/// What becomes of a request, for its client.
 #[derive(Debug)]
 pub enum Verdict {
     /// Answer it.
-    Admitted {
+    Accepted {
         /// Who asks.
         account: Arc<Account>,
-        /// A `WWW-Authenticate` value for the answer: the server's proof to the client (RFC 4559 5).
-        proof: Option<String>,
+        /// A `WWW-Authenticate` value for the answer: the last token of the exchange, by which the server
+        /// proves itself (RFC 4559 5).
+        token: Option<String>,
     },
     /// 401 with these `WWW-Authenticate` values, each in a header line of its own. The connection has to
     /// stay open.

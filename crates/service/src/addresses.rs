@@ -7,10 +7,12 @@
 //! time is told by the caller.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+use automend_login::client_network;
 
 /// Everybody who is connected, or was a moment ago.
 #[derive(Debug, Default)]
@@ -71,7 +73,7 @@ impl Addresses {
             return Err(Full::Connections);
         }
         forget(&mut known, now);
-        let address = known.entry(network(peer)).or_default();
+        let address = known.entry(client_network(peer)).or_default();
         if address.connections.load(Ordering::Relaxed) >= allowance.connections_per_address {
             return Err(Full::Address);
         }
@@ -108,7 +110,7 @@ impl Addresses {
         let address = {
             let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
             forget(&mut known, now);
-            Arc::clone(known.entry(network(client)).or_default())
+            Arc::clone(known.entry(client_network(client)).or_default())
         };
         address.ask(allowance, now)
     }
@@ -167,17 +169,6 @@ impl Drop for Guest {
 
 fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// What counts as one address.
-pub(crate) fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => {
-            let [a, b, c, d, ..] = v6.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
-        v4 @ IpAddr::V4(_) => v4,
-    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use automend_autodiscover::services::Services;
-use automend_login::{Expected, Gate, Offer};
+use automend_login::{Authenticator, Expected, Offer};
 
 use super::answers::Answers;
 use super::log::Log;
@@ -26,10 +26,10 @@ pub(crate) struct Current {
     pub(super) above: Vec<String>,
     /// What holds for no domain in particular.
     pub(super) default: Services,
-    pub(super) gate: Arc<Gate>,
+    pub(super) authenticator: Arc<Authenticator>,
     /// What logins must have been made for.
     pub(super) expected: Arc<Expected>,
-    /// The keytab before the gate was made.
+    /// The keytab before the authenticator was made.
     pub(super) keytab: Option<Stamp>,
     pub(super) answers: Arc<Answers>,
     /// What a person sees who comes with a browser.
@@ -39,9 +39,9 @@ pub(crate) struct Current {
     pub(super) generation: u32,
 }
 
-/// A gate, and its keytab before it was made.
-pub(super) struct Door {
-    pub(super) gate: Arc<Gate>,
+/// An authenticator, and its keytab before it was made.
+pub(super) struct Logins {
+    pub(super) authenticator: Arc<Authenticator>,
     pub(super) keytab: Option<Stamp>,
 }
 
@@ -52,7 +52,7 @@ impl Current {
         log: &Arc<Log>,
         metrics: &Arc<Metrics>,
     ) -> Result<Self> {
-        let door = Door::new(&settings, &supply, None)?;
+        let logins = Logins::new(&settings, &supply, None)?;
         let answers = Arc::new(Answers::new(
             supply,
             settings.policy,
@@ -61,12 +61,12 @@ impl Current {
             Arc::clone(log),
             Arc::clone(metrics),
         ));
-        Ok(Self::of(settings, door, answers, metrics, 0).await)
+        Ok(Self::of(settings, logins, answers, metrics, 0).await)
     }
 
     pub(super) async fn of(
         settings: Settings,
-        door: Door,
+        logins: Logins,
         answers: Arc<Answers>,
         metrics: &Arc<Metrics>,
         generation: u32,
@@ -85,11 +85,11 @@ impl Current {
             expected: Arc::new(settings.expected(&domains)),
             default: settings.urls.services(first, &urls::Home::default()),
             pages: Pages::new(&domains),
-            keytab: door.keytab,
+            keytab: logins.keytab,
             settings,
             domains,
             above,
-            gate: door.gate,
+            authenticator: logins.authenticator,
             answers,
             metrics: Arc::clone(metrics),
             generation,
@@ -115,8 +115,12 @@ impl Current {
     }
 }
 
-impl Door {
-    pub(super) fn new(settings: &Settings, supply: &Supply, before: Option<&Gate>) -> Result<Self> {
+impl Logins {
+    pub(super) fn new(
+        settings: &Settings,
+        supply: &Supply,
+        before: Option<&Authenticator>,
+    ) -> Result<Self> {
         let keytab = settings.keytab.as_deref().map(Stamp::of);
         let realm = settings.realm.as_deref().unwrap_or("Autodiscover");
         let offer = Offer {
@@ -125,8 +129,12 @@ impl Door {
             keytab: settings.keytab.clone(),
             rc4_tickets: settings.rc4_tickets,
         };
-        let gate = Gate::new(supply.accounts()?, offer, before)?;
-        let gate = Arc::new(gate.with_failures_per_address(settings.limits.failures_per_address));
-        Ok(Self { gate, keytab })
+        let authenticator = Authenticator::new(supply.accounts()?, offer, before)?;
+        let authenticator =
+            Arc::new(authenticator.with_failures_per_address(settings.limits.failures_per_address));
+        Ok(Self {
+            authenticator,
+            keytab,
+        })
     }
 }

@@ -54,7 +54,7 @@ use answers::Answers;
 use automend_system::say;
 pub use check::check;
 use check::{policy_word, schemes};
-use current::{Current, Door};
+use current::{Current, Logins};
 use listen::{Face, Stop, bind, listen};
 use log::Log;
 use metrics::{Metrics, ResultLabels, Word};
@@ -412,16 +412,16 @@ impl Service {
             && settings.realm == was.realm
             && settings.rc4_tickets == was.rc4_tickets
             && old.keytab.as_ref().is_none_or(Stamp::holds);
-        let door = if same_supply && same_logins {
-            Door {
-                gate: Arc::clone(&old.gate),
+        let logins = if same_supply && same_logins {
+            Logins {
+                authenticator: Arc::clone(&old.authenticator),
                 keytab: old.keytab.clone(),
             }
         } else {
-            Door::new(&settings, &supply, Some(&old.gate))?
+            Logins::new(&settings, &supply, Some(&old.authenticator))?
         };
         let generation = old.generation.wrapping_add(1);
-        let current = Current::of(settings, door, answers, &self.metrics, generation).await;
+        let current = Current::of(settings, logins, answers, &self.metrics, generation).await;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(current);
         Ok(later)
     }

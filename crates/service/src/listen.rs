@@ -155,7 +155,7 @@ fn take(stream: TcpStream, peer: SocketAddr, face: Face, service: &Arc<Service>,
     };
     let _ = stream.set_nodelay(true);
     let socket = Socket::new(stream, limits.write_timeout);
-    let bound = current.gate.is_connection_bound();
+    let bound = current.authenticator.is_connection_bound();
     let line = Line {
         peer,
         name: peer.to_string(),

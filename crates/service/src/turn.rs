@@ -27,7 +27,7 @@ use hyper::{HeaderMap, Method, Request, Response, StatusCode, Version};
 use jiff::Timestamp;
 use prometheus_client::metrics::counter::Counter;
 use tokio::sync::Mutex;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
 use super::addresses::Guest;
 use super::current::Current;
@@ -236,9 +236,7 @@ async fn faced(current: &Current, line: &Line, from: IpAddr, asked: &Asked) -> R
             if !matches!(*method, Method::POST | Method::GET | Method::HEAD) {
                 return not_allowed("POST, GET, HEAD").with_soap();
             }
-            behind_the_gate(current, line, from, asked)
-                .await
-                .with_soap()
+            authenticated(current, line, from, asked).await.with_soap()
         }
     }
 }
@@ -252,47 +250,28 @@ impl Reply {
     }
 }
 
-/// Lets in who has logged in, and asks everybody else to.
-async fn behind_the_gate(current: &Current, line: &Line, from: IpAddr, asked: &Asked) -> Reply {
-    let authorization = asked
-        .head
-        .headers
-        .get(AUTHORIZATION)
-        .map(HeaderValue::as_bytes);
-    let shared = line.is_proxy || came_through(&asked.head.headers);
-    // The messages of the other schemes are good for one try.
-    let again = authorization
-        .and_then(|value| value.get(..6))
-        .is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"Basic "));
-    let mut moments = if again { 0 } else { MOMENTS };
-    let (verdict, refusal, holds) = loop {
-        let mut one;
-        let mut bound;
-        let login = if let Some(login) = &line.login {
-            bound = login.lock().await;
-            &mut *bound
-        } else {
-            one = automend_login::Connection::default();
-            &mut one
-        };
-        if shared {
-            login.share();
-        }
-        login.expect(&current.expected, &line.channel);
-        let verdict = current.gate.admit(login, authorization, from).await;
-        let (refusal, holds) = (login.refusal(), login.is_logged_in());
-        // Clients ask at several places at once. Who has to wait for others of the same account only until
-        // these are decided is not sent away for that.
-        match verdict {
-            Verdict::Throttled(wait) if wait <= MOMENT && moments < MOMENTS => {
-                moments += 1;
-                sleep(MOMENT / MOMENTS).await;
-            }
-            verdict => break (verdict, refusal, holds),
-        }
+/// Answers a request whose client has logged in; another one is asked to log in.
+async fn authenticated(current: &Current, line: &Line, from: IpAddr, asked: &Asked) -> Reply {
+    let headers = &asked.head.headers;
+    let authorization = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
+    let mut one;
+    let mut bound;
+    let login = if let Some(login) = &line.login {
+        bound = login.lock().await;
+        &mut *bound
+    } else {
+        one = automend_login::Connection::default();
+        &mut one
     };
-    let (account, proof) = match verdict {
-        Verdict::Admitted { account, proof } => (account, proof),
+    if line.is_proxy || came_through(headers) {
+        login.set_shared();
+    }
+    login.expect(&current.expected, &line.channel);
+    let authenticator = &current.authenticator;
+    let verdict = authenticator.authenticate(login, authorization, from).await;
+    let (refusal, holds) = (login.refusal(), login.is_logged_in());
+    let (account, token) = match verdict {
+        Verdict::Accepted { account, token } => (account, token),
         Verdict::Challenge(values) => {
             let mut reply = challenge(current, &values, authorization.is_some());
             reply.why = refusal;
@@ -312,12 +291,12 @@ async fn behind_the_gate(current: &Current, line: &Line, from: IpAddr, asked: &A
     current.login("good");
     let mut reply = admitted(current, &account, asked).await;
     reply.user = Some(account);
-    // What is amiss with a login that is good enough.
+    // What is wrong with a login that is good enough.
     reply.why = reply.why.or(refusal);
-    if let Some(proof) = proof.and_then(|proof| HeaderValue::try_from(proof).ok()) {
-        reply = reply.with(WWW_AUTHENTICATE, proof);
+    if let Some(token) = token.and_then(|token| HeaderValue::try_from(token).ok()) {
+        reply = reply.with(WWW_AUTHENTICATE, token);
         if !holds {
-            // Clients that take a proof of Kerberos for one of the connection are told otherwise.
+            // Clients that take a login with Kerberos for one of the connection learn otherwise.
             reply = reply.with(PERSISTENT_AUTH, HeaderValue::from_static("false"));
         }
     }
@@ -438,10 +417,6 @@ fn not_allowed(allowed: &'static str) -> Reply {
 
 /// Whether a login with Negotiate holds for the connection, as IIS says it.
 const PERSISTENT_AUTH: HeaderName = HeaderName::from_static("persistent-auth");
-/// A wait that is worth waiting for on the client's behalf.
-const MOMENT: Duration = Duration::from_secs(1);
-/// How often it is looked whether the wait is over.
-const MOMENTS: u32 = 10;
 /// Type of a page for people.
 const HTML: &str = "text/html; charset=utf-8";
 const NOTHING_HERE: &str = "Nothing is here. Autodiscover is at /autodiscover/autodiscover.xml and /autodiscover/autodiscover.svc.\n";

@@ -1,4 +1,4 @@
-//! The gate before a live server, which these tests start for themselves.
+//! The authenticator before a live server, which these tests start for themselves.
 
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -34,11 +34,12 @@ async fn a_connection_to_a_server_that_was_lost_is_made_anew() {
         keytab: None,
         rc4_tickets: false,
     };
-    let gate = Gate::new(live_accounts(&settings, vec![url]).unwrap(), offer, None).unwrap();
-    let gate = Arc::new(gate);
+    let auth =
+        Authenticator::new(live_accounts(&settings, vec![url]).unwrap(), offer, None).unwrap();
+    let auth = Arc::new(auth);
     let log_in = async |password: &str| {
         let value = basic("jim@contoso.test", password);
-        gate.admit(&mut Connection::default(), Some(value.as_bytes()), HOME)
+        auth.authenticate(&mut Connection::default(), Some(value.as_bytes()), HOME)
             .await
     };
     // Such a server believes every password.

@@ -1,4 +1,4 @@
-//! The gate from outside: every scheme, with an embedded directory behind it.
+//! The authenticator from outside: every scheme, with an embedded directory behind it.
 
 mod checks;
 mod live;
@@ -26,7 +26,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::ExposeSecret;
 
-use super::gate::{Connection, Gate, Offer};
+use super::authenticator::{Authenticator, Connection, Offer};
 use super::throttle::Limits;
 use super::{Accounts, Verdict};
 
@@ -43,9 +43,9 @@ pub(super) const COMPANY: &str = "dn: DC=contoso,DC=test\nobjectClass: domainDNS
     userPrincipalName: amy@contoso.test\nuserPassword: Wint3r-Regen\nuserAccountControl: 514\n\n\
     dn: CN=Team,DC=contoso,DC=test\nobjectClass: group\nmail: team@contoso.test\n";
 
-/// A gate to [`COMPANY`], with its directory and its folder.
+/// An authenticator to [`COMPANY`], with its directory and its folder.
 pub(super) struct Company {
-    pub gate: Arc<Gate>,
+    pub auth: Arc<Authenticator>,
     pub directory: Directory,
     _folder: tempfile::TempDir,
 }
@@ -55,7 +55,7 @@ impl Company {
         Self::of(COMPANY, schemes)
     }
 
-    /// A gate to the people of an LDIF.
+    /// An authenticator to the people of an LDIF.
     fn of(ldif: &str, schemes: &[Scheme]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let directory = Directory::create(folder.path()).unwrap();
@@ -71,9 +71,9 @@ impl Company {
             keytab: None,
             rc4_tickets: false,
         };
-        let gate = Gate::new(Accounts::embedded(directory.clone()), offer, None).unwrap();
+        let auth = Authenticator::new(Accounts::embedded(directory.clone()), offer, None).unwrap();
         Self {
-            gate: Arc::new(gate),
+            auth: Arc::new(auth),
             directory,
             _folder: folder,
         }
@@ -86,14 +86,14 @@ impl Company {
         writing.commit().unwrap();
     }
 
-    async fn admit(&self, connection: &mut Connection, value: Option<&str>) -> Verdict {
-        self.gate
-            .admit(connection, value.map(str::as_bytes), HOME)
+    async fn authenticate(&self, connection: &mut Connection, value: Option<&str>) -> Verdict {
+        self.auth
+            .authenticate(connection, value.map(str::as_bytes), HOME)
             .await
     }
 
     async fn basic(&self, user: &str, password: &str) -> Verdict {
-        self.admit(&mut Connection::default(), Some(&basic(user, password)))
+        self.authenticate(&mut Connection::default(), Some(&basic(user, password)))
             .await
     }
 }
@@ -106,7 +106,7 @@ fn basic(user: &str, password: &str) -> String {
 #[track_caller]
 fn name(verdict: Verdict) -> String {
     match verdict {
-        Verdict::Admitted { account, .. } => account.name.clone(),
+        Verdict::Accepted { account, .. } => account.name.clone(),
         other => panic!("{other:?}"),
     }
 }
@@ -137,7 +137,7 @@ async fn a_user_logs_in_by_every_name() {
     }
     let lower = basic("jim", "Wint3r-Regen").replace("Basic", "bAsIc");
     let verdict = company
-        .admit(&mut Connection::default(), Some(&lower))
+        .authenticate(&mut Connection::default(), Some(&lower))
         .await;
     assert_eq!(name(verdict), "jim@contoso.test");
 }
@@ -145,7 +145,7 @@ async fn a_user_logs_in_by_every_name() {
 #[tokio::test]
 async fn every_refusal_looks_the_same() {
     let company = Company::new(&[Scheme::Basic, Scheme::Ntlm]);
-    let first = refused(company.admit(&mut Connection::default(), None).await);
+    let first = refused(company.authenticate(&mut Connection::default(), None).await);
     assert_eq!(
         first,
         ["Basic realm=\"Autodiscover\", charset=\"UTF-8\"", "NTLM"]
@@ -183,7 +183,9 @@ async fn every_refusal_looks_the_same() {
         long.as_str(),
         "Basic \u{fc}\u{fc}",
     ] {
-        let verdict = company.admit(&mut Connection::default(), Some(value)).await;
+        let verdict = company
+            .authenticate(&mut Connection::default(), Some(value))
+            .await;
         assert_eq!(refused(verdict), first, "{:?}", value.get(..40));
     }
 }
@@ -225,7 +227,7 @@ async fn fail(company: &Company, user: &str) {
 /// What a client sees of a verdict.
 fn seen(verdict: &Verdict) -> String {
     match verdict {
-        Verdict::Admitted { .. } => "admitted".to_owned(),
+        Verdict::Accepted { .. } => "admitted".to_owned(),
         Verdict::Challenge(values) => values.join(", "),
         // All but the time that has passed in the test.
         Verdict::Throttled(wait) => format!("wait {} min", wait.as_secs().div_ceil(60)),
@@ -258,8 +260,8 @@ async fn nobody_is_kept_out_by_others_where_they_have_logged_in_lately() {
             let value = basic(user, password);
             let mut connection = Connection::default();
             company
-                .gate
-                .admit(&mut connection, Some(value.as_bytes()), from)
+                .auth
+                .authenticate(&mut connection, Some(value.as_bytes()), from)
                 .await
         };
         name(log_in(own, "Wint3r-Regen", from(1, 1)).await);
@@ -319,7 +321,7 @@ async fn a_right_password_that_was_not_asked_is_not_held_for_wrong() {
     for _ in 0..2 {
         let mut connection = Connection::default();
         let value = basic("j.m@contoso.test", "Wint3r-Regen");
-        refused(company.admit(&mut connection, Some(&value)).await);
+        refused(company.authenticate(&mut connection, Some(&value)).await);
         let why = connection.refusal().unwrap();
         assert!(why.contains("so it was not asked"), "{why}");
     }
@@ -359,7 +361,7 @@ async fn a_password_that_was_not_asked_costs_nothing_when_it_comes_again() {
         // Neither the search nor the check of the first time, whoever it is.
         let mut connection = Connection::default();
         let value = basic(&name.to_uppercase(), "again");
-        refused(company.admit(&mut connection, Some(&value)).await);
+        refused(company.authenticate(&mut connection, Some(&value)).await);
         let why = connection.refusal().unwrap();
         let expected = if user == "jim" {
             "not asked again"
@@ -391,9 +393,9 @@ async fn a_gate_that_follows_another_counts_on() {
         rc4_tickets: false,
     };
     let accounts = Accounts::embedded(company.directory.clone());
-    let next = Gate::new(accounts, offer, Some(&company.gate)).unwrap();
+    let next = Authenticator::new(accounts, offer, Some(&company.auth)).unwrap();
     let next = Company {
-        gate: Arc::new(next),
+        auth: Arc::new(next),
         ..company
     };
     let verdict = next.basic("jim@contoso.test", "Wint3r-Regen").await;
@@ -420,7 +422,7 @@ async fn a_client_that_asks_several_hosts_at_once_makes_one_mistake() {
     name(company.basic("jim", "Wint3r-Regen").await);
 }
 
-/// One message of a client, and what the gate says to it.
+/// One message of a client, and what the authenticator says to it.
 async fn turn(
     company: &Company,
     login: &mut ClientLogin,
@@ -428,7 +430,9 @@ async fn turn(
     challenge: Option<&Challenge>,
 ) -> Verdict {
     let value = login.next(challenge).await.unwrap().unwrap();
-    company.admit(connection, Some(value.expose_secret())).await
+    company
+        .authenticate(connection, Some(value.expose_secret()))
+        .await
 }
 
 /// The one challenge of a verdict.
@@ -461,21 +465,21 @@ async fn an_address_may_fail_as_often_as_is_said() {
             keytab: None,
             rc4_tickets: false,
         };
-        let gate = Gate::new(accounts, offer, None).unwrap();
-        let gate = Arc::new(gate.with_failures_per_address(most));
+        let auth = Authenticator::new(accounts, offer, None).unwrap();
+        let auth = Arc::new(auth.with_failures_per_address(most));
         let attempts = (0..expected).map(async |n| {
             let value = basic(&format!("nobody-{n}"), "wrong");
             let mut connection = Connection::default();
             refused(
-                gate.admit(&mut connection, Some(value.as_bytes()), from(1))
+                auth.authenticate(&mut connection, Some(value.as_bytes()), from(1))
                     .await,
             );
         });
         futures_util::future::join_all(attempts).await;
         let right = basic("jim", "Wint3r-Regen");
         let mut connection = Connection::default();
-        let verdict = gate
-            .admit(&mut connection, Some(right.as_bytes()), from(1))
+        let verdict = auth
+            .authenticate(&mut connection, Some(right.as_bytes()), from(1))
             .await;
         if most == 0 {
             name(verdict);
@@ -484,7 +488,7 @@ async fn an_address_may_fail_as_often_as_is_said() {
             assert!(connection.refusal().unwrap().contains("198.51.100.1"));
             // Others are none of its business.
             name(
-                gate.admit(&mut Connection::default(), Some(right.as_bytes()), from(2))
+                auth.authenticate(&mut Connection::default(), Some(right.as_bytes()), from(2))
                     .await,
             );
         }
@@ -497,7 +501,7 @@ async fn a_wrong_password_counts_though_its_client_leaves_in_the_middle() {
     for number in 0..Limits::EMBEDDED.account {
         let value = basic("jim@contoso.test", &format!("wrong {number}"));
         let mut connection = Connection::default();
-        let mut attempt = Box::pin(company.admit(&mut connection, Some(&value)));
+        let mut attempt = Box::pin(company.authenticate(&mut connection, Some(&value)));
         assert!(futures_util::poll!(attempt.as_mut()).is_pending());
         drop(attempt);
     }
@@ -524,8 +528,8 @@ async fn only_what_works_is_offered() {
             keytab: keytab.map(Into::into),
             rc4_tickets: false,
         };
-        let gate = Gate::new(Accounts::embedded(directory.clone()), offer, None);
-        gate.err()
+        let auth = Authenticator::new(Accounts::embedded(directory.clone()), offer, None);
+        auth.err()
             .map_or_else(String::new, |error| format!("{error:#}"))
     };
     assert!(offer(Scheme::Ntlm, None).contains("--ntlm"));
@@ -554,7 +558,7 @@ fn plain(text: &str) -> (Settings, LdapUrl) {
 #[tokio::test]
 async fn a_client_logs_in_over_http() {
     let company = Company::new(&[Scheme::Ntlm, Scheme::Basic]);
-    let server = web::serve(Arc::clone(&company.gate)).await;
+    let server = web::serve(Arc::clone(&company.auth)).await;
     for scheme in [Scheme::Basic, Scheme::Ntlm] {
         let have = Credentials {
             user: Some("jim@contoso.test".to_owned()),

@@ -20,16 +20,16 @@ async fn ntlm_logs_a_connection_in() {
         assert_eq!(name(answer), "jim@contoso.test", "{user}");
         // Later requests bring nothing.
         assert_eq!(
-            name(company.admit(&mut connection, None).await),
+            name(company.authenticate(&mut connection, None).await),
             "jim@contoso.test"
         );
         // On another connection nobody has logged in.
-        refused(company.admit(&mut Connection::default(), None).await);
+        refused(company.authenticate(&mut Connection::default(), None).await);
         // Until the account is closed.
         company.modify("Jim", Modification::replace("userAccountControl", ["514"]));
-        refused(company.admit(&mut connection, None).await);
+        refused(company.authenticate(&mut connection, None).await);
         company.modify("Jim", Modification::replace("userAccountControl", ["512"]));
-        refused(company.admit(&mut connection, None).await);
+        refused(company.authenticate(&mut connection, None).await);
     }
 }
 
@@ -46,9 +46,9 @@ async fn a_connection_that_others_may_use_carries_no_login() {
     // It turns out to be a proxy's.
     let mut connection = Connection::default();
     log_in(&mut connection).await;
-    connection.share();
+    connection.set_shared();
     assert_eq!(
-        refused(company.admit(&mut connection, None).await),
+        refused(company.authenticate(&mut connection, None).await),
         only_basic
     );
     assert!(connection.refusal().unwrap().contains("through a proxy"));
@@ -56,16 +56,16 @@ async fn a_connection_that_others_may_use_carries_no_login() {
     let hello = turn(&company, &mut again, &mut connection, None).await;
     assert_eq!(refused(hello), only_basic);
     let right = basic("jim", "Wint3r-Regen");
-    name(company.admit(&mut connection, Some(&right)).await);
-    refused(company.admit(&mut connection, None).await);
+    name(company.authenticate(&mut connection, Some(&right)).await);
+    refused(company.authenticate(&mut connection, None).await);
     // Somebody else's password, right or wrong, comes on it.
     company.modify("Amy", Modification::replace("userAccountControl", ["512"]));
     for (user, password) in [("amy", "wrong"), ("amy", "Wint3r-Regen")] {
         let mut connection = Connection::default();
         log_in(&mut connection).await;
         let value = basic(user, password);
-        company.admit(&mut connection, Some(&value)).await;
-        refused(company.admit(&mut connection, None).await);
+        company.authenticate(&mut connection, Some(&value)).await;
+        refused(company.authenticate(&mut connection, None).await);
     }
     // Two people prove themselves in turn.
     let mut connection = Connection::default();
@@ -74,7 +74,7 @@ async fn a_connection_that_others_may_use_carries_no_login() {
     let challenge = only(turn(&company, &mut amy, &mut connection, None).await);
     name(turn(&company, &mut amy, &mut connection, Some(&challenge)).await);
     assert_eq!(
-        refused(company.admit(&mut connection, None).await),
+        refused(company.authenticate(&mut connection, None).await),
         only_basic
     );
 }
@@ -88,8 +88,8 @@ async fn who_has_logged_in_to_one_directory_is_nobody_in_the_next() {
     let mut login = jim("jim@contoso.test", "Wint3r-Regen");
     let challenge = only(turn(&before, &mut login, &mut connection, None).await);
     name(turn(&before, &mut login, &mut connection, Some(&challenge)).await);
-    name(before.admit(&mut connection, None).await);
-    refused(after.admit(&mut connection, None).await);
+    name(before.authenticate(&mut connection, None).await);
+    refused(after.authenticate(&mut connection, None).await);
 }
 
 #[tokio::test]
@@ -109,7 +109,7 @@ async fn ntlm_may_begin_again_and_ends_with_a_refusal_for_the_wrong_password() {
         let challenge = only(turn(&company, &mut login, &mut connection, None).await);
         let verdict = turn(&company, &mut login, &mut connection, Some(&challenge)).await;
         assert_eq!(refused(verdict), ["NTLM"], "{user}");
-        refused(company.admit(&mut connection, None).await);
+        refused(company.authenticate(&mut connection, None).await);
     }
 }
 
@@ -122,12 +122,12 @@ async fn an_answer_of_ntlm_is_good_once_and_on_its_own_connection() {
     only(turn(&company, &mut jim("jim", "x"), &mut other, None).await);
     let answer = login.next(Some(&challenge)).await.unwrap().unwrap();
     let answer = answer.expose_secret();
-    refused(company.admit(&mut other, Some(answer)).await);
+    refused(company.authenticate(&mut other, Some(answer)).await);
     refused(
         company
-            .admit(&mut Connection::default(), Some(answer))
+            .authenticate(&mut Connection::default(), Some(answer))
             .await,
     );
-    name(company.admit(&mut one, Some(answer)).await);
-    refused(company.admit(&mut one, Some(answer)).await);
+    name(company.authenticate(&mut one, Some(answer)).await);
+    refused(company.authenticate(&mut one, Some(answer)).await);
 }

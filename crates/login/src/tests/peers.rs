@@ -1,4 +1,4 @@
-//! The gate and the client against programs of other people: curl, and Samba's ntlm_auth in both roles.
+//! The authenticator and the client against programs of other people: curl, and Samba's ntlm_auth in both roles.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -21,7 +21,7 @@ fn curl(arguments: &[&str], url: &str) -> (String, String) {
 #[tokio::test(flavor = "multi_thread")]
 async fn curl_logs_in_by_whatever_is_offered() {
     let company = Company::new(&[Scheme::Ntlm, Scheme::Basic]);
-    let server = web::serve(Arc::clone(&company.gate)).await;
+    let server = web::serve(Arc::clone(&company.auth)).await;
     let url = format!("http://{server}/");
     let good = ("200".to_owned(), "jim@contoso.test".to_owned());
     for scheme in ["--basic", "--ntlm", "--anyauth"] {
@@ -90,11 +90,11 @@ async fn sambas_client_is_let_in_by_the_right_password() {
         let mut connection = Connection::default();
         let (_, hello) = peer.ask("YR");
         let hello = format!("NTLM {hello}");
-        let challenge = only(company.admit(&mut connection, Some(&hello)).await);
+        let challenge = only(company.authenticate(&mut connection, Some(&hello)).await);
         let (kind, answer) = peer.ask(&format!("TT {}", challenge.token.unwrap()));
         assert!(matches!(kind.as_str(), "KK" | "AF"), "{kind} {answer}");
         let answer = format!("NTLM {answer}");
-        let verdict = company.admit(&mut connection, Some(&answer)).await;
+        let verdict = company.authenticate(&mut connection, Some(&answer)).await;
         if right {
             assert_eq!(name(verdict), "jim@contoso.test");
         } else {

@@ -37,13 +37,21 @@ impl Scene {
         let hello = client.hello();
         let value = |message: &[u8]| format!("NTLM {}", STANDARD.encode(message));
         let first = value(hello.message());
-        let challenge = only(self.company.admit(&mut connection, Some(&first)).await);
+        let challenge = only(
+            self.company
+                .authenticate(&mut connection, Some(&first))
+                .await,
+        );
         let token = STANDARD.decode(challenge.token.unwrap()).unwrap();
         let mut answer = client.answer(&hello, &token, 7).unwrap();
         change(&mut answer);
         let second = value(&answer);
-        match self.company.admit(&mut connection, Some(&second)).await {
-            Verdict::Admitted { account, .. } => Ok(account.name.clone()),
+        match self
+            .company
+            .authenticate(&mut connection, Some(&second))
+            .await
+        {
+            Verdict::Accepted { account, .. } => Ok(account.name.clone()),
             Verdict::Challenge(values) => {
                 assert_eq!(values, ["NTLM"]);
                 assert!(!connection.is_logged_in());

@@ -1,4 +1,4 @@
-//! The gate and the client against a Samba domain controller, which `make test` starts: passwords by a
+//! The authenticator and the client against a Samba domain controller, which `make test` starts: passwords by a
 //! bind, lock-out, Kerberos in both roles.
 //!
 //! Samba stands in a network namespace, so each test goes there with a thread of its own.
@@ -139,8 +139,13 @@ impl Controller {
         }
     }
 
-    /// A gate to the accounts of these servers.
-    fn gate(&self, servers: &[&str], scheme: Scheme, keytab: Option<PathBuf>) -> Arc<Gate> {
+    /// An authenticator to the accounts of these servers.
+    fn auth(
+        &self,
+        servers: &[&str],
+        scheme: Scheme,
+        keytab: Option<PathBuf>,
+    ) -> Arc<Authenticator> {
         let servers: Vec<LdapUrl> = servers
             .iter()
             .map(|text| LdapUrl::parse(text).unwrap())
@@ -153,7 +158,7 @@ impl Controller {
             rc4_tickets: true,
         };
         let accounts = live_accounts(&self.settings(), servers).unwrap();
-        Arc::new(Gate::new(accounts, offer, None).unwrap())
+        Arc::new(Authenticator::new(accounts, offer, None).unwrap())
     }
 
     /// Runs a test inside the namespace.
@@ -197,9 +202,9 @@ impl Drop for User<'_> {
     }
 }
 
-async fn log_in(gate: &Arc<Gate>, user: &str, password: &str) -> Verdict {
+async fn log_in(auth: &Arc<Authenticator>, user: &str, password: &str) -> Verdict {
     let value = basic(user, password);
-    gate.admit(&mut Connection::default(), Some(value.as_bytes()), HOME)
+    auth.authenticate(&mut Connection::default(), Some(value.as_bytes()), HOME)
         .await
 }
 
@@ -209,7 +214,7 @@ fn a_password_is_checked_by_a_bind() {
     let (jim, amy) = (controller.user("jim"), controller.user("amy"));
     controller.samba_tool(&["user", "disable", &amy.name]);
     controller.inside(async {
-        let gate = controller.gate(&[&controller.url()], Scheme::Basic, None);
+        let auth = controller.auth(&[&controller.url()], Scheme::Basic, None);
         let principal = format!("{}@contoso.test", jim.name);
         for user in [
             principal.clone(),
@@ -219,7 +224,7 @@ fn a_password_is_checked_by_a_bind() {
             format!("{}.mail@contoso.test", jim.name),
             jim.name.clone(),
         ] {
-            let verdict = log_in(&gate, &user, PASSWORD).await;
+            let verdict = log_in(&auth, &user, PASSWORD).await;
             assert_eq!(name(verdict), principal, "{user}");
         }
         for (user, password) in [
@@ -230,8 +235,8 @@ fn a_password_is_checked_by_a_bind() {
             (&format!("FABRIKAM\\{}", jim.name), PASSWORD),
             ("*", PASSWORD),
         ] {
-            let values = refused(log_in(&gate, user, password).await);
-            assert_eq!(values, gate.challenges(), "{user}");
+            let values = refused(log_in(&auth, user, password).await);
+            assert_eq!(values, auth.challenges(), "{user}");
         }
     });
 }
@@ -243,11 +248,11 @@ fn the_first_server_that_answers_is_asked_and_an_outage_is_no_wrong_password() {
     controller.inside(async {
         let (dead, nobody) = ("ldapi://%2Fnowhere%2Fldapi", "ldaps://127.0.0.1:1");
         let living = controller.url();
-        let gate = controller.gate(&[dead, nobody, living.as_str()], Scheme::Basic, None);
-        name(log_in(&gate, &jim.name, PASSWORD).await);
-        refused(log_in(&gate, &jim.name, "wrong").await);
-        let gate = controller.gate(&[dead, nobody], Scheme::Basic, None);
-        match log_in(&gate, &jim.name, PASSWORD).await {
+        let auth = controller.auth(&[dead, nobody, living.as_str()], Scheme::Basic, None);
+        name(log_in(&auth, &jim.name, PASSWORD).await);
+        refused(log_in(&auth, &jim.name, "wrong").await);
+        let auth = controller.auth(&[dead, nobody], Scheme::Basic, None);
+        match log_in(&auth, &jim.name, PASSWORD).await {
             Verdict::Unavailable(why) => {
                 assert!(
                     why.contains("nowhere") && why.contains("127.0.0.1"),
@@ -289,15 +294,15 @@ fn lock(controller: &Controller, user: &User<'_>) -> String {
 }
 
 #[test]
-fn nobody_is_locked_out_through_the_gate() {
+fn no_account_is_locked_through_the_authenticator() {
     let controller = Controller::new();
     let (jim, amy) = (controller.user("jim"), controller.user("amy"));
     let _policy = LocksAfter::new(&controller, 5);
     controller.inside(async {
-        let gate = controller.gate(&[&controller.url()], Scheme::Basic, None);
+        let auth = controller.auth(&[&controller.url()], Scheme::Basic, None);
         let mut reached = 0;
         for n in 0..30 {
-            match log_in(&gate, &jim.name, &format!("wrong-{n}")).await {
+            match log_in(&auth, &jim.name, &format!("wrong-{n}")).await {
                 Verdict::Challenge(_) => reached += 1,
                 Verdict::Throttled(_) => {}
                 other => panic!("{other:?}"),
@@ -313,7 +318,7 @@ fn nobody_is_locked_out_through_the_gate() {
         ];
         let attempts = (0..3).flat_map(|n| names.iter().map(move |name| (n, name)));
         let attempts = attempts.map(async |(n, name)| {
-            refused(log_in(&gate, name, &format!("wrong-{n}-{name}")).await);
+            refused(log_in(&auth, name, &format!("wrong-{n}-{name}")).await);
         });
         futures_util::future::join_all(attempts).await;
     });
@@ -330,7 +335,7 @@ fn a_right_password_of_a_locked_account_is_good_as_soon_as_it_is_unlocked() {
     let jim = controller.user("jim");
     let _policy = LocksAfter::new(&controller, 5);
     controller.inside(async {
-        let gate = controller.gate(&[&controller.url()], Scheme::Basic, None);
+        let auth = controller.auth(&[&controller.url()], Scheme::Basic, None);
         for n in 0..5 {
             // Elsewhere, where nobody counts.
             let principal = format!("{}@contoso.test", jim.name);
@@ -353,16 +358,16 @@ fn a_right_password_of_a_locked_account_is_good_as_soon_as_it_is_unlocked() {
         let shown = lock(&controller, &jim);
         assert!(shown.contains("lockoutTime: 1"), "{shown}");
         for _ in 0..6 {
-            refused(log_in(&gate, &jim.name, PASSWORD).await);
+            refused(log_in(&auth, &jim.name, PASSWORD).await);
         }
         controller.samba_tool(&["user", "unlock", &jim.name]);
-        name(log_in(&gate, &jim.name, PASSWORD).await);
+        name(log_in(&auth, &jim.name, PASSWORD).await);
     });
 }
 
 /// What a client is told that brings this ticket, and why in the server's words.
-async fn show(gate: &Arc<Gate>, have: &Credentials) -> (u16, String) {
-    let server = web::serve(Arc::clone(gate)).await;
+async fn show(auth: &Arc<Authenticator>, have: &Credentials) -> (u16, String) {
+    let server = web::serve(Arc::clone(auth)).await;
     let login = ClientLogin::begin(Scheme::Negotiate, have, "mail.contoso.test").unwrap();
     web::ask(server, login).await
 }
@@ -380,7 +385,7 @@ fn a_ticket_is_got_and_accepted() {
     controller.inside(async {
         let url = controller.url();
         let living = [url.as_str()];
-        let gate = Arc::new(controller.gate(&living, Scheme::Negotiate, Some(keytab.clone())));
+        let auth = Arc::new(controller.auth(&living, Scheme::Negotiate, Some(keytab.clone())));
         let have = |user: &str| Credentials {
             user: Some(user.to_owned()),
             kdc: Some("127.0.0.1".to_owned()),
@@ -406,14 +411,14 @@ fn a_ticket_is_got_and_accepted() {
                 ..Credentials::default()
             },
         ] {
-            assert_eq!(show(&gate, &have).await, good, "{have:?}");
+            assert_eq!(show(&auth, &have).await, good, "{have:?}");
         }
         // A key of the same account, but under a name of another kind: it is the same key.
-        let account = controller.gate(&living, Scheme::Negotiate, Some(other.clone()));
+        let account = controller.auth(&living, Scheme::Negotiate, Some(other.clone()));
         let have = password(&principal, PASSWORD);
         assert_eq!(show(&account, &have).await, good);
         // A key that never opened such a ticket.
-        let wrong = controller.gate(&living, Scheme::Negotiate, Some(own.clone()));
+        let wrong = controller.auth(&living, Scheme::Negotiate, Some(own.clone()));
         let (status, why) = show(&wrong, &have).await;
         assert_eq!(status, 401);
         assert!(why.contains("key"), "{why}");
@@ -422,11 +427,11 @@ fn a_ticket_is_got_and_accepted() {
         let value = login.next(None).await.unwrap().unwrap();
         let value = value.expose_secret().as_bytes();
         let mut connection = Connection::default();
-        name(gate.admit(&mut connection, Some(value), HOME).await);
+        name(auth.authenticate(&mut connection, Some(value), HOME).await);
         // It was for that request: the next one may be somebody else's.
-        refused(gate.admit(&mut connection, None, HOME).await);
+        refused(auth.authenticate(&mut connection, None, HOME).await);
         let mut another = Connection::default();
-        refused(gate.admit(&mut another, Some(value), HOME).await);
+        refused(auth.authenticate(&mut another, Some(value), HOME).await);
         let why = another.refusal().unwrap();
         assert!(why.contains("a copy of an earlier login"), "{why}");
         // What the centre refuses is told in words.
@@ -466,8 +471,8 @@ fn curl_is_let_in_with_a_ticket() {
     controller.inside(async {
         let url = controller.url();
         let living = [url.as_str()];
-        let gate = controller.gate(&living, Scheme::Negotiate, Some(keytab));
-        let server = web::serve(gate).await;
+        let auth = controller.auth(&living, Scheme::Negotiate, Some(keytab));
+        let server = web::serve(auth).await;
         let page = format!("http://curl.contoso.test:{}/", server.port());
         let here = format!("curl.contoso.test:{}:127.0.0.1", server.port());
         for scheme in ["--negotiate", "--anyauth"] {

@@ -1,4 +1,4 @@
-//! The gate before slapd with a password policy, which this test starts for itself.
+//! The authenticator before slapd with a password policy, which this test starts for itself.
 
 use std::net::TcpListener as Port;
 use std::process::{Child, Command, Stdio};
@@ -75,7 +75,7 @@ impl Slapd {
         format!("ldap://127.0.0.1:{}", self.port)
     }
 
-    fn gate(&self) -> Arc<Gate> {
+    fn auth(&self) -> Arc<Authenticator> {
         let (settings, url) = plain(&self.url());
         let offer = Offer {
             realm: String::new(),
@@ -84,10 +84,10 @@ impl Slapd {
             rc4_tickets: false,
         };
         let accounts = live_accounts(&settings, vec![url]).unwrap();
-        Arc::new(Gate::new(accounts, offer, None).unwrap())
+        Arc::new(Authenticator::new(accounts, offer, None).unwrap())
     }
 
-    /// Jim binds without the gate; the exit status is the result code.
+    /// Jim binds without the auth; the exit status is the result code.
     fn bind(&self, password: &str) -> Option<i32> {
         let mut bind = Command::new("ldapwhoami");
         bind.args(["-x", "-H", &self.url(), "-D", JIM, "-w", password]);
@@ -127,17 +127,17 @@ fn slapd() -> Command {
     Command::new("/usr/sbin/slapd")
 }
 
-async fn log_in(gate: &Arc<Gate>, password: &str) -> Verdict {
+async fn log_in(auth: &Arc<Authenticator>, password: &str) -> Verdict {
     let value = basic("jim@contoso.test", password);
-    gate.admit(&mut Connection::default(), Some(value.as_bytes()), HOME)
+    auth.authenticate(&mut Connection::default(), Some(value.as_bytes()), HOME)
         .await
 }
 
 /// How many of ten wrong passwords are asked.
-async fn reach(gate: &Arc<Gate>) -> usize {
+async fn reach(auth: &Arc<Authenticator>) -> usize {
     let mut reached = 0;
     for n in 0..10 {
-        match log_in(gate, &format!("wrong {n}")).await {
+        match log_in(auth, &format!("wrong {n}")).await {
             Verdict::Challenge(_) => reached += 1,
             Verdict::Throttled(wait) => assert!(wait > Duration::from_secs(23 * 60 * 60)),
             other => panic!("{other:?}"),
@@ -149,9 +149,9 @@ async fn reach(gate: &Arc<Gate>) -> usize {
 #[tokio::test]
 async fn what_slapd_bears_is_heeded() {
     let slapd = Slapd::start("").await;
-    let gate = slapd.gate();
-    name(log_in(&gate, PASSWORD).await);
-    assert_eq!(reach(&gate).await, 3, "two fewer than lock the account");
+    let auth = slapd.auth();
+    name(log_in(&auth, PASSWORD).await);
+    assert_eq!(reach(&auth).await, 3, "two fewer than lock the account");
     let shown = slapd.jim();
     assert_eq!(shown.matches("pwdFailureTime:").count(), 3, "{shown}");
     assert!(!shown.contains("pwdAccountLockedTime"), "{shown}");
@@ -160,26 +160,26 @@ async fn what_slapd_bears_is_heeded() {
 #[tokio::test]
 async fn a_right_password_is_good_as_soon_as_slapd_unlocks_the_account() {
     let slapd = Slapd::start("").await;
-    let gate = slapd.gate();
+    let auth = slapd.auth();
     for n in 0..5 {
         assert_eq!(slapd.bind(&format!("wrong {n}")), Some(49));
     }
     assert!(slapd.jim().contains("pwdAccountLockedTime"));
     for _ in 0..5 {
-        refused(log_in(&gate, PASSWORD).await);
+        refused(log_in(&auth, PASSWORD).await);
     }
     slapd.unlock();
-    name(log_in(&gate, PASSWORD).await);
+    name(log_in(&auth, PASSWORD).await);
 }
 
 #[tokio::test]
 async fn a_policy_that_is_hidden_is_taken_for_strict() {
     let hides = format!("access to dn.base=\"cn=policy,{BASE}\" by * none\n");
     let slapd = Slapd::start(&hides).await;
-    let gate = slapd.gate();
+    let auth = slapd.auth();
     let mut reached = 0;
     for n in 0..4 {
-        match log_in(&gate, &format!("wrong {n}")).await {
+        match log_in(&auth, &format!("wrong {n}")).await {
             Verdict::Challenge(_) => reached += 1,
             Verdict::Throttled(_) => {}
             other => panic!("{other:?}"),

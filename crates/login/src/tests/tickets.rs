@@ -1,4 +1,4 @@
-//! Kerberos at the gate: tickets that are bound to another TLS connection or to none, and tickets that are
+//! Kerberos at the auth: tickets that are bound to another TLS connection or to none, and tickets that are
 //! encrypted with RC4.
 
 use automend_negotiate::Binding;
@@ -45,8 +45,12 @@ fn keytab(keys: &[(Encryption, Vec<u8>)]) -> Vec<u8> {
     file
 }
 
-/// A gate that takes tickets for the service, with this keytab.
-fn gate(company: &Company, keys: &[(Encryption, Vec<u8>)], rc4_tickets: bool) -> Arc<Gate> {
+/// An authenticator that takes tickets for the service, with this keytab.
+fn auth(
+    company: &Company,
+    keys: &[(Encryption, Vec<u8>)],
+    rc4_tickets: bool,
+) -> Arc<Authenticator> {
     use std::os::unix::fs::PermissionsExt;
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), keytab(keys)).unwrap();
@@ -58,12 +62,12 @@ fn gate(company: &Company, keys: &[(Encryption, Vec<u8>)], rc4_tickets: bool) ->
         rc4_tickets,
     };
     let accounts = Accounts::embedded(company.directory.clone());
-    Arc::new(Gate::new(accounts, offer, None).unwrap())
+    Arc::new(Authenticator::new(accounts, offer, None).unwrap())
 }
 
 /// What becomes of jim's login with a ticket under this key; and what the log says of it.
 async fn log_in(
-    gate: &Arc<Gate>,
+    auth: &Arc<Authenticator>,
     connection: &mut Connection,
     key: &Key,
     binding: Option<Binding>,
@@ -74,11 +78,13 @@ async fn log_in(
     let ticket = Ticket::mint(jim, service(), key, 2, session, now).unwrap();
     let (token, proof) = ticket.login(binding, Protection::default(), now).unwrap();
     let value = format!("Negotiate {}", STANDARD.encode(token));
-    let verdict = gate.admit(connection, Some(value.as_bytes()), HOME).await;
+    let verdict = auth
+        .authenticate(connection, Some(value.as_bytes()), HOME)
+        .await;
     let admitted = match verdict {
-        Verdict::Admitted {
+        Verdict::Accepted {
             account,
-            proof: told,
+            token: told,
         } => {
             assert_eq!(account.name, "jim@contoso.test");
             let token = told.unwrap();
@@ -104,7 +110,7 @@ fn certificate(name: &str) -> CertificateDer<'static> {
 async fn a_ticket_that_is_bound_to_another_connection_is_refused() {
     let company = Company::new(&[Scheme::Basic]);
     let (key, bytes) = key(Encryption::Aes256Sha1, 1);
-    let gate = gate(&company, &[(Encryption::Aes256Sha1, bytes)], false);
+    let auth = auth(&company, &[(Encryption::Aes256Sha1, bytes)], false);
     let shown = certificate("mail.contoso.test");
     let other = certificate("mail.contoso.test");
     let (another, none) = (
@@ -125,7 +131,7 @@ async fn a_ticket_that_is_bound_to_another_connection_is_refused() {
         let channel = Channel::of(shown.clone(), &[]);
         connection.expect(&Arc::new(expected), &Arc::new(channel));
         let binding = bound_to.and_then(|certificate| Binding::to_server(certificate));
-        let (admitted, why) = log_in(&gate, &mut connection, &key, binding).await;
+        let (admitted, why) = log_in(&auth, &mut connection, &key, binding).await;
         assert_eq!(admitted, refused.is_none(), "{setting:?}: {why:?}");
         if let Some(refused) = refused {
             let why = why.unwrap();
@@ -150,9 +156,9 @@ async fn a_ticket_of_rc4_is_refused_where_there_are_keys_of_aes() {
         // Where the service has no other key, there is nothing better to ask for.
         (std::slice::from_ref(&weak), false, &rc4, true, false),
     ] {
-        let gate = gate(&company, keys, allowed);
+        let auth = auth(&company, keys, allowed);
         let mut connection = Connection::default();
-        let (done, why) = log_in(&gate, &mut connection, key, None).await;
+        let (done, why) = log_in(&auth, &mut connection, key, None).await;
         assert_eq!(done, admitted, "{why:?}");
         let why = why.unwrap_or_default();
         assert_eq!(why.contains("encrypted with RC4"), told, "{why}");

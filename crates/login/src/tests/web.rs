@@ -8,26 +8,26 @@ use secrecy::ExposeSecret;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufStream};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::super::gate::{Connection, Gate};
+use super::super::authenticator::{Authenticator, Connection};
 use super::Verdict;
 
 /// Answers every request with the name of whoever was admitted.
-pub(super) async fn serve(gate: Arc<Gate>) -> SocketAddr {
+pub(super) async fn serve(auth: Arc<Authenticator>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         while let Ok((stream, from)) = listener.accept().await {
-            let gate = Arc::clone(&gate);
+            let auth = Arc::clone(&auth);
             tokio::spawn(async move {
                 let mut stream = BufStream::new(stream);
                 let mut login = Connection::default();
                 while let Some((_, head)) = message(&mut stream).await {
                     let authorization = one(&head, "authorization");
                     let value = authorization.as_ref().map(String::as_bytes);
-                    let verdict = gate.admit(&mut login, value, from.ip()).await;
+                    let verdict = auth.authenticate(&mut login, value, from.ip()).await;
                     let (status, headers, body) = match verdict {
-                        Verdict::Admitted { account, proof } => {
-                            (200, proof.into_iter().collect(), account.name.clone())
+                        Verdict::Accepted { account, token } => {
+                            (200, token.into_iter().collect(), account.name.clone())
                         }
                         Verdict::Challenge(values) => {
                             let why = login.refusal().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What the throttle is asked, and what it is told: an attempt, its end, and how many failures are too many.
+//! What the throttle is asked, and what it is warned: an attempt, its end, and how many failures are too many.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -17,7 +17,7 @@ pub(crate) struct Limits {
     pub address: u32,
     /// How long failures of an address are remembered, from the first on.
     pub address_window: Duration,
-    /// How long a password that was refused under a name is refused again without searching for anybody.
+    /// How long a password that was refused under a name is refused again without a search.
     pub recheck: Duration,
 }
 
@@ -31,21 +31,21 @@ impl Limits {
         recheck: Duration::from_secs(10),
     };
 
-    /// Before the embedded directory, which locks nobody out.
+    /// Before the embedded directory, which locks no account.
     pub(crate) const EMBEDDED: Self = Self {
         account: 10,
         account_window: Duration::from_secs(10 * 60),
-        // A search costs nobody else work, and what changes is to hold at once.
+        // A search is cheap, and what changes is to hold at once.
         recheck: Duration::ZERO,
         ..Self::LIVE
     };
 
-    /// Longest wait that a policy can ask for: one that never forgets would let nobody in again.
+    /// Longest wait that a policy can ask for: one that never forgets would close the account for good.
     const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
     /// The limits under a domain's policy: two failures fewer than lock an account, as its owner makes
-    /// mistakes elsewhere, too; where three lock it, two, as one device with an old password is to keep no
-    /// other out; at least one. A threshold of 0 locks nobody.
+    /// mistakes elsewhere, too; where three lock it, two, so that one device with an old password keeps no
+    /// other out; at least one. A threshold of 0 locks no account.
     pub(crate) fn under(self, threshold: u32, window: Duration) -> Self {
         if threshold == 0 {
             return self;
@@ -60,26 +60,27 @@ impl Limits {
     }
 }
 
-/// What is known of an attempt before anybody is searched for.
+/// Why an attempt does not go on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Look {
-    /// Nothing that forbids it.
-    Go,
-    /// This password was wrong a moment ago.
+pub(crate) enum Denied {
+    /// The same password was wrong before.
     KnownWrong,
-    /// The account let nothing through a moment ago, and this password has been counted.
-    Held,
-    /// Too many failures; for so long.
+    /// Its account has too many failures, which its client must not see: it is refused as a wrong password is,
+    /// and that takes as long.
+    Withheld,
+    /// Its name or its address has too many failures; for so long.
     Wait(Duration),
+    /// That depends on attempts that are pending.
+    Pending,
 }
 
-/// A login that somebody tries.
+/// An attempt to log in.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Attempt {
     /// The name, as it was sent.
     pub name: u64,
     /// The account that it means, if it means one.
-    pub account: Option<Counted>,
+    pub account: Option<CountedAccount>,
     /// A digest of the password, where one was sent.
     pub password: Option<u64>,
     /// Of an address that went through the throttle, only its network.
@@ -88,24 +89,9 @@ pub(crate) struct Attempt {
 
 /// An account whose failures are counted.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Counted {
+pub(crate) struct CountedAccount {
     pub key: u64,
-    /// Changes when the password does, or the account is opened or closed, as far as the directory tells;
-    /// that forgives everything.
-    pub stamp: u64,
-}
-
-/// How an attempt ended.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum End {
-    /// The password is right.
-    Right,
-    /// The directory says that it is wrong.
-    Wrong,
-    /// The account is closed for now, whatever the password is: it costs one failure, and may come again.
-    Closed,
-    /// It was sent, and nobody knows what the directory made of it.
-    Unknown,
-    /// Nothing was sent.
-    Unsent,
+    /// Changes when the password does, or the account is opened or closed, as far as the directory shows it;
+    /// failures of another version do not count.
+    pub version: u64,
 }

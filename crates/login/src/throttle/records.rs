@@ -1,6 +1,6 @@
 //! The records of the throttle, and the tables that hold them.
 //!
-//! Invariant: a table holds so many records at most; one of an attempt under way is never pushed out.
+//! Invariant: the number of records in a table is bounded; one of a pending attempt is never pushed out.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, RandomState};
@@ -8,15 +8,16 @@ use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::attempt::{Attempt, End, Limits, Look};
-use super::network::neighbourhood;
+use super::super::network::neighbourhood;
+use super::super::outcome::Outcome;
+use super::attempt::{Attempt, Denied, Limits};
 
-/// Whose failures a record has.
+/// What a record is about.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Whose {
-    /// Those of a name, which clients see.
+pub(super) enum Subject {
+    /// A name, whose failures clients see.
     Name,
-    /// Those of an account, which the directory counts, too.
+    /// An account, whose failures the directory counts, too.
     Account,
 }
 
@@ -24,64 +25,63 @@ pub(super) enum Whose {
 #[derive(Debug)]
 pub(super) struct Failures {
     all: Vec<Failure>,
-    under_way: u32,
+    pending: u32,
     last: Instant,
     /// What the directory said of the account at the time.
-    stamp: u64,
-    /// The failure beyond the limit, which familiar networks have under a name.
-    beyond: Beyond,
-    /// Addresses that were told to wait.
-    told: Vec<IpAddr>,
+    version: u64,
+    /// The attempt beyond the limit that known networks have under a name.
+    extra: Extra,
+    /// Addresses that were made to wait.
+    warned: Vec<IpAddr>,
 }
 
-/// What has become of the failure beyond the limit of a name.
+/// What has become of the extra attempt under a name.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-enum Beyond {
+enum Extra {
     #[default]
     Unused,
-    UnderWay,
-    Spent,
+    Pending,
+    Used,
 }
 
 #[derive(Debug)]
 struct Failure {
     from: IpAddr,
-    /// Of a password that is not to be asked again, or of one that costs nothing any more.
+    /// A digest of the password; none where it counts each time.
     password: Option<u64>,
-    may_come_again: bool,
+    /// Whether the password may be sent to the directory again.
+    may_repeat: bool,
     /// It was not sent to the directory.
-    held: bool,
-    /// When somebody was searched for last, because of it.
-    looked: Instant,
+    withheld: bool,
+    /// When the account was last searched for because of it.
+    searched: Instant,
 }
 
 /// Failures from one address.
 #[derive(Debug)]
-pub(super) struct Burst {
+pub(super) struct AddressFailures {
     count: u32,
-    under_way: u32,
+    pending: u32,
     since: Instant,
 }
 
 pub(super) const SHARDS: usize = 16;
 /// Records in each of the three tables; the largest have about 400 bytes.
-pub(super) const MOST: usize = 65_536;
-/// Addresses of which is remembered that they were told to wait under a name.
-const MOST_TOLD: usize = 8;
-/// How long to wait for attempts under way, which may turn out to be right.
-pub(super) const MOMENT: Duration = Duration::from_secs(1);
+pub(super) const MAX_RECORDS: usize = 65_536;
+/// Addresses that are remembered as made to wait under a name.
+const MAX_WARNED: usize = 8;
 
 impl Failures {
     fn is_over(&self, limits: &Limits, now: Instant) -> bool {
-        self.under_way == 0 && self.last + limits.account_window <= now
+        self.pending == 0 && self.last + limits.account_window <= now
     }
 
     /// Begins anew.
     fn clear(&mut self) {
         self.all.clear();
-        self.told.clear();
-        if self.beyond == Beyond::Spent {
-            self.beyond = Beyond::Unused;
+        self.warned.clear();
+        if self.extra == Extra::Used {
+            self.extra = Extra::Unused;
         }
     }
 
@@ -100,68 +100,74 @@ impl Failures {
     fn wait(&self, limits: &Limits, now: Instant) -> Option<Duration> {
         let end = self.last + limits.account_window;
         let wait = end.saturating_duration_since(now);
-        (self.standing() >= limits.account).then(|| wait.max(MOMENT))
+        (self.count_now() >= limits.account).then(|| wait.max(Duration::from_secs(1)))
     }
 
-    /// Whether the failure beyond the limit is there to be used by an address: others must have used up the
-    /// limit, and not its own network alone.
-    fn has_beyond(&self, from: IpAddr) -> bool {
+    /// Whether an address may use the extra attempt: others must have used up the limit, and not its own network
+    /// alone.
+    fn has_extra(&self, from: IpAddr) -> bool {
         let own = neighbourhood(from);
         let mut all = self.all.iter();
-        self.beyond == Beyond::Unused && all.any(|failure| neighbourhood(failure.from) != own)
+        self.extra == Extra::Unused && all.any(|failure| neighbourhood(failure.from) != own)
     }
 
-    fn standing(&self) -> u32 {
+    fn count_now(&self) -> u32 {
         u32::try_from(self.all.len()).unwrap_or(u32::MAX)
     }
 
-    /// Takes in how an attempt ended, and says whether that is one failure more.
+    /// Takes in how an attempt ended; `None` where no password was sent. Returns whether that is one failure
+    /// more.
     fn count(
         &mut self,
-        whose: Whose,
-        end: End,
+        subject: Subject,
+        outcome: Option<&Outcome>,
         attempt: &Attempt,
-        held: bool,
+        withheld: bool,
         now: Instant,
     ) -> bool {
-        match (whose, end) {
-            // Who failed elsewhere must not learn from a shorter wait that the owner has logged in.
-            (Whose::Name, End::Right) => self.all.retain(|failure| failure.from != attempt.from),
-            (Whose::Account, End::Right) => self.all.clear(),
-            // Counted in the directory just now, whenever it was counted here.
-            (Whose::Account, End::Wrong) => self.last = now,
+        match (subject, outcome) {
+            // A client that failed elsewhere must not learn from a shorter wait that the owner has logged in.
+            (Subject::Name, Some(Outcome::Accepted(()))) => {
+                self.all.retain(|failure| failure.from != attempt.from);
+            }
+            (Subject::Account, Some(Outcome::Accepted(()))) => self.all.clear(),
+            // CountedAccount in the directory just now, whenever it was counted here.
+            (Subject::Account, Some(Outcome::Wrong)) => self.last = now,
             _ => {}
         }
         let Attempt { from, password, .. } = *attempt;
         let mut same = self.all.iter_mut();
         let same = same.find(|failure| failure.password.is_some() && failure.password == password);
-        let failure = match (end, same) {
-            (End::Right | End::Unsent, _) => return false,
-            (End::Closed, Some(before)) => {
-                before.held = held;
-                before.looked = now;
+        let new = Failure {
+            from,
+            password,
+            may_repeat: false,
+            withheld,
+            searched: now,
+        };
+        let failure = match (outcome, same) {
+            (None | Some(Outcome::Accepted(())), _) => return false,
+            (Some(Outcome::Closed), Some(before)) => {
+                before.withheld = withheld;
+                before.searched = now;
                 return false;
             }
             // The failure that it was already.
-            (End::Wrong, Some(before)) if before.may_come_again => {
-                before.may_come_again = false;
-                before.looked = now;
+            (Some(Outcome::Wrong), Some(before)) if before.may_repeat => {
+                before.may_repeat = false;
+                before.searched = now;
                 return false;
             }
-            (End::Wrong, _) | (End::Closed, None) => Failure {
-                from,
-                password,
-                may_come_again: end == End::Closed,
-                held,
-                looked: now,
+            (Some(Outcome::Wrong), _) => new,
+            (Some(Outcome::Closed), None) => Failure {
+                may_repeat: true,
+                ..new
             },
-            // What nobody knows to be wrong may come again, and counts again.
-            (End::Unknown, _) => Failure {
-                from,
+            // It is not known to be wrong, so it may be repeated, and counts again.
+            (Some(Outcome::Unknown(_)), _) => Failure {
                 password: None,
-                may_come_again: true,
-                held,
-                looked: now,
+                may_repeat: true,
+                ..new
             },
         };
         self.all.push(failure);
@@ -170,9 +176,9 @@ impl Failures {
     }
 }
 
-impl Burst {
+impl AddressFailures {
     /// Failures that still count.
-    pub(super) fn standing(&self, limits: &Limits, now: Instant) -> u32 {
+    pub(super) fn count_now(&self, limits: &Limits, now: Instant) -> u32 {
         if now < self.since + limits.address_window {
             self.count
         } else {
@@ -183,126 +189,117 @@ impl Burst {
     /// How long the address has to wait.
     pub(super) fn wait(&self, limits: &Limits, now: Instant) -> Option<Duration> {
         let end = self.since + limits.address_window;
-        let is_over = limits.address > 0 && self.standing(limits, now) >= limits.address;
+        let is_over = limits.address > 0 && self.count_now(limits, now) >= limits.address;
         is_over.then(|| end.saturating_duration_since(now))
     }
 }
 
-/// Why an attempt is not let through.
-pub(super) enum Refusal {
-    KnownWrong,
-    Wait(Duration),
-    /// Until those under way are decided.
-    Moment,
-}
-
-impl Shards<IpAddr, Burst> {
-    /// Counts an attempt of an address as under way, or says how long the address has to wait.
-    pub(super) fn enter(
-        &self,
-        from: IpAddr,
-        limits: &Limits,
-        now: Instant,
-    ) -> Result<(), Duration> {
-        let mut shard = self.shard(&from).ok_or(MOMENT)?;
+impl Shards<IpAddr, AddressFailures> {
+    /// Counts an attempt of an address as pending, or says how long the address has to wait.
+    pub(super) fn enter(&self, from: IpAddr, limits: &Limits, now: Instant) -> Result<(), Denied> {
+        let mut shard = self.shard(&from).ok_or(Denied::Pending)?;
         if !shard.contains_key(&from) {
-            let room = make_room(&mut shard, MOST / SHARDS, |burst| {
-                (burst.under_way == 0).then_some(burst.count)
+            let room = make_room(&mut shard, MAX_RECORDS / SHARDS, |failures| {
+                (failures.pending == 0).then_some(failures.count)
             });
             if !room {
-                return Err(MOMENT);
+                return Err(Denied::Pending);
             }
         }
-        let burst = shard.entry(from).or_insert(Burst {
+        let failures = shard.entry(from).or_insert(AddressFailures {
             count: 0,
-            under_way: 0,
+            pending: 0,
             since: now,
         });
-        if let Some(wait) = burst.wait(limits, now) {
-            return Err(wait);
+        if let Some(wait) = failures.wait(limits, now) {
+            return Err(Denied::Wait(wait));
         }
-        if limits.address > 0 && burst.standing(limits, now) + burst.under_way >= limits.address {
-            return Err(MOMENT);
+        if limits.address > 0
+            && failures.count_now(limits, now) + failures.pending >= limits.address
+        {
+            return Err(Denied::Pending);
         }
-        burst.under_way += 1;
+        failures.pending += 1;
         Ok(())
     }
 
-    /// Counts a failure of an address that has no attempt under way for it.
+    /// Counts a failure of an address without a pending attempt.
     pub(super) fn charge(&self, from: IpAddr, limits: &Limits, now: Instant) {
         if self.enter(from, limits, now).is_ok() {
             self.leave(from, true, limits, now);
         }
     }
 
-    /// Counts an attempt of an address as under way no more.
+    /// Counts an attempt of an address as pending no more.
     pub(super) fn leave(&self, from: IpAddr, failed: bool, limits: &Limits, now: Instant) {
         let Some(mut shard) = self.shard(&from) else {
             return;
         };
-        let Some(burst) = shard.get_mut(&from) else {
+        let Some(failures) = shard.get_mut(&from) else {
             return;
         };
-        burst.under_way = burst.under_way.saturating_sub(1);
+        failures.pending = failures.pending.saturating_sub(1);
         if failed {
-            let standing = burst.standing(limits, now);
+            let standing = failures.count_now(limits, now);
             if standing == 0 {
-                burst.since = now;
+                failures.since = now;
             }
-            burst.count = standing.saturating_add(1);
+            failures.count = standing.saturating_add(1);
         }
-        if burst.count == 0 && burst.under_way == 0 {
+        if failures.count == 0 && failures.pending == 0 {
             shard.remove(&from);
         }
     }
 }
 
 impl Shards<u64, Failures> {
-    /// What the record of a name tells before anybody is searched for. Nobody's account is looked at: who
-    /// closes one elsewhere would see by a shorter wait that it is there.
+    /// What the record of a name says before its account is searched for. The account itself is not looked at:
+    /// a client that gets one closed elsewhere would see by a shorter wait that it exists.
     pub(super) fn look(
         &self,
         name: u64,
         password: Option<u64>,
         limits: &Limits,
         now: Instant,
-    ) -> Look {
+    ) -> Result<(), Denied> {
         let shard = self.shard(&name);
         let failures = shard.as_ref().and_then(|shard| shard.get(&name));
         let Some(failures) = failures.filter(|failures| !failures.is_over(limits, now)) else {
-            return Look::Go;
+            return Ok(());
         };
         match failures.same(password) {
-            Some(same) if now >= same.looked + limits.recheck => Look::Go,
-            Some(same) if !same.may_come_again => Look::KnownWrong,
-            Some(same) if same.held => Look::Held,
-            Some(_) => Look::Go,
-            None => failures.wait(limits, now).map_or(Look::Go, Look::Wait),
+            Some(same) if now >= same.searched + limits.recheck => Ok(()),
+            Some(same) if !same.may_repeat => Err(Denied::KnownWrong),
+            Some(same) if same.withheld => Err(Denied::Withheld),
+            Some(_) => Ok(()),
+            None => failures
+                .wait(limits, now)
+                .map_or(Ok(()), |wait| Err(Denied::Wait(wait))),
         }
     }
 
-    /// Whether an address may use the failure beyond a name's limit.
-    pub(super) fn has_beyond(&self, name: u64, from: IpAddr) -> bool {
+    /// Whether an address may use the extra attempt under a name.
+    pub(super) fn has_extra(&self, name: u64, from: IpAddr) -> bool {
         let shard = self.shard(&name);
         let failures = shard.as_ref().and_then(|shard| shard.get(&name));
-        failures.is_some_and(|failures| failures.has_beyond(from))
+        failures.is_some_and(|failures| failures.has_extra(from))
     }
 
-    /// Counts an attempt beyond a name's limit as under way, if the address may have one.
-    pub(super) fn enter_beyond(&self, name: u64, from: IpAddr) -> bool {
+    /// Counts the extra attempt under a name as pending, if the address may have it.
+    pub(super) fn enter_extra(&self, name: u64, from: IpAddr) -> bool {
         let mut shard = self.shard(&name);
         let failures = shard.as_mut().and_then(|shard| shard.get_mut(&name));
-        let Some(failures) = failures.filter(|failures| failures.has_beyond(from)) else {
+        let Some(failures) = failures.filter(|failures| failures.has_extra(from)) else {
             return false;
         };
-        failures.beyond = Beyond::UnderWay;
-        failures.under_way += 1;
+        failures.extra = Extra::Pending;
+        failures.pending += 1;
         true
     }
 
-    /// Counts an attempt beyond a name's limit as under way no more. Nothing that others see of the name
-    /// changes by it.
-    pub(super) fn leave_beyond(&self, end: End, attempt: &Attempt, now: Instant) {
+    /// Counts the extra attempt under a name as pending no more. Nothing that others see of the name changes by
+    /// it.
+    pub(super) fn leave_extra(&self, outcome: Option<&Outcome>, attempt: &Attempt, now: Instant) {
         let mut shard = self.shard(&attempt.name);
         let failures = shard
             .as_mut()
@@ -310,104 +307,104 @@ impl Shards<u64, Failures> {
         let Some(failures) = failures else {
             return;
         };
-        failures.under_way = failures.under_way.saturating_sub(1);
-        failures.beyond = match end {
-            End::Right => {
-                failures.count(Whose::Name, end, attempt, false, now);
-                Beyond::Unused
+        failures.pending = failures.pending.saturating_sub(1);
+        failures.extra = match outcome {
+            Some(Outcome::Accepted(())) => {
+                failures.count(Subject::Name, outcome, attempt, false, now);
+                Extra::Unused
             }
-            End::Unsent => Beyond::Unused,
-            End::Wrong | End::Closed | End::Unknown => Beyond::Spent,
+            None => Extra::Unused,
+            Some(_) => Extra::Used,
         };
     }
 
-    /// Notes that an address is told to wait under a name, and says whether it was told before.
-    pub(super) fn is_told_again(&self, name: u64, from: IpAddr) -> bool {
+    /// Notes that an address is made to wait under a name, and says whether it was before.
+    pub(super) fn was_warned(&self, name: u64, from: IpAddr) -> bool {
         let mut shard = self.shard(&name);
         let failures = shard.as_mut().and_then(|shard| shard.get_mut(&name));
         let Some(failures) = failures else {
             return false;
         };
-        let again = failures.told.contains(&from) || failures.told.len() >= MOST_TOLD;
+        let again = failures.warned.contains(&from) || failures.warned.len() >= MAX_WARNED;
         if !again {
-            failures.told.push(from);
+            failures.warned.push(from);
         }
         again
     }
 
-    /// Counts an attempt as under way, if its record lets it through; true for one of a password that was
-    /// counted before, and costs nothing any more.
+    /// Counts an attempt as pending, if its record lets it through; true for a password that was counted before,
+    /// and costs no second failure.
     pub(super) fn enter(
         &self,
-        whose: Whose,
+        subject: Subject,
         key: u64,
-        stamp: u64,
+        version: u64,
         password: Option<u64>,
         limits: &Limits,
         now: Instant,
-    ) -> Result<bool, Refusal> {
-        let mut shard = self.shard(&key).ok_or(Refusal::Moment)?;
+    ) -> Result<bool, Denied> {
+        let mut shard = self.shard(&key).ok_or(Denied::Pending)?;
         if !shard.contains_key(&key) {
-            let room = make_room(&mut shard, MOST / SHARDS, |failures| {
-                (failures.under_way == 0).then_some((failures.all.len(), failures.last))
+            let room = make_room(&mut shard, MAX_RECORDS / SHARDS, |failures| {
+                (failures.pending == 0).then_some((failures.all.len(), failures.last))
             });
             if !room {
-                return Err(Refusal::Moment);
+                return Err(Denied::Pending);
             }
         }
         let failures = shard.entry(key).or_insert_with(|| Failures {
             all: Vec::new(),
-            under_way: 0,
+            pending: 0,
             last: now,
-            stamp,
-            beyond: Beyond::Unused,
-            told: Vec::new(),
+            version,
+            extra: Extra::Unused,
+            warned: Vec::new(),
         });
         if failures.is_over(limits, now) {
             failures.clear();
-        } else if failures.stamp != stamp {
-            match whose {
-                Whose::Account => failures.clear(),
-                // Each password may be tried again, but who closes an account elsewhere must not see by what
-                // its names bear that it is there.
-                Whose::Name => {
+        } else if failures.version != version {
+            match subject {
+                Subject::Account => failures.clear(),
+                // Each password may be tried again, but a client that gets an account closed elsewhere must
+                // not see by the limits of its names that it exists.
+                Subject::Name => {
                     for failure in &mut failures.all {
-                        failure.may_come_again = true;
+                        failure.may_repeat = true;
                     }
                 }
             }
         }
-        failures.stamp = stamp;
+        failures.version = version;
         match failures.same_mut(password) {
-            Some(failure) if !failure.may_come_again => {
-                failure.looked = now;
-                return Err(Refusal::KnownWrong);
+            Some(failure) if !failure.may_repeat => {
+                failure.searched = now;
+                return Err(Denied::KnownWrong);
             }
-            // It has cost what it costs, and nobody is to see that it may come again.
-            Some(_) if whose == Whose::Name => {
-                failures.under_way += 1;
+            // It has cost its failure, and no client is to see that it may be repeated.
+            Some(_) if subject == Subject::Name => {
+                failures.pending += 1;
                 return Ok(true);
             }
             _ => {}
         }
         if let Some(wait) = failures.wait(limits, now) {
-            return Err(Refusal::Wait(wait));
+            return Err(Denied::Wait(wait));
         }
-        if failures.standing() + failures.under_way >= limits.account {
-            return Err(Refusal::Moment);
+        if failures.count_now() + failures.pending >= limits.account {
+            return Err(Denied::Pending);
         }
-        failures.under_way += 1;
+        failures.pending += 1;
         Ok(false)
     }
 
-    /// Counts an attempt as under way no more, and says whether it was one failure more.
+    /// Counts an attempt as pending no more, and says whether it was one failure more.
     pub(super) fn leave(
         &self,
-        whose: Whose,
+        subject: Subject,
         key: u64,
-        end: End,
+        outcome: Option<&Outcome>,
         attempt: &Attempt,
-        held: bool,
+        withheld: bool,
         now: Instant,
     ) -> bool {
         let Some(mut shard) = self.shard(&key) else {
@@ -416,9 +413,9 @@ impl Shards<u64, Failures> {
         let Some(failures) = shard.get_mut(&key) else {
             return false;
         };
-        failures.under_way = failures.under_way.saturating_sub(1);
-        let counted = failures.count(whose, end, attempt, held, now);
-        if failures.all.is_empty() && failures.under_way == 0 {
+        failures.pending = failures.pending.saturating_sub(1);
+        let counted = failures.count(subject, outcome, attempt, withheld, now);
+        if failures.all.is_empty() && failures.pending == 0 {
             shard.remove(&key);
         }
         counted

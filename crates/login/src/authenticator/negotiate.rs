@@ -1,4 +1,4 @@
-//! Negotiate at the gate: SPNEGO, and Kerberos in it (RFC 4559, RFC 4178).
+//! A login with Negotiate: SPNEGO, and Kerberos in it (RFC 4559, RFC 4178).
 //!
 //! Invariant: a ticket admits one request and never a connection.
 
@@ -17,10 +17,10 @@ use base64::engine::general_purpose::STANDARD;
 use super::super::Verdict;
 use super::super::header::Wrapping;
 use super::super::name::Login;
-use super::super::seals::Added;
-use super::{BUSY, Connection, Gate, State, admitted};
+use super::super::replay_cache::Added;
+use super::{Authenticator, BUSY_RETRY_AFTER, Connection, State, accept as verdict};
 
-impl Gate {
+impl Authenticator {
     /// A message of SPNEGO, or a bare one of a mechanism.
     pub(super) async fn negotiate(
         &self,
@@ -80,13 +80,16 @@ impl Gate {
             Ok(accepted) => accepted,
             Err(refused) => return self.refuse(connection, refused.to_string()),
         };
-        match self.seals.add(accepted.seal, accepted.seal_ends, moment) {
+        match self
+            .replay_cache
+            .add(accepted.seal, accepted.seal_ends, moment)
+        {
             Added::New => {}
-            Added::Copy => {
+            Added::Replay => {
                 let why = format!("{}: a copy of an earlier login", accepted.client);
                 return self.refuse(connection, why);
             }
-            Added::NoRoom => return Verdict::Throttled(BUSY),
+            Added::NoRoom => return Verdict::Throttled(BUSY_RETRY_AFTER),
         }
         if accepted.is_weaker_than_its_keys {
             let why = format!(
@@ -117,9 +120,9 @@ impl Gate {
         };
         let candidate = match self.find(&login).await {
             Ok(candidate) => candidate,
-            Err(trouble) => return trouble.into(),
+            Err(unavailable) => return unavailable.into(),
         };
-        let Some(proved) = self.accounts.vouched(&candidate) else {
+        let Some(account) = self.accounts.authorize(&candidate) else {
             let why = format!(
                 "{}: no account of the directory, or one that is closed",
                 accepted.client
@@ -135,9 +138,9 @@ impl Gate {
             )),
             None => accepted.reply,
         };
-        let proof = token.map(|token| format!("Negotiate {}", STANDARD.encode(token)));
-        // For this request: the next one on the connection may be somebody else's, through a proxy, and
+        let token = token.map(|token| format!("Negotiate {}", STANDARD.encode(token)));
+        // For this request: the next one on the connection may be another user's, through a proxy, and
         // clients send a ticket with each.
-        admitted(&proved, proof)
+        verdict(&account, token)
     }
 }

@@ -1,5 +1,4 @@
-//! The status of an account: what is read of it, what came of checking a password, and how to see whether
-//! that still holds.
+//! An account that a login leads to: whether it may log in, and whether a login that was right still holds.
 
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::atomic::AtomicU64;
@@ -10,63 +9,26 @@ use automend_core::resolve::Who;
 use automend_system::clock;
 
 use super::Account;
-use super::throttle::End;
 
-/// Why there is no answer.
-#[derive(Debug)]
-pub(super) enum Trouble {
-    /// The directory could not be asked, for this reason.
-    Unavailable(String),
-    /// More logins are under way than can be checked at once.
-    Busy,
-}
-
-/// What came of checking a password.
-#[derive(Debug)]
-pub(super) enum Proof {
-    Right(Proved),
-    /// The password is wrong, or there is nobody.
-    Wrong,
-    /// The account may not log in now, whatever the password is.
-    Closed,
-    /// The password was sent, and this came instead of an answer.
-    Unknown(String),
-    /// No password was sent.
-    Unsent(Trouble),
-}
-
-impl Proof {
-    /// What the throttle has to know of it.
-    pub(super) fn end(&self) -> End {
-        match self {
-            Self::Right(_) => End::Right,
-            Self::Wrong => End::Wrong,
-            Self::Closed => End::Closed,
-            Self::Unknown(_) => End::Unknown,
-            Self::Unsent(_) => End::Unsent,
-        }
-    }
-}
-
-/// An account that was proved, and how to see whether the proof still holds.
+/// An account that has logged in, and how to see whether that still holds.
 #[derive(Clone, Debug)]
-pub(super) struct Proved {
+pub(super) struct Authenticated {
     pub account: Arc<Account>,
-    pub guard: Arc<Guard>,
+    pub validity: Arc<Validity>,
 }
 
-/// What a proof depends on.
+/// What a login depends on.
 #[derive(Debug)]
-pub(super) enum Guard {
+pub(super) enum Validity {
     /// The state of an account of the embedded directory.
-    Embedded(EmbeddedGuard),
+    Embedded(EmbeddedState),
     /// Nothing that could be seen without asking.
     Live,
 }
 
-/// The state of an account at the time it was proved.
+/// The state of an account when it logged in.
 #[derive(Debug)]
-pub(super) struct EmbeddedGuard {
+pub(super) struct EmbeddedState {
     pub instance: u64,
     pub id: u64,
     /// A hash over all that a login depends on.
@@ -75,9 +37,9 @@ pub(super) struct EmbeddedGuard {
     pub seen: AtomicU64,
 }
 
-/// What is read of an account besides its names.
+/// What decides whether an account may log in.
 #[derive(Clone, Copy, Debug, Default, Hash)]
-pub(super) struct Rights {
+pub(super) struct AccountStatus {
     /// `userAccountControl`.
     pub control: i64,
     /// `accountExpires`.
@@ -90,7 +52,7 @@ const CLOSED: i64 = 0x2 | 0x10;
 /// `accountExpires` that says never ([MS-ADA1] 2.1).
 const NEVER: [i64; 2] = [0, i64::MAX];
 
-impl Rights {
+impl AccountStatus {
     /// Takes them from text values.
     pub(super) fn read<'a>(one: impl Fn(&str) -> Option<&'a str>) -> Self {
         let number = |name: &str| one(name).and_then(|text| text.trim().parse().ok());
@@ -101,7 +63,7 @@ impl Rights {
     }
 
     /// Whether the account may log in now.
-    pub(super) fn are_open(self) -> bool {
+    pub(super) fn is_open(self) -> bool {
         let now = clock::now()
             .as_second()
             .saturating_add_unsigned(automend_negotiate::FILETIME_EPOCH);
@@ -132,7 +94,7 @@ pub(super) fn account<'a>(dn: &Dn, one: impl Fn(&str) -> Option<&'a str>) -> Acc
 
 /// A number for something that is the same as long as the process lasts, so that what was counted
 /// outlives a reload.
-pub(super) fn number(of: impl Hash) -> u64 {
+pub(super) fn keyed_hash(of: impl Hash) -> u64 {
     static HASHER: OnceLock<RandomState> = OnceLock::new();
     HASHER.get_or_init(RandomState::new).hash_one(of)
 }

@@ -1,11 +1,10 @@
 //! Logins that were right a moment ago, so that a client that asks again costs nothing.
 //!
-//! What is kept of the credentials is a keyed digest (HMAC-SHA-256) under a key that this process made
-//! for itself: whoever reads the memory without the key learns nothing, and nobody finds the password in
-//! a dump by searching for it.
+//! What is kept of the credentials is a keyed digest (HMAC-SHA-256) under a key that this process made for
+//! itself: memory without the key shows nothing, and a search of a dump does not find the password.
 //!
-//! Invariant: an entry is used for [`FOR`] at most, and only as long as its guard holds;
-//! the number of entries is bounded. No lock is held while anybody waits.
+//! Invariant: an entry is used for [`TTL`] at most, and only as long as the login's validity holds; the number
+//! of entries is bounded. No lock is held across a wait.
 
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
@@ -14,19 +13,19 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, anyhow};
 use aws_lc_rs::{constant_time, hmac, rand};
 
-use super::status::Proved;
+use super::account::Authenticated;
 use super::throttle::make_room;
 
-/// How long a login is believed without asking the directory again. So long a password that was changed
-/// in a live directory, or an account that was locked there, is still admitted.
-pub(crate) const FOR: Duration = Duration::from_secs(120);
+/// How long a login is believed without asking the directory again. For that time a password that was changed
+/// in a live directory, or an account that was locked there, can still log in.
+pub(crate) const TTL: Duration = Duration::from_secs(120);
 
-/// Logins remembered; at about 150 bytes each.
-const MOST: usize = 131_072;
+/// Logins that are kept; at about 150 bytes each.
+const MAX_ENTRIES: usize = 131_072;
 const SHARDS: usize = 64;
 
 /// The logins.
-pub(super) struct Remembered {
+pub(super) struct CredentialCache {
     key: hmac::Key,
     shards: Vec<RwLock<HashMap<u64, Entry>>>,
 }
@@ -38,10 +37,10 @@ pub(super) struct Digest([u8; 32]);
 struct Entry {
     digest: Digest,
     until: Instant,
-    proved: Proved,
+    login: Authenticated,
 }
 
-impl Remembered {
+impl CredentialCache {
     pub(super) fn new() -> Result<Self> {
         let mut secret = zeroize::Zeroizing::new([0; 32]);
         rand::fill(secret.as_mut()).map_err(|_| anyhow!("the system gives no random numbers"))?;
@@ -51,7 +50,7 @@ impl Remembered {
         )))
     }
 
-    /// Another one that knows nobody, and whose digests are the same.
+    /// An empty one, whose digests are the same.
     pub(super) fn emptied(&self) -> Self {
         Self::under(self.key.clone())
     }
@@ -76,26 +75,26 @@ impl Remembered {
         Digest(digest)
     }
 
-    /// Whoever was proved by these credentials.
-    pub(super) fn find(&self, digest: &Digest, now: Instant) -> Option<Proved> {
+    /// The account of these credentials.
+    pub(super) fn find(&self, digest: &Digest, now: Instant) -> Option<Authenticated> {
         let shard = self.shard(digest)?;
         let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
         let entry = shard.get(&digest.key())?;
         let same = constant_time::verify_slices_are_equal(&entry.digest.0, &digest.0).is_ok();
-        (same && now < entry.until).then(|| entry.proved.clone())
+        (same && now < entry.until).then(|| entry.login.clone())
     }
 
-    /// Remembers that these credentials were right.
-    pub(super) fn keep(&self, digest: Digest, proved: Proved, now: Instant) {
+    /// Keeps that these credentials were right.
+    pub(super) fn keep(&self, digest: Digest, login: Authenticated, now: Instant) {
         let Some(shard) = self.shard(&digest) else {
             return;
         };
         let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
-        make_room(&mut shard, MOST / SHARDS, |entry| Some(entry.until));
+        make_room(&mut shard, MAX_ENTRIES / SHARDS, |entry| Some(entry.until));
         let entry = Entry {
             digest,
-            until: now + FOR,
-            proved,
+            until: now + TTL,
+            login,
         };
         shard.insert(digest.key(), entry);
     }

@@ -1,9 +1,11 @@
 //! Which addresses count as one client, and which as one place.
+//!
+//! Invariant: an IPv4 address that was written as IPv6 is that IPv4 address.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Who shares an address: one IPv4 address, or the /64 that a household has.
-pub(super) fn network(from: IpAddr) -> IpAddr {
+/// What counts as one client: an IPv4 address, or the /64 that a household has at least.
+pub fn client_network(from: IpAddr) -> IpAddr {
     match from.to_canonical() {
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();
@@ -16,7 +18,7 @@ pub(super) fn network(from: IpAddr) -> IpAddr {
 /// What a provider gives to one place: an IPv4 /24, as the last number changes with each dialling in, or an
 /// IPv6 /64.
 pub(super) fn neighbourhood(from: IpAddr) -> IpAddr {
-    match network(from) {
+    match client_network(from) {
         IpAddr::V4(address) => {
             let [a, b, c, _] = address.octets();
             IpAddr::V4(Ipv4Addr::new(a, b, c, 0))

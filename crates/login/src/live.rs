@@ -15,24 +15,25 @@ use automend_ldap::{Entry, Error, Filter, ResultCode, Scope, Search};
 use automend_source::Scheme;
 use automend_source::connect;
 use automend_source::live::{Live, RootDse};
-use automend_source::pool::{BindConnection, Pool};
+use automend_source::pool::Pool;
 use automend_system::clock;
-use tokio::sync::Semaphore;
 use tokio::time::timeout_at;
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
+use super::account::{AccountStatus, Authenticated, EXPIRES, Validity, account, keyed_hash};
 use super::lockout::{self, readable};
 use super::name::{Claims, Domains, Login, UID};
-use super::status::{EXPIRES, Guard, Proof, Proved, Rights, Trouble, account, number};
-use super::throttle::{Counted, Limits};
+use super::outcome::{Outcome, Unavailable};
+use super::slots::Slots;
 
-/// The servers.
-pub struct Servers {
+use super::throttle::{CountedAccount, Limits};
+
+/// The accounts.
+pub struct LiveAccounts {
     pool: Arc<Pool>,
-    /// Logins under way.
-    seats: Semaphore,
-    /// Checks that only take as long as real ones, and must not keep these waiting.
-    feigned: Semaphore,
+    /// Searches and checks that are pending.
+    slots: Slots,
     policy: RwLock<Policy>,
 }
 
@@ -44,23 +45,39 @@ struct Policy {
     read: Option<Instant>,
 }
 
-/// An account of the directory, or nobody.
-pub(super) enum Candidate {
-    Account { dn: Dn, entry: Entry },
-    Nobody,
+/// The account that a name means, if there is one.
+pub(super) struct Candidate {
+    /// Where the failures of the account are counted.
+    pub counted: Option<CountedAccount>,
+    found: Option<Found>,
+}
+
+/// An account of the directory.
+struct Found {
+    dn: Dn,
+    entry: Entry,
 }
 
 /// How long the domain's policy is believed.
-const POLICY: Duration = Duration::from_secs(600);
-/// Logins under way at once.
-const MOST_SEATS: usize = 256;
-/// Checks under way at once that lead to nobody on purpose.
-const MOST_FEIGNED: usize = 16;
+const POLICY_TTL: Duration = Duration::from_secs(600);
+/// Searches and checks that are pending at once.
+const MAX_PENDING: usize = 256;
+/// Decoys that are pending at once.
+const MAX_DECOYS: usize = 16;
 /// Objects that may share a name.
-const MOST_ALIKE: usize = 32;
+const MAX_NAMESAKES: usize = 32;
 
+/// What changes when the password does, or the account is opened or closed.
+const VERSION: [&str; 6] = [
+    PWD_LAST_SET,
+    PWD_CHANGED_TIME,
+    LOCKOUT_TIME,
+    PWD_ACCOUNT_LOCKED_TIME,
+    attribute::USER_ACCOUNT_CONTROL,
+    EXPIRES,
+];
 /// What is read of an account.
-const WANTED: &[&str] = &[
+const ATTRIBUTES: &[&str] = &[
     attribute::OBJECT_CLASS,
     attribute::SAM_ACCOUNT_NAME,
     UID,
@@ -70,33 +87,24 @@ const WANTED: &[&str] = &[
     attribute::PROXY_ADDRESSES,
     attribute::USER_ACCOUNT_CONTROL,
     EXPIRES,
-    PASSWORD_SET,
-    PASSWORD_CHANGED,
-    LOCKED_SINCE,
-    LOCKED_BY_POLICY,
+    PWD_LAST_SET,
+    PWD_CHANGED_TIME,
+    LOCKOUT_TIME,
+    PWD_ACCOUNT_LOCKED_TIME,
 ];
 /// `pwdLastSet` ([MS-ADA3] 2.177).
-const PASSWORD_SET: &str = "pwdLastSet";
+const PWD_LAST_SET: &str = "pwdLastSet";
 /// `pwdChangedTime`, where there is a password policy of slapd (draft-behera-ldap-password-policy 5.3.2).
-const PASSWORD_CHANGED: &str = "pwdChangedTime";
+const PWD_CHANGED_TIME: &str = "pwdChangedTime";
 
 /// `lockoutTime`, not zero from when the account was locked until it is unlocked or its user logs in
 /// ([MS-ADA1]).
-const LOCKED_SINCE: &str = "lockoutTime";
+const LOCKOUT_TIME: &str = "lockoutTime";
 /// `pwdAccountLockedTime`, there as long as slapd holds an account for locked
 /// (draft-behera-ldap-password-policy-10 5.3).
-const LOCKED_BY_POLICY: &str = "pwdAccountLockedTime";
+const PWD_ACCOUNT_LOCKED_TIME: &str = "pwdAccountLockedTime";
 
-/// What a server says to a name and a password.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Told {
-    Right,
-    Wrong,
-    /// The account may not log in, whatever the password is.
-    Closed,
-}
-
-impl Servers {
+impl LiveAccounts {
     pub(super) fn new(pool: Arc<Pool>) -> Result<Self> {
         if pool.urls().next().is_none() {
             bail!("no server to check passwords with");
@@ -111,8 +119,7 @@ impl Servers {
         }
         Ok(Self {
             pool,
-            seats: Semaphore::new(MOST_SEATS),
-            feigned: Semaphore::new(MOST_FEIGNED),
+            slots: Slots::new(MAX_PENDING, MAX_DECOYS),
             policy: RwLock::new(Policy {
                 limits: Limits::LIVE,
                 domains: Domains::default(),
@@ -125,79 +132,69 @@ impl Servers {
         self.policy().limits
     }
 
-    /// Whom a name means, and where the failures of that account are counted.
-    pub(super) async fn find(
+    /// What a name means.
+    pub(super) async fn find(&self, login: &Login) -> Result<Candidate, Unavailable> {
+        let _slot = self.slots.real().await?;
+        let accounts = self.search(login).await?.into_iter().filter(is_account);
+        let accounts = accounts.filter_map(|entry| {
+            let dn = Dn::parse(&entry.dn).ok()?;
+            Some(Found { dn, entry })
+        });
+        let found = login.choose(accounts.collect(), &self.policy().domains);
+        let counted = found.as_ref().map(|Found { dn, entry }| CountedAccount {
+            key: keyed_hash(dn.hash64()),
+            version: keyed_hash(VERSION.map(|name| entry.first_text(name))),
+        });
+        Ok(Candidate { counted, found })
+    }
+
+    pub(super) async fn check(
         &self,
-        login: &Login,
-    ) -> Result<(Option<Counted>, Candidate), Trouble> {
-        let _seat = self.seats.try_acquire().map_err(|_| Trouble::Busy)?;
-        let found = self.search(login).await?;
-        let accounts = found
-            .into_iter()
-            .filter(is_account)
-            .filter_map(|entry| Some(Found(Dn::parse(&entry.dn).ok()?, entry)))
-            .collect();
-        Ok(match login.choose(accounts, &self.policy().domains) {
-            Some(Found(dn, entry)) => {
-                // Who is let in again is forgiven, too.
-                let stamp = [
-                    PASSWORD_SET,
-                    PASSWORD_CHANGED,
-                    LOCKED_SINCE,
-                    LOCKED_BY_POLICY,
-                    attribute::USER_ACCOUNT_CONTROL,
-                    EXPIRES,
-                ]
-                .map(|name| entry.first_text(name));
-                let counted = Counted {
-                    key: number(dn.hash64()),
-                    stamp: number(stamp),
-                };
-                (Some(counted), Candidate::Account { dn, entry })
+        candidate: &Candidate,
+        password: &str,
+    ) -> Result<Outcome<Authenticated>, Unavailable> {
+        let _slot = self.slots.real().await?;
+        if password.is_empty() {
+            return Ok(Outcome::Wrong);
+        }
+        let Some(found) = &candidate.found else {
+            return Ok(match self.bind(None).await? {
+                Outcome::Unknown(reason) => Outcome::Unknown(reason),
+                _ => Outcome::Wrong,
+            });
+        };
+        Ok(match self.bind(Some((&found.dn, password))).await? {
+            // The server has let in a user whose attributes keep him out.
+            Outcome::Accepted(()) => candidate
+                .authorize()
+                .map_or(Outcome::Closed, Outcome::Accepted),
+            // slapd refuses a right password like a wrong one while the account is locked.
+            Outcome::Wrong if found.entry.first_text(PWD_ACCOUNT_LOCKED_TIME).is_some() => {
+                Outcome::Closed
             }
-            None => (None, Candidate::Nobody),
+            Outcome::Wrong => Outcome::Wrong,
+            Outcome::Closed => Outcome::Closed,
+            Outcome::Unknown(reason) => Outcome::Unknown(reason),
         })
     }
 
-    pub(super) async fn prove(&self, candidate: &Candidate, password: &str) -> Proof {
-        let Ok(_seat) = self.seats.try_acquire() else {
-            return Proof::Unsent(Trouble::Busy);
-        };
-        self.compare(candidate, password).await
-    }
-
-    /// Takes as long as a wrong password, with seats of its own; the directory does not learn whose it is.
-    /// Where no real check would have a seat, it is refused as one; where only the own ones are taken, nothing
-    /// is done, and a refusal comes at its pace.
-    pub(super) async fn feign(&self, password: &str) -> Proof {
-        if self.seats.available_permits() == 0 {
-            return Proof::Unsent(Trouble::Busy);
+    /// Takes as long as a wrong password, where there is a slot for it; the directory does not learn whose
+    /// account is meant.
+    pub(super) async fn decoy_check(
+        &self,
+        password: &str,
+    ) -> Result<Outcome<Authenticated>, Unavailable> {
+        if let Some(_slot) = self.slots.decoy().await?
+            && !password.is_empty()
+            && let Outcome::Unknown(reason) = self.bind(None).await?
+        {
+            return Ok(Outcome::Unknown(reason));
         }
-        let Ok(_seat) = self.feigned.try_acquire() else {
-            return Proof::Closed;
-        };
-        self.compare(&Candidate::Nobody, password).await
-    }
-
-    async fn compare(&self, candidate: &Candidate, password: &str) -> Proof {
-        if password.is_empty() {
-            return Proof::Wrong;
-        }
-        let dn = match candidate {
-            Candidate::Account { dn, .. } => Some(dn.as_str()),
-            Candidate::Nobody => None,
-        };
-        match self.bind(dn, password).await {
-            // The server let somebody in whom his attributes keep out: that is not for a password to mend.
-            Ok(Told::Right) => candidate.vouched().map_or(Proof::Closed, Proof::Right),
-            Ok(Told::Wrong) if !candidate.is_locked() => Proof::Wrong,
-            Ok(Told::Wrong | Told::Closed) => Proof::Closed,
-            Err(proof) => proof,
-        }
+        Ok(Outcome::Closed)
     }
 
     /// All that may be meant by a login's name.
-    async fn search(&self, login: &Login) -> Result<Vec<Entry>, Trouble> {
+    async fn search(&self, login: &Login) -> Result<Vec<Entry>, Unavailable> {
         let values = login.values().into_iter();
         let filter = Filter::or(values.map(|(name, value)| Filter::equal(name, value)));
         let mut attempts = self.pool.search();
@@ -208,7 +205,7 @@ impl Servers {
                 return Ok(found);
             }
         }
-        Err(Trouble::Unavailable(attempts.outage().reason))
+        Err(Unavailable::Directory(attempts.outage().reason))
     }
 
     /// All that a filter selects, in every naming context.
@@ -222,8 +219,8 @@ impl Servers {
         };
         let mut found = Vec::new();
         for base in bases {
-            let search = Search::new(base, Scope::Subtree, filter.clone(), WANTED);
-            match live.client.entries(&search, MOST_ALIKE).await {
+            let search = Search::new(base, Scope::Subtree, filter.clone(), ATTRIBUTES);
+            match live.client.entries(&search, MAX_NAMESAKES).await {
                 Ok(entries) => found.extend(entries),
                 // A context that this account can't see, or one that is elsewhere.
                 Err(Error::Refused {
@@ -239,50 +236,47 @@ impl Servers {
         Ok(found)
     }
 
-    /// Whether a name and a password belong together. Without a name it is asked for one that nobody has, with
-    /// a password that nobody sent: that takes as long as a refusal, and tells the server nothing.
-    async fn bind(&self, dn: Option<&str>, password: &str) -> Result<Told, Proof> {
+    /// Asks whether a name and a password belong together; or, as a decoy, whether names and passwords that do
+    /// not exist do: that takes as long as a refusal, and tells the server nothing.
+    async fn bind(&self, login: Option<(&Dn, &str)>) -> Result<Outcome, Unavailable> {
         let mut attempts = self.pool.bind();
         while let Some(lease) = attempts.next().await {
             let connection = &lease.connection;
-            let asked = async {
-                match dn {
-                    Some(dn) => connection.client.simple_bind(dn, password).await,
-                    None => bind_as_nobody(connection).await,
-                }
+            let (dn, password) = match login {
+                Some((dn, password)) => (dn.to_string(), Zeroizing::new(password.to_owned())),
+                None => decoy(&connection.root),
             };
-            let url = connection.url.to_string();
-            let at = |error| anyhow::Error::new(error).context(url);
+            let asked = connection.client.simple_bind(&dn, &password);
             let answer = timeout_at(lease.until, asked).await;
-            let told = match &answer {
-                Ok(Ok(())) => Some(Told::Right),
-                Ok(Err(Error::Refused { code, message, .. })) => no(*code, message),
+            let outcome = match &answer {
+                Ok(Ok(())) => Some(Outcome::Accepted(())),
+                Ok(Err(Error::Refused { code, message, .. })) => refusal(*code, message),
                 _ => None,
             };
-            match (told, answer) {
-                (Some(told), _) => {
-                    attempts.answered(lease);
-                    // Some servers let in whoever it is.
-                    return Ok(if dn.is_some() { told } else { Told::Wrong });
-                }
+            if let Some(outcome) = outcome {
+                attempts.answered(lease);
+                return Ok(outcome);
+            }
+            let url = connection.url.to_string();
+            let at = |error| anyhow::Error::new(error).context(url);
+            match answer {
                 // An answer, but not about this name and this password.
-                (None, Ok(Err(error @ Error::Refused { .. }))) => {
+                Ok(Err(error @ Error::Refused { .. })) => {
                     let _: Option<()> = attempts.settle(lease, Ok(Err(at(error))));
                 }
-                (None, answer) => {
+                answer => {
                     let error = answer.ok().and_then(Result::err).map(at);
-                    return Err(Proof::Unknown(attempts.unanswered(lease, error).reason));
+                    return Ok(Outcome::Unknown(attempts.unanswered(lease, error).reason));
                 }
             }
         }
-        let reason = attempts.outage().reason;
-        Err(Proof::Unsent(Trouble::Unavailable(reason)))
+        Err(Unavailable::Directory(attempts.outage().reason))
     }
 
     /// What the domain says, where it says something and it was not read lately.
     async fn read_policy(&self, live: &Live) -> Result<()> {
         let now = clock::monotonic();
-        let fresh = |read: Instant| now.saturating_duration_since(read) < POLICY;
+        let fresh = |read: Instant| now.saturating_duration_since(read) < POLICY_TTL;
         if self.policy().read.is_some_and(fresh) {
             return Ok(());
         }
@@ -319,12 +313,11 @@ impl Servers {
     }
 }
 
-/// A bind that cannot succeed.
-async fn bind_as_nobody(connection: &BindConnection) -> Result<(), Error> {
-    let below = contexts(&connection.root).next().unwrap_or_default();
+/// A name and a password that do not exist.
+fn decoy(root: &RootDse) -> (String, Zeroizing<String>) {
+    let below = contexts(root).next().unwrap_or_default();
     let dn = format!("CN={},{below}", Uuid::new_v4());
-    let password = Uuid::new_v4().to_string();
-    connection.client.simple_bind(&dn, &password).await
+    (dn, Zeroizing::new(Uuid::new_v4().to_string()))
 }
 
 /// The naming contexts in which accounts may be.
@@ -334,40 +327,32 @@ fn contexts(root: &RootDse) -> impl Iterator<Item = &str> {
 }
 
 impl Candidate {
-    /// Whether a right password is refused like a wrong one: slapd does so while an account is locked.
-    fn is_locked(&self) -> bool {
-        match self {
-            Self::Account { entry, .. } => entry.first_text(LOCKED_BY_POLICY).is_some(),
-            Self::Nobody => false,
-        }
-    }
-
-    pub(super) fn vouched(&self) -> Option<Proved> {
-        let Self::Account { dn, entry } = self else {
-            return None;
-        };
+    /// The account, if it may log in.
+    pub(super) fn authorize(&self) -> Option<Authenticated> {
+        let Found { dn, entry } = self.found.as_ref()?;
         let one = |name: &str| entry.first_text(name);
-        Rights::read(one).are_open().then(|| Proved {
+        let is_open = AccountStatus::read(one).is_open();
+        is_open.then(|| Authenticated {
             account: Arc::new(account(dn, one)),
-            guard: Arc::new(Guard::Live),
+            validity: Arc::new(Validity::Live),
         })
     }
 }
 
 /// What a refused bind says of the name and the password; `None` if it says that the server can't tell
 /// (RFC 4511 A.2).
-fn no(code: ResultCode, message: &str) -> Option<Told> {
+fn refusal(code: ResultCode, message: &str) -> Option<Outcome> {
     match code {
         // Active Directory says more: what keeps the account out, where it is not the password.
         ResultCode::INVALID_CREDENTIALS => Some(match connect::reason(message) {
-            Some("530" | "531" | "533" | "701" | "775") => Told::Closed,
-            _ => Told::Wrong,
+            Some("530" | "531" | "533" | "701" | "775") => Outcome::Closed,
+            _ => Outcome::Wrong,
         }),
-        ResultCode::NO_SUCH_OBJECT | ResultCode::INVALID_DN_SYNTAX => Some(Told::Wrong),
+        ResultCode::NO_SUCH_OBJECT | ResultCode::INVALID_DN_SYNTAX => Some(Outcome::Wrong),
         ResultCode::INAPPROPRIATE_AUTHENTICATION
         | ResultCode::INSUFFICIENT_ACCESS_RIGHTS
         | ResultCode::CONSTRAINT_VIOLATION
-        | ResultCode::UNWILLING_TO_PERFORM => Some(Told::Closed),
+        | ResultCode::UNWILLING_TO_PERFORM => Some(Outcome::Closed),
         _ => None,
     }
 }
@@ -392,21 +377,19 @@ fn is_account(entry: &Entry) -> bool {
     })
 }
 
-struct Found(Dn, Entry);
-
 impl Claims for Found {
     fn dn(&self) -> &Dn {
-        &self.0
+        &self.dn
     }
 
     fn has(&self, name: &str, lower: &str) -> bool {
-        self.1
+        self.entry
             .values(name)
             .filter_map(|value| std::str::from_utf8(value).ok())
             .any(|value| value.to_lowercase() == lower)
     }
 
     fn is_there(&self, name: &str) -> bool {
-        self.1.values(name).next().is_some()
+        self.entry.values(name).next().is_some()
     }
 }

@@ -1,19 +1,19 @@
-//! Kerberos logins that came a moment ago (RFC 4120 3.2.3): the same message twice is a copy.
+//! Kerberos logins that came a moment ago (RFC 4120 3.2.3): the same message twice is a replay.
 //!
-//! Invariant: a seal is remembered until its login would be too old anyway; the number is bounded, and
-//! when there is no room, nobody new comes in.
+//! Invariant: a seal is kept until its login would be too old anyway; the number is bounded, and while there is
+//! no room, no new login is accepted.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use automend_negotiate::kerberos::Moment;
 
-/// Seals remembered, each for ten minutes at most; at about 60 bytes each.
-const MOST: usize = 524_288;
+/// Seals that are kept, each for ten minutes at most; at about 60 bytes each.
+const MAX_SEALS: usize = 524_288;
 
 /// The seals.
 #[derive(Debug)]
-pub(super) struct Seals {
+pub(super) struct ReplayCache {
     most: usize,
     kept: Mutex<Kept>,
 }
@@ -30,18 +30,18 @@ struct Kept {
 pub(super) enum Added {
     New,
     /// It was there.
-    Copy,
-    /// So many are remembered that it can't be.
+    Replay,
+    /// It was not added, as too many are kept.
     NoRoom,
 }
 
-impl Default for Seals {
+impl Default for ReplayCache {
     fn default() -> Self {
-        Self::with_room_for(MOST)
+        Self::with_room_for(MAX_SEALS)
     }
 }
 
-impl Seals {
+impl ReplayCache {
     fn with_room_for(most: usize) -> Self {
         Self {
             most,
@@ -52,12 +52,12 @@ impl Seals {
         }
     }
 
-    /// Remembers a seal until `ends`.
+    /// Keeps a seal until `ends`.
     pub(super) fn add(&self, seal: [u8; 32], ends: Moment, now: Moment) -> Added {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let Kept { seals, swept } = &mut *kept;
         if seals.get(&seal).is_some_and(|ends| now <= *ends) {
-            return Added::Copy;
+            return Added::Replay;
         }
         // Once a second at most: looking at all of them takes a while.
         if seals.len() >= self.most && swept.seconds != now.seconds {
@@ -78,16 +78,16 @@ mod tests {
 
     #[test]
     fn a_copy_is_known_until_it_would_be_too_old() {
-        let (seals, at) = (Seals::default(), Moment::at);
+        let (seals, at) = (ReplayCache::default(), Moment::at);
         assert_eq!(seals.add([1; 32], at(300), at(0)), Added::New);
         assert_eq!(seals.add([2; 32], at(300), at(0)), Added::New);
-        assert_eq!(seals.add([1; 32], at(300), at(300)), Added::Copy);
+        assert_eq!(seals.add([1; 32], at(300), at(300)), Added::Replay);
         assert_eq!(seals.add([1; 32], at(301), at(301)), Added::New);
     }
 
     #[test]
     fn a_flood_of_tickets_makes_no_copy_good_again() {
-        let (seals, at) = (Seals::with_room_for(3), Moment::at);
+        let (seals, at) = (ReplayCache::with_room_for(3), Moment::at);
         for n in 1..=3 {
             assert_eq!(seals.add([n; 32], at(300), at(0)), Added::New);
         }
@@ -95,7 +95,7 @@ mod tests {
             assert_eq!(seals.add([n; 32], at(300), at(100)), Added::NoRoom);
         }
         for n in 1..=3 {
-            assert_eq!(seals.add([n; 32], at(300), at(300)), Added::Copy);
+            assert_eq!(seals.add([n; 32], at(300), at(300)), Added::Replay);
         }
         assert_eq!(seals.add([4; 32], at(700), at(301)), Added::New);
     }
