@@ -130,6 +130,11 @@ pub(crate) struct Audit {
     #[arg(long, conflicts_with_all = ["delegate", "owner"])]
     pub deep: bool,
 
+    /// Hold the links against the permissions of the mailboxes, too: links without permission, and
+    /// permissions without link
+    #[arg(long, conflicts_with = "delegate")]
+    pub access: bool,
+
     /// Form of the report
     #[arg(short, long, value_enum, default_value_t = Format::Table)]
     pub format: Format,

@@ -27,6 +27,8 @@ pages! {
     OwnerDatabaseGone "AM104"
     OwnerFailsItself "AM105"
     OwnerUnreadable "AM106"
+    LinkWithoutPermission "AM107"
+    PermissionWithoutLink "AM108"
     GroupDelegate "AM109"
     RemoteWithoutAddress "AM110"
     TooManyBackLinks "AM111"

@@ -87,6 +87,11 @@ pub fn well_known(sid: &Sid) -> Option<&'static str> {
         .or_else(|| text.starts_with("S-1-5-32-").then_some("BUILTIN"))
 }
 
+/// Whether every user who logs in comes under it.
+pub(crate) fn is_every_user(sid: &Sid) -> bool {
+    EVERY_USER.contains(&sid.to_string().as_str())
+}
+
 impl Rules {
     /// Takes them out of the permissions of a mailbox.
     pub fn of(descriptor: &Descriptor) -> Self {
@@ -252,9 +257,9 @@ impl Token {
             return Ok(Some(Through::Group));
         }
         if well_known(sid).is_some() {
-            let logs_in = matches!(self.kind, Kind::User | Kind::Silent(_));
-            let every = logs_in && EVERY_USER.contains(&sid.to_string().as_str());
-            return Ok(every.then_some(Through::Everyone));
+            // What holds for everyone holds for every member of a group.
+            let logs_in = self.kind != Kind::Nobody;
+            return Ok((logs_in && is_every_user(sid)).then_some(Through::Everyone));
         }
         if self.whole { Ok(None) } else { Err(Unknown) }
     }

@@ -162,6 +162,12 @@ codes! {
     /// AM-6.
     OwnerUnreadable = "AM106", Warning, "unreadable-owner", "the owner could not be read, so its links are undecided",
         "grant read permission on the named attributes, or ask a domain controller that holds the owner";
+    /// AM-7.
+    LinkWithoutPermission = "AM107", Warning, "ghost-link", "the delegate has a link and no full access, so Outlook shows a mailbox that does not open",
+        "remove the forward link (automend fix --ghosts), or grant full access (automend grant)";
+    /// AM-8.
+    PermissionWithoutLink = "AM108", Note, "missing-link", "the delegate has full access and no link, so Outlook does not open the mailbox by itself",
+        "nothing, if that is wanted; else add the forward link (automend automap sync)";
     /// AM-9.
     GroupDelegate = "AM109", Note, "group-delegate", "the delegate is a group, so AutoMapping never reaches its members",
         "grant full access to the members themselves";

@@ -336,6 +336,11 @@ impl Sid {
         &self.0
     }
 
+    /// A hash, the same for one identifier within one process.
+    pub fn hash64(&self) -> u64 {
+        crate::dn::hash_key(&self.0)
+    }
+
     /// Whether it is that of an account or a group of a domain: `S-1-5-21-` with the domain's three numbers and
     /// a relative identifier.
     pub fn is_of_a_domain(&self) -> bool {

@@ -3,8 +3,10 @@
 use std::collections::HashSet;
 
 use automend_core::access::{Rule, Rules, State, Token, Verdict, Walk, relation, well_known};
+use automend_core::checks::permissions::{Circle, Principals, look};
 use automend_core::dn::Dn;
 use automend_core::entry::{Class, Entry};
+use automend_core::finding::Code;
 use automend_core::names::{Guid, Sid};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -139,12 +141,10 @@ fn groups_accounts_of_other_forests_and_lost_identifiers_are_never_mapped() {
         assert_eq!(found.state, expected);
         assert!(found.note.is_some());
     }
-    // Everyone who logs in is no group.
-    let everyone = rules("+S-1-1-0");
-    assert_eq!(
-        relation(&info, Some(&everyone), &Token::new(&group, [], true), false),
-        None
-    );
+    // What is denied to everyone is denied to the members of a group.
+    let everyone = rules("-S-1-1-0 +1201");
+    let denied = relation(&info, Some(&everyone), &Token::new(&group, [], true), false);
+    assert_eq!(denied.unwrap().state, State::Denied);
     assert_eq!(
         all.named(&info).into_iter().cloned().collect::<Vec<_>>(),
         [sid(1201), sid(1301), sid(1999)]
@@ -258,5 +258,84 @@ proptest! {
             canonical.into_iter().collect::<Rules>().decide(holds),
             turned.into_iter().collect::<Rules>().decide(holds)
         );
+    }
+}
+
+/// Four users (1101 to 1104), two groups (1201, 1202) and what of them is in which.
+const USERS: [u32; 4] = [1101, 1102, 1103, 1104];
+const GROUPS: [u32; 2] = [1201, 1202];
+
+fn group(relative: u32) -> Entry {
+    let mut group = Entry::bare(Dn::parse(&format!("CN=G{relative},DC=c")).unwrap());
+    (group.class, group.sid) = (Class::Group, Some(sid(relative)));
+    group
+}
+
+fn user(relative: u32) -> Entry {
+    mailbox(&format!("U{relative}"), relative)
+}
+
+proptest! {
+    /// What is gathered while a directory passes by, with next to nothing kept, comes to what a look at each user
+    /// by itself comes to.
+    #[test]
+    fn an_audit_says_of_a_mailbox_what_its_users_say_one_by_one(
+        drawn in vec((0usize..7, any::<bool>(), any::<bool>(), prop::bool::weighted(0.9)), 0..6),
+        linked in prop::collection::btree_set(0usize..4, 0..4),
+        inside in prop::collection::hash_set((0usize..4, 0usize..2), 0..6),
+    ) {
+        let everyone = Sid::parse("S-1-1-0").unwrap();
+        let who = |i: usize| match i {
+            0..4 => sid(USERS[i]),
+            4 | 5 => sid(GROUPS[i - 4]),
+            _ => everyone.clone(),
+        };
+        let rules: Rules = drawn
+            .into_iter()
+            .map(|(i, allows, inherited, plain)| Rule { sid: who(i), allows, inherited, plain })
+            .collect();
+        let mut owner = mailbox("Info", 1100);
+        owner.forward_links = linked.iter().map(|i| user(USERS[*i]).dn).collect();
+        let groups_of = |i: usize| -> HashSet<Sid> {
+            let groups = inside.iter().filter(|(user, _)| *user == i);
+            groups.map(|(_, group)| sid(GROUPS[*group])).collect()
+        };
+
+        let mut expected = HashSet::new();
+        for (i, relative) in USERS.into_iter().enumerate() {
+            let token = Token::new(&user(relative), groups_of(i), true);
+            let found = relation(&owner, Some(&rules), &token, linked.contains(&i));
+            match found.map(|found| found.state) {
+                Some(State::Ghost) => expected.insert((Code::LinkWithoutPermission, user(relative).dn)),
+                Some(State::Missing) => expected.insert((Code::PermissionWithoutLink, user(relative).dn)),
+                _ => false,
+            };
+        }
+        for relative in GROUPS {
+            let token = Token::new(&group(relative), [], true);
+            let found = relation(&owner, Some(&rules), &token, false);
+            if found.is_some_and(|found| found.state == State::Never) {
+                expected.insert((Code::PermissionWithoutLink, group(relative).dn));
+            }
+        }
+
+        let mut principals = Principals::default();
+        for relative in USERS {
+            principals.add(&user(relative));
+        }
+        let accounts = USERS.map(user).into_iter().chain(GROUPS.map(group));
+        let circle = Circle {
+            accounts: accounts.map(|entry| (entry.sid.clone().unwrap(), vec![entry])).collect(),
+            members: (0..4).map(|i| (user(USERS[i]).dn.hash64(), groups_of(i))).collect(),
+            whole: true,
+        };
+        let found = look(&owner, rules, &principals.sorted());
+        prop_assert_eq!(found.unknown, 0);
+        let findings = found.suspect.map(|suspect| suspect.findings(&circle)).unwrap_or_default();
+        let told: HashSet<(Code, Dn)> = findings
+            .iter()
+            .flat_map(|finding| finding.delegates.iter().map(|dn| (finding.code, dn.clone())))
+            .collect();
+        prop_assert_eq!(told, expected);
     }
 }

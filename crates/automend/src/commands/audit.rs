@@ -9,7 +9,7 @@ use automend_source::{Directory, Location};
 use automend_system::say;
 
 use crate::args;
-use crate::findings::audit;
+use crate::findings::{Also, audit};
 use crate::report;
 use crate::report::people::People;
 
@@ -30,6 +30,9 @@ pub(crate) async fn run(args: &args::Audit, config: Option<&std::path::Path>) ->
     if !matches!(settings.directory, Location::Server(_)) {
         settings.user = None;
     }
+    if args.access && delegate.is_some() {
+        bail!("--access looks at mailboxes; leave out the user, or ask `automend access`");
+    }
     let mut directory = Directory::open(&settings).await?;
     directory.name_server(&mut settings);
     if args.print_search {
@@ -40,7 +43,10 @@ pub(crate) async fn run(args: &args::Audit, config: Option<&std::path::Path>) ->
         &settings,
         delegate.as_deref(),
         args.owner.as_deref(),
-        args.deep,
+        Also {
+            deep: args.deep,
+            access: args.access,
+        },
     )
     .await?;
     report.people = People::of(&mut directory, &report.findings).await;

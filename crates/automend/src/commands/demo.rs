@@ -28,7 +28,7 @@ use crate::changes::receipt::{Begin, Header, REMOVALS, Receipt, read};
 use crate::changes::step::Step;
 use crate::commands::fix::{apply::apply, review, undo::undo};
 use crate::commands::show::exchange_answer;
-use crate::findings::audit;
+use crate::findings::{Also, audit};
 use crate::report::print_findings;
 
 /// A small company with every disease in it.
@@ -233,7 +233,7 @@ async fn story(folder: PathBuf) -> Result<()> {
         "One look at the owners' side of every link names the culprits and who is affected.",
     )
     .await?;
-    let report = audit(&mut directory, &settings, None, None, false).await?;
+    let report = audit(&mut directory, &settings, None, None, Also::default()).await?;
     let stale: Vec<Finding> = report
         .findings
         .iter()

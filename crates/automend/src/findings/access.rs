@@ -19,7 +19,7 @@ use crate::report::{Gaps, plural};
 /// Members of groups that are looked at for one mailbox.
 const MOST_MEMBERS: usize = 100_000;
 /// Mailboxes that are named in a message.
-const MOST_NAMED: usize = 5;
+pub(super) const MOST_NAMED: usize = 5;
 
 /// A user or a group, and what there is between it and a mailbox.
 pub(crate) struct Related {
@@ -242,7 +242,7 @@ fn is_linked(owner: &Entry, user: &Entry) -> bool {
 }
 
 /// The permissions of a mailbox, as far as they can be read; `Err` where there are none of a mailbox here.
-fn rules(owner: &Entry, gaps: &mut Gaps) -> Result<Option<Rules>, NotShown> {
+pub(super) fn rules(owner: &Entry, gaps: &mut Gaps) -> Result<Option<Rules>, NotShown> {
     match Rules::of_owner(owner) {
         Ok(None) if Owner::of(owner) == Owner::Mailbox => Err(NotShown),
         Ok(rules) => Ok(rules),
@@ -255,10 +255,10 @@ fn rules(owner: &Entry, gaps: &mut Gaps) -> Result<Option<Rules>, NotShown> {
 }
 
 /// That a mailbox shows no permissions.
-struct NotShown;
+pub(super) struct NotShown;
 
 /// Notes mailboxes of which no permissions were shown. An embedded directory hides none.
-fn unseen(directory: &Directory, count: usize, named: &[Dn], gaps: &mut Gaps) {
+pub(super) fn unseen(directory: &Directory, count: usize, named: &[Dn], gaps: &mut Gaps) {
     let shown: Vec<String> = named.iter().map(ToString::to_string).collect();
     let more = if count > named.len() {
         " and others"

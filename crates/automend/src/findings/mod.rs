@@ -5,6 +5,7 @@
 pub(crate) mod access;
 mod ldif;
 mod links;
+mod permissions;
 mod progress;
 mod tally;
 mod users;
@@ -32,20 +33,29 @@ use links::{LinkAudit, group_findings};
 const NO_PLACES: &str =
     "no mailbox database can be seen: whether they exist (AM104) was not checked";
 
+/// What is looked at besides the links and their owners.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Also {
+    /// Every user's own objects.
+    pub deep: bool,
+    /// The permissions of mailboxes.
+    pub access: bool,
+}
+
 /// Audits the whole directory, or what concerns one user or one owner.
 pub(crate) async fn audit(
     directory: &mut Directory,
     settings: &Settings,
     delegate: Option<&str>,
     owner: Option<&str>,
-    deep: bool,
+    also: Also,
 ) -> Result<Report> {
     let progress = progress::bar(&settings.directory);
     let mut gaps = Gaps::default();
     let audited = match (delegate, owner) {
         (Some(user), _) => one_user(directory, user, &mut gaps).await,
-        (None, Some(owner)) => one_owner(directory, owner, &mut gaps).await,
-        (None, None) => everything(directory, &progress, &mut gaps, deep).await,
+        (None, Some(owner)) => one_owner(directory, owner, &mut gaps, also).await,
+        (None, None) => everything(directory, &progress, &mut gaps, also).await,
     };
     progress.finish_and_clear();
     let (counts, mut findings) = audited?;
@@ -56,7 +66,7 @@ pub(crate) async fn audit(
             .then(a.code.cmp(&b.code))
             .then_with(|| a.subject.dn.cmp(&b.subject.dn))
     });
-    gaps.defects = directory.take_defects();
+    gaps.defects.append(&mut directory.take_defects());
     gaps.notes.append(&mut directory.take_notes());
     let signed_in = match &*directory {
         Directory::Live(live) => live.signed_in.clone(),
@@ -78,11 +88,14 @@ async fn everything(
     directory: &mut Directory,
     progress: &ProgressBar,
     gaps: &mut Gaps,
-    deep: bool,
+    also: Also,
 ) -> Result<(Counts, Vec<Finding>)> {
+    let mut gathered = None;
     let (counts, mut findings) = match directory {
         Directory::Ldif(ldif) => {
-            let found = ldif::audit(ldif, progress)?;
+            let mut found = ldif::audit(ldif, progress, also.access)?;
+            gathered = found.2.take();
+            let found = (found.0, found.1);
             gaps.unread.extend(ldif.unread()?);
             found
         }
@@ -105,7 +118,12 @@ async fn everything(
         }
         Directory::Live(live) => live_audit(live, progress, gaps).await?,
     };
-    if deep {
+    if let Some(gathered) = gathered {
+        permissions::judge(directory, gathered, gaps, &mut findings).await?;
+    } else if also.access {
+        permissions::everything(directory, gaps, &mut findings).await?;
+    }
+    if also.deep {
         users::audit(directory, progress, &mut findings).await?;
     }
     Ok((counts, findings))
@@ -182,6 +200,7 @@ async fn one_owner(
     directory: &mut Directory,
     owner: &str,
     gaps: &mut Gaps,
+    also: Also,
 ) -> Result<(Counts, Vec<Finding>)> {
     let mut known = Known::default();
     let who = directory.meant(owner).await?;
@@ -232,6 +251,10 @@ async fn one_owner(
     for delegate in &delegates {
         let owner = std::slice::from_ref(&entry.dn);
         findings.extend(checks::links::of_delegate(delegate, owner, &known));
+    }
+    if also.access {
+        let entry = directory.with_its_permissions(entry).await?;
+        permissions::one(directory, &entry, gaps, &mut findings).await?;
     }
     Ok((counts, findings))
 }

@@ -2,11 +2,14 @@
 
 pub(crate) mod town;
 
+use automend_core::names::Sid;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use crate::tool::schema::invalid;
-use crate::tool::{Bench, Run};
-use town::Town;
+use crate::tool::{Bench, Run, findings};
+use town::{DOMAIN, Town};
 
 /// The rows of a list in JSON as `mailbox user: state`, sorted.
 #[track_caller]
@@ -113,6 +116,7 @@ fn every_mailbox_that_a_user_can_open_is_listed_with_the_reason() {
         [
             "Info Inner: never",
             "Odd Inner: denied",
+            "Open Inner: inherited",
             "Pay Inner: denied"
         ]
     );
@@ -248,4 +252,134 @@ fn what_cannot_be_read_is_said_and_is_no_ghost() {
         .automend(&["access", "bob@town.test", "-d", "without.ldif"])
         .exits(2)
         .warns("its groups cannot be read");
+}
+
+/// A town in which links stand on permissions of groups, too.
+fn with_links_by_groups() -> Town {
+    let mut town = Town::usual();
+    let sales = format!("{DOMAIN}-1201");
+    town.mailbox("Map", 1305, &[("+", &sales)], &["Bob", "Carol", "Eve"]);
+    // Under the account of another forest that a linked mailbox belongs to.
+    town.mailbox("Link", 1306, &[("+", "S-1-5-21-7-7-7-7")], &["Lin"]);
+    town.mailbox("Lin", 1307, &[], &[]);
+    let master = STANDARD.encode(Sid::parse("S-1-5-21-7-7-7-7").unwrap().as_bytes());
+    town.line("Lin", &format!("msExchMasterAccountSid:: {master}"));
+    town
+}
+
+#[test]
+fn an_audit_holds_every_link_against_the_permissions_where_it_is_asked_to() {
+    let bench = with_links_by_groups().bench();
+    for directory in ["town.ldif", "directory"] {
+        let audit = |rest: &[&str]| {
+            bench.automend(&[&["audit", "-d", directory, "--format", "json"], rest].concat())
+        };
+        assert_eq!(findings(&audit(&[]).exits(0).json()), Vec::<String>::new());
+        let report = audit(&["--access"]).exits(1).json();
+        assert_eq!(report["complete"], true, "{report}");
+        assert_eq!(
+            findings(&report),
+            [
+                "AM107 Info: Dave",
+                "AM107 Map: Eve",
+                "AM107 Pay: Bob",
+                "AM108 Info: Sales",
+                "AM108 Map: Sales",
+                "AM108 Pay: Alice",
+            ]
+        );
+        let one = audit(&["--access", "--owner", "info@town.test"])
+            .exits(1)
+            .json();
+        assert_eq!(findings(&one), ["AM107 Info: Dave", "AM108 Info: Sales"]);
+        let reasons = report["findings"].to_string();
+        assert!(
+            reasons.contains("permissions denies full access"),
+            "{reasons}"
+        );
+    }
+    bench
+        .automend(&[
+            "audit",
+            "-d",
+            "directory",
+            "--access",
+            "--user",
+            "bob@town.test",
+        ])
+        .exits(2)
+        .warns("automend access");
+}
+
+#[test]
+fn an_audit_and_the_list_of_a_mailbox_say_the_same() {
+    let bench = with_links_by_groups().bench();
+    let report = bench.automend(&["audit", "-d", "directory", "--access", "--format", "json"]);
+    let told = findings(&report.exits(1).json());
+    let mut listed = Vec::new();
+    for mailbox in ["Info", "Pay", "Odd", "Open", "Map", "Link", "Alice", "Bob"] {
+        let dn = format!("CN={mailbox},DC=town,DC=test");
+        for row in asked(&bench, &dn, 0) {
+            let (names, state) = row.split_once(": ").unwrap();
+            let (owner, user) = names.split_once(' ').unwrap();
+            match state {
+                _ if owner != mailbox => {}
+                "ghost" => listed.push(format!("AM107 {owner}: {user}")),
+                "missing" => listed.push(format!("AM108 {owner}: {user}")),
+                "never" if user == "Sales" => listed.push(format!("AM108 {owner}: {user}")),
+                _ => {}
+            }
+        }
+    }
+    listed.sort();
+    assert_eq!(listed, told);
+}
+
+#[test]
+fn an_audit_says_which_permissions_it_could_not_read_and_calls_nothing_a_ghost_for_it() {
+    let mut town = Town::usual();
+    town.mailbox("Bare", 1120, &[], &["Alice"]);
+    town.without_permissions("Bare");
+    town.mailbox("Torn", 1121, &[], &["Alice"]);
+    town.permissions("Torn", b"\x01\x00\x04");
+    let bench = town.bench();
+    for (directory, code) in [("town.ldif", 2), ("directory", 1)] {
+        let run = bench.automend(&["audit", "-d", directory, "--access", "--format", "json"]);
+        let run = run.exits(code);
+        let report = run.json();
+        assert_eq!(report["complete"], false, "{report}");
+        assert_eq!(
+            findings(&report),
+            [
+                "AM107 Info: Dave",
+                "AM107 Pay: Bob",
+                "AM108 Info: Sales",
+                "AM108 Pay: Alice"
+            ]
+        );
+        for gap in [
+            "1 mailbox without msExch",
+            "CN=Torn,DC=town,DC=test: msExchMailboxSec",
+        ] {
+            assert!(report.to_string().contains(gap), "{report}");
+        }
+    }
+
+    // Without members nobody can tell who is in Sales, so Bob may have what it has.
+    let text = bench.read("town.ldif");
+    let lines = text.lines().filter(|line| !line.starts_with("member"));
+    bench.file(
+        "without.ldif",
+        lines.map(|line| line.to_owned() + "\n").collect::<String>(),
+    );
+    let run = bench.automend(&[
+        "audit",
+        "-d",
+        "without.ldif",
+        "--access",
+        "--format",
+        "json",
+    ]);
+    let report = run.exits(2).json();
+    assert_eq!(findings(&report), ["AM108 Info: Sales"], "{report}");
 }

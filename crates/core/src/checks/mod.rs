@@ -4,5 +4,6 @@
 
 pub mod configuration;
 pub mod links;
+pub mod permissions;
 pub mod sharing;
 pub mod users;

@@ -299,7 +299,7 @@ pub(crate) fn may_be_deleted(text: &str) -> bool {
             || bytes.windows(2).any(|pair| pair == b"\\0"))
 }
 
-fn hash_key(key: &[u8]) -> u64 {
+pub(crate) fn hash_key(key: &[u8]) -> u64 {
     let mut hasher = FixedState::default().build_hasher();
     hasher.write(key);
     hasher.finish()

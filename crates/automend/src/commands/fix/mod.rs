@@ -32,7 +32,7 @@ use crate::changes::permission;
 use crate::changes::planned::Planned;
 use crate::changes::receipt::{Header, REMOVALS, Receipt};
 use crate::changes::writer;
-use crate::findings::audit;
+use crate::findings::{Also, audit};
 use crate::hints;
 use crate::report::{export, plural};
 use approved::Approved;
@@ -223,11 +223,12 @@ async fn from_audit(
             .delegates
             .push(named(directory, user, &mut known).await?);
     }
+    let also = Also::default();
     // One owner is asked for by itself; anything else is a matter of the whole directory.
     let report = match (selection.owners.as_slice(), selection.delegates.as_slice()) {
-        ([owner], _) => audit(directory, settings, None, Some(owner.as_str()), false).await?,
-        ([], [user]) => audit(directory, settings, Some(user.as_str()), None, false).await?,
-        _ => audit(directory, settings, None, None, false).await?,
+        ([owner], _) => audit(directory, settings, None, Some(owner.as_str()), also).await?,
+        ([], [user]) => audit(directory, settings, Some(user.as_str()), None, also).await?,
+        _ => audit(directory, settings, None, None, also).await?,
     };
     report.warn();
     let planned = changes(&report.findings, &selection);

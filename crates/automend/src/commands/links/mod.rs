@@ -23,7 +23,7 @@ use automend_source::sink::Owners;
 use automend_source::{Directory, Location};
 
 use crate::args;
-use crate::findings::audit;
+use crate::findings::{Also, audit};
 use crate::report::list::{self, Party};
 use row::{Links, Row};
 
@@ -44,7 +44,7 @@ pub(crate) async fn run(args: &args::Links, config: Option<&Path>) -> Result<Exi
         &settings,
         of_delegate.as_deref(),
         of_owner.as_deref(),
-        false,
+        Also::default(),
     )
     .await?;
     let mut gathered = Gathered::default();

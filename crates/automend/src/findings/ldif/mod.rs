@@ -6,19 +6,19 @@
 //!
 //! Memory holds what was found, the databases, and a few blocks.
 
+mod parallel;
 mod part;
+mod permissions;
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Mutex;
-use std::sync::mpsc::sync_channel;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use automend_core::checks::links;
 use automend_core::dn::Dn;
 use automend_core::finding::{Code, Evidence, Finding, Subject};
 use automend_core::names::attribute;
 use automend_core::view::{Answer, Known, Need, View};
-use automend_ldap::ldif::{Block, Blocks, Record};
+use automend_ldap::ldif::{Blocks, Record};
 use automend_source::ldif::{Ldif, named};
 use automend_source::sum::Sum;
 use automend_source::topology::Places;
@@ -26,12 +26,18 @@ use automend_source::typed::recorded;
 use indicatif::ProgressBar;
 
 use super::links::{busy_findings, tally};
+use super::permissions::Gathered;
 use crate::report::Counts;
+use parallel::in_parallel;
 use part::Part;
 
+/// What an audit of a file comes to: how many of everything, what is wrong, and, where it was asked for, what its
+/// links and permissions leave to find out.
+type Audited = (Counts, Vec<Finding>, Option<Gathered>);
+
 /// Audits a whole file.
-pub(crate) fn audit(ldif: &mut Ldif, progress: &ProgressBar) -> Result<(Counts, Vec<Finding>)> {
-    let mut total = read(ldif, progress)?;
+pub(crate) fn audit(ldif: &mut Ldif, progress: &ProgressBar, access: bool) -> Result<Audited> {
+    let mut total = read(ldif, progress, access)?;
     for defect in std::mem::take(&mut total.defects) {
         ldif.tell(defect);
     }
@@ -50,6 +56,17 @@ pub(crate) fn audit(ldif: &mut Ldif, progress: &ProgressBar) -> Result<(Counts, 
         ldif.tell(format!("no record has {unseen}: was it exported?"));
     }
     dangling_databases(ldif, &mut total)?;
+    let mut gathered = None;
+    if let Some(principals) = total.principals.take() {
+        let principals = &principals.sorted();
+        let seen = total.seen;
+        let parts = in_parallel(ldif, progress, || permissions::Part::new(seen, principals))?;
+        let mut all = Gathered::default();
+        for part in parts {
+            all.merge(part.gathered);
+        }
+        gathered = Some(all);
+    }
     let totals = total.tally.finish_asking(&total.groups)?;
     if !totals.met.is_empty() {
         let found = group_delegates(ldif, &totals.met)?;
@@ -57,57 +74,13 @@ pub(crate) fn audit(ldif: &mut Ldif, progress: &ProgressBar) -> Result<(Counts, 
     }
     total.counts.delegates = totals.distinct;
     total.findings.extend(busy_findings(totals.often));
-    Ok((total.counts, total.findings))
+    Ok((total.counts, total.findings, gathered))
 }
 
-fn read(ldif: &Ldif, progress: &ProgressBar) -> Result<Part> {
-    let (reader, size) = ldif.reader()?;
-    progress.set_length(size);
-    let workers = std::thread::available_parallelism()
-        .map_or(2, usize::from)
-        .min(8);
+fn read(ldif: &Ldif, progress: &ProgressBar, access: bool) -> Result<Part> {
     let tally = tally();
-    let (send_block, blocks) = sync_channel::<Block>(workers);
-    let (send_empty, empties) = sync_channel::<Block>(2 * workers + 2);
-    let blocks = Mutex::new(blocks);
-    let parts = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..workers)
-            .map(|_| {
-                let (part, blocks, empties) =
-                    (Part::new(tally.fork()), &blocks, send_empty.clone());
-                scope.spawn(move || part.judge_all(blocks, &empties))
-            })
-            .collect();
-        let mut reading = Blocks::new(reader);
-        let mut failed = None;
-        while let Some(block) = reading.next() {
-            match block {
-                Ok(block) => {
-                    progress.set_position(block.offset());
-                    if send_block.send(block).is_err() {
-                        break;
-                    }
-                }
-                Err(error) => {
-                    failed = Some(anyhow!(error).context(format!("reading {}", ldif.shown)));
-                    break;
-                }
-            }
-            if let Ok(empty) = empties.try_recv() {
-                reading.recycle(empty);
-            }
-        }
-        drop(send_block);
-        let mut parts = Vec::new();
-        for thread in threads {
-            match thread.join() {
-                Ok(part) => parts.push(part?),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-        failed.map_or(Ok(parts), Err)
-    })?;
-    let mut total = Part::new(tally);
+    let parts = in_parallel(ldif, progress, || Part::new(tally.fork(), access))?;
+    let mut total = Part::new(tally, access);
     for part in parts {
         total.merge(part)?;
     }

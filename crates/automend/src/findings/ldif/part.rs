@@ -3,16 +3,15 @@
 //! Nearly every owner is a mailbox that shows at a glance, and nothing of it is kept.
 
 use std::collections::HashSet;
-use std::sync::Mutex;
-use std::sync::mpsc::{Receiver, SyncSender};
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use automend_core::checks::configuration::{self, Installed};
 use automend_core::checks::links;
+use automend_core::checks::permissions::Principals;
 use automend_core::dn::{Dn, hash_text};
 use automend_core::entry::{Defect, Entry};
 use automend_core::finding::Finding;
-use automend_core::names::attribute;
+use automend_core::names::{Sid, attribute};
 use automend_core::owner::Owner;
 use automend_core::view::Need;
 use automend_ldap::ldif::{Block, Line, Record, Selector};
@@ -23,6 +22,7 @@ use automend_source::topology::Places;
 use automend_source::typed::cut_off;
 
 use super::super::tally::Tally;
+use super::parallel::Worker;
 use crate::report::Counts;
 
 /// What one thread has seen, and later the whole.
@@ -47,11 +47,60 @@ pub(super) struct Part {
     /// Whether a record could not be read at all.
     pub lost: bool,
     pub defects: Vec<String>,
+    /// The identifiers of accounts, where they are wanted.
+    pub principals: Option<Principals>,
+    selector: Selector,
+}
+
+impl Worker for Part {
+    fn block(&mut self, block: &Block) -> Result<()> {
+        let mut lines = Vec::new();
+        for record in block.records_to_select_from() {
+            match record {
+                Ok(record) => {
+                    lines.clear();
+                    let mut spoilt = false;
+                    for line in record.select(&self.selector) {
+                        match line {
+                            Ok(line) => lines.push(line),
+                            Err(defect) => {
+                                spoilt |= defect.spoils_the_record();
+                                self.defects.push(defect.to_string());
+                            }
+                        }
+                        if spoilt {
+                            break;
+                        }
+                    }
+                    if record.cut {
+                        self.defects.push(cut_off(&record));
+                    }
+                    if spoilt {
+                        self.lost = true;
+                    } else {
+                        self.judge(&record, &lines)?;
+                    }
+                }
+                Err(defect) => {
+                    self.lost = true;
+                    self.defects.push(defect.to_string());
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Part {
-    pub(super) fn new(tally: Tally) -> Self {
+    /// With `access`, the identifiers of accounts are gathered, too.
+    pub(super) fn new(tally: Tally, access: bool) -> Self {
+        let names = AUDITED
+            .iter()
+            .filter(|(_, role)| access || *role != Role::Sid);
+        let names: Vec<&str> = names.map(|(name, _)| *name).collect();
         Self {
+            selector: Selector::new(&names),
+            principals: access.then(Principals::default),
             counts: Counts::default(),
             forward: Sum::default(),
             back: Sum::default(),
@@ -88,59 +137,10 @@ impl Part {
         self.seen.add(other.seen);
         self.lost |= other.lost;
         self.defects.extend(other.defects);
-        Ok(())
-    }
-
-    pub(super) fn judge_all(
-        mut self,
-        blocks: &Mutex<Receiver<Block>>,
-        empties: &SyncSender<Block>,
-    ) -> Result<Self> {
-        let audited: Vec<&str> = AUDITED.iter().map(|(name, _)| *name).collect();
-        let selector = Selector::new(&audited);
-        loop {
-            let next = blocks
-                .lock()
-                .map_err(|_| anyhow!("another thread failed"))?
-                .recv();
-            let Ok(block) = next else { return Ok(self) };
-            let mut lines = Vec::new();
-            for record in block.records_to_select_from() {
-                match record {
-                    Ok(record) => {
-                        lines.clear();
-                        let mut spoilt = false;
-                        for line in record.select(&selector) {
-                            match line {
-                                Ok(line) => lines.push(line),
-                                Err(defect) => {
-                                    spoilt |= defect.spoils_the_record();
-                                    self.defects.push(defect.to_string());
-                                }
-                            }
-                            if spoilt {
-                                break;
-                            }
-                        }
-                        if record.cut {
-                            self.defects.push(cut_off(&record));
-                        }
-                        if spoilt {
-                            self.lost = true;
-                        } else {
-                            self.judge(&record, &lines)?;
-                        }
-                    }
-                    Err(defect) => {
-                        self.lost = true;
-                        self.defects.push(defect.to_string());
-                    }
-                }
-            }
-            drop(lines);
-            // Only memory to use again: when nobody wants it, it is freed.
-            let _ = empties.try_send(block);
+        if let (Some(mine), Some(its)) = (&mut self.principals, other.principals) {
+            mine.merge(its);
         }
+        Ok(())
     }
 
     /// Looks at one object: at its links, and at what decides whether it is a mailbox.
@@ -159,9 +159,10 @@ impl Part {
                 }
                 Some(Role::Seen(seen)) => self.seen.add(*seen),
                 Some(Role::Class) => group |= self.class(record, line),
-                Some(Role::Other) | None => {}
+                Some(Role::Sid | Role::Other) | None => {}
             }
         }
+        self.account(record, lines);
         if !forward && !back && !group {
             if let Err(defect) = check_change(record) {
                 self.lost |= record.change.is_object();
@@ -213,6 +214,35 @@ impl Part {
                 .extend(links::of_owner(&entry, &Places::default()));
         }
         Ok(())
+    }
+
+    /// Notes the identifiers of an account; what is wrong with its name is told where it matters.
+    fn account(&mut self, record: &Record<'_>, lines: &[(usize, Line<'_>)]) {
+        let Some(principals) = &mut self.principals else {
+            return;
+        };
+        let role = |index: usize| AUDITED.get(index).map(|(_, role)| *role);
+        let values = |wanted: Role| {
+            let lines = lines
+                .iter()
+                .filter(move |(index, _)| role(*index) == Some(wanted));
+            lines.filter_map(|(_, line)| line.value().ok())
+        };
+        let mut sids = values(Role::Sid)
+            .filter_map(|value| Sid::of_value(&value))
+            .peekable();
+        let is_contact = || values(Role::Class).any(|class| class.eq_ignore_ascii_case(b"contact"));
+        let has_sid = sids.peek().is_some();
+        if !has_sid && !is_contact() {
+            return;
+        }
+        let Ok(dn) = hash(&record.dn, record.line) else {
+            return;
+        };
+        if !has_sid {
+            principals.push_without(dn);
+        }
+        sids.for_each(|sid| principals.push(dn, &sid));
     }
 
     /// Hands the hash and the text of every name in a link attribute to `take`.
@@ -331,6 +361,8 @@ enum Role {
     Class,
     /// Decides whether an owner is a mailbox; the bit tells that any record has it.
     Seen(Seen),
+    /// Identifies an account; looked at only for permissions, so these come last.
+    Sid,
     Other,
 }
 
@@ -349,6 +381,8 @@ const AUDITED: &[(&str, Role)] = &[
     (attribute::DISPLAY_NAME, Role::Other),
     (attribute::OBJECT_GUID, Role::Other),
     (attribute::WHEN_CHANGED, Role::Other),
+    (attribute::OBJECT_SID, Role::Sid),
+    (attribute::MASTER_ACCOUNT_SID, Role::Sid),
 ];
 
 fn hash(text: &str, line: u64) -> Result<u64, String> {

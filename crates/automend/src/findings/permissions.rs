@@ -1,0 +1,194 @@
+//! `audit --access`: links without permission (AM-7) and permissions without link (AM-8).
+//!
+//! Memory holds two hashes for each account, and the owners that are not in order; nothing of the others.
+
+use std::collections::HashSet;
+
+use anyhow::Result;
+use automend_core::checks::permissions::{Circle, Principals, Suspect, look};
+use automend_core::dn::Dn;
+use automend_core::entry::Entry;
+use automend_core::finding::Finding;
+use automend_core::names::{Sid, attribute};
+use automend_ldap::Filter;
+use automend_source::Directory;
+use automend_source::sink::Owners;
+
+use super::access::{MOST_NAMED, rules, unseen};
+use crate::report::{Gaps, plural};
+
+/// Owners that are looked at while they pass by.
+#[derive(Default)]
+pub(super) struct Gathered {
+    pub suspects: Vec<Suspect>,
+    /// Links to delegates of which no identifier is known.
+    pub unknown: u64,
+    /// How many mailboxes show no permissions, and the first of them.
+    pub unseen: usize,
+    pub named: Vec<Dn>,
+    pub gaps: Gaps,
+}
+
+impl Gathered {
+    /// Looks at one owner, or mailbox.
+    pub(super) fn look(&mut self, entry: &Entry, principals: &Principals) {
+        let Ok(rules) = rules(entry, &mut self.gaps) else {
+            return self.not_shown(&entry.dn);
+        };
+        let Some(rules) = rules else { return };
+        let found = look(entry, rules, principals);
+        self.suspects.extend(found.suspect);
+        self.unknown += found.unknown;
+    }
+
+    pub(super) fn not_shown(&mut self, dn: &Dn) {
+        self.unseen += 1;
+        if self.named.len() < MOST_NAMED {
+            self.named.push(dn.clone());
+        }
+    }
+
+    pub(super) fn merge(&mut self, other: Self) {
+        self.suspects.extend(other.suspects);
+        self.unknown += other.unknown;
+        self.unseen += other.unseen;
+        self.named.extend(other.named);
+        self.named.truncate(MOST_NAMED);
+        self.gaps.defects.extend(other.gaps.defects);
+    }
+}
+
+/// Adds what is wrong with links and permissions of the whole directory; a file is gathered from by
+/// [`super::ldif`].
+pub(super) async fn everything(
+    directory: &mut Directory,
+    gaps: &mut Gaps,
+    findings: &mut Vec<Finding>,
+) -> Result<()> {
+    let mut accounts = Accounts(Principals::default());
+    match directory {
+        Directory::Live(live) => {
+            let filter = Filter::present(attribute::DELEGATE_LIST_BL);
+            let wanted = [
+                attribute::OBJECT_CLASS,
+                attribute::OBJECT_SID,
+                attribute::MASTER_ACCOUNT_SID,
+            ];
+            live.stream(&filter, &wanted, &mut accounts).await?;
+        }
+        Directory::Embedded(embedded) => embedded.everybody(&mut accounts)?,
+        Directory::Ldif(ldif) => ldif.everybody(&mut accounts)?,
+    }
+    let mut looking = Looking {
+        principals: accounts.0.sorted(),
+        gathered: Gathered::default(),
+    };
+    directory.with_permissions(&mut looking).await?;
+    judge(directory, looking.gathered, gaps, findings).await
+}
+
+/// The same of one owner, which is read with its permissions.
+pub(super) async fn one(
+    directory: &mut Directory,
+    owner: &Entry,
+    gaps: &mut Gaps,
+    findings: &mut Vec<Finding>,
+) -> Result<()> {
+    let mut principals = Principals::default();
+    for delegate in directory.entries(&owner.forward_links).await? {
+        principals.add(&delegate);
+    }
+    let mut gathered = Gathered::default();
+    gathered.look(owner, &principals.sorted());
+    judge(directory, gathered, gaps, findings).await
+}
+
+/// Looks up the groups and accounts of the suspects, and judges them.
+pub(super) async fn judge(
+    directory: &mut Directory,
+    gathered: Gathered,
+    gaps: &mut Gaps,
+    findings: &mut Vec<Finding>,
+) -> Result<()> {
+    if gathered.unseen > 0 {
+        unseen(directory, gathered.unseen, &gathered.named, gaps);
+    }
+    gaps.defects.extend(gathered.gaps.defects);
+    if gathered.unknown > 0 {
+        let links = plural(gathered.unknown, "link");
+        let what = format!(
+            "{links} to objects of which no {} is known: whether there is a permission was not checked",
+            attribute::OBJECT_SID
+        );
+        match directory {
+            Directory::Embedded(_) => gaps.notes.push(what),
+            Directory::Live(_) | Directory::Ldif(_) => gaps.unread.push(what),
+        }
+    }
+    let sids: HashSet<&Sid> = gathered.suspects.iter().flat_map(Suspect::sids).collect();
+    let sids: Vec<Sid> = sids.into_iter().cloned().collect();
+    let mut circle = Circle {
+        accounts: directory.accounts(&sids).await?,
+        ..Circle::default()
+    };
+    let groups = circle.groups();
+    // Members that nothing is asked of need not be kept.
+    let mut asked: HashSet<u64> = gathered.suspects.iter().flat_map(Suspect::linked).collect();
+    asked.extend(
+        circle
+            .accounts
+            .values()
+            .flatten()
+            .map(|entry| entry.dn.hash64()),
+    );
+    let mut take = |at: usize, entry: Entry| {
+        let key = entry.dn.hash64();
+        if asked.contains(&key) {
+            let inside = circle.members.entry(key).or_default();
+            inside.extend(groups.get(at).and_then(|group: &Entry| group.sid.clone()));
+        }
+        Ok(())
+    };
+    circle.whole = directory.members_of(&groups, &mut take).await?;
+    if !circle.whole {
+        let what = "not all members of groups with access to mailboxes could be read";
+        gaps.unread.push(what.to_owned());
+    }
+    findings.extend(
+        gathered
+            .suspects
+            .iter()
+            .flat_map(|one| one.findings(&circle)),
+    );
+    Ok(())
+}
+
+/// The identifiers of whoever passes by.
+struct Accounts(Principals);
+
+impl Owners for Accounts {
+    fn owner(&mut self, entry: Entry) -> Result<()> {
+        self.0.add(&entry);
+        Ok(())
+    }
+
+    fn restart(&mut self) {
+        self.0 = Principals::default();
+    }
+}
+
+struct Looking {
+    principals: Principals,
+    gathered: Gathered,
+}
+
+impl Owners for Looking {
+    fn owner(&mut self, entry: Entry) -> Result<()> {
+        self.gathered.look(&entry, &self.principals);
+        Ok(())
+    }
+
+    fn restart(&mut self) {
+        self.gathered = Gathered::default();
+    }
+}
