@@ -11,8 +11,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 pub(crate) use delegations::{
-    Access, AutomapCommand, CarryingOut, ConnectMailbox, DisableMailbox, EnableMailbox, Grant,
-    LinkState, Links, ListFormat, MailboxCommand, OneMailbox, Place, Revoke,
+    Access, AutomapCommand, AutomapSync, CarryingOut, ConnectMailbox, DisableMailbox,
+    EnableMailbox, Grant, LinkState, Links, ListFormat, MailboxCommand, OneMailbox, Place, Revoke,
 };
 pub(crate) use source::{AuthMethod, Login, Server, Source, Writing};
 
@@ -210,9 +210,8 @@ pub(crate) struct Fix {
     #[arg(long, value_name = "USER")]
     pub delegate: Option<String>,
 
-    /// Also remove the links of mail users whose mailbox is most likely elsewhere (AM116)
-    #[arg(long)]
-    pub elsewhere: bool,
+    #[command(flatten)]
+    pub besides: Besides,
 
     /// Make the plan and write nothing (also --dry-run, --what-if)
     #[arg(long, aliases = ["dry-run", "what-if", "whatif"])]
@@ -224,7 +223,7 @@ pub(crate) struct Fix {
 
     /// Apply this plan, made before by --plan-only of fix, grant, revoke, automap or mailbox, on the directory that it
     /// names; what is done already stays; refuses when anything else has changed since
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["owner", "delegate", "elsewhere", "plan_only"])]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["owner", "delegate", "elsewhere", "ghosts", "plan_only"])]
     pub plan: Option<PathBuf>,
 
     /// Write the plan, or the export, to this file
@@ -242,6 +241,18 @@ pub(crate) struct Fix {
     /// Refuse a plan with more links than this
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub max_changes: usize,
+}
+
+/// Which links a fix removes besides stale ones.
+#[derive(Args, Debug)]
+pub(crate) struct Besides {
+    /// Also remove the links of mail users whose mailbox is most likely elsewhere (AM116)
+    #[arg(long)]
+    pub elsewhere: bool,
+
+    /// Also remove links without permission (AM107); reads the permissions of the mailboxes
+    #[arg(long)]
+    pub ghosts: bool,
 }
 
 /// Forms of a plan for other tools.

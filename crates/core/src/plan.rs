@@ -232,6 +232,8 @@ pub struct Selection {
     pub delegates: Vec<Dn>,
     /// Also links of mail users whose mailbox is most likely elsewhere (AM116), which no plan has otherwise.
     pub elsewhere: bool,
+    /// Also links without permission (AM107).
+    pub ghosts: bool,
 }
 
 /// Makes the changes that mend every stale link among `findings`, in their order.
@@ -244,6 +246,7 @@ pub fn changes(findings: &[Finding], selection: &Selection) -> Vec<Change> {
         .filter(|finding| {
             finding.code.is_stale_link() && finding.code != Code::OwnerGone
                 || selection.elsewhere && finding.code == Code::OwnerElsewhere
+                || selection.ghosts && finding.code == Code::LinkWithoutPermission
         })
         .filter(|finding| chosen(&selection.owners, &finding.subject.dn))
         .filter_map(|finding| {
@@ -266,7 +269,12 @@ pub fn changes(findings: &[Finding], selection: &Selection) -> Vec<Change> {
 impl Change {
     /// Why the owner as it is now must be left alone, if it must.
     pub fn objection(&self, now: &Entry) -> Option<String> {
+        let is_ghost = self.code == Code::LinkWithoutPermission;
         match Owner::of(now) {
+            Owner::Mailbox if is_ghost => None,
+            Owner::Stale(_) | Owner::Remote if is_ghost => {
+                Some("the owner has no mailbox here any more".to_owned())
+            }
             Owner::Stale(_) => None,
             Owner::Remote if self.code == Code::OwnerElsewhere && owner::is_kept_elsewhere(now) => {
                 None

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use automend_core::access::{Rule, Rules, State, Token, Verdict, Walk, relation, well_known};
-use automend_core::checks::permissions::{Circle, Principals, look};
+use automend_core::checks::permissions::{Circle, Member, Principals, look};
 use automend_core::dn::Dn;
 use automend_core::entry::{Class, Entry};
 use automend_core::finding::Code;
@@ -301,10 +301,13 @@ proptest! {
             groups.map(|(_, group)| sid(GROUPS[*group])).collect()
         };
 
-        let mut expected = HashSet::new();
+        let (mut expected, mut mapped) = (HashSet::new(), HashSet::new());
         for (i, relative) in USERS.into_iter().enumerate() {
             let token = Token::new(&user(relative), groups_of(i), true);
             let found = relation(&owner, Some(&rules), &token, linked.contains(&i));
+            if matches!(&found, Some(one) if matches!(one.state, State::Missing | State::Never)) {
+                mapped.insert(user(relative).dn);
+            }
             match found.map(|found| found.state) {
                 Some(State::Ghost) => expected.insert((Code::LinkWithoutPermission, user(relative).dn)),
                 Some(State::Missing) => expected.insert((Code::PermissionWithoutLink, user(relative).dn)),
@@ -326,11 +329,20 @@ proptest! {
         let accounts = USERS.map(user).into_iter().chain(GROUPS.map(group));
         let circle = Circle {
             accounts: accounts.map(|entry| (entry.sid.clone().unwrap(), vec![entry])).collect(),
-            members: (0..4).map(|i| (user(USERS[i]).dn.hash64(), groups_of(i))).collect(),
+            members: (0..4)
+                .map(|i| {
+                    let mut member = Member::of(&user(USERS[i]));
+                    member.groups = groups_of(i);
+                    (member.dn.hash64(), member)
+                })
+                .collect(),
             whole: true,
         };
         let found = look(&owner, rules, &principals.sorted());
         prop_assert_eq!(found.unknown, 0);
+        // And whoever can be mapped is mapped by one who makes the links follow the permissions.
+        let added = found.suspect.as_ref().map(|suspect| suspect.without_link(&circle));
+        prop_assert_eq!(added.unwrap_or_default().into_iter().collect::<HashSet<Dn>>(), mapped);
         let findings = found.suspect.map(|suspect| suspect.findings(&circle)).unwrap_or_default();
         let told: HashSet<(Code, Dn)> = findings
             .iter()

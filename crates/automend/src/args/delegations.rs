@@ -84,6 +84,42 @@ pub(crate) enum AutomapCommand {
     On(Automap),
     /// Outlook no longer opens the mailbox by itself for these users
     Off(Automap),
+    /// Add a link for everyone who has full access, members of groups included
+    Sync(AutomapSync),
+}
+
+/// What `automap sync` takes.
+#[derive(Args, Debug)]
+pub(crate) struct AutomapSync {
+    #[command(flatten)]
+    pub source: Source,
+
+    #[command(flatten)]
+    pub carrying_out: CarryingOut,
+
+    /// The mailboxes: address, account or DN
+    #[arg(value_name = "OWNER", required_unless_present = "all")]
+    pub owners: Vec<String>,
+
+    /// Every mailbox of the directory
+    #[arg(long, conflicts_with = "owners")]
+    pub all: bool,
+
+    /// Never add a link for this user, or for the members of this group (repeatable)
+    #[arg(long, value_name = "USER|GROUP")]
+    pub deny: Vec<String>,
+
+    /// The same for each line of this file; those that begin with # are passed over
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub deny_file: Option<PathBuf>,
+
+    /// Remove links without permission, too
+    #[arg(long)]
+    pub remove: bool,
+
+    /// Refuse a plan with more links than this
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub max_changes: usize,
 }
 
 /// What `automap on` and `automap off` take.

@@ -5,7 +5,7 @@
 pub(crate) mod access;
 mod ldif;
 mod links;
-mod permissions;
+pub(crate) mod permissions;
 mod progress;
 mod tally;
 mod users;

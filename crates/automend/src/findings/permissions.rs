@@ -5,10 +5,10 @@
 use std::collections::HashSet;
 
 use anyhow::Result;
-use automend_core::checks::permissions::{Circle, Principals, Suspect, look};
+use automend_core::checks::permissions::{Circle, Member, Principals, Suspect, look};
 use automend_core::dn::Dn;
 use automend_core::entry::Entry;
-use automend_core::finding::Finding;
+use automend_core::finding::{Code, Finding};
 use automend_core::names::{Sid, attribute};
 use automend_ldap::Filter;
 use automend_source::Directory;
@@ -19,7 +19,7 @@ use crate::report::{Gaps, plural};
 
 /// Owners that are looked at while they pass by.
 #[derive(Default)]
-pub(super) struct Gathered {
+pub(crate) struct Gathered {
     pub suspects: Vec<Suspect>,
     /// Links to delegates of which no identifier is known.
     pub unknown: u64,
@@ -65,6 +65,12 @@ pub(super) async fn everything(
     gaps: &mut Gaps,
     findings: &mut Vec<Finding>,
 ) -> Result<()> {
+    let gathered = gather(directory).await?;
+    judge(directory, gathered, gaps, findings).await
+}
+
+/// Looks at every owner and mailbox of the directory.
+pub(crate) async fn gather(directory: &mut Directory) -> Result<Gathered> {
     let mut accounts = Accounts(Principals::default());
     match directory {
         Directory::Live(live) => {
@@ -84,7 +90,32 @@ pub(super) async fn everything(
         gathered: Gathered::default(),
     };
     directory.with_permissions(&mut looking).await?;
-    judge(directory, looking.gathered, gaps, findings).await
+    Ok(looking.gathered)
+}
+
+/// Looks at one owner, which is read with its permissions, and adds it to `gathered`.
+pub(crate) async fn gather_one(
+    directory: &mut Directory,
+    owner: &Entry,
+    gathered: &mut Gathered,
+) -> Result<()> {
+    let mut principals = Principals::default();
+    for delegate in directory.entries(&owner.forward_links).await? {
+        principals.add(&delegate);
+    }
+    gathered.look(owner, &principals.sorted());
+    Ok(())
+}
+
+/// The delegates of one owner that have a link and no permission, for sure.
+pub(crate) async fn ghosts(directory: &mut Directory, owner: &Entry) -> Result<Vec<Dn>> {
+    let mut findings = Vec::new();
+    one(directory, owner, &mut Gaps::default(), &mut findings).await?;
+    findings.retain(|finding| finding.code == Code::LinkWithoutPermission);
+    Ok(findings
+        .into_iter()
+        .flat_map(|finding| finding.delegates)
+        .collect())
 }
 
 /// The same of one owner, which is read with its permissions.
@@ -94,12 +125,8 @@ pub(super) async fn one(
     gaps: &mut Gaps,
     findings: &mut Vec<Finding>,
 ) -> Result<()> {
-    let mut principals = Principals::default();
-    for delegate in directory.entries(&owner.forward_links).await? {
-        principals.add(&delegate);
-    }
     let mut gathered = Gathered::default();
-    gathered.look(owner, &principals.sorted());
+    gather_one(directory, owner, &mut gathered).await?;
     judge(directory, gathered, gaps, findings).await
 }
 
@@ -110,6 +137,19 @@ pub(super) async fn judge(
     gaps: &mut Gaps,
     findings: &mut Vec<Finding>,
 ) -> Result<()> {
+    let (suspects, circle) = circle(directory, gathered, false, gaps).await?;
+    findings.extend(suspects.iter().flat_map(|one| one.findings(&circle)));
+    Ok(())
+}
+
+/// Looks up the groups and accounts of the suspects: with all members of the groups, or those alone that something
+/// is asked of.
+pub(crate) async fn circle(
+    directory: &mut Directory,
+    gathered: Gathered,
+    all: bool,
+    gaps: &mut Gaps,
+) -> Result<(Vec<Suspect>, Circle)> {
     if gathered.unseen > 0 {
         unseen(directory, gathered.unseen, &gathered.named, gaps);
     }
@@ -125,27 +165,24 @@ pub(super) async fn judge(
             Directory::Live(_) | Directory::Ldif(_) => gaps.unread.push(what),
         }
     }
-    let sids: HashSet<&Sid> = gathered.suspects.iter().flat_map(Suspect::sids).collect();
+    let suspects = gathered.suspects;
+    let sids: HashSet<&Sid> = suspects.iter().flat_map(Suspect::sids).collect();
     let sids: Vec<Sid> = sids.into_iter().cloned().collect();
     let mut circle = Circle {
         accounts: directory.accounts(&sids).await?,
         ..Circle::default()
     };
     let groups = circle.groups();
-    // Members that nothing is asked of need not be kept.
-    let mut asked: HashSet<u64> = gathered.suspects.iter().flat_map(Suspect::linked).collect();
-    asked.extend(
-        circle
-            .accounts
-            .values()
-            .flatten()
-            .map(|entry| entry.dn.hash64()),
-    );
+    let mut asked: HashSet<u64> = suspects.iter().flat_map(Suspect::linked).collect();
+    let accounts = circle.accounts.values().flatten();
+    asked.extend(accounts.map(|entry| entry.dn.hash64()));
     let mut take = |at: usize, entry: Entry| {
         let key = entry.dn.hash64();
-        if asked.contains(&key) {
-            let inside = circle.members.entry(key).or_default();
-            inside.extend(groups.get(at).and_then(|group: &Entry| group.sid.clone()));
+        if all || asked.contains(&key) {
+            let member = circle.members.entry(key);
+            let member = member.or_insert_with(|| Member::of(&entry));
+            let group = groups.get(at).and_then(|group: &Entry| group.sid.clone());
+            member.groups.extend(group);
         }
         Ok(())
     };
@@ -154,13 +191,7 @@ pub(super) async fn judge(
         let what = "not all members of groups with access to mailboxes could be read";
         gaps.unread.push(what.to_owned());
     }
-    findings.extend(
-        gathered
-            .suspects
-            .iter()
-            .flat_map(|one| one.findings(&circle)),
-    );
-    Ok(())
+    Ok((suspects, circle))
 }
 
 /// The identifiers of whoever passes by.

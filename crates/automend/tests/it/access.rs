@@ -294,7 +294,7 @@ fn an_audit_holds_every_link_against_the_permissions_where_it_is_asked_to() {
         assert_eq!(findings(&one), ["AM107 Info: Dave", "AM108 Info: Sales"]);
         let reasons = report["findings"].to_string();
         assert!(
-            reasons.contains("permissions denies full access"),
+            reasons.contains("\"denied\":\"CN=Bob,DC=town,DC=test\""),
             "{reasons}"
         );
     }
@@ -382,4 +382,239 @@ fn an_audit_says_which_permissions_it_could_not_read_and_calls_nothing_a_ghost_f
     ]);
     let report = run.exits(2).json();
     assert_eq!(findings(&report), ["AM108 Info: Sales"], "{report}");
+}
+
+/// The links of an embedded directory, as `owner delegate`.
+fn links(bench: &Bench) -> Vec<String> {
+    let run = bench
+        .automend(&["links", "-d", "directory", "--format", "jsonl"])
+        .exits(0);
+    let link = |line: &str| -> String {
+        let link: Value = serde_json::from_str(line).unwrap();
+        let name = |party: &str| link[party]["name"].as_str().unwrap().to_owned();
+        format!("{} {}", name("owner"), name("delegate"))
+    };
+    let mut links: Vec<String> = run.out.lines().map(link).collect();
+    links.sort();
+    links
+}
+
+/// Runs a command on the directory without a question.
+#[track_caller]
+fn run(bench: &Bench, arguments: &[&str]) -> Run {
+    bench.automend(&[arguments, &["-d", "directory", "--yes"]].concat())
+}
+
+const BEFORE: [&str; 8] = [
+    "Info Alice",
+    "Info Dave",
+    "Link Lin",
+    "Map Bob",
+    "Map Carol",
+    "Map Eve",
+    "Odd Bob",
+    "Pay Bob",
+];
+
+#[test]
+fn ghosts_are_removed_where_that_is_asked_for_and_their_undo_brings_them_back() {
+    let bench = with_links_by_groups().bench();
+    assert_eq!(links(&bench), BEFORE);
+    run(&bench, &["fix"]).exits(0).says("No stale link");
+    assert_eq!(links(&bench), BEFORE);
+
+    let shown = run(
+        &bench,
+        &["fix", "--ghosts", "--plan-only", "--output", "plan.json"],
+    );
+    shown
+        .exits(1)
+        .says("AM107  Info")
+        .says("- CN=Eve,DC=town,DC=test")
+        .says("Sum: remove 3 links from 3 owners, for 3 users");
+    run(
+        &bench,
+        &[
+            "fix",
+            "--ghosts",
+            "--owner",
+            "info@town.test",
+            "--plan-only",
+        ],
+    )
+    .exits(1)
+    .says("remove 1 link from 1 owner");
+    run(
+        &bench,
+        &[
+            "fix",
+            "--ghosts",
+            "--delegate",
+            "bob@town.test",
+            "--plan-only",
+        ],
+    )
+    .exits(1)
+    .says("remove 1 link from 1 owner");
+    run(&bench, &["fix", "--ghosts", "--max-changes", "2"])
+        .exits(2)
+        .warns("more than --max-changes 2");
+
+    // Who has got the permission since the plan was made is no ghost any more.
+    run(
+        &bench,
+        &[
+            "grant",
+            "info@town.test",
+            "--to",
+            "dave@town.test",
+            "--receipt",
+            "g.ldif",
+        ],
+    )
+    .exits(0);
+    run(
+        &bench,
+        &["fix", "--plan", "plan.json", "--receipt", "p.ldif"],
+    )
+    .exits(1)
+    .says("left   Info: the users can open the mailbox now")
+    .says("mended Map")
+    .says("mended Pay");
+    assert!(links(&bench).contains(&"Info Dave".to_owned()));
+    run(&bench, &["undo", "p.ldif"]).exits(0);
+    run(&bench, &["undo", "g.ldif"]).exits(0);
+    assert_eq!(links(&bench), BEFORE);
+
+    run(&bench, &["fix", "--ghosts", "--receipt", "r.ldif"])
+        .exits(0)
+        .says("mended Info (1 link)");
+    assert_eq!(
+        links(&bench),
+        ["Info Alice", "Link Lin", "Map Bob", "Map Carol", "Odd Bob"]
+    );
+    assert!(bench.read("r.ldif").contains("\"code\":\"AM107\""));
+    run(&bench, &["fix", "--ghosts"])
+        .exits(0)
+        .says("nothing to mend");
+    run(&bench, &["undo", "r.ldif"]).exits(0);
+    assert_eq!(links(&bench), BEFORE);
+}
+
+#[test]
+fn what_cannot_be_told_is_not_removed() {
+    let mut town = Town::usual();
+    town.mailbox("Bare", 1120, &[], &["Alice"]);
+    town.without_permissions("Bare");
+    town.mailbox("Torn", 1121, &[], &["Alice"]);
+    town.permissions("Torn", b"\x01\x00\x04");
+    let bench = town.bench();
+    run(&bench, &["fix", "--ghosts", "--receipt", "r.ldif"])
+        .exits(0)
+        .says("remove 2 links from 2 owners")
+        .warns("CN=Torn,DC=town,DC=test: msExchMailboxSecurityDescriptor");
+    let left = links(&bench);
+    for kept in ["Bare Alice", "Torn Alice"] {
+        assert!(left.iter().any(|link| link == kept), "{left:?}");
+    }
+}
+
+#[test]
+fn links_follow_permissions_through_groups_and_a_second_run_changes_nothing() {
+    let bench = with_links_by_groups().bench();
+    let sync = ["automap", "sync", "--all"];
+    run(
+        &bench,
+        &[&sync[..], &["--plan-only", "--output", "plan.json"]].concat(),
+    )
+    .exits(1)
+    .says("+ msExchDelegateListLink: CN=Carol,DC=town,DC=test")
+    .says("Nothing was written.");
+    assert_eq!(links(&bench), BEFORE);
+    run(&bench, &[&sync[..], &["--max-changes", "2"]].concat())
+        .exits(2)
+        .warns("the plan writes 3 links, more than --max-changes 2");
+    run(&bench, &[&sync[..], &["--receipt", "r.ldif"]].concat())
+        .exits(0)
+        .says("verified: Autodiscover offers the mailbox to 3 users");
+    // Nobody whom an entry denies it, nobody as everyone, and no ghost is taken away.
+    let mut after: Vec<&str> = [&BEFORE[..], &["Info Bob", "Info Carol", "Pay Alice"]].concat();
+    after.sort_unstable();
+    assert_eq!(links(&bench), after);
+    run(&bench, &[&sync[..], &["--receipt", "again.ldif"]].concat())
+        .exits(0)
+        .says("nothing to write");
+    assert!(!bench.path("again.ldif").exists());
+
+    run(&bench, &["undo", "r.ldif"]).exits(0);
+    assert_eq!(links(&bench), BEFORE);
+    run(
+        &bench,
+        &["fix", "--plan", "plan.json", "--receipt", "p.ldif"],
+    )
+    .exits(0);
+    assert_eq!(links(&bench), after);
+    run(&bench, &["undo", "p.ldif"]).exits(0);
+
+    // A leaver of a group loses the link only where that is asked for.
+    run(&bench, &["automap", "sync", "map@town.test"])
+        .exits(0)
+        .says("nothing to write");
+    run(
+        &bench,
+        &[
+            "automap",
+            "sync",
+            "map@town.test",
+            "--remove",
+            "--receipt",
+            "l.ldif",
+        ],
+    )
+    .exits(0)
+    .says("- msExchDelegateListLink: CN=Eve,DC=town,DC=test");
+    let left: Vec<String> = links(&bench)
+        .into_iter()
+        .filter(|link| link.starts_with("Map"))
+        .collect();
+    assert_eq!(left, ["Map Bob", "Map Carol"]);
+}
+
+#[test]
+fn a_deny_list_of_users_and_groups_keeps_links_away() {
+    let bench = with_links_by_groups().bench();
+    let plan = |rest: &[&str]| {
+        let all = [&["automap", "sync", "info@town.test", "--plan-only"], rest].concat();
+        run(&bench, &all)
+    };
+    plan(&["--deny", "bob@town.test"])
+        .exits(1)
+        .says("+ msExchDelegateListLink: CN=Carol")
+        .says_not("CN=Bob")
+        .says("left out 1 link");
+    // Carol is in Inner, which is in Sales.
+    bench.file(
+        "deny.txt",
+        "# administrators\r\n\r\nCN=Sales,DC=town,DC=test\r\n",
+    );
+    plan(&["--deny-file", "deny.txt"])
+        .exits(0)
+        .says("left out 2 links")
+        .says("nothing to write");
+    plan(&["--deny", "nobody@town.test"])
+        .exits(2)
+        .warns("no object has this address");
+    plan(&["--deny-file", "gone.txt"])
+        .exits(2)
+        .warns("reading gone.txt");
+    run(&bench, &["automap", "sync"])
+        .exits(2)
+        .warns("<OWNER>...");
+    run(&bench, &["automap", "sync", "CN=Sales,DC=town,DC=test"])
+        .exits(2)
+        .warns("a link to it would break Autodiscover");
+    bench
+        .automend(&["automap", "sync", "--all", "-d", "town.ldif"])
+        .exits(2)
+        .warns("a file is only read");
 }

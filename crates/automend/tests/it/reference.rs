@@ -29,6 +29,7 @@ const COMMANDS: &[&str] = &[
     "revoke",
     "automap on",
     "automap off",
+    "automap sync",
     "mailbox enable",
     "mailbox disable",
     "mailbox connect",

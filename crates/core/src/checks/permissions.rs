@@ -77,6 +77,8 @@ pub struct Suspect {
     linked: Vec<(Dn, Vec<u64>)>,
     /// Identifiers that an entry of this mailbox allows, and that no link names.
     holders: Vec<Sid>,
+    /// The hashes of the names that its links have.
+    links: Vec<u64>,
 }
 
 /// What a look at an owner came to.
@@ -125,6 +127,7 @@ pub fn look(owner: &Entry, rules: Rules, principals: &Principals) -> Look {
         rules,
         linked,
         holders,
+        links: owner.forward_links.iter().map(Dn::hash64).collect(),
     });
     Look { suspect, unknown }
 }
@@ -143,9 +146,35 @@ pub struct Circle {
     /// Whose they are.
     pub accounts: HashMap<Sid, Vec<Entry>>,
     /// The members of the groups among them, by the hash of their names.
-    pub members: HashMap<u64, HashSet<Sid>>,
+    pub members: HashMap<u64, Member>,
     /// Whether these are all members.
     pub whole: bool,
+}
+
+/// A member of groups.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// Its name.
+    pub dn: Dn,
+    /// The hashes of its identifiers.
+    own: Vec<u64>,
+    /// Whether its Outlook asks Autodiscover.
+    asks: bool,
+    /// The groups that it is in.
+    pub groups: HashSet<Sid>,
+}
+
+impl Member {
+    /// One that was read, in no group yet.
+    pub fn of(entry: &Entry) -> Self {
+        let own = entry.sid.iter().chain(&entry.master_account);
+        Self {
+            dn: entry.dn.clone(),
+            own: own.map(Sid::hash64).collect(),
+            asks: entry.class == Class::User && never_asks(entry).is_none(),
+            groups: HashSet::new(),
+        }
+    }
 }
 
 impl Circle {
@@ -166,7 +195,7 @@ impl Circle {
         let inside = self
             .members
             .get(&dn)
-            .is_some_and(|groups| groups.contains(sid));
+            .is_some_and(|member| member.groups.contains(sid));
         let is_group =
             |entries: &Vec<Entry>| entries.iter().any(|entry| entry.class == Class::Group);
         let settled = self.whole || !self.accounts.get(sid).is_some_and(is_group);
@@ -186,6 +215,40 @@ impl Suspect {
         self.linked.iter().map(|(dn, _)| dn.hash64())
     }
 
+    /// The owner.
+    pub fn owner(&self) -> &Subject {
+        &self.owner
+    }
+
+    /// Users who can open the mailbox by an entry of its own, as members of groups too, and have no link; for a
+    /// circle with every member of its groups.
+    pub fn without_link(&self, circle: &Circle) -> Vec<Dn> {
+        let given = self.rules.iter();
+        let given: HashSet<&Sid> = given
+            .filter(|rule| rule.allows && rule.plain && !rule.inherited)
+            .map(|rule| &rule.sid)
+            .collect();
+        let direct = self
+            .holders
+            .iter()
+            .filter_map(|sid| circle.accounts.get(sid));
+        let direct = direct.flatten().map(Member::of);
+        let members = circle.members.values();
+        let inside = members.filter(|member| member.groups.iter().any(|sid| given.contains(sid)));
+        let mut seen: HashSet<u64> = self.links.iter().copied().collect();
+        let mut found: Vec<Dn> = direct
+            .chain(inside.cloned())
+            .filter(|user| user.asks && seen.insert(user.dn.hash64()))
+            .filter(|user| {
+                let holds = |sid: &Sid| circle.holds(user.dn.hash64(), &user.own, sid);
+                user.dn != self.owner.dn && self.rules.decide(holds) == Verdict::Allowed
+            })
+            .map(|user| user.dn)
+            .collect();
+        found.sort();
+        found
+    }
+
     /// What is wrong with it, in the end.
     pub fn findings(&self, circle: &Circle) -> Vec<Finding> {
         let report = |code, delegates: Vec<Dn>, evidence| {
@@ -197,11 +260,17 @@ impl Suspect {
             })
         };
         let verdict = |dn: u64, own: &[u64]| self.rules.decide(|sid| circle.holds(dn, own, sid));
-        let ghosts = |wanted: Verdict| -> Vec<Dn> {
-            let linked = self.linked.iter();
-            let ghosts = linked.filter(|(dn, own)| verdict(dn.hash64(), own) == wanted);
-            ghosts.map(|(dn, _)| dn.clone()).collect()
-        };
+        let (mut ghosts, mut denied) = (Vec::new(), Vec::new());
+        for (dn, own) in &self.linked {
+            match verdict(dn.hash64(), own) {
+                Verdict::Nothing => ghosts.push(dn.clone()),
+                Verdict::Denied => {
+                    ghosts.push(dn.clone());
+                    denied.push(dn.as_str());
+                }
+                Verdict::Allowed | Verdict::Unclear => {}
+            }
+        }
         let (mut users, mut groups) = (Vec::new(), Vec::new());
         for sid in &self.holders {
             let own = [sid.hash64()];
@@ -219,17 +288,12 @@ impl Suspect {
             }
         }
         let because = |why| Evidence::fact("because", why);
+        let mut no_permission = because("no entry of the mailbox's permissions allows full access");
+        if !denied.is_empty() {
+            no_permission = no_permission.and("denied", denied.join(" | "));
+        }
         let findings = [
-            report(
-                Code::LinkWithoutPermission,
-                ghosts(Verdict::Nothing),
-                because("no entry of the mailbox's permissions allows full access"),
-            ),
-            report(
-                Code::LinkWithoutPermission,
-                ghosts(Verdict::Denied),
-                because("an entry of the mailbox's permissions denies full access"),
-            ),
+            report(Code::LinkWithoutPermission, ghosts, no_permission),
             report(
                 Code::PermissionWithoutLink,
                 users,

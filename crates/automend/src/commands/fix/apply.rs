@@ -8,6 +8,7 @@ use anyhow::{Result, bail};
 use automend_core::display::plain;
 use automend_core::dn::Dn;
 use automend_core::entry::Entry;
+use automend_core::finding::Code;
 use automend_core::plan::{Change, Edit, LinkChange, ObjectRef};
 use automend_source::Directory;
 use automend_system::say;
@@ -17,6 +18,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::changes::progress::bar;
 use crate::changes::receipt::{Begin, End, Outcome, Receipt};
 use crate::changes::writer::{self, Written};
+use crate::findings::permissions::ghosts;
 use crate::report::plural;
 
 /// What an apply did.
@@ -133,7 +135,15 @@ async fn still_applies(
     if let Some(why) = change.objection(&entry) {
         return Ok(Err(why));
     }
-    let values = change.present(&entry);
+    let mut values = change.present(&entry);
+    if change.code == Code::LinkWithoutPermission && !values.is_empty() {
+        let ghosts = ghosts(directory, &entry).await?;
+        values.retain(|value| ghosts.contains(value));
+        if values.is_empty() {
+            let why = "the users can open the mailbox now, or it cannot be told any more";
+            return Ok(Err(why.to_owned()));
+        }
+    }
     if values.is_empty() {
         return Ok(Err("somebody else has removed the link".to_owned()));
     }

@@ -210,7 +210,8 @@ async fn from_audit(
 ) -> Result<(Vec<Change>, bool)> {
     let mut known = Known::default();
     let mut selection = Selection {
-        elsewhere: args.elsewhere,
+        elsewhere: args.besides.elsewhere,
+        ghosts: args.besides.ghosts,
         ..Selection::default()
     };
     for owner in &args.owner {
@@ -223,11 +224,16 @@ async fn from_audit(
             .delegates
             .push(named(directory, user, &mut known).await?);
     }
-    let also = Also::default();
+    let also = Also {
+        access: args.besides.ghosts,
+        ..Also::default()
+    };
     // One owner is asked for by itself; anything else is a matter of the whole directory.
     let report = match (selection.owners.as_slice(), selection.delegates.as_slice()) {
         ([owner], _) => audit(directory, settings, None, Some(owner.as_str()), also).await?,
-        ([], [user]) => audit(directory, settings, Some(user.as_str()), None, also).await?,
+        ([], [user]) if !args.besides.ghosts => {
+            audit(directory, settings, Some(user.as_str()), None, also).await?
+        }
         _ => audit(directory, settings, None, None, also).await?,
     };
     report.warn();

@@ -93,7 +93,8 @@ impl Plan {
         };
         let plan: Self = origin::document(&text, "plan", VERSION..=VERSION, path, at)?;
         for planned in &plan.changes {
-            if !planned.code.is_stale_link() && planned.code != Code::OwnerElsewhere {
+            let others = [Code::OwnerElsewhere, Code::LinkWithoutPermission];
+            if !planned.code.is_stale_link() && !others.contains(&planned.code) {
                 bail!(
                     "{}: the change of {}: {} is no code of a stale link",
                     reading(),

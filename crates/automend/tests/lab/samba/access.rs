@@ -1,10 +1,12 @@
 //! Who can open what on a domain controller: by `tokenGroups` and by the in-chain rule, through a circle of groups.
 
+use automend_core::dn::Dn;
 use automend_core::names::Sid;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::SAMBA;
+use crate::lab::program::Desk;
 use crate::lab::{Added, Bind, Lab};
 
 const RIGHTS: &str = "msExchMailboxSecurityDescriptor";
@@ -194,4 +196,69 @@ fn the_members_of_groups_in_a_circle_can_open_a_mailbox_on_a_controller() {
     for who in ["lab-access-alice", "lab-access-bob"] {
         assert!(all.contains(who), "no {who}");
     }
+}
+
+#[test]
+fn links_follow_the_groups_of_a_controller_and_ghosts_are_removed() {
+    let lab = Lab::named(SAMBA);
+    let admin = lab.bind("LAB_LDAPS_URL", "LAB_ADMIN");
+    let repair = lab.bind("LAB_LDAPS_URL", "LAB_REPAIR");
+    let circle = Circle::new(&lab, "lab-follow");
+    let owner = circle.owner.dn.as_str();
+    let desk = Desk::new();
+    let links = || {
+        let mut links: Vec<String> = admin.links_of(owner).iter().map(Dn::name).collect();
+        links.sort();
+        links
+            .iter()
+            .map(|name| name.split('-').nth(2).expect("who").to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(links(), ["alice", "dave"]);
+
+    // The whole directory: mailboxes of the seed show no permissions, and these are told.
+    let report = admin
+        .automend(&["audit", "--access", "--format", "json"])
+        .ended(2);
+    let report: serde_json::Value = serde_json::from_str(&report).expect("JSON");
+    let mut told: Vec<String> = report["findings"]
+        .as_array()
+        .expect("findings")
+        .iter()
+        .filter(|one| ["AM107", "AM108"].iter().any(|code| one["code"] == *code))
+        .filter(|one| one["owner"]["dn"] == owner)
+        .map(|one| {
+            let delegate = one["delegates"][0]["name"].as_str().expect("a name");
+            let who = delegate.split('-').nth(2).expect("who");
+            format!("{} {who}", one["code"].as_str().expect("a code"))
+        })
+        .collect();
+    told.sort();
+    assert_eq!(told, ["AM107 dave", "AM108 outer"]);
+
+    let receipt = desk.arg("sync.ldif");
+    let sync = ["automap", "sync", owner, "--yes"];
+    let said = repair
+        .automend(&[&sync[..], &["--receipt", &receipt]].concat())
+        .ended(0);
+    assert!(
+        said.contains("Autodiscover offers the mailbox to 2 users"),
+        "{said}"
+    );
+    assert_eq!(links(), ["alice", "bob", "carol", "dave"]);
+    assert!(repair.automend(&sync).ended(0).contains("nothing to write"));
+    repair.automend(&["undo", &receipt, "--yes"]).ended(0);
+    assert_eq!(links(), ["alice", "dave"]);
+    let deny = repair.automend(&[&sync[..], &["--deny", &circle.inner.dn, "--plan-only"]].concat());
+    // Inner has Outer in it, and so both of them.
+    assert!(deny.ended(0).contains("left out 2 links"));
+
+    let receipt = desk.arg("ghosts.ldif");
+    let fix = ["fix", "--ghosts", "--owner", owner, "--yes"];
+    repair
+        .automend(&[&fix[..], &["--receipt", &receipt]].concat())
+        .ended(0);
+    assert_eq!(links(), ["alice"]);
+    repair.automend(&["undo", &receipt, "--yes"]).ended(0);
+    assert_eq!(links(), ["alice", "dave"]);
 }

@@ -1,4 +1,6 @@
-//! `automend automap on|off`: the AutoMapping link alone, for one user or many; access stays as it is.
+//! `automend automap on|off|sync`: the AutoMapping link alone, for one user or many; access stays as it is.
+
+mod sync;
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -34,6 +36,7 @@ pub(crate) async fn run(command: &args::AutomapCommand, config: Option<&Path>) -
     let (args, on) = match command {
         args::AutomapCommand::On(args) => (args, true),
         args::AutomapCommand::Off(args) => (args, false),
+        args::AutomapCommand::Sync(args) => return sync::run(args, config).await,
     };
     let wanted = if let Some(path) = &args.from_file {
         rows(path)?
@@ -87,13 +90,7 @@ pub(crate) async fn run(command: &args::AutomapCommand, config: Option<&Path>) -
         say!("Nothing to write.");
         return Ok(ExitCode::SUCCESS);
     }
-    let links: usize = steps.iter().map(|step| step.edit.links()).sum();
-    if links > args.max_changes {
-        bail!(
-            "the plan writes {links} links, more than --max-changes {}; nothing was written",
-            args.max_changes
-        );
-    }
+    let links = few_enough(&steps, args.max_changes)?;
     let words = Words {
         code: if on { "automap-on" } else { "automap-off" },
         title: format!("Plan: switch AutoMapping {state}; the permissions stay as they are"),
@@ -104,6 +101,15 @@ pub(crate) async fn run(command: &args::AutomapCommand, config: Option<&Path>) -
         ),
     };
     carry_out(&mut directory, &settings, &steps, words, &args.carrying_out).await
+}
+
+/// How many links the steps write, if these are no more than was agreed.
+fn few_enough(steps: &[Step], most: usize) -> Result<usize> {
+    let links: usize = steps.iter().map(|step| step.edit.links()).sum();
+    if links > most {
+        bail!("the plan writes {links} links, more than --max-changes {most}; nothing was written");
+    }
+    Ok(links)
 }
 
 /// The users that were named, each once.
