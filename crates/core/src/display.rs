@@ -101,6 +101,16 @@ fn is_joined(before: Option<char>, after: Option<char>) -> bool {
     one(before) && one(after)
 }
 
+/// `1 link`, `2 links`, `2 mailboxes`.
+pub fn plural(count: u64, noun: &str) -> String {
+    let end = match count {
+        1 => "",
+        _ if noun.ends_with('x') => "es",
+        _ => "s",
+    };
+    format!("{count} {noun}{end}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,10 +5,12 @@
 //! Invariant: what is stale is never decided here; that something is absent is proved by its directory; every
 //! loss of a connection is retried or reported; nothing here speaks HTTP.
 
+pub mod access;
 mod bind;
 mod blind;
 pub mod connect;
 pub mod embedded;
+pub mod gaps;
 pub mod groups;
 pub mod import;
 pub mod ldif;
@@ -25,6 +27,7 @@ mod seen;
 mod settings;
 pub mod sink;
 pub mod sum;
+pub mod suspects;
 pub mod topology;
 pub mod typed;
 

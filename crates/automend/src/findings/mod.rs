@@ -2,10 +2,8 @@
 //!
 //! Verdicts are those of `core`; here is what asks the sources, streams their objects and counts.
 
-pub(crate) mod access;
 mod ldif;
 mod links;
-pub(crate) mod permissions;
 mod progress;
 mod tally;
 mod users;
@@ -21,7 +19,7 @@ use automend_core::policy::{FOLLOW, Policy};
 use automend_core::resolve::Request;
 use automend_core::view::{Answer, Known, Need, View};
 use automend_source::live::{AUDITED, Live};
-use automend_source::{Directory, Settings};
+use automend_source::{Directory, Settings, suspects};
 use automend_system::clock;
 use indicatif::ProgressBar;
 
@@ -119,9 +117,9 @@ async fn everything(
         Directory::Live(live) => live_audit(live, progress, gaps).await?,
     };
     if let Some(gathered) = gathered {
-        permissions::judge(directory, gathered, gaps, &mut findings).await?;
+        suspects::judge(directory, gathered, gaps, &mut findings).await?;
     } else if also.access {
-        permissions::everything(directory, gaps, &mut findings).await?;
+        suspects::everything(directory, gaps, &mut findings).await?;
     }
     if also.deep {
         users::audit(directory, progress, &mut findings).await?;
@@ -254,7 +252,7 @@ async fn one_owner(
     }
     if also.access {
         let entry = directory.with_its_permissions(entry).await?;
-        permissions::one(directory, &entry, gaps, &mut findings).await?;
+        suspects::one(directory, &entry, gaps, &mut findings).await?;
     }
     Ok((counts, findings))
 }

@@ -10,11 +10,10 @@ use askama::Template;
 use automend_core::dn::Dn;
 
 use super::people::People;
-use super::table::plural;
 
 use super::{Report, since};
 use crate::codes;
-use automend_core::display::plain;
+use automend_core::display::{plain, plural};
 use automend_system::clock;
 
 /// Owners in the picture; more cannot be told apart.

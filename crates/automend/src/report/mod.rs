@@ -25,10 +25,12 @@ use jiff::Timestamp;
 
 use crate::args::Format;
 
+pub(crate) use automend_core::display::plural;
+pub(crate) use automend_source::gaps::Gaps;
 pub(crate) use json::FindingJson;
 use list::{BYTE_ORDER_MARK, of_stream};
 use people::People;
-pub(crate) use table::{plural, print_findings};
+pub(crate) use table::print_findings;
 
 /// How many of everything.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -61,34 +63,16 @@ pub(crate) struct Report {
     pub gaps: Gaps,
 }
 
-/// What was not looked at, in words.
-#[derive(Debug, Default)]
-pub(crate) struct Gaps {
-    /// Links that could not be seen at all, so that nothing can be said of them.
-    pub unread: Vec<String>,
-    /// Values and objects that could not be read.
-    pub defects: Vec<String>,
-    /// What was not checked, without which the rest is whole.
-    pub notes: Vec<String>,
-}
-
-impl Gaps {
-    /// Whether everything was looked at.
-    pub(crate) fn are_none(&self) -> bool {
-        self.unread.is_empty() && self.defects.is_empty()
+/// Says on standard error what was not looked at.
+pub(crate) fn warn(gaps: &Gaps) {
+    for gap in &gaps.unread {
+        eprintln!(
+            "automend: not everything could be looked at: {}",
+            plain(gap)
+        );
     }
-
-    /// Says on standard error what was not looked at.
-    pub(crate) fn warn(&self) {
-        for gap in &self.unread {
-            eprintln!(
-                "automend: not everything could be looked at: {}",
-                plain(gap)
-            );
-        }
-        for gap in self.defects.iter().chain(&self.notes) {
-            eprintln!("note: {}", plain(gap));
-        }
+    for gap in gaps.defects.iter().chain(&gaps.notes) {
+        eprintln!("note: {}", plain(gap));
     }
 }
 
@@ -109,7 +93,7 @@ impl Report {
 
     /// Says on standard error what was not looked at.
     pub(crate) fn warn(&self) {
-        self.gaps.warn();
+        warn(&self.gaps);
     }
 }
 

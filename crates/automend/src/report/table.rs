@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use automend_core::display::plain;
+use automend_core::display::{plain, plural};
 use automend_core::dn::Dn;
 use automend_core::finding::{Finding, Severity};
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
@@ -246,14 +246,4 @@ fn names(delegates: &[Dn], people: &People) -> String {
         let _ = write!(text, "\nand {} more", delegates.len() - MOST_NAMES);
     }
     text
-}
-
-/// `1 link`, `2 links`, `2 mailboxes`.
-pub(crate) fn plural(count: u64, noun: &str) -> String {
-    let end = match count {
-        1 => "",
-        _ if noun.ends_with('x') => "es",
-        _ => "s",
-    };
-    format!("{count} {noun}{end}")
 }

@@ -241,3 +241,102 @@ fn links_of_a_server_are_listed_with_what_its_delegates_are_called() {
         assert_eq!(list["counts"]["links"], 1, "{filter:?} of {LINK}");
     }
 }
+
+/// Info, which the group Outer can open, with links to Alice, who cannot, and to Bob, who is in Outer; Carol is in
+/// Inner, and Inner and Outer are in each other.
+fn with_groups() -> Vec<Object> {
+    let sid = |relative: u32| {
+        let sid = Sid::parse(&format!("S-1-5-21-1-2-3-{relative}")).unwrap();
+        sid.as_bytes().to_vec()
+    };
+    let mut objects = Vec::new();
+    for (name, relative) in [("Alice", 1101), ("Bob", 1102), ("Carol", 1103)] {
+        let mut user = Object::mailbox(name);
+        user.values_mut("objectSid").push(sid(relative));
+        let own = Descriptor::of_new_mailbox();
+        user.values_mut(RIGHTS).push(own.as_bytes().to_vec());
+        objects.push(user);
+    }
+    for (name, relative, members) in [
+        ("Outer", 1201, ["Bob", "Inner"]),
+        ("Inner", 1202, ["Carol", "Outer"]),
+    ] {
+        let dn = format!("CN={name},{BASE}");
+        let mut group = Object::new(&dn, &[("objectClass", "group"), ("displayName", name)]);
+        group.values_mut("objectSid").push(sid(relative));
+        for member in members {
+            let member = format!("CN={member},{BASE}");
+            group.values_mut("member").push(member.into_bytes());
+        }
+        objects.push(group);
+    }
+    let mut info = Object::mailbox("Info").opened_for(["Alice", "Bob"]);
+    let mut rights = Descriptor::of_new_mailbox();
+    rights
+        .grant_full_access(&Sid::from_bytes(&sid(1201)).unwrap())
+        .unwrap();
+    info.values_mut(RIGHTS).push(rights.as_bytes().to_vec());
+    info.values_mut("objectSid").push(sid(1100));
+    objects.push(info);
+    for owned in [0, 1] {
+        let owner = format!("CN=Info,{BASE}").into_bytes();
+        objects[owned]
+            .values_mut("msExchDelegateListBL")
+            .push(owner);
+    }
+    objects
+}
+
+/// On a server that is no Active Directory, groups are walked through by `member`.
+#[test]
+fn access_through_groups_is_found_on_any_server() {
+    let (server, bench) = (Server::honest(with_groups()), Bench::new());
+    let url = server.url();
+    let ask = |arguments: &[&str]| {
+        let access = [
+            "-d",
+            &url,
+            "--allow-plaintext",
+            "--timeout",
+            "2",
+            "--format",
+            "csv",
+        ];
+        bench.automend(&[arguments, &access].concat())
+    };
+    let rows = |whose: &str| -> Vec<String> {
+        let run = ask(&["access", whose]).exits(0);
+        let mut rows = csv::Reader::from_reader(run.out.as_bytes());
+        let rows = rows.records().map(|row| {
+            let row = row.unwrap();
+            format!("{} {} {}", &row[6], &row[9], &row[2])
+        });
+        let mut rows: Vec<String> = rows.collect();
+        rows.sort();
+        rows
+    };
+    assert_eq!(
+        rows("info@contoso.test"),
+        [
+            "Info Alice ghost",
+            "Info Bob mapped",
+            "Info Carol never",
+            "Info Outer never"
+        ]
+    );
+    assert_eq!(rows("carol@contoso.test"), ["Info Carol never"]);
+    assert_eq!(rows("bob@contoso.test"), ["Info Bob mapped"]);
+    assert_eq!(rows("alice@contoso.test"), ["Info Alice ghost"]);
+    let told = ask(&["audit", "--access"]).exits(1);
+    told.says("AM107,").says("AM108,");
+
+    // What is not shown is no ghost.
+    server.held().objects[5].hidden.push(RIGHTS.to_owned());
+    ask(&["access", "info@contoso.test"])
+        .exits(2)
+        .says("unclear");
+    ask(&["audit", "--access"])
+        .exits(2)
+        .says_not("AM107")
+        .warns("1 mailbox without msExchMailboxSecurityDescriptor");
+}

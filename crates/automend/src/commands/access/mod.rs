@@ -18,9 +18,9 @@ use automend_system::clock;
 use jiff::Timestamp;
 
 use crate::args;
-use crate::findings::access::{of_owner, of_user};
-use crate::report::Gaps;
 use crate::report::list::{self, Party};
+use crate::report::{Gaps, warn};
+use automend_source::access::{of_owner, of_user};
 
 /// What there is between a mailbox and a user.
 struct Row {
@@ -98,7 +98,7 @@ pub(crate) async fn run(args: &args::Access, config: Option<&Path>) -> Result<Ex
         gaps,
     };
     list::write(&list, args.listed.format, args.listed.output.as_deref())?;
-    list.gaps.warn();
+    warn(&list.gaps);
     Ok(if list.gaps.are_none() {
         ExitCode::SUCCESS
     } else {

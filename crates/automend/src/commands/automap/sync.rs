@@ -21,8 +21,8 @@ use crate::changes::carry::{Words, carry_out, opened};
 use crate::changes::named::object;
 use crate::changes::step::Step;
 use crate::changes::writer;
-use crate::findings::permissions::{Gathered, circle, gather, gather_one};
-use crate::report::{Gaps, plural};
+use crate::report::{Gaps, plural, warn};
+use automend_source::suspects::{Gathered, circle, gather, gather_one};
 
 /// Runs the command.
 pub(super) async fn run(args: &args::AutomapSync, config: Option<&Path>) -> Result<ExitCode> {
@@ -73,7 +73,7 @@ pub(super) async fn run(args: &args::AutomapSync, config: Option<&Path>) -> Resu
         say!("left out {links} for users who are denied");
     }
     gaps.defects.extend(directory.take_defects());
-    gaps.warn();
+    warn(&gaps);
     let status = if steps.is_empty() {
         say!("Every link that can be told is there: nothing to write.");
         ExitCode::SUCCESS

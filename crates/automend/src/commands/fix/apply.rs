@@ -18,8 +18,8 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::changes::progress::bar;
 use crate::changes::receipt::{Begin, End, Outcome, Receipt};
 use crate::changes::writer::{self, Written};
-use crate::findings::permissions::ghosts;
 use crate::report::plural;
+use automend_source::suspects::ghosts;
 
 /// What an apply did.
 #[derive(Debug, Default)]

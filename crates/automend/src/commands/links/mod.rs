@@ -25,6 +25,7 @@ use automend_source::{Directory, Location};
 use crate::args;
 use crate::findings::{Also, audit};
 use crate::report::list::{self, Party};
+use crate::report::warn;
 use row::{Links, Row};
 
 /// Runs the command.
@@ -80,7 +81,7 @@ pub(crate) async fn run(args: &args::Links, config: Option<&Path>) -> Result<Exi
         gaps,
     };
     list::write(&list, args.listed.format, args.listed.output.as_deref())?;
-    list.gaps.warn();
+    warn(&list.gaps);
     Ok(if list.gaps.are_none() {
         ExitCode::SUCCESS
     } else {

@@ -26,8 +26,8 @@ use automend_source::typed::recorded;
 use indicatif::ProgressBar;
 
 use super::links::{busy_findings, tally};
-use super::permissions::Gathered;
 use crate::report::Counts;
+use automend_source::suspects::Gathered;
 use parallel::in_parallel;
 use part::Part;
 

@@ -13,8 +13,8 @@ use automend_ldap::ldif::{Block, Line, Record, Selector};
 use automend_source::Seen;
 use automend_source::ldif::named;
 
-use super::super::permissions::Gathered;
 use super::parallel::Worker;
+use automend_source::suspects::Gathered;
 
 /// What is looked at besides [`links::ATTRIBUTES`], in front of which it stands.
 const RIGHTS: &[&str] = &[

@@ -7,29 +7,31 @@ use std::collections::{HashMap, HashSet};
 
 use anyhow::Result;
 use automend_core::access::{Relation, Rules, Token, relation};
+use automend_core::display::plural;
 use automend_core::dn::Dn;
 use automend_core::entry::{Class, Entry};
 use automend_core::names::{Sid, attribute};
 use automend_core::owner::Owner;
-use automend_source::Directory;
-use automend_source::sink::Owners;
 
-use crate::report::{Gaps, plural};
+use super::Directory;
+use super::gaps::Gaps;
+use super::sink::Owners;
 
 /// Members of groups that are looked at for one mailbox.
 const MOST_MEMBERS: usize = 100_000;
 /// Mailboxes that are named in a message.
-pub(super) const MOST_NAMED: usize = 5;
+pub(crate) const MOST_NAMED: usize = 5;
 
 /// A user or a group, and what there is between it and a mailbox.
-pub(crate) struct Related {
+pub struct Related {
     /// Who; an identifier that no object has where there is none.
     pub who: Result<Entry, Sid>,
+    /// What there is.
     pub relation: Relation,
 }
 
 /// Everyone who has something to do with one mailbox; `owner` is read with its permissions.
-pub(crate) async fn of_owner(
+pub async fn of_owner(
     directory: &mut Directory,
     owner: &Entry,
     gaps: &mut Gaps,
@@ -130,7 +132,7 @@ async fn people(
 }
 
 /// Every mailbox that a user can open, or sees.
-pub(crate) async fn of_user(
+pub async fn of_user(
     directory: &mut Directory,
     user: &Entry,
     gaps: &mut Gaps,
@@ -242,7 +244,7 @@ fn is_linked(owner: &Entry, user: &Entry) -> bool {
 }
 
 /// The permissions of a mailbox, as far as they can be read; `Err` where there are none of a mailbox here.
-pub(super) fn rules(owner: &Entry, gaps: &mut Gaps) -> Result<Option<Rules>, NotShown> {
+pub(crate) fn rules(owner: &Entry, gaps: &mut Gaps) -> Result<Option<Rules>, NotShown> {
     match Rules::of_owner(owner) {
         Ok(None) if Owner::of(owner) == Owner::Mailbox => Err(NotShown),
         Ok(rules) => Ok(rules),
@@ -255,10 +257,10 @@ pub(super) fn rules(owner: &Entry, gaps: &mut Gaps) -> Result<Option<Rules>, Not
 }
 
 /// That a mailbox shows no permissions.
-pub(super) struct NotShown;
+pub(crate) struct NotShown;
 
 /// Notes mailboxes of which no permissions were shown. An embedded directory hides none.
-pub(super) fn unseen(directory: &Directory, count: usize, named: &[Dn], gaps: &mut Gaps) {
+pub(crate) fn unseen(directory: &Directory, count: usize, named: &[Dn], gaps: &mut Gaps) {
     let shown: Vec<String> = named.iter().map(ToString::to_string).collect();
     let more = if count > named.len() {
         " and others"

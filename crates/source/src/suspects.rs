@@ -6,32 +6,36 @@ use std::collections::HashSet;
 
 use anyhow::Result;
 use automend_core::checks::permissions::{Circle, Member, Principals, Suspect, look};
+use automend_core::display::plural;
 use automend_core::dn::Dn;
 use automend_core::entry::Entry;
 use automend_core::finding::{Code, Finding};
 use automend_core::names::{Sid, attribute};
 use automend_ldap::Filter;
-use automend_source::Directory;
-use automend_source::sink::Owners;
 
+use super::Directory;
 use super::access::{MOST_NAMED, rules, unseen};
-use crate::report::{Gaps, plural};
+use super::gaps::Gaps;
+use super::sink::Owners;
+
+/// Members of groups that are kept.
+const MOST_MEMBERS: usize = 1_000_000;
 
 /// Owners that are looked at while they pass by.
 #[derive(Default)]
-pub(crate) struct Gathered {
-    pub suspects: Vec<Suspect>,
+pub struct Gathered {
+    suspects: Vec<Suspect>,
     /// Links to delegates of which no identifier is known.
-    pub unknown: u64,
+    unknown: u64,
     /// How many mailboxes show no permissions, and the first of them.
-    pub unseen: usize,
-    pub named: Vec<Dn>,
-    pub gaps: Gaps,
+    unseen: usize,
+    named: Vec<Dn>,
+    gaps: Gaps,
 }
 
 impl Gathered {
     /// Looks at one owner, or mailbox.
-    pub(super) fn look(&mut self, entry: &Entry, principals: &Principals) {
+    pub fn look(&mut self, entry: &Entry, principals: &Principals) {
         let Ok(rules) = rules(entry, &mut self.gaps) else {
             return self.not_shown(&entry.dn);
         };
@@ -41,14 +45,15 @@ impl Gathered {
         self.unknown += found.unknown;
     }
 
-    pub(super) fn not_shown(&mut self, dn: &Dn) {
+    fn not_shown(&mut self, dn: &Dn) {
         self.unseen += 1;
         if self.named.len() < MOST_NAMED {
             self.named.push(dn.clone());
         }
     }
 
-    pub(super) fn merge(&mut self, other: Self) {
+    /// Takes what another has gathered.
+    pub fn merge(&mut self, other: Self) {
         self.suspects.extend(other.suspects);
         self.unknown += other.unknown;
         self.unseen += other.unseen;
@@ -58,9 +63,9 @@ impl Gathered {
     }
 }
 
-/// Adds what is wrong with links and permissions of the whole directory; a file is gathered from by
-/// [`super::ldif`].
-pub(super) async fn everything(
+/// Adds what is wrong with links and permissions of the whole directory; a large file is better
+/// gathered from by several threads.
+pub async fn everything(
     directory: &mut Directory,
     gaps: &mut Gaps,
     findings: &mut Vec<Finding>,
@@ -70,7 +75,7 @@ pub(super) async fn everything(
 }
 
 /// Looks at every owner and mailbox of the directory.
-pub(crate) async fn gather(directory: &mut Directory) -> Result<Gathered> {
+pub async fn gather(directory: &mut Directory) -> Result<Gathered> {
     let mut accounts = Accounts(Principals::default());
     match directory {
         Directory::Live(live) => {
@@ -94,7 +99,7 @@ pub(crate) async fn gather(directory: &mut Directory) -> Result<Gathered> {
 }
 
 /// Looks at one owner, which is read with its permissions, and adds it to `gathered`.
-pub(crate) async fn gather_one(
+pub async fn gather_one(
     directory: &mut Directory,
     owner: &Entry,
     gathered: &mut Gathered,
@@ -108,7 +113,7 @@ pub(crate) async fn gather_one(
 }
 
 /// The delegates of one owner that have a link and no permission, for sure.
-pub(crate) async fn ghosts(directory: &mut Directory, owner: &Entry) -> Result<Vec<Dn>> {
+pub async fn ghosts(directory: &mut Directory, owner: &Entry) -> Result<Vec<Dn>> {
     let mut findings = Vec::new();
     one(directory, owner, &mut Gaps::default(), &mut findings).await?;
     findings.retain(|finding| finding.code == Code::LinkWithoutPermission);
@@ -119,7 +124,7 @@ pub(crate) async fn ghosts(directory: &mut Directory, owner: &Entry) -> Result<V
 }
 
 /// The same of one owner, which is read with its permissions.
-pub(super) async fn one(
+pub async fn one(
     directory: &mut Directory,
     owner: &Entry,
     gaps: &mut Gaps,
@@ -131,7 +136,7 @@ pub(super) async fn one(
 }
 
 /// Looks up the groups and accounts of the suspects, and judges them.
-pub(super) async fn judge(
+pub async fn judge(
     directory: &mut Directory,
     gathered: Gathered,
     gaps: &mut Gaps,
@@ -144,7 +149,7 @@ pub(super) async fn judge(
 
 /// Looks up the groups and accounts of the suspects: with all members of the groups, or those alone that something
 /// is asked of.
-pub(crate) async fn circle(
+pub async fn circle(
     directory: &mut Directory,
     gathered: Gathered,
     all: bool,
@@ -176,9 +181,12 @@ pub(crate) async fn circle(
     let mut asked: HashSet<u64> = suspects.iter().flat_map(Suspect::linked).collect();
     let accounts = circle.accounts.values().flatten();
     asked.extend(accounts.map(|entry| entry.dn.hash64()));
+    let mut cut_off = false;
     let mut take = |at: usize, entry: Entry| {
         let key = entry.dn.hash64();
-        if all || asked.contains(&key) {
+        if all && circle.members.len() >= MOST_MEMBERS && !circle.members.contains_key(&key) {
+            cut_off = true;
+        } else if all || asked.contains(&key) {
             let member = circle.members.entry(key);
             let member = member.or_insert_with(|| Member::of(&entry));
             let group = groups.get(at).and_then(|group: &Entry| group.sid.clone());
@@ -186,7 +194,7 @@ pub(crate) async fn circle(
         }
         Ok(())
     };
-    circle.whole = directory.members_of(&groups, &mut take).await?;
+    circle.whole = directory.members_of(&groups, &mut take).await? && !cut_off;
     if !circle.whole {
         let what = "not all members of groups with access to mailboxes could be read";
         gaps.unread.push(what.to_owned());
