@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use automend_ldap::{Client, Limits, start_tls};
-use automend_system::tls::{Pinned, authorities};
+use automend_system::tls::{CertificateFault, Verifier, authorities};
+use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use rustls::{CertificateError, ClientConfig};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
@@ -106,7 +106,7 @@ async fn open(settings: &Settings, url: &LdapUrl, limits: Limits) -> Result<Tran
 fn tls(settings: &Settings) -> Result<ClientConfig> {
     let roots = authorities(&settings.ca)?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let verifier = Pinned::new(roots, &settings.ca, Arc::clone(&provider))?;
+    let verifier = Verifier::new(roots, &settings.ca, Arc::clone(&provider))?;
     Ok(ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .context("setting up TLS")?
@@ -123,30 +123,16 @@ fn tls_error(url: &LdapUrl, error: std::io::Error) -> anyhow::Error {
             url.port, url.port
         ));
     }
-    let advice = match error
+    let fault = match error
         .get_ref()
         .and_then(|inner| inner.downcast_ref::<rustls::Error>())
     {
-        Some(rustls::Error::InvalidCertificate(why)) => match why {
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-                Some("the server's certificate has expired")
-            }
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-                Some("the server's certificate is not valid yet; check the clock")
-            }
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                Some("the server's certificate is for another name; connect by a name that it has")
-            }
-            CertificateError::UnknownIssuer => Some(
-                "the server's certificate is not issued by a trusted authority; add the authority with --ca FILE",
-            ),
-            _ => Some("the server's certificate cannot be trusted"),
-        },
+        Some(rustls::Error::InvalidCertificate(why)) => Some(CertificateFault::from(why)),
         _ => None,
     };
     let error = anyhow::Error::new(error).context(format!("{url}: TLS failed"));
-    match advice {
-        Some(advice) => error.context(advice),
+    match fault {
+        Some(fault) => error.context(fault.to_string()),
         None => error,
     }
 }

@@ -10,16 +10,13 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use automend_core::discovery::Host;
 use automend_core::verdict::Cause;
-use automend_system::tls::Pinned;
-use automend_system::tls::authorities;
+use automend_system::tls::{CertificateFault, Verifier, authorities};
 use jiff::Timestamp;
 use rustls::client::Resumption;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::CryptoProvider;
+use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{
-    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error, InvalidMessage,
-    PeerIncompatible, SignatureScheme,
+    AlertDescription, CertificateError, ClientConfig, Error, InvalidMessage, PeerIncompatible,
 };
 
 use super::Failure;
@@ -34,14 +31,14 @@ pub struct Tls {
     pub checking: Arc<ClientConfig>,
     /// Whatever the certificate says, for looking only.
     pub looking: Arc<ClientConfig>,
-    verifier: Arc<Pinned>,
+    verifier: Arc<Verifier>,
 }
 
 impl Tls {
     /// Trusts the system's authorities and those in `ca`.
     pub fn new(ca: &[PathBuf]) -> Result<Self> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let verifier = Arc::new(Pinned::new(authorities(ca)?, ca, Arc::clone(&provider))?);
+        let verifier = Arc::new(Verifier::new(authorities(ca)?, ca, Arc::clone(&provider))?);
         let config = |verifier: Arc<dyn ServerCertVerifier>| -> Result<Arc<ClientConfig>> {
             let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
                 .with_safe_default_protocol_versions()
@@ -54,8 +51,8 @@ impl Tls {
             Ok(Arc::new(config))
         };
         Ok(Self {
-            checking: config(Arc::<Pinned>::clone(&verifier))?,
-            looking: config(Arc::new(Whoever(Arc::clone(&provider))))?,
+            checking: config(Arc::<Verifier>::clone(&verifier))?,
+            looking: config(Arc::new(verifier.unchecked()))?,
             verifier,
         })
     }
@@ -74,9 +71,10 @@ impl Tls {
             .verifier
             .verify_server_cert(own, others, name, &[], then)
         {
-            Err(Error::InvalidCertificate(CertificateError::ExpiredContext {
-                not_after, ..
-            })) => timestamp(not_after),
+            Err(Error::InvalidCertificate(why)) => match CertificateFault::from(&why) {
+                CertificateFault::Expired(at) => at,
+                _ => None,
+            },
             _ => None,
         }
     }
@@ -134,95 +132,15 @@ fn of_tls(error: &Error) -> Failure {
 }
 
 fn of_certificate(why: &CertificateError) -> Failure {
-    let day = |time: UnixTime| {
-        timestamp(time).map_or_else(
-            || "an unknown day".to_owned(),
-            |at| at.strftime("%Y-%m-%d").to_string(),
-        )
+    let fault = CertificateFault::from(why);
+    let cause = match &fault {
+        CertificateFault::Expired(_) => Cause::CertificateExpired,
+        CertificateFault::NotYetValid(_) => Cause::CertificateNotYetValid,
+        CertificateFault::WrongName(_) => Cause::CertificateWrongName,
+        CertificateFault::Untrusted | CertificateFault::Authority => Cause::CertificateUntrusted,
+        CertificateFault::Broken(_) => Cause::CertificateBroken,
     };
-    match why {
-        CertificateError::ExpiredContext { not_after, .. } => {
-            let detail = format!("it was valid until {}", day(*not_after));
-            Failure::new(Cause::CertificateExpired, detail)
-        }
-        CertificateError::Expired => Failure::new(Cause::CertificateExpired, ""),
-        CertificateError::NotValidYetContext { not_before, .. } => {
-            let detail = format!("it is valid from {}", day(*not_before));
-            Failure::new(Cause::CertificateNotYetValid, detail)
-        }
-        CertificateError::NotValidYet => Failure::new(Cause::CertificateNotYetValid, ""),
-        CertificateError::NotValidForNameContext { presented, .. } => {
-            let names: Vec<&str> = presented.iter().map(|name| plain_name(name)).collect();
-            let detail = match names.as_slice() {
-                [] => "it has no name at all".to_owned(),
-                names => format!("its names are {}", names.join(", ")),
-            };
-            Failure::new(Cause::CertificateWrongName, detail)
-        }
-        CertificateError::NotValidForName => Failure::new(Cause::CertificateWrongName, ""),
-        CertificateError::UnknownIssuer => Failure::new(Cause::CertificateUntrusted, ""),
-        // What `openssl req -x509` makes signs itself, as an authority.
-        CertificateError::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity") => {
-            Failure::new(
-                Cause::CertificateUntrusted,
-                "it is marked as an authority (CA:TRUE); make it with CA:FALSE, or name this very certificate with --ca FILE",
-            )
-        }
-        other => Failure::new(Cause::CertificateBroken, format!("{other:?}")),
-    }
-}
-
-/// `DnsName("contoso.com")` as rustls tells it.
-fn plain_name(presented: &str) -> &str {
-    let inside = presented.split_once('"').map(|(_, rest)| rest);
-    inside
-        .and_then(|rest| rest.split('"').next())
-        .unwrap_or(presented)
-}
-
-fn timestamp(time: UnixTime) -> Option<Timestamp> {
-    Timestamp::from_second(i64::try_from(time.as_secs()).ok()?).ok()
-}
-
-/// Takes whatever certificate comes; whoever goes on sends no secret.
-#[derive(Debug)]
-struct Whoever(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Whoever {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        rustls::crypto::verify_tls12_signature(message, certificate, signed, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, certificate, signed, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
+    Failure::new(cause, fault.detail())
 }
 
 #[cfg(test)]
@@ -278,11 +196,5 @@ mod tests {
         }
         let cut = std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
         assert_eq!(failure(&cut).cause, Cause::Reset);
-    }
-
-    #[test]
-    fn the_names_of_a_certificate_are_shown_plainly() {
-        assert_eq!(plain_name("DnsName(\"contoso.com\")"), "contoso.com");
-        assert_eq!(plain_name("IpAddress(10.0.0.1)"), "IpAddress(10.0.0.1)");
     }
 }

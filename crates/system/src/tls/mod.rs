@@ -1,6 +1,8 @@
-//! Whom TLS trusts: the system's certificate authorities, and the files of `--ca`.
+//! Whom TLS trusts: the system's certificate authorities, and the files of `--ca`; and what is wrong with a
+//! certificate.
 
-mod pinned;
+mod fault;
+mod verifier;
 
 use std::path::PathBuf;
 
@@ -9,7 +11,8 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-pub use pinned::Pinned;
+pub use fault::CertificateFault;
+pub use verifier::Verifier;
 
 /// The certificate authorities of the system, and those in PEM files besides.
 pub fn authorities(ca: &[PathBuf]) -> Result<RootCertStore> {
