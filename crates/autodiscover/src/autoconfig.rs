@@ -6,6 +6,8 @@
 //!
 //! Invariant: nothing of the address stands in an answer.
 
+use automend_core::host_port;
+
 use crate::query;
 use crate::services::{Encryption, Login, MailServer, Services, Site};
 use crate::xml::Writer;
@@ -109,7 +111,5 @@ fn web_services(services: &Services) -> Option<(&Site, &str)> {
 fn host(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
-    authority
-        .rsplit_once(':')
-        .map_or(authority, |(host, _)| host)
+    host_port::host(authority)
 }

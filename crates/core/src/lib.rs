@@ -45,6 +45,7 @@ pub mod dn;
 pub mod entry;
 pub mod fault;
 pub mod finding;
+pub mod host_port;
 pub mod mailbox;
 pub mod metadata;
 pub mod names;

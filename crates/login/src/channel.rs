@@ -8,10 +8,10 @@
 //! nothing, unless it was told that it must not.
 
 use std::collections::HashSet;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use automend_core::discovery::Host;
+use automend_core::host_port;
 use automend_negotiate::Binding;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::server::ParsedCertificate;
@@ -162,13 +162,7 @@ fn web_host(service: &str) -> Option<Host> {
 
 /// A host that may have a port.
 fn host(text: &str) -> Option<Host> {
-    if text.parse::<IpAddr>().is_ok() {
-        return Host::parse(text);
-    }
-    match text.rsplit_once(':') {
-        Some((name, port)) if port.parse::<u16>().is_ok() => Host::parse(name),
-        _ => Host::parse(text),
-    }
+    Host::parse(host_port::split(text)?.0)
 }
 
 #[cfg(test)]

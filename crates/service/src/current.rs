@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use automend_autodiscover::services::Services;
+use automend_core::host_port;
 use automend_login::{Authenticator, Expected, Offer};
 
 use super::answers::Answers;
@@ -102,11 +103,8 @@ impl Current {
         }
         let hosts = |domain: &String| {
             let told = self.settings.urls.autodiscover(domain);
-            let host = told
-                .rsplit_once(':')
-                .map_or(told.as_str(), |(host, _)| host);
             [
-                host.to_owned(),
+                host_port::host(&told).to_owned(),
                 domain.clone(),
                 format!("autoconfig.{domain}"),
             ]

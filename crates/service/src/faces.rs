@@ -13,6 +13,7 @@ use automend_autodiscover::soap::{
 };
 use automend_autodiscover::{autoconfig as ac, mobilesync, pox as px, soap as sp, v2 as json};
 use automend_core::fault::FaultCode;
+use automend_core::host_port;
 use automend_core::names::{SmtpAddress, ascii_domain};
 use automend_core::resolve::Who;
 use automend_core::settings::{Outcome, Settings};
@@ -319,10 +320,7 @@ impl Current {
         let asked = host(head).map(str::to_lowercase).unwrap_or_default();
         let asked = asked.trim_end_matches('.');
         let meant = |known: &&String| {
-            let told = self.settings.urls.autodiscover(known);
-            told.rsplit_once(':')
-                .map_or(told.as_str(), |(name, _)| name)
-                == asked
+            host_port::host(&self.settings.urls.autodiscover(known)) == asked
                 || asked == known.as_str()
                 || asked
                     .strip_suffix(known.as_str())

@@ -9,6 +9,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use automend_core::host_port;
 use hyper::HeaderMap;
 use hyper::header::{FORWARDED, HeaderName, VIA};
 
@@ -150,17 +151,8 @@ pub(crate) fn came_through(headers: &HeaderMap) -> bool {
 
 /// An address as it stands in a list: bare, in brackets, with a port.
 fn address(text: &str) -> Option<IpAddr> {
-    let text = text.trim();
-    let address = if let Some(rest) = text.strip_prefix('[') {
-        IpAddr::V6(rest.split_once(']')?.0.parse().ok()?)
-    } else if let Ok(address) = text.parse() {
-        address
-    } else {
-        let (host, port) = text.split_once(':')?;
-        port.parse::<u16>().ok()?;
-        IpAddr::V4(host.parse().ok()?)
-    };
-    Some(address.to_canonical())
+    let (address, _) = host_port::split(text.trim())?;
+    Some(address.parse::<IpAddr>().ok()?.to_canonical())
 }
 
 /// The elements of a `Forwarded` list; a comma within quotes parts nothing.

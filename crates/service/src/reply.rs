@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use automend_core::host_port;
 use automend_login::Account;
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -112,12 +113,5 @@ pub(crate) fn host(head: &Parts) -> Option<&str> {
         .headers
         .get(header::HOST)
         .and_then(|value| value.to_str().ok());
-    let host = head.uri.host().or(named)?;
-    Some(host.rsplit_once(':').map_or(host, |(name, port)| {
-        if port.bytes().all(|digit| digit.is_ascii_digit()) {
-            name
-        } else {
-            host
-        }
-    }))
+    head.uri.host().or(named).map(host_port::host)
 }

@@ -15,6 +15,7 @@ use automend_autodiscover::services::{
     AuthPackage, Encryption, Login, MailServer, OwaAuthentication, Services, Shape, Site, Version,
 };
 use automend_core::dn::Dn;
+use automend_core::host_port;
 use automend_core::names::{Guid, SmtpAddress, ascii_domain};
 
 /// Every layer.
@@ -218,9 +219,8 @@ impl Url {
 /// The URLs that Exchange's setup gives a host.
 fn of_host(host: &str) -> Site {
     let at = |path: &str| Some(format!("https://{host}{path}"));
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
     Site {
-        host: Some(name.to_owned()),
+        host: Some(host_port::host(host).to_owned()),
         ews: at(path::EWS),
         oab: at("/OAB/"),
         ecp: at("/ecp/"),

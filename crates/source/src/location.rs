@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, anyhow, bail};
+use automend_core::host_port;
 
 /// A directory, as it was named.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -153,25 +154,10 @@ impl LdapUrl {
     /// Takes `host`, `host:port`, `[v6]` or `[v6]:port`.
     pub fn at(scheme: Scheme, authority: &str) -> Result<Self> {
         let default = if scheme == Scheme::Ldaps { 636 } else { 389 };
-        let (host, port) = if let Some(rest) = authority.strip_prefix('[') {
-            let (host, port) = rest
-                .split_once(']')
-                .ok_or_else(|| anyhow!("no ] behind the address"))?;
-            (host, port.strip_prefix(':'))
-        } else if authority.matches(':').count() == 1 {
-            authority
-                .split_once(':')
-                .map_or((authority, None), |(host, port)| (host, Some(port)))
-        } else {
-            (authority, None)
-        };
-        let port = match port {
-            None => default,
-            Some(port) => port
-                .parse()
-                .with_context(|| format!("{port:?} is no port"))?,
-        };
-        if host.is_empty() || host.contains(['@', ' ']) {
+        let (host, port) = host_port::split(authority)
+            .ok_or_else(|| anyhow!("{authority:?} is no host and port"))?;
+        let port = port.unwrap_or(default);
+        if host.contains(['@', ' ']) {
             bail!("{authority:?} is no host");
         }
         Ok(Self {

@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use automend_core::dn::Dn;
+use automend_core::host_port;
 use automend_core::names::attribute;
 use automend_core::plan::Change;
 use automend_ldap::Modification;
@@ -112,11 +113,7 @@ fn server(directory: &str) -> Option<&str> {
         return None;
     }
     let authority = rest.split(['/', '?', '#']).next()?;
-    let host = match authority.strip_prefix('[') {
-        Some(rest) => rest.split(']').next()?,
-        None => authority.split(':').next()?,
-    };
-    (!host.is_empty()).then_some(host)
+    host_port::split(authority).map(|(host, _)| host)
 }
 
 /// Text for a comment: on one line, in ASCII.

@@ -6,6 +6,7 @@
 
 use super::step::{Scp, SrvRecord};
 use super::url::{Domain, Host, Scheme, Url};
+use crate::host_port;
 
 /// Marks a service connection point that names a URL.
 pub const SCP_URL: &str = "77378F46-2C66-4aa9-A6A6-3E7A48B19596";
@@ -97,8 +98,7 @@ fn directory_host(text: &str) -> Option<Host> {
     }
     let first = rest.split('/').next()?;
     if !first.contains('=') {
-        let host = first.split_once(':').map_or(first, |(host, _)| host);
-        return Host::parse(host);
+        return Host::parse(host_port::host(first));
     }
     let labels: Vec<&str> = first
         .split(',')

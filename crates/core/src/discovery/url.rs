@@ -7,6 +7,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
+use crate::host_port;
 use crate::names::SmtpAddress;
 use crate::verdict::Cause;
 
@@ -290,21 +291,13 @@ impl fmt::Display for Url {
 
 /// Splits `host`, `host:port`, `[v6]` or `[v6]:port`; a user name is refused.
 fn host_and_port(authority: &str) -> Option<(Host, Option<u16>)> {
-    let colon = match authority.rfind(']') {
-        Some(bracket) => authority.get(bracket..)?.find(':').map(|at| bracket + at),
-        None => authority.find(':'),
-    };
-    let (host, port) = match colon {
-        None => (authority, None),
-        Some(at) => (authority.get(..at)?, Some(authority.get(at + 1..)?)),
-    };
-    let port = match port {
-        None | Some("") => None,
-        Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-            Some(digits.parse().ok().filter(|port| *port != 0)?)
-        }
-        Some(_) => return None,
-    };
+    // An empty port is the usual one (RFC 3986 3.2.3).
+    let authority = authority.strip_suffix(':').unwrap_or(authority);
+    let (host, port) = host_port::split(authority)?;
+    // An IPv6 address has brackets, and nothing else has.
+    if authority.starts_with('[') != host.contains(':') || port == Some(0) {
+        return None;
+    }
     Some((Host::parse(host)?, port))
 }
 

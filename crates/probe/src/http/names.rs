@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use automend_core::discovery::{Host, SrvRecord};
+use automend_core::host_port;
 use automend_core::verdict::Cause;
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{
@@ -78,14 +79,8 @@ impl Pin {
 
 /// An address, which may have a port.
 fn place(text: &str) -> Option<(IpAddr, Option<u16>)> {
-    if let Ok(both) = text.parse::<SocketAddr>() {
-        return Some((both.ip(), Some(both.port())));
-    }
-    let bare = text
-        .strip_prefix('[')
-        .and_then(|text| text.strip_suffix(']'))
-        .unwrap_or(text);
-    Some((bare.parse().ok()?, None))
+    let (address, port) = host_port::split(text)?;
+    Some((address.parse().ok()?, port))
 }
 
 /// Reads the address of a DNS server, `IP` or `IP:PORT`.

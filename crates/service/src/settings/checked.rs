@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
 use anyhow::{Result, anyhow};
+use automend_core::host_port;
 use automend_core::names::ascii_domain;
 use toml::Spanned;
 
@@ -80,18 +81,9 @@ impl Checked<'_> {
 
 /// `host` or `host:port`.
 fn is_authority(text: &str) -> bool {
-    let (host, port) = match text.rsplit_once(':') {
-        Some((host, port)) if !host.ends_with(':') => (host, Some(port)),
-        _ => (text, None),
-    };
-    let host_is_good = domain(host).is_some()
-        || host
-            .strip_prefix('[')
-            .and_then(|rest| rest.strip_suffix(']'))
-            .unwrap_or(host)
-            .parse::<IpAddr>()
-            .is_ok();
-    host_is_good && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
+    host_port::split(text).is_some_and(|(host, port)| {
+        (domain(host).is_some() || host.parse::<IpAddr>().is_ok()) && port != Some(0)
+    })
 }
 
 /// A domain in lower case, and in punycode where it is not ASCII; `None` for what is none.

@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
+use automend_core::host_port;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -48,8 +49,8 @@ pub(super) async fn exchange(
 }
 
 async fn ask(place: &str, message: &[u8]) -> Result<Vec<u8>> {
-    let (host, port) = host_and_port(place)?;
-    let mut stream = TcpStream::connect((host, port)).await?;
+    let (host, port) = host_port::split(place).with_context(|| format!("{place:?} is no host"))?;
+    let mut stream = TcpStream::connect((host, port.unwrap_or(PORT))).await?;
     stream.set_nodelay(true)?;
     let length = u32::try_from(message.len()).context("a message that is too long")?;
     let framed = [&length.to_be_bytes()[..], message].concat();
@@ -61,45 +62,4 @@ async fn ask(place: &str, message: &[u8]) -> Result<Vec<u8>> {
     let mut answer = vec![0; length];
     stream.read_exact(&mut answer).await?;
     Ok(answer)
-}
-
-fn host_and_port(place: &str) -> Result<(&str, u16)> {
-    let (host, port) = match place.strip_prefix('[') {
-        Some(rest) => {
-            let (host, port) = rest
-                .split_once(']')
-                .with_context(|| format!("{place:?} is no host"))?;
-            (host, port.strip_prefix(':'))
-        }
-        None if place.matches(':').count() == 1 => place
-            .split_once(':')
-            .map_or((place, None), |(host, port)| (host, Some(port))),
-        None => (place, None),
-    };
-    let port = match port {
-        Some(port) => port
-            .parse()
-            .with_context(|| format!("{port:?} is no port"))?,
-        None => PORT,
-    };
-    Ok((host, port))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_place_has_a_port_or_the_usual_one() {
-        for (place, expected) in [
-            ("dc1", ("dc1", 88)),
-            ("dc1:750", ("dc1", 750)),
-            ("[::1]:750", ("::1", 750)),
-            ("[::1]", ("::1", 88)),
-            ("::1", ("::1", 88)),
-        ] {
-            assert_eq!(host_and_port(place).unwrap(), expected);
-        }
-        assert!(host_and_port("dc1:x").is_err());
-    }
 }
