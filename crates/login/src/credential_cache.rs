@@ -6,15 +6,13 @@
 //! Invariant: an entry is used for [`TTL`] at most, and only as long as the login's validity holds; the number
 //! of entries is bounded. No lock is held across a wait.
 
-use std::collections::HashMap;
-use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
 use aws_lc_rs::{constant_time, hmac, rand};
+use quick_cache::sync::Cache;
 
 use super::account::Authenticated;
-use super::throttle::make_room;
 
 /// How long a login is believed without asking the directory again. For that time a password that was changed
 /// in a live directory, or an account that was locked there, can still log in.
@@ -22,18 +20,18 @@ pub(crate) const TTL: Duration = Duration::from_secs(120);
 
 /// Logins that are kept; at about 150 bytes each.
 const MAX_ENTRIES: usize = 131_072;
-const SHARDS: usize = 64;
 
 /// The logins.
 pub(super) struct CredentialCache {
     key: hmac::Key,
-    shards: Vec<RwLock<HashMap<u64, Entry>>>,
+    entries: Cache<u64, Entry>,
 }
 
 /// Credentials as a keyed digest.
 #[derive(Clone, Copy)]
 pub(super) struct Digest([u8; 32]);
 
+#[derive(Clone)]
 struct Entry {
     digest: Digest,
     until: Instant,
@@ -58,7 +56,7 @@ impl CredentialCache {
     fn under(key: hmac::Key) -> Self {
         Self {
             key,
-            shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
+            entries: Cache::new(MAX_ENTRIES),
         }
     }
 
@@ -77,39 +75,25 @@ impl CredentialCache {
 
     /// The account of these credentials.
     pub(super) fn find(&self, digest: &Digest, now: Instant) -> Option<Authenticated> {
-        let shard = self.shard(digest)?;
-        let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
-        let entry = shard.get(&digest.key())?;
+        let entry = self.entries.get(&digest.key())?;
         let same = constant_time::verify_slices_are_equal(&entry.digest.0, &digest.0).is_ok();
-        (same && now < entry.until).then(|| entry.login.clone())
+        (same && now < entry.until).then_some(entry.login)
     }
 
     /// Keeps that these credentials were right.
     pub(super) fn keep(&self, digest: Digest, login: Authenticated, now: Instant) {
-        let Some(shard) = self.shard(&digest) else {
-            return;
-        };
-        let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
-        make_room(&mut shard, MAX_ENTRIES / SHARDS, |entry| Some(entry.until));
+        let until = now + TTL;
         let entry = Entry {
             digest,
-            until: now + TTL,
+            until,
             login,
         };
-        shard.insert(digest.key(), entry);
+        self.entries.insert(digest.key(), entry);
     }
 
     /// Forgets one login.
     pub(super) fn forget(&self, digest: &Digest) {
-        if let Some(shard) = self.shard(digest) {
-            let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
-            shard.remove(&digest.key());
-        }
-    }
-
-    fn shard(&self, digest: &Digest) -> Option<&RwLock<HashMap<u64, Entry>>> {
-        let [.., last] = digest.0;
-        self.shards.get(usize::from(last) % SHARDS)
+        self.entries.remove(&digest.key());
     }
 }
 

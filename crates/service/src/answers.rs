@@ -22,12 +22,13 @@ use automend_core::settings::{AlternativeMailbox, Outcome};
 use automend_source::pool::Outage;
 use hyper::body::Bytes;
 use prometheus_client::metrics::counter::Counter;
+use quick_cache::Weighter;
+use quick_cache::sync::{Cache, DefaultLifecycle};
 use serde_json::json;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use super::log::Log;
-use super::memory::Memory;
 use super::metrics::{CodeLabels, Metrics, SourceLabels, Word};
 use super::settings::DirectorySettings;
 use super::supply::Supply;
@@ -38,7 +39,8 @@ pub(crate) struct Answers {
     supply: Arc<Supply>,
     policy: Policy,
     directory: DirectorySettings,
-    memory: Memory<Who, Arc<Kept>>,
+    /// Asked for by clients, so their keys are hashed with a secret of this process.
+    cache: Cache<Who, Arc<Kept>, Weight, RandomState>,
     /// Look-ups under way, by the state of the directory when they began.
     flights: Mutex<HashMap<(Who, Option<u64>), Flight>>,
     told: Told,
@@ -99,6 +101,27 @@ enum Holds {
     Until(Instant),
 }
 
+/// What an answer weighs in the cache.
+#[derive(Clone, Debug)]
+struct Weight;
+
+impl Weighter<Who, Arc<Kept>> for Weight {
+    fn weight(&self, _: &Who, kept: &Arc<Kept>) -> u64 {
+        kept.answer.weight() as u64
+    }
+}
+
+/// A cache for answers that weigh so many bytes together; those that were not asked for lately go first.
+fn cache(bytes: usize) -> Cache<Who, Arc<Kept>, Weight, RandomState> {
+    Cache::with(
+        bytes / LEAST_WEIGHT,
+        bytes as u64,
+        Weight,
+        RandomState::new(),
+        DefaultLifecycle::default(),
+    )
+}
+
 type Flight = Arc<OnceCell<Result<Arc<Answer>, Outage>>>;
 
 /// Takes a look-up from the list when the last who waits for it is served, or has left.
@@ -133,6 +156,8 @@ struct Told {
 
 /// More owners than this are told of again.
 const MOST_TOLD: usize = 100_000;
+/// About how many bytes an answer takes at least.
+const LEAST_WEIGHT: usize = 1024;
 /// Documents of one answer.
 const MOST_DOCUMENTS: usize = 6;
 
@@ -153,7 +178,7 @@ impl Answers {
         supply: Arc<Supply>,
         policy: Policy,
         directory: DirectorySettings,
-        memory: usize,
+        cache_size: usize,
         log: Arc<Log>,
         metrics: Arc<Metrics>,
     ) -> Self {
@@ -161,7 +186,7 @@ impl Answers {
             supply,
             policy,
             directory,
-            memory: Memory::new(memory),
+            cache: cache(cache_size),
             flights: Mutex::default(),
             told: Told {
                 hasher: RandomState::new(),
@@ -179,7 +204,7 @@ impl Answers {
 
     /// What the directory says of a user.
     pub(crate) async fn ask(&self, who: &Who) -> Result<(Arc<Answer>, From), Outage> {
-        let kept = self.memory.find(who);
+        let kept = self.cache.get(who);
         let found = match kept.as_ref().filter(|kept| self.holds(kept)) {
             Some(kept) => Ok((Arc::clone(&kept.answer), From::Memory)),
             // Apart, so that who is answered from memory does not carry the room for it about.
@@ -245,8 +270,7 @@ impl Answers {
             answer: Arc::clone(&answer),
             holds,
         };
-        self.memory
-            .keep(who.clone(), Arc::new(kept), answer.weight());
+        self.cache.insert(who.clone(), Arc::new(kept));
         Ok(answer)
     }
 
@@ -299,7 +323,7 @@ impl Answer {
             Outcome::Settings(_) => 4096 + 2 * alternatives,
             Outcome::Redirect(_) | Outcome::Fault(_) => 0,
         };
-        1024 + alternatives + documents
+        LEAST_WEIGHT + alternatives + documents
     }
 }
 
@@ -387,5 +411,49 @@ impl Told {
                 "delegate": delegate.map(Dn::as_str),
             }),
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use automend_core::fault::{Cause, Fault, FaultCode};
+
+    fn kept() -> Arc<Kept> {
+        let fault = Fault {
+            code: FaultCode::UnknownAddress,
+            cause: Cause::UnknownAddress,
+        };
+        let answer = Answer {
+            outcome: Outcome::Fault(fault),
+            user: None,
+            home: Home::default(),
+            skipped: Vec::new(),
+            cause: None,
+            unsure: false,
+            documents: RwLock::default(),
+        };
+        Arc::new(Kept {
+            answer: Arc::new(answer),
+            holds: Holds::Commits(0),
+        })
+    }
+
+    fn who(number: usize) -> Who {
+        Who::LegacyDn(format!("/o=Contoso/cn={number}"))
+    }
+
+    #[test]
+    fn the_cache_keeps_to_its_size_and_what_is_asked_for_stays() {
+        let bytes = 1 << 20;
+        let cache = cache(bytes);
+        cache.insert(who(0), kept());
+        for number in 1..10_000 {
+            cache.insert(who(number), kept());
+            assert!(cache.get(&who(0)).is_some(), "after {number}");
+            assert!(cache.weight() <= bytes as u64);
+        }
+        let most = bytes / LEAST_WEIGHT;
+        assert!((most / 2..=most).contains(&cache.len()), "{}", cache.len());
     }
 }

@@ -17,7 +17,6 @@ mod faces;
 mod listen;
 mod live;
 mod log;
-mod memory;
 mod metrics;
 mod page;
 mod plain;

@@ -36,7 +36,6 @@ use tokio::time::timeout;
 pub(crate) use attempt::Limits;
 pub(super) use attempt::{Attempt, CountedAccount, Denied};
 use known_networks::KnownNetworks;
-pub(super) use records::make_room;
 use records::{AddressFailures, Failures, Shards, Subject, locked};
 
 use super::network::client_network;

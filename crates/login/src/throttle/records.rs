@@ -452,7 +452,7 @@ impl<K: Hash, V> Shards<K, V> {
 
 /// Removes an entry from a table that is full: of those looked at, the one that `rank` puts first.
 /// Looking at all of them for every new one would be a way to keep this program busy.
-pub(in super::super) fn make_room<K: Copy + Eq + Hash, V, R: Ord>(
+pub(super) fn make_room<K: Copy + Eq + Hash, V, R: Ord>(
     table: &mut HashMap<K, V>,
     most: usize,
     rank: impl Fn(&V) -> Option<R>,
