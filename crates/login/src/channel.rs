@@ -1,7 +1,7 @@
 //! What a login was made for: the service that it names, and the TLS connection that it is bound to.
 //!
 //! Specification: [MS-NLMP] 3.2.5.1.2 (`MsvAvTargetName`, `MsvAvChannelBindings`), RFC 5929 4
-//! (`tls-server-end-point`), RFC 4121 4.1.1.2. Whoever lures a user to a web server of his own can pass our
+//! (`tls-server-end-point`), RFC 4121 4.1.1.2. An attacker who lures a user to his web server can pass our
 //! challenge on to the user and the answer to us; both values are covered by the proof and tell such a login.
 //!
 //! Invariant: what a client says about either is looked at whenever it says it; what it leaves out decides

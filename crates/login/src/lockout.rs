@@ -23,7 +23,7 @@ struct Policy {
     window: Duration,
 }
 
-/// Where nobody says after how many: what the strictest guides for administrators ask for.
+/// Where the directory does not say after how many: what the strictest guides for administrators ask for.
 const UNKNOWN: Policy = Policy {
     threshold: 3,
     window: Duration::ZERO,

@@ -11,7 +11,7 @@ use automend_core::names::attribute;
 /// A login name, cut apart.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum Login {
-    /// `user@domain`, as somebody typed it.
+    /// `user@domain`, as it was typed.
     Principal {
         /// Before the last `@`.
         user: String,
@@ -43,7 +43,7 @@ pub(super) enum Login {
 const LONGEST: usize = 1024;
 
 impl Login {
-    /// Reads a name; `None` for what can name nobody.
+    /// Reads a name; `None` for what no account can have.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         if text.is_empty() || text.len() > LONGEST || text.chars().any(char::is_control) {
@@ -141,7 +141,7 @@ impl Login {
     /// How good a claim an account has to the name; less is better.
     fn claim(&self, account: &impl Claims, domains: &Domains) -> Option<u8> {
         let has = |name: &str, text: &str| account.has(name, &text.to_lowercase());
-        // Whoever may set his own `uid` must not take a name of somebody else with it.
+        // A user who may set his own `uid` must not take another user's name with it.
         let has_no_name = !account.is_there(attribute::SAM_ACCOUNT_NAME);
         let named =
             |user: &str| has(attribute::SAM_ACCOUNT_NAME, user) || has_no_name && has(UID, user);
@@ -234,7 +234,7 @@ impl Domains {
         if told.peek().is_some() {
             return told.any(|(_, head)| self::labels(head) == labels);
         }
-        // Nobody says otherwise, so it is what Windows proposes for a new domain.
+        // The directory does not say otherwise, so it is what Windows proposes for a new domain.
         labels
             .first()
             .is_some_and(|first| first.eq_ignore_ascii_case(name))

@@ -383,7 +383,7 @@ async fn a_name_that_has_failed_too_often_waits_though_its_account_changes() {
 }
 
 #[tokio::test]
-async fn a_gate_that_follows_another_counts_on() {
+async fn an_authenticator_that_follows_another_counts_on() {
     let company = Company::new(&[Scheme::Basic]);
     fail(&company, "jim@contoso.test").await;
     let offer = Offer {
