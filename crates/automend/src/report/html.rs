@@ -11,7 +11,7 @@ use automend_core::dn::Dn;
 
 use super::people::People;
 
-use super::{Report, since};
+use super::found::{Report, since};
 use crate::codes;
 use automend_core::display::{plain, plural};
 use automend_system::clock;

@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::found::{Report, for_programs};
 use super::people::People;
-use super::{Report, for_programs};
 
 #[derive(Serialize)]
 struct ReportJson<'a> {

@@ -10,8 +10,8 @@ use automend_core::finding::{Finding, Severity};
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Table, Width};
 
+use super::found::{Report, since};
 use super::people::People;
-use super::{Report, since};
 use crate::config::columns;
 
 /// Rows that somebody may want to read; the other forms have them all.

@@ -5,6 +5,7 @@
 
 use super::places;
 use super::plan::{is_endpoint, is_json_endpoint, leads_somewhere};
+use super::step::cause_of_consent;
 use super::{
     Answer, Discovery, Domain, Host, Login, MOST_REDIRECTS, Pending, Question, Reason, Scheme, Scp,
     SrvRecord, Todo, Url,
@@ -40,7 +41,7 @@ impl Discovery {
                 if said == Some(true) {
                     self.follow(pending, (**then).clone(), at);
                 }
-                consent(said)
+                cause_of_consent(said)
             }
             (_, Answer::Failed(cause)) => {
                 if super::is_rejection(cause) {
@@ -260,13 +261,4 @@ fn question(url: &Url, reason: Reason) -> Todo {
         reason,
     };
     Todo::Consent(question, Box::new(Todo::Ask(url.clone(), Login::Full)))
-}
-
-/// What consent comes to.
-pub(super) fn consent(said: Option<bool>) -> Cause {
-    match said {
-        Some(true) => Cause::Consented,
-        Some(false) => Cause::ConsentRefused,
-        None => Cause::ConsentNeeded,
-    }
 }

@@ -234,7 +234,7 @@ impl Discovery {
                         self.queue.push_front(Pending { todo, ..pending });
                     } else {
                         let act = Act::Consent(question.clone());
-                        self.record(&pending, Some(act), Some(follow::consent(said)));
+                        self.record(&pending, Some(act), Some(step::cause_of_consent(said)));
                     }
                     return;
                 }

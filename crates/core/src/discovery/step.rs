@@ -285,3 +285,12 @@ impl Tried {
         }
     }
 }
+
+/// The cause that an answer to a question of consent stands for.
+pub(super) fn cause_of_consent(said: Option<bool>) -> Cause {
+    match said {
+        Some(true) => Cause::Consented,
+        Some(false) => Cause::ConsentRefused,
+        None => Cause::ConsentNeeded,
+    }
+}

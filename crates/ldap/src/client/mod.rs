@@ -25,7 +25,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::control::Control;
 use crate::entry::Entry;
 use crate::error::{Error, Operation, ResultCode};
-use crate::filter::Filter;
 use crate::wire::{Request, Response, op};
 use connection::Connection;
 
@@ -138,29 +137,6 @@ impl Client {
             entries.push(entry);
         }
         Ok(entries)
-    }
-
-    /// The object `dn` with these attributes (none means all), ranged values completed; `None`
-    /// when there is no such object.
-    pub async fn base(&self, dn: &str, attributes: &[&str]) -> Result<Option<Entry>, Error> {
-        self.base_with(dn, attributes, &[]).await
-    }
-
-    /// The same with controls, such as the one that shows deleted objects.
-    pub async fn base_with(
-        &self,
-        dn: &str,
-        attributes: &[&str],
-        controls: &[Control],
-    ) -> Result<Option<Entry>, Error> {
-        let mut request = Search::new(dn, Scope::Base, Filter::present("objectClass"), attributes);
-        request.controls.extend_from_slice(controls);
-        match self.single(&request).await? {
-            Some(mut entry) => Ok(range::complete(self, &mut entry, controls)
-                .await?
-                .then_some(entry)),
-            None => Ok(None),
-        }
     }
 
     /// A search answered in pages of at most `page_size` entries (RFC 2696), with the values of

@@ -12,6 +12,29 @@ use crate::entry::{Attribute, Entry};
 use crate::error::{Error, ResultCode};
 use crate::filter::Filter;
 
+impl Client {
+    /// The object `dn` with these attributes (none means all), ranged values completed; `None`
+    /// when there is no such object.
+    pub async fn base(&self, dn: &str, attributes: &[&str]) -> Result<Option<Entry>, Error> {
+        self.base_with(dn, attributes, &[]).await
+    }
+
+    /// The same with controls, such as the one that shows deleted objects.
+    pub async fn base_with(
+        &self,
+        dn: &str,
+        attributes: &[&str],
+        controls: &[Control],
+    ) -> Result<Option<Entry>, Error> {
+        let mut request = Search::new(dn, Scope::Base, Filter::present("objectClass"), attributes);
+        request.controls.extend_from_slice(controls);
+        match self.single(&request).await? {
+            Some(mut entry) => Ok(complete(self, &mut entry, controls).await?.then_some(entry)),
+            None => Ok(None),
+        }
+    }
+}
+
 /// Whether some attribute of the entry came as a range.
 pub(super) fn is_ranged(entry: &Entry) -> bool {
     // Options are rare, so this costs a look at the length of an empty list for each attribute.

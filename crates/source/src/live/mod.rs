@@ -8,9 +8,12 @@
 //! ([MS-ADTS] 3.1.1.3.1.3.1, RFC 4511 4.5.1.7); what it does not affirm is marked undecided. Samba
 //! affirms it of what it hides, too, so there the object's own permissions are looked at (`rights`).
 
+// First, for its macro.
+#[macro_use]
+mod reconnect;
+
 mod identity;
 mod lookup;
-mod reconnect;
 mod root_dse;
 mod search;
 mod together;
@@ -32,7 +35,6 @@ use super::topology::Places;
 use super::typed::texts;
 use crate::connect::sign_in;
 use crate::location::LdapUrl;
-use crate::retry;
 use crate::settings::Settings;
 
 pub use identity::check_held;

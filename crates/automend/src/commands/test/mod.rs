@@ -9,6 +9,7 @@ mod beside;
 mod consent;
 mod follow;
 mod login;
+mod one;
 mod report;
 mod run;
 mod urls;
@@ -24,8 +25,6 @@ use anyhow::{Context, Result, anyhow, bail};
 use automend_core::discovery::{Dialect, Host, Plan, Scheme as UrlScheme, Url, Way};
 use automend_core::display;
 use automend_core::names::SmtpAddress;
-use automend_core::resolve::Who;
-use automend_core::verdict::{Cause, Verdict};
 use automend_negotiate::Scheme;
 use automend_probe::http::Web;
 use automend_probe::http::names::{self, Names, Pin};
@@ -38,17 +37,10 @@ use crate::args::{self, AuthScheme, Protocol, SearchStep, TestFormat};
 use crate::config::TestLogin;
 use beside::Beside;
 use consent::Consent;
-use login::{Asked, Logins};
-use report::{Other, Report, har, json, log, tree};
-use run::{Run, Tester};
-
-/// What is wanted of each test.
-struct Wanted {
-    /// How to ask; the first one searches.
-    dialects: Vec<Dialect>,
-    follow: bool,
-    check_urls: bool,
-}
+use login::Logins;
+use one::{Wanted, exit, test};
+use report::{har, json, log, tree};
+use run::Tester;
 
 /// Runs the command.
 pub(crate) async fn run(args: &args::Test, config: Option<&Path>) -> Result<ExitCode> {
@@ -99,76 +91,6 @@ pub(crate) async fn run(args: &args::Test, config: Option<&Path>) -> Result<Exit
         }
     }
     Ok(exit(report.verdict()))
-}
-
-/// Tests one address.
-async fn test(tester: &Tester, wanted: &Wanted, address: &SmtpAddress) -> Result<Report> {
-    let (first, rest) = wanted.dialects.split_first().context("no protocol")?;
-    let run = tester.search(address, *first, None).await?;
-    let mut others = Vec::new();
-    for dialect in rest {
-        others.extend(other(tester, address, &run, *dialect).await?);
-    }
-    let followed = if wanted.follow {
-        follow::follow(tester, address, &run).await?
-    } else {
-        Vec::new()
-    };
-    let checked = if wanted.check_urls {
-        urls::check(tester, &run).await
-    } else {
-        Vec::new()
-    };
-    let blame = match (&tester.directory, run.conclusion.cause) {
-        (Some(beside), Some(cause)) if is_of_the_directory(cause) => {
-            let blame = beside.blame(address).await;
-            Some(blame.map_err(|error| format!("{error:#}")))
-        }
-        _ => None,
-    };
-    Ok(Report {
-        address: address.to_string(),
-        run,
-        others,
-        followed,
-        checked,
-        blame,
-        directory: tester.directory.as_ref().map(Beside::command),
-    })
-}
-
-/// Asks the server that answered in another dialect.
-async fn other(
-    tester: &Tester,
-    address: &SmtpAddress,
-    run: &Run,
-    dialect: Dialect,
-) -> Result<Option<Other>> {
-    let Some((url, login)) = &run.endpoint else {
-        return Ok(None);
-    };
-    let url = url.with_target(&dialect.target());
-    let who = Who::Address(address.clone());
-    let Asked { turns, judged } = tester.ask_about(&who, &url, dialect, *login).await?;
-    Ok(Some(Other {
-        dialect,
-        url,
-        turns,
-        cause: judged.cause(),
-        detail: judged.detail,
-    }))
-}
-
-/// Whether the directory may tell what lies behind it.
-fn is_of_the_directory(cause: Cause) -> bool {
-    matches!(
-        cause,
-        Cause::DirectoryObjectGone
-            | Cause::UnknownAddress
-            | Cause::SoapInvalidUser
-            | Cause::SoapServerError
-            | Cause::MobileSyncError
-    )
 }
 
 fn tester(args: &args::Test, config: Option<&Path>, progress: &ProgressBar) -> Result<Tester> {
@@ -308,14 +230,6 @@ fn dialect(protocol: Protocol) -> Dialect {
         Protocol::Pox => Dialect::Pox,
         Protocol::Soap => Dialect::Soap,
         Protocol::Mobilesync => Dialect::MobileSync,
-    }
-}
-
-fn exit(verdict: Verdict) -> ExitCode {
-    match verdict {
-        Verdict::Ok => ExitCode::SUCCESS,
-        Verdict::NeedsConsent | Verdict::Failed => ExitCode::from(1),
-        Verdict::Warning => ExitCode::from(3),
     }
 }
 

@@ -18,8 +18,8 @@ use automend_probe::answer::Concern;
 use futures_util::{StreamExt, stream};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::one::{Wanted, exit, test};
 use super::report::{Report, json};
-use super::{Wanted, exit, test};
 use crate::args::TestFormat;
 use crate::commands::test::run::Tester;
 

@@ -3,22 +3,19 @@
 //! Exit status: 0 nothing wrong, 1 findings, 2 the recording cannot be read.
 
 mod join;
+mod joined;
 mod proxy;
 mod report;
 
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use automend_core::display;
 use automend_probe::story::Story;
 use automend_recording::Kind;
-use automend_source::Directory;
 
-use crate::args::{self, TraceFormat};
-use crate::hints;
-use report::Report;
+use crate::args;
 
 /// Runs the command.
 pub(crate) async fn run(args: &args::Trace, config: Option<&Path>) -> Result<ExitCode> {
@@ -42,7 +39,7 @@ pub(crate) async fn run(args: &args::Trace, config: Option<&Path>) -> Result<Exi
             file.display()
         );
     }
-    tell(
+    joined::print(
         args,
         config,
         file.display().to_string(),
@@ -69,40 +66,4 @@ fn read(file: &Path, keys: Option<&Path>) -> Result<(Story, Kind)> {
     let kind = automend_recording::read(&path, keys, &mut story).with_context(shown)?;
     story.finish();
     Ok((story, kind))
-}
-
-/// Reports a story, joined with the directory where one is named.
-async fn tell(
-    args: &args::Trace,
-    config: Option<&Path>,
-    file: String,
-    kind: &'static str,
-    story: &Story,
-) -> Result<ExitCode> {
-    let mut report = Report {
-        file,
-        kind,
-        story,
-        joined: Vec::new(),
-        defects: story.defects(),
-    };
-    if !args.source.server.directory.is_empty() {
-        let settings = crate::config::directory_settings(&args.source, config)?;
-        let mut directory = Directory::open(&settings).await?;
-        let mend = hints::mend(&settings, &directory);
-        report.joined = join::join(&story.findings, &mut directory, &mend).await?;
-        report.defects.extend(directory.take_defects());
-    }
-    let mut out = anstream::stdout();
-    match args.format {
-        TraceFormat::Table => report.print(&mut out)?,
-        TraceFormat::Json => {
-            writeln!(out, "{}", display::json_lines(&report.to_json())?)?;
-        }
-    }
-    Ok(if story.findings.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(1)
-    })
 }

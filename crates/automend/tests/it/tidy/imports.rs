@@ -45,7 +45,8 @@ impl Imports {
                 .into_iter()
                 .filter(|(public, ..)| !public)
                 .map(|(_, _, path)| path);
-            for path in private.chain(inline(&file.text, at)) {
+            for path in private.chain(inline(&without_uses(&file.text), at, &children(&files, at)))
+            {
                 if let Some(module) = defining(&files, &path, 0)
                     && module != *at
                 {
@@ -272,15 +273,49 @@ fn rooted(path: &[String], at: &[String]) -> Option<Vec<String>> {
     Some(full)
 }
 
-/// Paths that stand in the code itself, such as `crate::config::columns()`.
-fn inline(text: &str, at: &[String]) -> Vec<Vec<String>> {
+/// The names of the modules just below this one.
+fn children<'a>(files: &'a BTreeMap<Vec<String>, File>, at: &[String]) -> Vec<&'a str> {
+    files
+        .keys()
+        .filter_map(|module| module.strip_prefix(at))
+        .filter_map(|below| match below {
+            [child] => Some(child.as_str()),
+            _ => None,
+        })
+        .collect()
+}
+
+/// The text without what [`uses`] reads.
+fn without_uses(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for statement in text.split_inclusive(';') {
+        let start = statement
+            .match_indices("use ")
+            .map(|(start, _)| start)
+            .find(|&start| {
+                let line = statement[..start].rsplit('\n').next().unwrap_or("").trim();
+                line.is_empty() || line.starts_with("pub")
+            });
+        out.push_str(&statement[..start.unwrap_or(statement.len())]);
+    }
+    out
+}
+
+/// Paths in the code itself, such as `crate::config::columns()`, or `check::run()` for a child.
+fn inline(text: &str, at: &[String], children: &[&str]) -> Vec<Vec<String>> {
     let mut found = Vec::new();
     let is_word = |letter: char| letter.is_alphanumeric() || letter == '_';
-    for start in ["crate::", "super::", "self::"]
+    for start in ["crate", "super", "self"]
         .iter()
-        .flat_map(|word| text.match_indices(word).map(|(start, _)| start))
+        .chain(children)
+        .map(|word| format!("{word}::"))
+        .flat_map(|word| {
+            text.match_indices(&word)
+                .map(|(start, _)| start)
+                .collect::<Vec<_>>()
+        })
     {
-        // `pub(in crate::face)` is no import.
+        // `pub(in crate::ldap_server)` is no import.
         if text[..start].ends_with("in ")
             || text[..start]
                 .chars()
@@ -292,10 +327,6 @@ fn inline(text: &str, at: &[String]) -> Vec<Vec<String>> {
         let end = text[start..]
             .find(|letter: char| !is_word(letter) && letter != ':')
             .map_or(text.len(), |end| start + end);
-        // The tree of a `use`, which `uses` reads.
-        if text[..end].ends_with("::") {
-            continue;
-        }
         let path: Vec<String> = segments(&text[start..end]).collect();
         if let Some(full) = rooted(&path, at) {
             found.push(full);

@@ -32,9 +32,9 @@ use tokio::sync::{Mutex, Notify};
 use tokio::time::timeout;
 use tokio_rustls::{LazyConfigAcceptor, TlsConnector};
 
-use super::Proxy;
 use super::authority::CERTIFICATE;
 use super::reach::may_reach;
+use super::shared::Proxy;
 use super::tap::{Direction, Tap, Tapped};
 
 /// How long a connection to a server may take to come about, and a handshake.

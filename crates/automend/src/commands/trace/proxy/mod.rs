@@ -10,10 +10,10 @@ mod authority;
 mod connection;
 mod hosts;
 mod reach;
+mod shared;
 mod tap;
 
 use std::io::Write;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -32,6 +32,7 @@ use crate::args::{self, TraceFormat};
 use crate::config;
 use authority::Authority;
 use hosts::Hosts;
+use shared::Proxy;
 use tap::Told;
 
 use super::report;
@@ -41,38 +42,6 @@ use automend_probe::story::{Outcome, Story};
 const MOST_CLIENTS: usize = 512;
 /// Turns that are kept until they are written.
 const MOST_TURNS: usize = 64;
-
-/// What every connection shares.
-pub(crate) struct Proxy {
-    hosts: Arc<Hosts>,
-    authority: Arc<Authority>,
-    /// How servers are checked.
-    client: Arc<rustls::ClientConfig>,
-    scribe: mpsc::UnboundedSender<Told>,
-    leaves: Arc<Semaphore>,
-    notes: mpsc::Sender<String>,
-    /// Turns true at the end; every task has a receiver, so that the last of them is known.
-    stop: watch::Sender<bool>,
-    own: SocketAddr,
-}
-
-impl Proxy {
-    /// Says something beside the turns; nothing is lost when nobody has room for it.
-    fn note(&self, text: String) {
-        let _ = self.notes.try_send(text);
-    }
-
-    /// Does a task until it is done or the recording ends.
-    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let mut stop = self.stop.subscribe();
-        tokio::spawn(async move {
-            tokio::select! {
-                () = task => {}
-                _ = stop.wait_for(|stop| *stop) => {}
-            }
-        });
-    }
-}
 
 /// Runs the command.
 pub(crate) async fn run(args: &args::Trace, config: Option<&Path>) -> Result<ExitCode> {
@@ -144,7 +113,7 @@ pub(crate) async fn run(args: &args::Trace, config: Option<&Path>) -> Result<Exi
         || format!("http://{own}"),
         |path| path.display().to_string(),
     );
-    super::tell(args, config, file, "recording", &story).await
+    super::joined::print(args, config, file, "recording", &story).await
 }
 
 /// Serves until somebody ends it, and writes down what comes.
