@@ -7,6 +7,7 @@ use automend_core::names::SmtpAddress;
 use automend_core::settings::{AlternativeMailbox, Locator, Place, Settings};
 
 use crate::services::Shape;
+use crate::xml::Writer;
 
 /// Names of a mailbox, as pieces that are written one after the other.
 pub(crate) struct Mailbox<'a> {
@@ -67,7 +68,7 @@ fn organisation(legacy_dn: &str) -> Option<&str> {
 }
 
 /// One of the two legal shapes of an alternative mailbox.
-pub(crate) enum Located<'a> {
+enum Located<'a> {
     /// `SmtpAddress` and `OwnerSmtpAddress`.
     Address(&'a str, Option<&'a SmtpAddress>),
     /// `LegacyDN` and `Server`.
@@ -76,7 +77,7 @@ pub(crate) enum Located<'a> {
 
 impl<'a> Located<'a> {
     /// The shape that is wanted where the mailbox has it, or else the other.
-    pub(crate) fn of(mailbox: &'a AlternativeMailbox, shape: Shape) -> Self {
+    fn of(mailbox: &'a AlternativeMailbox, shape: Shape) -> Self {
         match (&mailbox.locator, &mailbox.place, shape) {
             (Locator::Place(place), _, _) | (Locator::Address(_), Some(place), Shape::LegacyDn) => {
                 Self::Place(place)
@@ -86,6 +87,29 @@ impl<'a> Located<'a> {
             }
         }
     }
+}
+
+/// Writes an alternative mailbox; POX and SOAP name its element differently, and its parts alike.
+pub(crate) fn write_alternative(
+    xml: &mut Writer<'_>,
+    element: &'static str,
+    mailbox: &AlternativeMailbox,
+    shape: Shape,
+) {
+    xml.open(element);
+    xml.leaf("Type", mailbox.kind.as_str());
+    xml.leaf("DisplayName", &mailbox.display_name);
+    match Located::of(mailbox, shape) {
+        Located::Place(place) => {
+            xml.leaf("LegacyDN", &place.legacy_dn);
+            xml.leaf("Server", &place.server);
+        }
+        Located::Address(address, owner) => {
+            xml.leaf("SmtpAddress", address);
+            xml.leaf_if("OwnerSmtpAddress", owner.map(SmtpAddress::as_str));
+        }
+    }
+    xml.close(element);
 }
 
 /// A page of the control panel, as Exchange 2013 and 2016 have it.

@@ -7,6 +7,7 @@
 //! Invariant: what is `None` here is nowhere in an answer; no URL is made up.
 
 use automend_core::names::{Guid, SmtpAddress};
+use serde::Deserialize;
 
 use crate::schema::header;
 
@@ -82,7 +83,8 @@ impl Site {
 }
 
 /// How Outlook logs in: the values of `AuthPackage` ([MS-OXDSCLI] 2.2.4.1.1.2.6.2).
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
 pub enum AuthPackage {
     /// Name and password.
     Basic,
@@ -114,7 +116,8 @@ impl AuthPackage {
 }
 
 /// How Outlook on the web asks for a login; several may hold.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
 pub enum OwaAuthentication {
     /// A form, and Basic behind it.
     #[default]
@@ -150,7 +153,8 @@ pub struct MailServer {
 }
 
 /// How a mail connection is kept secret.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
 pub enum Encryption {
     /// TLS from the first byte.
     #[default]
@@ -162,7 +166,8 @@ pub enum Encryption {
 }
 
 /// What a user types as the name.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
 pub enum Login {
     /// The whole address.
     #[default]
@@ -183,12 +188,15 @@ impl Login {
 }
 
 /// The shape of an alternative mailbox ([MS-OXDSCLI] 2.2.4.1.1.2.5); the two are never mixed in one.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
 pub enum Shape {
     /// `SmtpAddress` and `OwnerSmtpAddress`, as Exchange 2013 and later.
     #[default]
+    #[serde(rename = "by-address")]
     Address,
     /// `LegacyDN` and `Server`, as Exchange 2010; the other one for mailboxes that have no such pair.
+    #[serde(rename = "by-legacy-dn")]
     LegacyDn,
 }
 

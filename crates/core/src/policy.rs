@@ -1,7 +1,10 @@
 //! How an answer treats a stale link, and how far links are followed.
 
-/// A policy.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+use serde::Deserialize;
+
+/// How an answer treats a stale link.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
 pub enum Policy {
     /// As Exchange 2010 SP1 and later: one stale link, and the whole answer is error 603.
     Faithful,

@@ -12,7 +12,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::{Family, MetricConstructor};
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::registry::{Metric, Registry, Unit};
 
 /// The numbers.
 #[derive(Debug)]
@@ -136,9 +136,13 @@ impl<L: Clone + Eq + Hash, M: Clone, C: MetricConstructor<M>> Words<L, M, C> {
     }
 }
 
-impl<L: Clone + Eq + Hash, M: Clone + Default> Default for Words<L, M> {
-    fn default() -> Self {
-        Self::of_family(Family::new_with_constructor(M::default))
+impl<L: Clone + Eq + Hash, M: Clone + Default> Words<L, M>
+where
+    Family<L, M>: Metric,
+{
+    /// A family, registered under its name.
+    fn registered(to: &mut Registry, name: &str, help: &str) -> Self {
+        Self::of_family(registered(to, name, help))
     }
 }
 
@@ -159,82 +163,64 @@ const BUCKETS: [f64; 12] = [
 
 impl Default for Metrics {
     fn default() -> Self {
-        let mut metrics = Self {
-            registry: Registry::with_prefix("automend"),
-            turns: Words::default(),
-            seconds: Words::of_family(Family::new_with_constructor(|| Histogram::new(BUCKETS))),
-            connections: Gauge::default(),
-            refused: Family::default(),
-            skipped: Words::default(),
-            answers: Words::default(),
-            directory_up: Family::default(),
-            directory_failures: Family::default(),
-            degraded: Gauge::default(),
-            logins: Words::default(),
-            log_dropped: Counter::default(),
-            reloads: Family::default(),
-        };
-        let registry = &mut metrics.registry;
-        registry.register(
-            "http_requests",
-            "Requests, by route and outcome",
-            metrics.turns.family.clone(),
-        );
-        registry.register_with_unit(
+        let mut registry = Registry::with_prefix("automend");
+        let to = &mut registry;
+        let seconds = Words::of_family(Family::new_with_constructor(
+            (|| Histogram::new(BUCKETS)) as fn() -> Histogram,
+        ));
+        to.register_with_unit(
             "http_request_duration",
             "Time from the request's header to its response",
             Unit::Seconds,
-            metrics.seconds.family.clone(),
+            seconds.family.clone(),
         );
-        registry.register(
-            "connections",
-            "Connections now",
-            metrics.connections.clone(),
-        );
-        registry.register(
-            "refused_connections",
-            "Connections that were closed at once",
-            metrics.refused.clone(),
-        );
-        registry.register(
-            "skipped_owners",
-            "Owners left out of an answer, by finding code",
-            metrics.skipped.family.clone(),
-        );
-        registry.register(
-            "answers",
-            "Answers about users, by where they came from",
-            metrics.answers.family.clone(),
-        );
-        registry.register(
-            "directory_up",
-            "Whether a server of the directory answers",
-            metrics.directory_up.clone(),
-        );
-        registry.register(
-            "directory_failures",
-            "Questions that a server of the directory failed",
-            metrics.directory_failures.clone(),
-        );
-        registry.register(
-            "degraded",
-            "1 while no server of the directory answers",
-            metrics.degraded.clone(),
-        );
-        let logins = metrics.logins.family.clone();
-        registry.register("logins", "Logins, by result", logins);
-        registry.register(
-            "log_lines_dropped",
-            "Lines of the log that could not be written in time",
-            metrics.log_dropped.clone(),
-        );
-        registry.register(
-            "reloads",
-            "Times the configuration was read again",
-            metrics.reloads.clone(),
-        );
-        metrics
+        Self {
+            turns: Words::registered(to, "http_requests", "Requests, by route and outcome"),
+            seconds,
+            connections: registered(to, "connections", "Connections now"),
+            refused: registered(
+                to,
+                "refused_connections",
+                "Connections that were closed at once",
+            ),
+            skipped: Words::registered(
+                to,
+                "skipped_owners",
+                "Owners left out of an answer, by finding code",
+            ),
+            answers: Words::registered(
+                to,
+                "answers",
+                "Answers about users, by where they came from",
+            ),
+            directory_up: registered(
+                to,
+                "directory_up",
+                "Whether a server of the directory answers",
+            ),
+            directory_failures: registered(
+                to,
+                "directory_failures",
+                "Questions that a server of the directory failed",
+            ),
+            degraded: registered(to, "degraded", "1 while no server of the directory answers"),
+            logins: Words::registered(to, "logins", "Logins, by result"),
+            log_dropped: registered(
+                to,
+                "log_lines_dropped",
+                "Lines of the log that could not be written in time",
+            ),
+            reloads: registered(to, "reloads", "Times the configuration was read again"),
+            registry,
+        }
     }
+}
+
+/// A metric, registered under its name.
+fn registered<M: Clone + Default + Metric>(to: &mut Registry, name: &str, help: &str) -> M {
+    let metric = M::default();
+    to.register(name, help, metric.clone());
+    metric
 }
 
 impl Metrics {

@@ -1,5 +1,6 @@
 //! The page for a person who came with a browser, and the line that tests the service.
 
+use askama::Template;
 use automend_autodiscover::schema::path;
 use hyper::body::Bytes;
 
@@ -26,29 +27,25 @@ impl Pages {
     }
 }
 
-/// The page: that Autodiscover is here, how it stands with the login, and how to test it.
+/// The page: that Autodiscover is here, the state of the login, and how to test it.
+#[derive(Template)]
+#[template(path = "page.html")]
+struct Page<'a> {
+    domains: String,
+    state: &'a str,
+    pox: &'static str,
+    soap: &'static str,
+}
+
 fn page(domains: &[String], state: &str) -> Bytes {
-    let named = domains
-        .iter()
-        .map(|domain| escaped(domain))
-        .collect::<Vec<_>>();
-    let what = if named.is_empty() {
-        "Autodiscover".to_owned()
-    } else {
-        format!("Autodiscover for {}", named.join(", "))
+    let page = Page {
+        domains: domains.join(", "),
+        state,
+        pox: path::POX,
+        soap: path::SOAP,
     };
-    format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<title>Autodiscover</title>\n\
-         <h1>Autodiscover is here</h1>\n\
-         <p>{state}</p>\n\
-         <p>This is {what}. Outlook, telephones and mail programs ask here for their settings; \
-         there is nothing else to see with a browser.</p>\n\
-         <p>It answers a POST with a login: Outlook's at <code>{}</code>, that of programs at \
-         <code>{}</code>.</p>\n</html>\n",
-        path::POX,
-        path::SOAP
-    )
-    .into()
+    // Writing to memory does not fail.
+    page.render().unwrap_or_default().into()
 }
 
 /// A request as Outlook sends it, in one line.
@@ -65,20 +62,6 @@ pub(crate) fn request(address: &str) -> String {
     text.lines().map(str::trim).collect()
 }
 
-fn escaped(text: &str) -> String {
-    let mut out = String::new();
-    for c in text.chars() {
-        match c {
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '&' => out.push_str("&amp;"),
-            '"' => out.push_str("&quot;"),
-            c => out.push(c),
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,7 +76,7 @@ mod tests {
         ] {
             let text = std::str::from_utf8(&page).unwrap();
             assert!(
-                text.contains("Autodiscover for contoso.com, &lt;b&gt;"),
+                text.contains("Autodiscover for contoso.com, &#60;b&#62;"),
                 "{text}"
             );
             assert!(text.contains(state), "{text}");

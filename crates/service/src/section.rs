@@ -4,8 +4,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use automend_autodiscover::services::{AuthPackage, Encryption, Login, OwaAuthentication, Shape};
+use automend_core::policy::Policy;
 use serde::Deserialize;
 use toml::Spanned;
+
+use crate::tls::Files;
 
 /// Where a configuration was read, to name the line of a mistake.
 #[derive(Clone, Debug, Default)]
@@ -23,8 +27,8 @@ pub struct Section {
     pub(crate) listen: Vec<Spanned<String>>,
     pub(crate) http: Vec<Spanned<String>>,
     pub(crate) admin: Option<Spanned<String>>,
-    pub(crate) certificates: Vec<CertificateSection>,
-    pub(crate) policy: Option<PolicyWord>,
+    pub(crate) certificates: Vec<Files>,
+    pub(crate) policy: Option<Policy>,
     pub(crate) auth: Option<Spanned<Vec<SchemeWord>>>,
     pub(crate) keytab: Option<PathBuf>,
     pub(crate) rc4_tickets: bool,
@@ -43,20 +47,6 @@ pub struct Section {
     pub(crate) domain: BTreeMap<Spanned<String>, LayerSection>,
     pub(crate) server: BTreeMap<String, LayerSection>,
     pub(crate) database: BTreeMap<String, LayerSection>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(crate) struct CertificateSection {
-    pub(crate) certificate: PathBuf,
-    pub(crate) key: PathBuf,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum PolicyWord {
-    Healthy,
-    Faithful,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -122,15 +112,8 @@ pub(crate) struct LayerSection {
     pub(crate) directory_server: Option<Spanned<String>>,
     pub(crate) deployment_id: Option<Spanned<String>>,
     pub(crate) version: Option<Spanned<String>>,
-    pub(crate) alternative_mailboxes: Option<ShapeWord>,
+    pub(crate) alternative_mailboxes: Option<Shape>,
     pub(crate) display_name: Option<String>,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum ShapeWord {
-    ByAddress,
-    ByLegacyDn,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -144,29 +127,10 @@ pub(crate) struct SideSection {
     pub(crate) mapi: Option<Spanned<String>>,
     pub(crate) eas: Option<Spanned<String>>,
     pub(crate) um: Option<Spanned<String>>,
-    pub(crate) auth: Option<PackageWord>,
-    pub(crate) owa_auth: Option<OwaWord>,
+    pub(crate) auth: Option<AuthPackage>,
+    pub(crate) owa_auth: Option<OwaAuthentication>,
     pub(crate) ssl: Option<bool>,
     pub(crate) certificate_principal: Option<String>,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum PackageWord {
-    Basic,
-    Ntlm,
-    Kerberos,
-    KerberosOrNtlm,
-    Negotiate,
-    Certificate,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum OwaWord {
-    Forms,
-    Basic,
-    Windows,
 }
 
 #[derive(Debug, Deserialize)]
@@ -175,24 +139,7 @@ pub(crate) struct MailSection {
     pub(crate) host: Spanned<String>,
     pub(crate) port: Option<u16>,
     #[serde(default)]
-    pub(crate) encryption: EncryptionWord,
+    pub(crate) encryption: Encryption,
     #[serde(default)]
-    pub(crate) login: LoginWord,
-}
-
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum EncryptionWord {
-    #[default]
-    Tls,
-    StartTls,
-    None,
-}
-
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum LoginWord {
-    #[default]
-    Address,
-    LocalPart,
+    pub(crate) login: Login,
 }

@@ -19,11 +19,13 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{ServerConfig, SignatureScheme};
+use serde::Deserialize;
 
 use super::stamp::Stamp;
 
 /// The files of one certificate.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Files {
     /// The certificate and those of the authorities above it, PEM.
     pub certificate: PathBuf,

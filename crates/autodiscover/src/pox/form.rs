@@ -12,10 +12,9 @@
 //! EWS Managed API, which knows `EXCH`, `EXPR` and `WEB`, takes one without a `Type` for `EXCH` and all
 //! others for one kind, and refuses an answer that has two of a kind.
 
-use automend_core::names::SmtpAddress;
-use automend_core::settings::{AlternativeMailbox, Settings};
+use automend_core::settings::Settings;
 
-use crate::mailbox::{DATABASE, Located, Mailbox, PAGES, REALM};
+use crate::mailbox::{DATABASE, Mailbox, PAGES, REALM, write_alternative};
 use crate::schema::pox;
 use crate::services::{Abilities, Encryption, Login, MailServer, Services, Shape, Site};
 use crate::xml::Writer;
@@ -119,28 +118,11 @@ impl Form {
             Gap::Alternatives => {
                 let mut xml = Writer::within(out, IN_ACCOUNT);
                 for mailbox in &settings.alternatives {
-                    alternative(&mut xml, mailbox, self.shape);
+                    write_alternative(&mut xml, "AlternativeMailbox", mailbox, self.shape);
                 }
             }
         }
     }
-}
-
-fn alternative(xml: &mut Writer<'_>, mailbox: &AlternativeMailbox, shape: Shape) {
-    xml.open("AlternativeMailbox");
-    xml.leaf("Type", mailbox.kind.as_str());
-    xml.leaf("DisplayName", &mailbox.display_name);
-    match Located::of(mailbox, shape) {
-        Located::Place(place) => {
-            xml.leaf("LegacyDN", &place.legacy_dn);
-            xml.leaf("Server", &place.server);
-        }
-        Located::Address(address, owner) => {
-            xml.leaf("SmtpAddress", address);
-            xml.leaf_if("OwnerSmtpAddress", owner.map(SmtpAddress::as_str));
-        }
-    }
-    xml.close("AlternativeMailbox");
 }
 
 /// A form that is being written.

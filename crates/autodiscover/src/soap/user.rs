@@ -3,12 +3,11 @@
 //! The directory's part comes from core, the rest from the configuration; a setting that neither has is
 //! told as not available.
 
-use automend_core::names::SmtpAddress;
 use automend_core::settings::Settings;
 
 use super::Wanted;
 use super::setting::{Setting, setting_error};
-use crate::mailbox::{DATABASE, Located, Mailbox, PAGES, REALM};
+use crate::mailbox::{DATABASE, Mailbox, PAGES, REALM, write_alternative};
 use crate::services::{Abilities, Encryption, MailServer, Services, Site, Version};
 use crate::xml::Writer;
 
@@ -102,20 +101,7 @@ impl<'a> User<'a> {
     fn alternatives(&self, xml: &mut Writer<'_>) {
         xml.open("AlternateMailboxes");
         for mailbox in &self.settings.alternatives {
-            xml.open("AlternateMailbox");
-            xml.leaf("Type", mailbox.kind.as_str());
-            xml.leaf("DisplayName", &mailbox.display_name);
-            match Located::of(mailbox, self.services.shape) {
-                Located::Place(place) => {
-                    xml.leaf("LegacyDN", &place.legacy_dn);
-                    xml.leaf("Server", &place.server);
-                }
-                Located::Address(address, owner) => {
-                    xml.leaf("SmtpAddress", address);
-                    xml.leaf_if("OwnerSmtpAddress", owner.map(SmtpAddress::as_str));
-                }
-            }
-            xml.close("AlternateMailbox");
+            write_alternative(xml, "AlternateMailbox", mailbox, self.services.shape);
         }
         xml.close("AlternateMailboxes");
     }

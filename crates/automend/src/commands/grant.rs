@@ -77,11 +77,8 @@ pub(crate) async fn run(args: &args::Grant, config: Option<&Path>) -> Result<Exi
     let known = user.sid.as_ref().zip(read.as_ref());
     let has_access = known.is_some_and(|(sid, read)| read.full_access_of(sid) == Access::Allowed);
     let left_to_exchange = !here && !args.descriptor && !has_access;
-    let cmdlet = Cmdlet::new("Add-MailboxPermission")
-        .parameter("Identity", &identity(&owner))
-        .parameter("User", &identity(&user))
-        .parameter("AccessRights", "FullAccess")
-        .switch("AutoMapping", !args.no_automapping);
+    let cmdlet =
+        cmdlet("Add-MailboxPermission", &owner, &user).switch("AutoMapping", !args.no_automapping);
     let mapped = if is_linked { ", and is mapped" } else { "" };
     let outcome = Outcome {
         code: "grant",
@@ -95,14 +92,8 @@ pub(crate) async fn run(args: &args::Grant, config: Option<&Path>) -> Result<Exi
         edit,
         lines,
     };
-    finish(
-        &mut directory,
-        &settings,
-        (&owner, &user),
-        outcome,
-        (args.descriptor, &args.carrying_out),
-    )
-    .await
+    let how = (args.descriptor, &args.carrying_out);
+    finish(&mut directory, &settings, (&owner, &user), outcome, how).await
 }
 
 /// Runs `revoke`.
@@ -147,10 +138,6 @@ pub(crate) async fn revoke(args: &args::Revoke, config: Option<&Path>) -> Result
         tell_left(&owner, &user, left);
     }
     let left_to_exchange = !here && !args.descriptor && may_have_access;
-    let cmdlet = Cmdlet::new("Remove-MailboxPermission")
-        .parameter("Identity", &identity(&owner))
-        .parameter("User", &identity(&user))
-        .parameter("AccessRights", "FullAccess");
     let outcome = Outcome {
         code: "revoke",
         verb: "take from",
@@ -159,18 +146,12 @@ pub(crate) async fn revoke(args: &args::Revoke, config: Option<&Path>) -> Result
             plain(called(&user)),
             plain(called(&owner))
         ),
-        cmdlet: left_to_exchange.then_some(cmdlet),
+        cmdlet: left_to_exchange.then(|| cmdlet("Remove-MailboxPermission", &owner, &user)),
         edit,
         lines,
     };
-    finish(
-        &mut directory,
-        &settings,
-        (&owner, &user),
-        outcome,
-        (args.descriptor, &args.carrying_out),
-    )
-    .await
+    let how = (args.descriptor, &args.carrying_out);
+    finish(&mut directory, &settings, (&owner, &user), outcome, how).await
 }
 
 /// What a command came to, before anything is written.
@@ -186,6 +167,14 @@ struct Outcome {
     nothing: String,
     /// What Exchange has to do.
     cmdlet: Option<Cmdlet>,
+}
+
+/// The cmdlet that changes the full access of a user.
+fn cmdlet(name: &'static str, owner: &Entry, user: &Entry) -> Cmdlet {
+    Cmdlet::new(name)
+        .parameter("Identity", &identity(owner))
+        .parameter("User", &identity(user))
+        .parameter("AccessRights", "FullAccess")
 }
 
 /// Writes the edit, if there is one, and says what is left to Exchange.

@@ -6,45 +6,11 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use crate::tool::schema::invalid;
-use crate::tool::{Bench, CONTOSO, Run};
+use crate::tool::{Bench, CONTOSO, object, state};
 
 const INFO: &str = "CN=Info,OU=Shared,DC=contoso,DC=com";
 const CAROL: &str = "CN=Carol Danes,OU=People,DC=contoso,DC=com";
 const ALICE: &str = "CN=Alice Ames,OU=People,DC=contoso,DC=com";
-
-/// Contoso without stale links, so that every user gets an answer.
-fn healthy() -> Bench {
-    let bench = Bench::contoso();
-    run(&bench, &["fix", "--receipt", "fix.ldif"]).exits(0);
-    bench
-}
-
-/// Runs a command on the directory without a question.
-#[track_caller]
-fn run(bench: &Bench, arguments: &[&str]) -> Run {
-    bench.automend(&[arguments, &["-d", "directory", "--yes"]].concat())
-}
-
-/// The lines of one object in an export, without what notes when it was written.
-fn object(export: &str, dn: &str) -> Vec<String> {
-    let unfolded = export.replace("\r\n", "\n").replace("\n ", "");
-    let record = unfolded
-        .split("\n\n")
-        .find(|record| record.lines().any(|line| line == format!("dn: {dn}")))
-        .unwrap_or_else(|| panic!("no {dn}"));
-    let noted = ["whenChanged:", "uSNChanged:", "modifyTimestamp:", "#"];
-    let mut lines: Vec<String> = record
-        .lines()
-        .filter(|line| !noted.iter().any(|name| line.starts_with(name)))
-        .map(str::to_owned)
-        .collect();
-    lines.sort();
-    lines
-}
-
-fn state(bench: &Bench, dn: &str) -> Vec<String> {
-    object(&bench.exported("directory"), dn)
-}
 
 fn descriptor(state: &[String]) -> String {
     let line = state
@@ -59,17 +25,19 @@ fn has_link(state: &[String], delegate: &str) -> bool {
 
 #[test]
 fn a_grant_writes_permission_and_link_and_its_undo_brings_the_same_bytes_back() {
-    let bench = healthy();
+    let bench = Bench::healthy_contoso();
     let before = state(&bench, INFO);
     let grant = ["grant", "info@contoso.com", "--to", "carol@contoso.com"];
-    run(&bench, &[&grant[..], &["--plan-only"]].concat())
+    bench
+        .without_question(&[&grant[..], &["--plan-only"]].concat())
         .exits(1)
         .says("+ msExchDelegateListLink: CN=Carol Danes")
         .says("+ allow full access: Carol Danes <carol@contoso.com> (S-1-5-21-")
         .says("3 other entries stay as before")
         .says("Nothing was written.");
     assert_eq!(state(&bench, INFO), before);
-    run(&bench, &[&grant[..], &["--receipt", "r.ldif"]].concat())
+    bench
+        .without_question(&[&grant[..], &["--receipt", "r.ldif"]].concat())
         .exits(0)
         .says("Plan: give Carol Danes <carol@contoso.com> full access to Info")
         .says("verified: Autodiscover offers the mailbox to 1 user")
@@ -90,7 +58,8 @@ fn a_grant_writes_permission_and_link_and_its_undo_brings_the_same_bytes_back() 
         .says("<SmtpAddress>info@contoso.com</SmtpAddress>");
 
     // Granted already: nothing is written, and no receipt.
-    run(&bench, &[&grant[..], &["--receipt", "again.ldif"]].concat())
+    bench
+        .without_question(&[&grant[..], &["--receipt", "again.ldif"]].concat())
         .exits(0)
         .says(
             "has full access to Info <info@contoso.com> already, and is mapped: nothing to write.",
@@ -113,103 +82,115 @@ fn a_grant_writes_permission_and_link_and_its_undo_brings_the_same_bytes_back() 
             Vec::<String>::new()
         );
     }
-    run(&bench, &["undo", "r.ldif"])
+    bench
+        .without_question(&["undo", "r.ldif"])
         .exits(0)
         .says("- CN=Carol Danes")
         .says("the permissions of the mailbox, as they were")
         .says("restored");
     assert_eq!(state(&bench, INFO), before);
-    run(&bench, &["undo", "r.ldif"]).exits(0).says("was there");
+    bench
+        .without_question(&["undo", "r.ldif"])
+        .exits(0)
+        .says("was there");
     assert_eq!(state(&bench, INFO), before);
 }
 
 #[test]
 fn a_revocation_takes_both_and_its_undo_gives_both_back() {
-    let bench = healthy();
+    let bench = Bench::healthy_contoso();
     let before = state(&bench, INFO);
-    run(
-        &bench,
-        &["revoke", INFO, "--from", "alice", "--receipt", "r.ldif"],
-    )
-    .exits(0)
-    .says("- msExchDelegateListLink: CN=Alice Ames")
-    .says("- allow full access: Alice Ames <alice@contoso.com> (S-1-5-21-")
-    .says("2 other entries stay as before");
+    bench
+        .without_question(&["revoke", INFO, "--from", "alice", "--receipt", "r.ldif"])
+        .exits(0)
+        .says("- msExchDelegateListLink: CN=Alice Ames")
+        .says("- allow full access: Alice Ames <alice@contoso.com> (S-1-5-21-")
+        .says("2 other entries stay as before");
     let after = state(&bench, INFO);
     assert!(!has_link(&after, ALICE));
     assert_ne!(descriptor(&after), descriptor(&before));
-    run(&bench, &["revoke", INFO, "--from", "alice"])
+    bench
+        .without_question(&["revoke", INFO, "--from", "alice"])
         .exits(0)
         .says("nothing to write");
-    run(&bench, &["undo", "r.ldif"]).exits(0);
+    bench.without_question(&["undo", "r.ldif"]).exits(0);
     assert_eq!(state(&bench, INFO), before);
 }
 
 #[test]
 fn full_access_without_automapping_writes_no_link() {
-    let bench = healthy();
-    run(&bench, &["grant", INFO, "--to", CAROL, "--no-automapping"]).exits(0);
+    let bench = Bench::healthy_contoso();
+    bench
+        .without_question(&["grant", INFO, "--to", CAROL, "--no-automapping"])
+        .exits(0);
     let granted = state(&bench, INFO);
     assert!(!has_link(&granted, CAROL));
     // The link alone, and it goes alone.
-    run(&bench, &["automap", "on", INFO, CAROL]).exits(0);
+    bench
+        .without_question(&["automap", "on", INFO, CAROL])
+        .exits(0);
     let mapped = state(&bench, INFO);
     assert!(has_link(&mapped, CAROL) && descriptor(&mapped) == descriptor(&granted));
-    run(&bench, &["grant", INFO, "--to", CAROL, "--no-automapping"])
+    bench
+        .without_question(&["grant", INFO, "--to", CAROL, "--no-automapping"])
         .exits(0)
         .says("`automend automap off` ends that");
-    run(&bench, &["automap", "off", INFO, CAROL]).exits(0);
+    bench
+        .without_question(&["automap", "off", INFO, CAROL])
+        .exits(0);
     assert_eq!(state(&bench, INFO), granted);
 }
 
 #[test]
 fn an_undo_leaves_an_owner_alone_whose_permissions_have_changed_since() {
-    let bench = healthy();
+    let bench = Bench::healthy_contoso();
     let before = state(&bench, INFO);
     let grant = |user: &str, receipt: &str| {
-        run(&bench, &["grant", INFO, "--to", user, "--receipt", receipt]).exits(0);
+        bench
+            .without_question(&["grant", INFO, "--to", user, "--receipt", receipt])
+            .exits(0);
     };
     grant("carol@contoso.com", "first.ldif");
     grant("greta@contoso.com", "second.ldif");
     let both = state(&bench, INFO);
-    run(&bench, &["undo", "first.ldif"])
+    bench
+        .without_question(&["undo", "first.ldif"])
         .exits(1)
         .says("the permissions of the mailbox have changed since");
     assert_eq!(state(&bench, INFO), both);
-    run(&bench, &["undo", "second.ldif"]).exits(0);
-    run(&bench, &["undo", "first.ldif"]).exits(0);
+    bench.without_question(&["undo", "second.ldif"]).exits(0);
+    bench.without_question(&["undo", "first.ldif"]).exits(0);
     assert_eq!(state(&bench, INFO), before);
 }
 
 #[test]
 fn a_grant_that_was_killed_at_any_moment_is_undone_from_its_receipt() {
-    let bench = healthy();
+    let bench = Bench::healthy_contoso();
     let before = state(&bench, INFO);
-    run(
-        &bench,
-        &["grant", INFO, "--to", CAROL, "--receipt", "r.ldif"],
-    )
-    .exits(0);
+    bench
+        .without_question(&["grant", INFO, "--to", CAROL, "--receipt", "r.ldif"])
+        .exits(0);
     let whole = bench.read("r.ldif");
     let begin = whole.find("# begin ").unwrap();
     let end = whole.find("# end ").unwrap();
     // Killed between the write and its end: the directory tells.
     bench.file("killed.ldif", &whole[..end]);
-    run(&bench, &["undo", "killed.ldif"])
+    bench
+        .without_question(&["undo", "killed.ldif"])
         .exits(0)
         .says("restored");
     assert_eq!(state(&bench, INFO), before);
     // Killed before the write.
     for cut in [begin, begin + 40, usize::midpoint(begin, end), end - 3, end] {
         bench.file("killed.ldif", &whole[..cut]);
-        run(&bench, &["undo", "killed.ldif"]).exits(0);
+        bench.without_question(&["undo", "killed.ldif"]).exits(0);
         assert_eq!(state(&bench, INFO), before, "cut off at {cut}");
     }
 }
 
 #[test]
 fn what_cannot_be_granted_is_refused_with_the_reason_and_nothing_is_written() {
-    let bench = healthy();
+    let bench = Bench::healthy_contoso();
     let before = bench.exported("directory");
     for (arguments, expected) in [
         (
@@ -255,7 +236,7 @@ fn what_cannot_be_granted_is_refused_with_the_reason_and_nothing_is_written() {
             "its own access is not taken",
         ),
     ] {
-        run(&bench, &arguments).exits(2).warns(expected);
+        bench.without_question(&arguments).exits(2).warns(expected);
     }
     // Several are called so.
     let twins = Bench::new();
@@ -266,7 +247,8 @@ fn what_cannot_be_granted_is_refused_with_the_reason_and_nothing_is_written() {
     twins
         .automend(&["directory", "import", "twins.ldif", "-d", "directory"])
         .exits(0);
-    run(&twins, &["grant", INFO, "--to", "Bob Carter"])
+    twins
+        .without_question(&["grant", INFO, "--to", "Bob Carter"])
         .exits(2)
         .warns("is not unique");
     // Without a terminal nobody can be asked.
@@ -284,21 +266,19 @@ fn what_cannot_be_granted_is_refused_with_the_reason_and_nothing_is_written() {
 
 #[test]
 fn a_group_gets_the_permission_and_never_a_link() {
-    let bench = healthy();
-    run(
-        &bench,
-        &[
+    let bench = Bench::healthy_contoso();
+    bench
+        .without_question(&[
             "grant",
             INFO,
             "--to",
             "project.team@contoso.com",
             "--receipt",
             "r.ldif",
-        ],
-    )
-    .exits(0)
-    .says("Autodiscover does not look into groups")
-    .says("automend automap on info@contoso.com USER");
+        ])
+        .exits(0)
+        .says("Autodiscover does not look into groups")
+        .says("automend automap on info@contoso.com USER");
     let after = state(&bench, INFO);
     assert!(
         after
@@ -307,12 +287,16 @@ fn a_group_gets_the_permission_and_never_a_link() {
             .count()
             == 0
     );
-    run(&bench, &["automap", "on", INFO, "project.team@contoso.com"])
+    bench
+        .without_question(&["automap", "on", INFO, "project.team@contoso.com"])
         .exits(2)
         .warns("name its members instead");
     // Every user with an entry, and the group by name.
-    run(&bench, &["automap", "off", INFO, "--all"]).exits(0);
-    run(&bench, &["automap", "on", INFO, "--all"])
+    bench
+        .without_question(&["automap", "off", INFO, "--all"])
+        .exits(0);
+    bench
+        .without_question(&["automap", "on", INFO, "--all"])
         .exits(0)
         .says("left out S-1-5-21-")
         .says("is a group, which cannot be mapped")
@@ -340,7 +324,9 @@ fn with_descriptor(base64: &str) -> Bench {
     bench
         .automend(&["directory", "import", "c.ldif", "-d", "directory"])
         .exits(0);
-    run(&bench, &["fix", "--receipt", "fix.ldif"]).exits(0);
+    bench
+        .without_question(&["fix", "--receipt", "fix.ldif"])
+        .exits(0);
     bench
 }
 
@@ -355,32 +341,32 @@ fn a_descriptor_that_cannot_be_read_is_refused_and_one_that_is_missing_is_made()
         ["grant", INFO, "--to", CAROL],
         ["revoke", INFO, "--from", ALICE],
     ] {
-        run(&broken, &arguments)
+        broken
+            .without_question(&arguments)
             .exits(2)
             .warns("cannot be read (security descriptor, byte 46: a list of a wrong size)")
             .warns("it is left as it is, and nothing was written");
     }
-    run(&broken, &["automap", "on", INFO, "--all"])
+    broken
+        .without_question(&["automap", "on", INFO, "--all"])
         .exits(2)
         .warns("a list of a wrong size");
     assert_eq!(broken.exported("directory"), before);
 
     let missing = with_descriptor("");
     let before = state(&missing, INFO);
-    run(
-        &missing,
-        &["grant", INFO, "--to", CAROL, "--receipt", "r.ldif"],
-    )
-    .exits(0);
+    missing
+        .without_question(&["grant", INFO, "--to", CAROL, "--receipt", "r.ldif"])
+        .exits(0);
     assert!(!descriptor(&state(&missing, INFO)).is_empty());
-    run(&missing, &["undo", "r.ldif"]).exits(0);
+    missing.without_question(&["undo", "r.ldif"]).exits(0);
     assert_eq!(state(&missing, INFO), before);
 
     // O:PSG:PSD:(D;CI;CC;;;Carol)(A;CI;CCRC;;;PS)
     let denied = with_descriptor(
         "AQAEgBQAAAAgAAAAAAAAACwAAAABAQAAAAAABQoAAAABAQAAAAAABQoAAAACAEAAAgAAAAECJAABAAAAAQUAAAAAAAUVAAAA3PTcO4M9K0aCi6YoTwQAAAACFAABAAIAAQEAAAAAAAUKAAAA",
     );
-    run(&denied, &["grant", INFO, "--to", CAROL])
+    denied.without_question(&["grant", INFO, "--to", CAROL])
         .exits(2)
         .warns("a deny entry refuses full access")
         .warns("Remove-MailboxPermission -Identity 'info@contoso.com' -User 'carol@contoso.com' -AccessRights 'FullAccess' -Deny:$true");
@@ -388,13 +374,14 @@ fn a_descriptor_that_cannot_be_read_is_refused_and_one_that_is_missing_is_made()
 
 #[test]
 fn many_links_are_switched_from_a_table_all_of_it_or_nothing() {
-    let bench = healthy();
+    let bench = Bench::healthy_contoso();
     let before = bench.exported("directory");
     bench.file(
         "bad.csv",
         "owner,delegate\ninfo@contoso.com,carol@contoso.com\ninfo@contoso.com,nobody@contoso.com\n",
     );
-    run(&bench, &["automap", "on", "--from-file", "bad.csv"])
+    bench
+        .without_question(&["automap", "on", "--from-file", "bad.csv"])
         .exits(2)
         .warns("no object has this address or name");
     assert_eq!(bench.exported("directory"), before);
@@ -402,39 +389,37 @@ fn many_links_are_switched_from_a_table_all_of_it_or_nothing() {
         "good.csv",
         "owner,delegate\ninfo@contoso.com,carol\naspen@contoso.com,carol\ninfo@contoso.com,alice\n",
     );
-    run(
-        &bench,
-        &[
+    bench
+        .without_question(&[
             "automap",
             "on",
             "--from-file",
             "good.csv",
             "--max-changes",
             "1",
-        ],
-    )
-    .exits(2)
-    .warns("more than --max-changes 1");
-    run(
-        &bench,
-        &[
+        ])
+        .exits(2)
+        .warns("more than --max-changes 1");
+    bench
+        .without_question(&[
             "automap",
             "on",
             "--from-file",
             "good.csv",
             "--receipt",
             "r.ldif",
-        ],
-    )
-    .exits(0)
-    .says("AutoMapping is on already for 1 user.")
-    .says("has no full access to Info <info@contoso.com> by an entry of its own")
-    .says("written Info")
-    .says("written Room Aspen");
+        ])
+        .exits(0)
+        .says("AutoMapping is on already for 1 user.")
+        .says("has no full access to Info <info@contoso.com> by an entry of its own")
+        .says("written Info")
+        .says("written Room Aspen");
     assert!(has_link(&state(&bench, INFO), CAROL));
-    run(&bench, &["undo", "r.ldif"]).exits(0);
+    bench.without_question(&["undo", "r.ldif"]).exits(0);
     assert!(!has_link(&state(&bench, INFO), CAROL));
-    run(&bench, &["automap", "off", "--from-file", "good.csv"]).exits(0);
+    bench
+        .without_question(&["automap", "off", "--from-file", "good.csv"])
+        .exits(0);
     assert!(!has_link(&state(&bench, INFO), ALICE));
 }
 
@@ -523,7 +508,8 @@ fn every_link_is_listed_with_its_state_in_every_form() {
             "info.csv",
         ])
         .exits(0);
-    run(&bench, &["automap", "off", "--from-file", "info.csv"])
+    bench
+        .without_question(&["automap", "off", "--from-file", "info.csv"])
         .exits(1)
         .says("STILL FAILS Alice Ames");
     bench
@@ -548,7 +534,7 @@ fn a_list_that_could_not_be_read_whole_says_so() {
 #[test]
 #[allow(clippy::too_many_lines, reason = "one story, step by step")]
 fn a_plan_is_carried_out_later_on_owners_that_are_as_they_were() {
-    let bench = healthy();
+    let bench = Bench::healthy_contoso();
     let before = state(&bench, INFO);
     let plan = [
         "grant",
@@ -559,7 +545,8 @@ fn a_plan_is_carried_out_later_on_owners_that_are_as_they_were() {
         "-o",
         "plan.json",
     ];
-    run(&bench, &plan)
+    bench
+        .without_question(&plan)
         .exits(1)
         .says("Plan written to plan.json; apply it with: automend fix --plan plan.json");
     let json: Value = serde_json::from_str(&bench.read("plan.json")).unwrap();
@@ -585,11 +572,9 @@ fn a_plan_is_carried_out_later_on_owners_that_are_as_they_were() {
         .exits(0)
         .says("Done already: 1 owner of this plan.");
     // Half of it is done.
-    run(
-        &bench,
-        &["automap", "off", INFO, CAROL, "--receipt", "off.ldif"],
-    )
-    .exits(0);
+    bench
+        .without_question(&["automap", "off", INFO, CAROL, "--receipt", "off.ldif"])
+        .exits(0);
     bench
         .automend(&[&apply[..], &["--receipt", "rest.ldif"]].concat())
         .exits(0)
@@ -597,14 +582,12 @@ fn a_plan_is_carried_out_later_on_owners_that_are_as_they_were() {
     assert_eq!(state(&bench, INFO), granted);
 
     // Somebody else was faster.
-    run(&bench, &["undo", "rest.ldif"]).exits(0);
-    run(&bench, &["undo", "r.ldif"]).exits(0);
+    bench.without_question(&["undo", "rest.ldif"]).exits(0);
+    bench.without_question(&["undo", "r.ldif"]).exits(0);
     assert_eq!(state(&bench, INFO), before);
-    run(
-        &bench,
-        &["grant", INFO, "--to", "greta", "--receipt", "greta.ldif"],
-    )
-    .exits(0);
+    bench
+        .without_question(&["grant", INFO, "--to", "greta", "--receipt", "greta.ldif"])
+        .exits(0);
     let changed = state(&bench, INFO);
     bench
         .automend(&apply)
@@ -618,7 +601,7 @@ fn a_plan_is_carried_out_later_on_owners_that_are_as_they_were() {
     assert_eq!(state(&bench, INFO), changed);
 
     // What nobody knows is refused, and so is a descriptor that is none, or goes.
-    run(&bench, &["undo", "greta.ldif"]).exits(0);
+    bench.without_question(&["undo", "greta.ldif"]).exits(0);
     let text = bench.read("plan.json");
     let after = json["changes"][0]["descriptor"]["after"].to_string();
     for (from, to, expected) in [
@@ -647,7 +630,7 @@ fn a_plan_is_carried_out_later_on_owners_that_are_as_they_were() {
 
 #[test]
 fn a_run_that_is_killed_between_two_owners_is_undone_and_can_be_run_again() {
-    let bench = healthy();
+    let bench = Bench::healthy_contoso();
     let before = bench.exported("directory");
     let owners = ["info@contoso.com", "aspen@contoso.com", "legal@contoso.com"];
     let rows = owners.map(|owner| format!("{owner},greta@contoso.com\n"));
@@ -676,22 +659,23 @@ fn a_run_that_is_killed_between_two_owners_is_undone_and_can_be_run_again() {
         &state(&bench, INFO),
         "CN=Greta Hill,OU=People,DC=contoso,DC=com"
     ));
-    run(&bench, &["undo", "r.ldif"]).exits(0).says("restored");
+    bench
+        .without_question(&["undo", "r.ldif"])
+        .exits(0)
+        .says("restored");
     assert_eq!(
         object(&bench.exported("directory"), INFO),
         object(&before, INFO)
     );
-    run(
-        &bench,
-        &[
+    bench
+        .without_question(&[
             "automap",
             "on",
             "--from-file",
             "many.csv",
             "--receipt",
             "again.ldif",
-        ],
-    )
-    .exits(0)
-    .says("offers the mailbox to 3 users");
+        ])
+        .exits(0)
+        .says("offers the mailbox to 3 users");
 }

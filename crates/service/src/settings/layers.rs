@@ -4,18 +4,13 @@
 use std::collections::HashMap;
 
 use anyhow::Result;
-use automend_autodiscover::services::{
-    AuthPackage, Encryption, Login, MailServer, OwaAuthentication, Shape, Version,
-};
+use automend_autodiscover::services::{MailServer, Version};
 use automend_core::names::{Guid, SmtpAddress};
 use toml::Spanned;
 
 use super::super::urls::{Layer, Side, Url, mail_server};
 use super::checked::Checked;
-use crate::section::{
-    EncryptionWord, LayerSection, LoginWord, MailSection, OwaWord, PackageWord, ShapeWord,
-    SideSection,
-};
+use crate::section::{LayerSection, MailSection, SideSection};
 
 impl LayerSection {
     pub(super) fn read(&self, from: &Checked<'_>) -> Result<Layer> {
@@ -56,10 +51,7 @@ impl LayerSection {
                     })
                 })
                 .transpose()?,
-            shape: self.alternative_mailboxes.map(|word| match word {
-                ShapeWord::ByAddress => Shape::Address,
-                ShapeWord::ByLegacyDn => Shape::LegacyDn,
-            }),
+            shape: self.alternative_mailboxes,
             display_name: self.display_name.clone(),
         })
     }
@@ -84,19 +76,8 @@ impl SideSection {
         Ok(Side {
             host: self.host.as_ref().map(|told| from.host(told)).transpose()?,
             urls,
-            authentication: self.auth.map(|word| match word {
-                PackageWord::Basic => AuthPackage::Basic,
-                PackageWord::Ntlm => AuthPackage::Ntlm,
-                PackageWord::Kerberos => AuthPackage::Kerberos,
-                PackageWord::KerberosOrNtlm => AuthPackage::KerberosOrNtlm,
-                PackageWord::Negotiate => AuthPackage::Negotiate,
-                PackageWord::Certificate => AuthPackage::Certificate,
-            }),
-            owa_authentication: self.owa_auth.map(|word| match word {
-                OwaWord::Forms => OwaAuthentication::Forms,
-                OwaWord::Basic => OwaAuthentication::Basic,
-                OwaWord::Windows => OwaAuthentication::Windows,
-            }),
+            authentication: self.auth,
+            owa_authentication: self.owa_auth,
             ssl: self.ssl,
             certificate_principal: self.certificate_principal.clone(),
         })
@@ -105,20 +86,11 @@ impl SideSection {
 
 impl MailSection {
     fn read(&self, from: &Checked<'_>, ports: (u16, u16)) -> Result<MailServer> {
-        let encryption = match self.encryption {
-            EncryptionWord::Tls => Encryption::Tls,
-            EncryptionWord::StartTls => Encryption::StartTls,
-            EncryptionWord::None => Encryption::None,
-        };
-        let login = match self.login {
-            LoginWord::Address => Login::Address,
-            LoginWord::LocalPart => Login::LocalPart,
-        };
         Ok(mail_server(
             from.host(&self.host)?,
             self.port,
-            encryption,
-            login,
+            self.encryption,
+            self.login,
             ports,
         ))
     }

@@ -21,7 +21,7 @@ use toml::Spanned;
 use super::proxies::Proxies;
 use super::tls;
 use super::urls::{Layer, Urls};
-use crate::section::{BindingWord, LayerSection, PolicyWord, SchemeWord, Section, Source};
+use crate::section::{BindingWord, LayerSection, SchemeWord, Section, Source};
 
 use checked::Checked;
 pub(crate) use checked::domain;
@@ -144,11 +144,7 @@ impl Settings {
             http: sockets(&flags.http, "--http", &section.http, &from)?,
             admin,
             certificates: certificates(flags, section)?,
-            policy: match (flags.policy, section.policy) {
-                (Some(typed), _) => typed,
-                (None, Some(PolicyWord::Faithful)) => Policy::Faithful,
-                (None, Some(PolicyWord::Healthy) | None) => Policy::Healthy,
-            },
+            policy: flags.policy.or(section.policy).unwrap_or_default(),
             schemes: unique(schemes),
             keytab: flags.keytab.clone().or_else(|| section.keytab.clone()),
             rc4_tickets: section.rc4_tickets,
@@ -235,14 +231,7 @@ fn certificates(flags: &Flags, section: &Section) -> Result<Vec<tls::Files>> {
             certificate: certificate.clone(),
             key: key.clone(),
         }]),
-        (None, None) => Ok(section
-            .certificates
-            .iter()
-            .map(|files| tls::Files {
-                certificate: files.certificate.clone(),
-                key: files.key.clone(),
-            })
-            .collect()),
+        (None, None) => Ok(section.certificates.clone()),
         _ => bail!("--tls-cert and --tls-key belong together"),
     }
 }

@@ -101,6 +101,21 @@ impl Bench {
         bench
     }
 
+    /// The same without stale links, so that every user gets an answer.
+    pub(crate) fn healthy_contoso() -> Self {
+        let bench = Self::contoso();
+        bench
+            .without_question(&["fix", "--receipt", "fix.ldif"])
+            .exits(0);
+        bench
+    }
+
+    /// Runs a command on the directory in `directory` without a question.
+    #[track_caller]
+    pub(crate) fn without_question(&self, arguments: &[&str]) -> Run {
+        self.automend(&[arguments, &["-d", "directory", "--yes"]].concat())
+    }
+
     /// What an embedded directory holds, as LDIF.
     #[track_caller]
     pub(crate) fn exported(&self, directory: &str) -> String {
@@ -108,6 +123,30 @@ impl Bench {
             .exits(0)
             .out
     }
+}
+
+/// The lines of one object in an export, without what notes when it was written.
+#[track_caller]
+pub(crate) fn object(export: &str, dn: &str) -> Vec<String> {
+    let unfolded = export.replace("\r\n", "\n").replace("\n ", "");
+    let record = unfolded
+        .split("\n\n")
+        .find(|record| record.lines().any(|line| line == format!("dn: {dn}")))
+        .unwrap_or_else(|| panic!("no {dn}"));
+    let noted = ["whenChanged:", "uSNChanged:", "modifyTimestamp:", "#"];
+    let mut lines: Vec<String> = record
+        .lines()
+        .filter(|line| !noted.iter().any(|name| line.starts_with(name)))
+        .map(str::to_owned)
+        .collect();
+    lines.sort();
+    lines
+}
+
+/// The lines of one object of the directory in `directory`.
+#[track_caller]
+pub(crate) fn state(bench: &Bench, dn: &str) -> Vec<String> {
+    object(&bench.exported("directory"), dn)
 }
 
 /// What a run left behind.

@@ -3,10 +3,22 @@
 use automend_core::dn::Dn;
 
 use super::SAMBA;
-use crate::lab::program::{Desk, Links, Receipt, truth_counts};
+use crate::lab::program::{Desk, Links, Ran, Receipt, truth_counts};
 use crate::lab::{Added, Bind, Lab};
 
 const LINK: &str = "msExchDelegateListLink";
+
+/// Fixes the owner of a test, with a receipt.
+fn fix_owner(world: &World, receipt: &str) -> Ran {
+    world.repair().automend(&[
+        "fix",
+        "--yes",
+        "--owner",
+        &world.owner.dn,
+        "--receipt",
+        receipt,
+    ])
+}
 
 #[test]
 fn a_fix_removes_every_stale_link_and_an_undo_puts_each_back() {
@@ -92,17 +104,7 @@ fn delegates_with_hard_names_lose_their_links_and_get_them_back() {
     let links = admin.links_of(&world.owner.dn).len();
     assert_eq!(links, names.len() + 1);
     let receipt = desk.arg("receipt.ldif");
-    world
-        .repair()
-        .automend(&[
-            "fix",
-            "--yes",
-            "--owner",
-            &world.owner.dn,
-            "--receipt",
-            &receipt,
-        ])
-        .ended(1);
+    fix_owner(&world, &receipt).ended(1);
     assert_eq!(admin.links_of(&world.owner.dn).len(), 0);
     world
         .repair()
@@ -239,17 +241,7 @@ fn a_delegate_that_is_gone_keeps_no_other_from_being_put_back() {
     let gone = world.admin().add_user("lab-gone", &world.units);
     world.admin().link(&world.owner.dn, &gone.dn);
     let receipt = desk.arg("receipt.ldif");
-    world
-        .repair()
-        .automend(&[
-            "fix",
-            "--yes",
-            "--owner",
-            &world.owner.dn,
-            "--receipt",
-            &receipt,
-        ])
-        .ended(1);
+    fix_owner(&world, &receipt).ended(1);
     drop(gone);
     let said = world
         .repair()
