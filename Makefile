@@ -25,10 +25,11 @@ test:
 bench:
 	lab/bench.py
 
-# Format, lints, documentation without warnings, spelling, licences and banned crates, the book.
+# Format, lints, each crate alone with its own features, documentation without warnings, spelling, licences and banned crates, the book.
 lint: book
 	cargo fmt --all --check
 	cargo clippy $(WORKSPACE) --all-targets -- -D warnings
+	for manifest in crates/*/Cargo.toml; do cargo check --locked --quiet --manifest-path "$$manifest" || exit; done
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked
 	lab/packages.sh lint
 	shellcheck --external-sources --source-path=SCRIPTDIR lab/*.sh lab/samba/*.sh lab/clients/*.sh .ci/run

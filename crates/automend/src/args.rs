@@ -3,6 +3,7 @@
 //! One definition feeds `-h`, `--help`, the man pages and the completions.
 
 mod delegations;
+mod exit;
 mod source;
 mod values;
 
@@ -26,7 +27,8 @@ pub(crate) use source::{AuthMethod, Login, Server, Source, Writing};
         When a mailbox is removed but its AutoMapping link stays, Autodiscover answers the delegate with \
         error 603 (Outlook: 0x800C8203), and no message names the mailbox at fault. automend names it, \
         names the affected users, and removes the link safely.",
-    after_help = "Exit status: 0 nothing wrong, 1 something was found, 2 the work could not be done.",
+    after_help = "Exit status: 0 nothing is wrong, 1 something was found, 2 the work could not be done.\n\
+        The help of each command has its own.",
     propagate_version = true,
     max_term_width = 100
 )]
@@ -59,22 +61,31 @@ pub(crate) enum Colour {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Find stale AutoMapping links and everything else that breaks Autodiscover
+    #[command(after_help = exit::AUDIT)]
     Audit(Audit),
     /// Show one user: what is opened for them, who opens their mailbox, and what Autodiscover answers
+    #[command(after_help = exit::SHOW)]
     Show(Show),
     /// Test Autodiscover as Outlook does, and say in words what is wrong
+    #[command(after_help = exit::TEST)]
     Test(Box<Test>),
     /// Remove stale links: plan, review, apply, wait for replication, verify
+    #[command(after_help = exit::FIX)]
     Fix(Fix),
     /// Put everything back as it was before a fix, grant, revoke, automap or mailbox
+    #[command(after_help = exit::UNDO)]
     Undo(Undo),
     /// List every AutoMapping link, healthy or not: owner, delegate, state, since when
+    #[command(after_help = exit::LIST)]
     Links(Links),
     /// Who can open which mailbox, and why: for a user each mailbox, for a mailbox each user
+    #[command(after_help = exit::LIST)]
     Access(Access),
     /// Give a user full access to a mailbox, and let Outlook open it by itself
+    #[command(after_help = exit::CHANGE)]
     Grant(Grant),
     /// Take full access to a mailbox from a user, and the AutoMapping link with it
+    #[command(after_help = exit::CHANGE)]
     Revoke(Revoke),
     /// Switch AutoMapping on or off for users of a mailbox; their access stays as it is
     #[command(subcommand)]
@@ -83,22 +94,28 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Mailbox(MailboxCommand),
     /// Answer Autodiscover from a directory; a stale link never breaks an answer
+    #[command(after_help = exit::SERVE)]
     Serve(Box<Serve>),
     /// Read a recording of Autodiscover (HAR, SAZ, olkdisc.log, XML, capture), or record one
+    #[command(after_help = exit::TRACE)]
     Trace(Trace),
     /// Explain a finding code: symptom, cause, evidence, mend
+    #[command(after_help = exit::DONE)]
     Explain(Explain),
     /// The embedded directory: import and export LDIF
     #[command(subcommand)]
     Directory(DirectoryCommand),
     /// The whole story in a minute: a broken answer, the culprit, the mend, the healthy answer, the undo
+    #[command(after_help = exit::DONE)]
     Demo(Demo),
     /// Print a completion script for a shell
+    #[command(after_help = exit::DONE)]
     Completions {
         /// The shell
         shell: clap_complete::Shell,
     },
     /// Write the manual pages
+    #[command(after_help = exit::DONE)]
     Man {
         /// Folder to write them to
         #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
@@ -351,10 +368,6 @@ pub(crate) enum SchemeWord {
 
 /// `automend test`.
 #[derive(Args, Debug)]
-#[command(
-    after_help = "Exit status: 0 Outlook gets its settings, 1 it does not, 3 it does and something should be \
-        better, 2 the test could not be made."
-)]
 pub(crate) struct Test {
     /// The address, as it would be typed into Outlook
     #[arg(value_name = "ADDRESS", required_unless_present = "users")]
@@ -609,6 +622,7 @@ pub(crate) struct Explain {
 #[derive(Debug, Subcommand)]
 pub(crate) enum DirectoryCommand {
     /// Read LDIF into an embedded directory, all of it or nothing
+    #[command(after_help = exit::DONE)]
     Import {
         /// The file (.ldif, .ldif.gz, or - for standard input)
         #[arg(value_name = "FILE.ldif", value_hint = ValueHint::FilePath)]
@@ -625,6 +639,7 @@ pub(crate) enum DirectoryCommand {
         fast_hashes: bool,
     },
     /// Write an embedded directory as LDIF
+    #[command(after_help = exit::DONE)]
     Export {
         /// The folder of the embedded directory
         #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath)]
@@ -645,7 +660,6 @@ pub(crate) struct Demo {
 
 /// `automend trace`.
 #[derive(Args, Debug)]
-#[command(after_help = "Exit status: 0 nothing wrong, 1 findings, 2 the recording cannot be read.")]
 pub(crate) struct Trace {
     /// The recording: HAR, Fiddler's SAZ, Outlook's olkdisc.log, saved Autodiscover XML, pcap or pcapng,
     /// each plain or packed with gzip (- for standard input); the content tells its kind

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use automend_core::access::State;
 use clap::{Args, Subcommand, ValueEnum, ValueHint};
 
+use super::exit;
 use super::source::{Source, Writing};
 
 /// How a change of one or several owners is carried out.
@@ -81,10 +82,13 @@ pub(crate) struct Revoke {
 #[derive(Debug, Subcommand)]
 pub(crate) enum AutomapCommand {
     /// Let Outlook open the mailbox by itself for these users
+    #[command(after_help = exit::CHANGE)]
     On(Automap),
     /// Outlook no longer opens the mailbox by itself for these users
+    #[command(after_help = exit::CHANGE)]
     Off(Automap),
     /// Add a link for everyone who has full access, members of groups included
+    #[command(after_help = exit::CHANGE)]
     Sync(AutomapSync),
 }
 
@@ -157,10 +161,13 @@ pub(crate) struct Automap {
 #[derive(Debug, Subcommand)]
 pub(crate) enum MailboxCommand {
     /// Give a user a mailbox
+    #[command(after_help = exit::CHANGE)]
     Enable(EnableMailbox),
     /// Take the mailbox from a user, who stays; the AutoMapping links stay, too, as Exchange leaves them
+    #[command(after_help = exit::CHANGE)]
     Disable(DisableMailbox),
     /// Bring back the mailbox that was disabled
+    #[command(after_help = exit::CHANGE)]
     Connect(ConnectMailbox),
 }
 

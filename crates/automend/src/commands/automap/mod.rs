@@ -1,5 +1,6 @@
 //! `automend automap on|off|sync`: the AutoMapping link alone, for one user or many; access stays as it is.
 
+mod limits;
 mod sync;
 
 use std::collections::HashMap;
@@ -14,7 +15,6 @@ use automend_core::display::plain;
 use automend_core::dn::Dn;
 use automend_core::entry::{Class, Entry};
 use automend_core::names::{Sid, attribute};
-use automend_core::owner::Owner;
 use automend_core::plan::Edit;
 use automend_core::resolve::Who;
 use automend_source::Directory;
@@ -25,6 +25,7 @@ use crate::changes::carry::{Words, carry_out, opened};
 use crate::changes::named::{by_sid, called, identity, kind, object};
 use crate::changes::step::Step;
 use crate::report::plural;
+use limits::{few_enough, is_mailbox};
 
 /// The most bytes of a CSV file that are read.
 const LARGEST_FILE: u64 = 16 << 20;
@@ -103,15 +104,6 @@ pub(crate) async fn run(command: &args::AutomapCommand, config: Option<&Path>) -
     carry_out(&mut directory, &settings, &steps, words, &args.carrying_out).await
 }
 
-/// How many links the steps write, if these are no more than was agreed.
-fn few_enough(steps: &[Step], most: usize) -> Result<usize> {
-    let links: usize = steps.iter().map(|step| step.edit.links()).sum();
-    if links > most {
-        bail!("the plan writes {links} links, more than --max-changes {most}; nothing was written");
-    }
-    Ok(links)
-}
-
 /// The users that were named, each once.
 async fn named(
     directory: &mut Directory,
@@ -170,22 +162,6 @@ fn can_be_mapped(directory: &Directory, owner: &Entry, user: &Entry) -> Result<(
         );
     }
     Ok(())
-}
-
-fn is_mailbox(owner: &Entry) -> Result<()> {
-    match Owner::of(owner) {
-        Owner::Mailbox => Ok(()),
-        Owner::Remote => bail!("{}: its mailbox is in another system", owner.dn),
-        Owner::Stale(why) => bail!(
-            "{}: {why}; a link to it would break Autodiscover for the users (error 603)",
-            owner.dn
-        ),
-        Owner::Undecided(attributes) => bail!(
-            "{}: {} cannot be read, so it is not known whether it has a mailbox",
-            owner.dn,
-            attributes.join(", ")
-        ),
-    }
 }
 
 /// Every user with full access by an entry of the owner's own descriptor; who is left out is named.

@@ -15,7 +15,7 @@ use automend_core::plan::{Edit, ObjectRef};
 use automend_source::Directory;
 use automend_system::say;
 
-use super::few_enough;
+use super::limits::{few_enough, is_mailbox};
 use crate::args;
 use crate::changes::carry::{Words, carry_out, opened};
 use crate::changes::named::object;
@@ -34,7 +34,7 @@ pub(super) async fn run(args: &args::AutomapSync, config: Option<&Path>) -> Resu
     }
     for owner in &args.owners {
         let owner = object(&mut directory, owner).await?;
-        super::is_mailbox(&owner)?;
+        is_mailbox(&owner)?;
         gather_one(&mut directory, &owner, &mut gathered).await?;
     }
     let mut gaps = Gaps::default();

@@ -200,10 +200,14 @@ impl Run {
         self
     }
 
-    /// Standard output as JSON.
+    /// Standard output as JSON, which fits the schema of its command.
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self}"))
+        let value: Value =
+            serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self}"));
+        let command = self.arguments.split(' ').next().unwrap_or_default();
+        schema::check(command, &value);
+        value
     }
 }
 
