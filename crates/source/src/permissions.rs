@@ -113,8 +113,11 @@ impl Directory {
     }
 }
 
-/// Puts an object under each of its identifiers that are wanted.
+/// Puts an object under each of its identifiers that are wanted; a deleted one can open nothing.
 fn put(found: &mut Accounts, sids: &HashSet<&Sid>, entry: &Entry) {
+    if entry.dn.is_deleted_object() {
+        return;
+    }
     let own = entry.sid.iter().chain(&entry.master_account);
     for sid in own.filter(|sid| sids.contains(sid)) {
         found.entry(sid.clone()).or_default().push(entry.clone());

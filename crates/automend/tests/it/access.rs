@@ -618,3 +618,22 @@ fn a_deny_list_of_users_and_groups_keeps_links_away() {
         .exits(2)
         .warns("a file is only read");
 }
+
+#[test]
+fn a_deleted_account_that_an_entry_still_names_gets_no_link() {
+    let bench = Bench::contoso();
+    bench
+        .automend(&["access", "press@contoso.com", "-d", "contoso.ldif"])
+        .says("orphan");
+    for directory in ["contoso.ldif", "directory"] {
+        let run = bench.automend(&["audit", "--access", "-d", directory, "--format", "json"]);
+        let told = findings(&run.json());
+        assert!(
+            told.contains(&"AM108 Board: Uma Voss".to_owned()),
+            "{told:?}"
+        );
+        let deleted = |one: &&String| one.starts_with("AM108") && one.contains("Leo");
+        assert_eq!(told.iter().find(deleted), None);
+    }
+    run(&bench, &["automap", "sync", "press@contoso.com"]).says("nothing to write");
+}

@@ -171,7 +171,9 @@ impl Member {
         Self {
             dn: entry.dn.clone(),
             own: own.map(Sid::hash64).collect(),
-            asks: entry.class == Class::User && never_asks(entry).is_none(),
+            asks: entry.class == Class::User
+                && !entry.dn.is_deleted_object()
+                && never_asks(entry).is_none(),
             groups: HashSet::new(),
         }
     }

@@ -1,6 +1,6 @@
 //! The second look of one thread at its share of an LDIF file: links beside the permissions of mailboxes.
 //!
-//! A mailbox without a link and without an entry for anybody else shows at a glance, and nothing of it is kept.
+//! A mailbox without a link, of which no entry of its own lets in anybody else, shows at a glance.
 
 use anyhow::Result;
 use automend_core::access::{Rules, well_known};
@@ -58,7 +58,7 @@ impl<'a> Part<'a> {
             && let Ok(read) = Descriptor::parse(rights)
             && Rules::of(&read)
                 .iter()
-                .all(|rule| well_known(&rule.sid).is_some())
+                .all(|rule| rule.inherited || !rule.allows || well_known(&rule.sid).is_some())
         {
             return;
         }
