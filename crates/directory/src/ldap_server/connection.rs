@@ -7,24 +7,22 @@
 
 use std::time::Duration;
 
-use automend_core::dn::Dn;
 use automend_ldap::server::{
     self as codec, Credentials, Inbox, Kind, Malformed, Message, Outcome, Request,
 };
-use automend_ldap::{Control, Filter, ResultCode, Scope, Search, control};
+use automend_ldap::{ResultCode, Scope, Search};
 use aws_lc_rs::constant_time;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, watch};
 
+use super::controls::{self, Asked};
 use super::matching;
-use super::root::{self, SHOW_RECYCLED, WHO_AM_I};
+use super::operations;
+use super::root::{self, WHO_AM_I};
 use super::search::{Options, Page, Running};
 use super::select::Selection;
 use super::served::{Access, LdapServer};
 use crate::error::Error;
-use crate::name::Name;
-use crate::reading::Links;
-use crate::writing::Writing;
 
 /// How much of an answer is gathered before it is sent, in bytes.
 const CHUNK: usize = 64 * 1024;
@@ -39,15 +37,6 @@ pub(super) struct Connection<S> {
     bound: Option<String>,
     pages: Vec<(u64, Running)>,
     next_cookie: u64,
-}
-
-/// What the controls of a request ask for.
-#[derive(Default)]
-struct Asked {
-    paged: Option<(usize, Vec<u8>)>,
-    options: Options,
-    permissive: bool,
-    assertion: Option<Filter>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
@@ -133,7 +122,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
             Request::Compare { .. } => Kind::Compare,
             Request::Extended { .. } => Kind::Extended,
         };
-        let asked = match self.asked(&controls) {
+        let asked = match controls::asked(&controls, self.server.limits.bounds()) {
             Ok(asked) => asked,
             Err(outcome) => return self.send_result(id, kind, &outcome, None).await,
         };
@@ -159,7 +148,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
             Request::Search(search) => return self.search(id, search, asked).await,
             request => match self.allowed() {
                 Ok(()) => {
-                    self.blocking(move |server| operate(server, request, &asked))
+                    self.blocking(move |server| operations::operate(server, request, &asked))
                         .await
                 }
                 Err(outcome) => outcome,
@@ -240,39 +229,6 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
                 "00002020: Operation unavailable without authentication",
             )),
         }
-    }
-
-    fn asked(&self, controls: &[Control]) -> Result<Asked, Outcome> {
-        let mut asked = Asked::default();
-        let bad = |Malformed(what): Malformed| Outcome::new(ResultCode::PROTOCOL_ERROR, what);
-        for control in controls {
-            let value = control.value.as_deref().unwrap_or_default();
-            match control.oid.as_str() {
-                control::PAGED_RESULTS => {
-                    asked.paged = Some(codec::read_paging(value).map_err(bad)?);
-                }
-                control::SHOW_DELETED | SHOW_RECYCLED => asked.options.show_deleted = true,
-                control::DOMAIN_SCOPE => asked.options.domain_scope = true,
-                control::PERMISSIVE_MODIFY => asked.permissive = true,
-                control::ATTRIBUTE_SCOPED_QUERY => {
-                    let attribute = codec::read_scoped_attribute(value).map_err(bad)?;
-                    asked.options.scoped_by = Some(attribute);
-                }
-                control::ASSERTION => {
-                    let bounds = self.server.limits.bounds();
-                    asked.assertion = Some(codec::read_assertion(value, bounds).map_err(bad)?);
-                }
-                oid if control.critical => {
-                    let text = format!("Attempt to use critical non-registered control '{oid}'");
-                    return Err(Outcome::new(
-                        ResultCode::UNAVAILABLE_CRITICAL_EXTENSION,
-                        text,
-                    ));
-                }
-                _ => {}
-            }
-        }
-        Ok(asked)
     }
 
     async fn search(&mut self, id: i64, search: Search, asked: Asked) -> std::io::Result<bool> {
@@ -502,95 +458,4 @@ fn run_page(
         return Ok((Page::Gone, running));
     }
     Ok((page, running))
-}
-
-/// A compare or a write, on a thread that may block.
-fn operate(server: &LdapServer, request: Request, asked: &Asked) -> Outcome {
-    let done = match request {
-        Request::Compare {
-            name,
-            attribute,
-            value,
-        } => return compare(server, &name, &attribute, &value),
-        Request::Modify {
-            name,
-            modifications,
-        } => write(server, &name, asked, |writing, name| {
-            let modifications: Vec<_> = modifications.into_iter().map(Into::into).collect();
-            if asked.permissive {
-                writing.modify_permissive(name, &modifications)
-            } else {
-                writing.modify(name, &modifications)
-            }
-        }),
-        Request::Delete { name } => write(server, &name, asked, Writing::delete),
-        Request::Rename {
-            name,
-            new_rdn,
-            delete_old,
-            new_parent,
-        } => write(server, &name, asked, |writing, name| {
-            let parent = new_parent.as_deref().map(Name::parse).transpose()?;
-            writing.rename(name, &new_rdn, delete_old, parent.as_ref())
-        }),
-        Request::Add { dn, attributes } => write(server, &dn, asked, |writing, name| match name {
-            Name::Dn(dn) => writing.add(dn, &attributes).map(drop),
-            Name::Guid(_) => Err(crate::Refusal::BadName {
-                text: name.to_string(),
-            }
-            .into()),
-        }),
-        _ => return Outcome::new(ResultCode::OTHER, "no operation"),
-    };
-    done.unwrap_or_else(Outcome::from)
-}
-
-fn write(
-    server: &LdapServer,
-    name: &str,
-    asked: &Asked,
-    act: impl FnOnce(&mut Writing, &Name) -> Result<(), Error>,
-) -> Result<Outcome, Error> {
-    let name = Name::parse(name)?;
-    let mut writing = server.directory.write((server.clock)())?;
-    if let Some(assertion) = &asked.assertion {
-        // No other writer can come between: the transaction is ours, and this reads what it began from.
-        let reading = server.directory.read()?;
-        let object = reading.seen(reading.find(&name)?, &Links::All)?;
-        let holds = match &object {
-            Some(object) => matching::matches(&reading, assertion, object)?,
-            None => false,
-        };
-        if !holds {
-            return Ok(Outcome::new(
-                ResultCode::ASSERTION_FAILED,
-                "the assertion is false",
-            ));
-        }
-    }
-    act(&mut writing, &name)?;
-    writing.commit()?;
-    Ok(Outcome::success())
-}
-
-fn compare(server: &LdapServer, name: &str, attribute: &str, value: &[u8]) -> Outcome {
-    let found = || -> Result<Outcome, Error> {
-        let reading = server.directory.read()?;
-        let id = reading.find(&Name::parse(name)?)?;
-        let Some(object) = reading.seen(id, &Links::All)? else {
-            return Ok(Outcome::new(ResultCode::NO_SUCH_OBJECT, ""));
-        };
-        if !matching::matches(&reading, &Filter::present(attribute), &object)? {
-            let text = format!("'{}' has no '{attribute}'", Dn::as_str(&object.dn));
-            return Ok(Outcome::new(ResultCode::NO_SUCH_ATTRIBUTE, text));
-        }
-        let same = matching::matches(&reading, &Filter::equal(attribute, value), &object)?;
-        let verdict = if same {
-            ResultCode::COMPARE_TRUE
-        } else {
-            ResultCode::COMPARE_FALSE
-        };
-        Ok(Outcome::new(verdict, ""))
-    };
-    found().unwrap_or_else(Outcome::from)
 }

@@ -11,7 +11,9 @@
 //! anything to abandon; memory for a connection is bounded by the limits.
 
 mod connection;
+mod controls;
 mod matching;
+mod operations;
 mod plan;
 mod root;
 mod search;

@@ -1,0 +1,51 @@
+//! What the controls of a request ask for (RFC 4511 4.1.11).
+//!
+//! Invariant: a critical control that is not done here refuses the request.
+
+use automend_ldap::server::{self as codec, Bounds, Malformed, Outcome};
+use automend_ldap::{Control, Filter, ResultCode, control};
+
+use super::root::SHOW_RECYCLED;
+use super::search::Options;
+
+/// What the controls of a request ask for.
+#[derive(Default)]
+pub(super) struct Asked {
+    pub(super) paged: Option<(usize, Vec<u8>)>,
+    pub(super) options: Options,
+    pub(super) permissive: bool,
+    pub(super) assertion: Option<Filter>,
+}
+
+/// Reads the controls of a request; a critical one that is not done refuses the request.
+pub(super) fn asked(controls: &[Control], bounds: Bounds) -> Result<Asked, Outcome> {
+    let mut asked = Asked::default();
+    let bad = |Malformed(what): Malformed| Outcome::new(ResultCode::PROTOCOL_ERROR, what);
+    for control in controls {
+        let value = control.value.as_deref().unwrap_or_default();
+        match control.oid.as_str() {
+            control::PAGED_RESULTS => {
+                asked.paged = Some(codec::read_paging(value).map_err(bad)?);
+            }
+            control::SHOW_DELETED | SHOW_RECYCLED => asked.options.show_deleted = true,
+            control::DOMAIN_SCOPE => asked.options.domain_scope = true,
+            control::PERMISSIVE_MODIFY => asked.permissive = true,
+            control::ATTRIBUTE_SCOPED_QUERY => {
+                let attribute = codec::read_scoped_attribute(value).map_err(bad)?;
+                asked.options.scoped_by = Some(attribute);
+            }
+            control::ASSERTION => {
+                asked.assertion = Some(codec::read_assertion(value, bounds).map_err(bad)?);
+            }
+            oid if control.critical => {
+                let text = format!("Attempt to use critical non-registered control '{oid}'");
+                return Err(Outcome::new(
+                    ResultCode::UNAVAILABLE_CRITICAL_EXTENSION,
+                    text,
+                ));
+            }
+            _ => {}
+        }
+    }
+    Ok(asked)
+}
