@@ -2,7 +2,7 @@
 //! the same however the bytes are cut on their way; a filter that was read can be shown on one line.
 
 use automend_ldap::server::{
-    Bounds, Inbox, Request, read_assertion, read_paging, read_scoped_attribute,
+    Bounds, Inbox, Request, read_assertion, read_flags, read_paging, read_scoped_attribute,
 };
 
 const BOUNDS: Bounds = Bounds {
@@ -14,6 +14,7 @@ const BOUNDS: Bounds = Bounds {
 /// Panics when the property does not hold for these bytes.
 pub fn holds(bytes: &[u8]) {
     // The values of controls are read by themselves.
+    let _ = read_flags(bytes);
     let _ = read_paging(bytes);
     let _ = read_scoped_attribute(bytes);
     let _ = read_assertion(bytes, BOUNDS);

@@ -9,7 +9,7 @@
 use automend_core::dn::{Dn, escape};
 use redb::ReadableTable;
 
-use crate::codec::Head;
+use crate::codec::{Head, Record};
 use crate::error::{Error, Refusal};
 use crate::guid::guid_text;
 use crate::name::{Name, canonical_rdn, check_length, naming_value, path};
@@ -153,6 +153,31 @@ impl Work<'_> {
             }
         }
         self.prune(left)
+    }
+
+    /// Deletes a tree from below, up to `most` objects; gives how many are left.
+    pub(crate) fn delete_tree(&mut self, name: &Name, most: usize) -> Result<u64, Error> {
+        let mut waiting = vec![self.find(name)?];
+        let mut ids = Vec::new();
+        let none: &[u8] = &[];
+        while let Some(id) = waiting.pop() {
+            ids.push(id);
+            for child in self.children.range((id, none)..(id + 1, none))? {
+                waiting.push(child?.1.value());
+            }
+        }
+        let left = ids.len().saturating_sub(most);
+        for id in ids.into_iter().rev().take(most) {
+            // A bare place goes by itself with the last object below it.
+            let Some(bytes) = self.objects.get(id)?.map(|bytes| bytes.value().to_vec()) else {
+                continue;
+            };
+            let record = Record::decode(id, &bytes)?;
+            if !record.bare {
+                self.delete(&Name::Guid(record.guid))?;
+            }
+        }
+        Ok(left as u64)
     }
 
     /// The links on one object: pair and the object on the other side.

@@ -46,6 +46,7 @@
     )
 )]
 
+mod chain;
 mod check;
 mod codec;
 mod delete;

@@ -3,12 +3,13 @@
 //! Invariant: a snapshot never moves and never holds more than a page of anything; lists come as
 //! iterators, names of parents are remembered up to a bound.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use automend_core::dn::Dn;
 use redb::{ReadOnlyTable, ReadTransaction};
 
+use crate::chain::Chains;
 use crate::codec::{Head, Record};
 use crate::error::{Error, Refusal};
 use crate::name::{Name, path};
@@ -39,6 +40,7 @@ pub struct Reading {
     pub(crate) owners: ReadOnlyTable<(u16, u64), ()>,
     pub(crate) passwords: ReadOnlyTable<u64, &'static [u8]>,
     pub(crate) dictionary: Arc<Dictionary>,
+    chains: Mutex<Chains>,
     names: Mutex<HashMap<u64, Arc<str>>>,
 }
 
@@ -67,6 +69,7 @@ impl Reading {
             owners: transaction.open_table(OWNERS)?,
             passwords: transaction.open_table(PASSWORDS)?,
             dictionary: dictionary(&transaction.open_table(NAMES)?)?,
+            chains: Mutex::default(),
             names: Mutex::default(),
         })
     }
@@ -299,6 +302,17 @@ impl Reading {
             };
             found().transpose()
         })))
+    }
+
+    /// The objects from which the links of `link` lead to `target` in one step or more.
+    pub(crate) fn chain(&self, link: Link, target: u64) -> Result<Arc<HashSet<u64>>, Error> {
+        let (back, pair) = match link {
+            Link::None => return Ok(Arc::default()),
+            Link::Forward(pair) => (&self.back_links, pair),
+            Link::Back(pair) => (&self.links, pair),
+        };
+        let mut chains = self.chains.lock().unwrap_or_else(PoisonError::into_inner);
+        chains.find(back, link, pair, target)
     }
 
     /// The id that a link value in a request names, if there is such an object.

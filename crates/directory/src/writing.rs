@@ -2,8 +2,8 @@
 //!
 //! Specification: [MS-ADTS] 3.1.1.5.2 (add), 3.1.1.1.6 (links).
 //!
-//! Invariant: a change is checked whole before its first write, so a refused one leaves the
-//! transaction as it was, and the caller may go on and commit.
+//! Invariant: a change to one object is checked whole before its first write, so a refused one
+//! leaves the transaction as it was, and the caller may go on and commit.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -120,6 +120,16 @@ impl Writing {
     /// [`Error::Refused`]; then nothing was changed.
     pub fn delete(&mut self, name: &Name) -> Result<(), Error> {
         self.work()?.delete(name)
+    }
+
+    /// Deletes an object and everything below it, lowest first, at most `most` objects;
+    /// gives how many are left.
+    ///
+    /// # Errors
+    ///
+    /// As [`Writing::delete`]; then a part of the tree may have gone, so don't commit.
+    pub fn delete_tree(&mut self, name: &Name, most: usize) -> Result<u64, Error> {
+        self.work()?.delete_tree(name, most)
     }
 
     /// Makes everything since [`crate::Directory::write`] lasting, at once. It is on the disk when

@@ -1,12 +1,13 @@
 //! The LDAP server, seen by our own client and by bytes that are none.
 
+mod asking;
 mod served;
 
+use asking::{all, client, code, filter, names, user};
 use automend_core::dn::Dn;
 use automend_directory::ldap_server::{Access, Limits};
 use automend_ldap::{
-    Client, Control, Entry, Error, Filter, Item, Limits as ClientLimits, Modification, ResultCode,
-    Scope, Search,
+    Client, Control, Error, Filter, Item, Modification, ResultCode, Scope, Search,
 };
 use served::{DOMAIN, NAME, PASSWORD, Served, forest};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -15,23 +16,10 @@ use tokio::net::TcpStream;
 const LINK: &str = "msExchDelegateListLink";
 const BACK: &str = "msExchDelegateListBL";
 
-async fn client(served: &Served) -> Client {
-    let stream = TcpStream::connect(served.address).await.unwrap();
-    Client::new(stream, ClientLimits::default())
-}
-
 async fn bound(served: &Served) -> Client {
     let client = client(served).await;
     client.simple_bind(NAME, PASSWORD).await.unwrap();
     client
-}
-
-fn user(number: usize) -> String {
-    format!("CN=u{number},OU=P,{DOMAIN}")
-}
-
-fn filter(text: &str) -> Filter {
-    text.parse().unwrap()
 }
 
 /// Nothing here takes long; what does is hanging.
@@ -39,46 +27,6 @@ async fn within<T>(work: impl Future<Output = T>) -> T {
     tokio::time::timeout(std::time::Duration::from_secs(10), work)
         .await
         .expect("hangs")
-}
-
-#[track_caller]
-fn code<T: std::fmt::Debug>(answer: Result<T, Error>) -> u32 {
-    match answer {
-        Ok(_) => 0,
-        Err(
-            Error::Refused { code, .. }
-            | Error::Incomplete { code, .. }
-            | Error::CookieRefused { code, .. },
-        ) => code.0,
-        Err(error) => panic!("{error}"),
-    }
-}
-
-/// Everything that one search sends, and how it ends.
-async fn all(
-    client: &Client,
-    search: &Search,
-) -> (Vec<Entry>, Vec<String>, Result<(), Error>, Vec<Control>) {
-    let (mut entries, mut references) = (Vec::new(), Vec::new());
-    let mut stream = match client.search(search).await {
-        Ok(stream) => stream,
-        Err(error) => return (entries, references, Err(error), Vec::new()),
-    };
-    loop {
-        match stream.next().await {
-            Ok(Some(Item::Entry(entry))) => entries.push(entry),
-            Ok(Some(Item::Reference(urls))) => references.extend(urls),
-            Ok(None) => return (entries, references, Ok(()), stream.controls().to_vec()),
-            Err(error) => return (entries, references, Err(error), stream.controls().to_vec()),
-        }
-    }
-}
-
-fn names(entries: &[Entry]) -> Vec<String> {
-    entries
-        .iter()
-        .map(|entry| Dn::parse(&entry.dn).unwrap().name())
-        .collect()
 }
 
 #[tokio::test]
@@ -313,7 +261,7 @@ async fn pages_and_limits_are_those_of_windows() {
         "a cookie of another search"
     );
     assert_eq!(code(all(&client, &paged(b"bogus")).await.2), 53);
-    let stranger = self::client(&served).await;
+    let stranger = asking::client(&served).await;
     assert_eq!(
         code(all(&stranger, &paged(&first)).await.2),
         53,

@@ -211,3 +211,28 @@ fn others_are_refused() {
         assert_eq!(output.status.code(), Some(expected), "{arguments:?}");
     }
 }
+
+#[test]
+fn chains_extended_names_and_trees() {
+    let served = Served::new(&forest(4), Served::account(), Limits::default());
+    let chain = format!("(msExchDelegateListBL:1.2.840.113556.1.4.1941:=CN=u0,OU=P,{DOMAIN})");
+    let found = search(&served, &[&chain, "cn"]);
+    assert_eq!(
+        (found.code, count(&found, "dn: ")),
+        (Some(0), 2),
+        "{}",
+        found.out
+    );
+    // Base64 of `<GUID=`, which no line of LDIF may begin a value with.
+    let text = "!1.2.840.113556.1.4.529=::MAMCAQE=";
+    let extended = search(&served, &["-E", text, "(cn=u1)", "msExchDelegateListBL"]);
+    assert_eq!(count(&extended, "dn:: PEdVSUQ9"), 1, "{}", extended.out);
+    assert_eq!(count(&extended, "msExchDelegateListBL:: PEdVSUQ9"), 1);
+    let tree = format!("OU=P,{DOMAIN}");
+    let refused = run(&served, "ldapdelete", &[&tree], "");
+    assert_eq!(refused.code, Some(66), "{}", refused.out);
+    let control = "!1.2.840.113556.1.4.805";
+    let gone = run(&served, "ldapdelete", &["-e", control, &tree], "");
+    assert_eq!(gone.code, Some(0), "{}", gone.out);
+    assert_eq!(count(&search(&served, &["(objectClass=user)"]), "dn: "), 0);
+}

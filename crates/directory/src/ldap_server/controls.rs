@@ -5,7 +5,8 @@
 use automend_ldap::server::{self as codec, Bounds, Malformed, Outcome};
 use automend_ldap::{Control, Filter, ResultCode, control};
 
-use super::root::SHOW_RECYCLED;
+use super::computed::Extended;
+use super::root::{EXTENDED_DN, LAZY_COMMIT, SHOW_RECYCLED, TREE_DELETE};
 use super::search::Options;
 
 /// What the controls of a request ask for.
@@ -14,6 +15,7 @@ pub(super) struct Asked {
     pub(super) paged: Option<(usize, Vec<u8>)>,
     pub(super) options: Options,
     pub(super) permissive: bool,
+    pub(super) tree_delete: bool,
     pub(super) assertion: Option<Filter>,
 }
 
@@ -29,6 +31,19 @@ pub(super) fn asked(controls: &[Control], bounds: Bounds) -> Result<Asked, Outco
             }
             control::SHOW_DELETED | SHOW_RECYCLED => asked.options.show_deleted = true,
             control::DOMAIN_SCOPE => asked.options.domain_scope = true,
+            TREE_DELETE => asked.tree_delete = true,
+            LAZY_COMMIT => {}
+            EXTENDED_DN => {
+                let form = match control.value {
+                    None => 0,
+                    Some(_) => codec::read_flags(value).map_err(bad)?,
+                };
+                asked.options.extended_dn = Some(match form {
+                    0 => Extended::Hex,
+                    1 => Extended::Text,
+                    _ => return Err(bad(Malformed("an extended name of no known form"))),
+                });
+            }
             control::PERMISSIVE_MODIFY => asked.permissive = true,
             control::ATTRIBUTE_SCOPED_QUERY => {
                 let attribute = codec::read_scoped_attribute(value).map_err(bad)?;

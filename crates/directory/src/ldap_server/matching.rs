@@ -3,7 +3,10 @@
 //! Three truths: an attribute that this directory has never heard of is undefined, and what is
 //! undefined doesn't match, negated or not.
 //!
-//! Invariant: no look outside the object but for the names that link values stand for.
+//! Invariant: no look outside the object but for the names that link values stand for, and along a
+//! chain of them, which is bounded.
+
+use std::collections::HashSet;
 
 use automend_core::dn::Dn;
 use automend_ldap::Filter;
@@ -11,13 +14,18 @@ use automend_ldap::Filter;
 use crate::error::Error;
 use crate::name::Name;
 use crate::object::Object;
-use crate::reading::Reading;
+use crate::reading::{Links, Reading};
 use crate::schema::{self, Link, Syntax};
 
 /// All bits of the value are set ([MS-ADTS] 3.1.1.3.4.4.1).
 const BIT_AND: &str = "1.2.840.113556.1.4.803";
 /// Some bit of the value is set ([MS-ADTS] 3.1.1.3.4.4.2).
 const BIT_OR: &str = "1.2.840.113556.1.4.804";
+/// Some chain of values leads to the value ([MS-ADTS] 3.1.1.3.4.4.3).
+pub(super) const IN_CHAIN: &str = "1.2.840.113556.1.4.1941";
+
+/// How many objects are looked at between an object and the end of its chain of unlinked names.
+const MAX_STEPS: usize = 10_000;
 
 /// Whether the filter is true for the object; links that it names must have been read.
 pub(super) fn matches(reading: &Reading, filter: &Filter, object: &Object) -> Result<bool, Error> {
@@ -39,6 +47,12 @@ pub(super) fn attributes<'a>(filter: &'a Filter, into: &mut Vec<&'a str>) {
         | Filter::GreaterOrEqual { attribute, .. }
         | Filter::LessOrEqual { attribute, .. }
         | Filter::Approximate { attribute, .. } => into.push(attribute),
+        // A chain is followed by ids, without the values.
+        Filter::Extensible {
+            attribute: Some(attribute),
+            rule: Some(rule),
+            ..
+        } if rule == IN_CHAIN && schema::find(attribute).is_some_and(|a| a.link != Link::None) => {}
         Filter::Extensible { attribute, .. } => into.extend(attribute.as_deref()),
     }
 }
@@ -111,6 +125,7 @@ fn truth(reading: &Reading, filter: &Filter, object: &Object) -> Result<Option<b
                     Some(schema::integer(other)? & bits != 0)
                 })
             }),
+            Some(IN_CHAIN) => in_chain(reading, attribute, value, object)?,
             None => truth(reading, &Filter::equal(attribute, value), object)?,
             Some(_) => None,
         },
@@ -136,6 +151,50 @@ fn joined(
         }
     }
     Ok(joined)
+}
+
+/// Whether the values of an attribute of names, those of the objects they name, and so on, lead to
+/// the object `value`.
+fn in_chain(
+    reading: &Reading,
+    attribute: &str,
+    value: &[u8],
+    object: &Object,
+) -> Result<Option<bool>, Error> {
+    let Some(known) = schema::find(attribute).filter(|known| known.syntax == Syntax::Dn) else {
+        return Ok(None);
+    };
+    let Some(target) = reading.referenced(value)? else {
+        return Ok(Some(false));
+    };
+    if known.link != Link::None {
+        return Ok(Some(
+            reading.chain(known.link, target)?.contains(&object.id),
+        ));
+    }
+    let mut seen = HashSet::new();
+    let mut waiting = object.values(known.name).to_vec();
+    while let Some(name) = waiting.pop() {
+        let Some(id) = reading.referenced(&name)? else {
+            continue;
+        };
+        if id == target {
+            return Ok(Some(true));
+        }
+        if seen.insert(id)
+            && let Some(next) = reading.seen(id, &Links::Only(Vec::new()))?
+        {
+            waiting.extend_from_slice(next.values(known.name));
+        }
+        if seen.len() > MAX_STEPS {
+            return Err(Error::Limit {
+                what: "objects in a chain of names",
+                max: MAX_STEPS as u64,
+                found: seen.len() as u64,
+            });
+        }
+    }
+    Ok(Some(false))
 }
 
 /// The name that `<GUID=...>` stands for in the value of a link.
@@ -257,6 +316,11 @@ mod tests {
             ("(manager=cn=jim, dc=c)", true),
             (&format!("(manager=<GUID={guid}>)"), true),
             ("(directReports=CN=Jim,DC=c)", true),
+            ("(manager:1.2.840.113556.1.4.1941:=CN=Jim,DC=c)", true),
+            ("(directReports:1.2.840.113556.1.4.1941:=CN=Jim,DC=c)", true),
+            ("(manager:1.2.840.113556.1.4.1941:=CN=Jack,DC=c)", false),
+            ("(!(manager:1.2.840.113556.1.4.1941:=CN=Jack,DC=c))", true),
+            ("(!(mail:1.2.840.113556.1.4.1941:=CN=Jim,DC=c))", false),
             ("(2.5.4.3=jim)", true),
             ("(&)", true),
             ("(|)", false),

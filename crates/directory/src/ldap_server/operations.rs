@@ -31,6 +31,7 @@ pub(super) fn operate(server: &LdapServer, request: Request, asked: &Asked) -> O
                 writing.modify(name, &modifications)
             }
         }),
+        Request::Delete { name } if asked.tree_delete => delete_tree(server, &name, asked),
         Request::Delete { name } => write(server, &name, asked, Writing::delete),
         Request::Rename {
             name,
@@ -79,6 +80,21 @@ fn write(
     act(&mut writing, &name)?;
     writing.commit()?;
     Ok(Outcome::success())
+}
+
+/// Deletes an object with all below it. What is too large for one commit goes piece by piece: the
+/// client asks again after each adminLimitExceeded ([MS-ADTS] 3.1.1.5.5.7.3).
+fn delete_tree(server: &LdapServer, name: &str, asked: &Asked) -> Result<Outcome, Error> {
+    let mut left = 0;
+    let outcome = write(server, name, asked, |writing, name| {
+        left = writing.delete_tree(name, server.limits.tree_objects)?;
+        Ok(())
+    })?;
+    if left > 0 {
+        let text = format!("00002024: the tree has {left} more objects: delete it again");
+        return Ok(Outcome::new(ResultCode::ADMIN_LIMIT_EXCEEDED, text));
+    }
+    Ok(outcome)
 }
 
 fn compare(server: &LdapServer, name: &str, attribute: &str, value: &[u8]) -> Outcome {

@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use automend_ldap::{Filter, Scope};
 
+use super::matching;
 use crate::codec::Head;
 use crate::error::Error;
 use crate::reading::Reading;
@@ -101,6 +102,12 @@ fn holds(reading: &Reading, part: &Part, id: u64) -> Result<bool, Error> {
 fn named(reading: &Reading, filter: &Filter) -> Result<Option<BTreeSet<u64>>, Error> {
     match filter {
         Filter::Equal { attribute, value } => equal(reading, attribute, value),
+        Filter::Extensible {
+            attribute: Some(attribute),
+            rule: Some(rule),
+            value,
+            ..
+        } if rule == matching::IN_CHAIN => chained(reading, attribute, value),
         Filter::And(parts) => {
             for part in parts {
                 if let Some(ids) = named(reading, part)? {
@@ -124,6 +131,23 @@ fn named(reading: &Reading, filter: &Filter) -> Result<Option<BTreeSet<u64>>, Er
         }
         _ => Ok(None),
     }
+}
+
+/// The objects from which links lead to `value`.
+fn chained(
+    reading: &Reading,
+    attribute: &str,
+    value: &[u8],
+) -> Result<Option<BTreeSet<u64>>, Error> {
+    let link = schema::find(attribute).map_or(Link::None, |known| known.link);
+    if link == Link::None {
+        return Ok(None);
+    }
+    let Some(target) = reading.referenced(value)? else {
+        return Ok(Some(BTreeSet::new()));
+    };
+    let chain = reading.chain(link, target)?;
+    Ok((chain.len() <= MAX_NAMED).then(|| chain.iter().copied().collect()))
 }
 
 fn equal(reading: &Reading, attribute: &str, value: &[u8]) -> Result<Option<BTreeSet<u64>>, Error> {

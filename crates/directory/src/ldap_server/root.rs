@@ -12,11 +12,17 @@ use crate::time;
 
 /// LDAP_SERVER_SHOW_RECYCLED_OID ([MS-ADTS] 3.1.1.3.4.1.26); without a recycle bin the same as 417.
 pub(super) const SHOW_RECYCLED: &str = "1.2.840.113556.1.4.2064";
+/// LDAP_SERVER_TREE_DELETE_OID ([MS-ADTS] 3.1.1.3.4.1.15).
+pub(super) const TREE_DELETE: &str = "1.2.840.113556.1.4.805";
+/// LDAP_SERVER_EXTENDED_DN_OID ([MS-ADTS] 3.1.1.3.4.1.5).
+pub(super) const EXTENDED_DN: &str = "1.2.840.113556.1.4.529";
+/// LDAP_SERVER_LAZY_COMMIT_OID ([MS-ADTS] 3.1.1.3.4.1.7); a commit is lasting all the same.
+pub(super) const LAZY_COMMIT: &str = "1.2.840.113556.1.4.619";
 /// Who am I (RFC 4532).
 pub(super) const WHO_AM_I: &str = "1.3.6.1.4.1.4203.1.11.3";
 
 /// Every control that is done here.
-pub(super) const CONTROLS: [&str; 7] = [
+pub(super) const CONTROLS: [&str; 10] = [
     control::PAGED_RESULTS,
     control::SHOW_DELETED,
     SHOW_RECYCLED,
@@ -24,6 +30,9 @@ pub(super) const CONTROLS: [&str; 7] = [
     control::PERMISSIVE_MODIFY,
     control::DOMAIN_SCOPE,
     control::ASSERTION,
+    TREE_DELETE,
+    EXTENDED_DN,
+    LAZY_COMMIT,
 ];
 
 /// The root DSE as an object, so that a filter and a selection can look at it.

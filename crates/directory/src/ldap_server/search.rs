@@ -10,6 +10,7 @@ use automend_core::dn::Dn;
 use automend_ldap::server::{self as codec, Outcome};
 use automend_ldap::{ResultCode, Scope, Search};
 
+use super::computed::{self, Extended, TOKEN_GROUPS};
 use super::matching;
 use super::plan::{Part, Plan};
 use super::root;
@@ -27,6 +28,8 @@ pub(super) struct Options {
     pub(super) domain_scope: bool,
     /// The attribute of an attribute-scoped query.
     pub(super) scoped_by: Option<String>,
+    /// How names are written with the identifiers of their objects.
+    pub(super) extended_dn: Option<Extended>,
 }
 
 /// A search that is going on, perhaps between two of its pages.
@@ -63,6 +66,13 @@ impl Running {
         limits: &Limits,
     ) -> Result<Self, Outcome> {
         let selection = Selection::new(&request.attributes, request.types_only, limits.value_range);
+        let computed = selection.names(TOKEN_GROUPS);
+        if computed && (request.scope != Scope::Base || options.scoped_by.is_some()) {
+            return Err(Outcome::new(
+                ResultCode::OPERATIONS_ERROR,
+                "00002120: SvcErr: problem 5012 (DIR_ERROR), tokenGroups is for base searches",
+            ));
+        }
         let Some(base) = matching::base(&reading, &request.base)? else {
             return Err(Outcome::new(
                 ResultCode::NO_SUCH_OBJECT,
@@ -150,13 +160,29 @@ impl Running {
                 self.ahead = Some(object);
                 return Ok(Page::More);
             }
-            let picked = self.selection.pick(&object);
-            if !send(codec::entry(id, object.dn.as_str(), &picked)) {
+            if !send(self.entry(id, object)?) {
                 return Ok(Page::Gone);
             }
             count += 1;
         }
         Ok(Page::Done)
+    }
+
+    /// The message that shows an object.
+    fn entry(&self, id: i64, mut object: Object) -> Result<Vec<u8>, Error> {
+        if self.selection.names(TOKEN_GROUPS) {
+            let groups = computed::token_groups(&self.reading, &object)?;
+            if !groups.is_empty() {
+                object.attributes.push((TOKEN_GROUPS.to_owned(), groups));
+            }
+        }
+        let mut picked = self.selection.pick(&object);
+        let Some(form) = self.options.extended_dn else {
+            return Ok(codec::entry(id, object.dn.as_str(), &picked));
+        };
+        computed::extend_values(&self.reading, &mut picked, form)?;
+        let dn = computed::extended_name(&self.reading, object.id, object.dn.as_str(), form)?;
+        Ok(codec::entry(id, &dn, &picked))
     }
 
     /// The next object that matches; `Some(None)` when the time is up.

@@ -52,6 +52,13 @@ impl Selection {
         selection
     }
 
+    /// Whether an attribute is asked for by its name.
+    pub(super) fn names(&self, attribute: &str) -> bool {
+        self.named
+            .iter()
+            .any(|asked| asked.name.eq_ignore_ascii_case(attribute))
+    }
+
     /// The links to read, for the answer and for the filter.
     pub(super) fn links(&self, filter: &Filter, also: Option<&str>) -> Links {
         if self.all {

@@ -15,7 +15,8 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 pub use crate::wire::{Malformed, Outcome};
 pub use request::{
-    Credentials, Message, Request, read, read_assertion, read_paging, read_scoped_attribute,
+    Credentials, Message, Request, read, read_assertion, read_flags, read_paging,
+    read_scoped_attribute,
 };
 pub use response::{Kind, entry, extended, notice, reference, result};
 

@@ -277,6 +277,17 @@ pub fn read_scoped_attribute(value: &[u8]) -> Result<String, Malformed> {
     Ok(attribute.to_owned())
 }
 
+/// Reads the number that is the whole value of a control, as of extended names
+/// ([MS-ADTS] 3.1.1.3.4.1.5) and parts of descriptors (3.1.1.3.4.1.11).
+///
+/// # Errors
+///
+/// [`Malformed`] when there is none.
+pub fn read_flags(value: &[u8]) -> Result<i64, Malformed> {
+    let mut parts = Reader::new(value).inside(tag::SEQUENCE, "flags without a value")?;
+    parts.integer(tag::INTEGER, "flags that are no number")
+}
+
 fn read_filter(
     (kind, content): (u8, &[u8]),
     depth: usize,
