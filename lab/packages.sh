@@ -17,7 +17,7 @@ set -euo pipefail
 base=(curl iproute2 ldap-utils openssl python3)
 samba=(samba samba-ad-dc samba-ad-provision samba-common-bin samba-dsdb-modules python3-samba winbind
   krb5-user libsasl2-modules-gssapi-mit)
-mit=(krb5-kdc krb5-admin-server krb5-user krb5-gss-samples)
+mit=(krb5-kdc krb5-admin-server krb5-user krb5-gss-samples libsasl2-modules-gssapi-mit)
 # Node.js often comes from elsewhere, with npm in the same package.
 node=()
 command -v node > /dev/null || node+=(nodejs)

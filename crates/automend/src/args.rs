@@ -3,6 +3,7 @@
 //! One definition feeds `-h`, `--help`, the man pages and the completions.
 
 mod delegations;
+mod directory;
 mod exit;
 mod source;
 mod values;
@@ -15,6 +16,7 @@ pub(crate) use delegations::{
     Access, AutomapCommand, AutomapSync, CarryingOut, ConnectMailbox, DisableMailbox,
     EnableMailbox, Grant, LinkState, Links, ListFormat, MailboxCommand, OneMailbox, Place, Revoke,
 };
+pub(crate) use directory::{DirectoryCommand, DirectoryServe};
 pub(crate) use source::{AuthMethod, Login, Server, Source, Writing};
 
 /// The whole command line.
@@ -616,38 +618,6 @@ pub(crate) struct Explain {
     /// that people see, such as 603 or 0x800C8203; without one, all are listed
     #[arg(value_parser = values::ExplainedCode, allow_negative_numbers = true)]
     pub code: Option<String>,
-}
-
-/// `automend directory`.
-#[derive(Debug, Subcommand)]
-pub(crate) enum DirectoryCommand {
-    /// Read LDIF into an embedded directory, all of it or nothing
-    #[command(after_help = exit::DONE)]
-    Import {
-        /// The file (.ldif, .ldif.gz, or - for standard input)
-        #[arg(value_name = "FILE.ldif", value_hint = ValueHint::FilePath)]
-        file: String,
-        /// The folder of the embedded directory; made when it is not there
-        #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath)]
-        directory: PathBuf,
-        /// Keep the NT hashes of passwords, too: NTLM logins need them; they have no salt
-        #[arg(long)]
-        ntlm: bool,
-        /// Keep passwords in clear as salted SHA-512 instead of Argon2id: for generated directories, as
-        /// Argon2id takes about 30 ms a password
-        #[arg(long)]
-        fast_hashes: bool,
-    },
-    /// Write an embedded directory as LDIF
-    #[command(after_help = exit::DONE)]
-    Export {
-        /// The folder of the embedded directory
-        #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath)]
-        directory: PathBuf,
-        /// Write to this file instead of standard output
-        #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-        output: Option<PathBuf>,
-    },
 }
 
 /// `automend demo`.

@@ -16,6 +16,7 @@ mod credential_cache;
 pub mod embedded;
 mod header;
 mod in_flight;
+mod ldap;
 mod live;
 mod lockout;
 mod name;

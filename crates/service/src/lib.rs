@@ -14,6 +14,7 @@ mod check;
 mod current;
 mod domains;
 mod faces;
+mod ldap;
 mod listen;
 mod live;
 mod log;
@@ -54,6 +55,7 @@ use automend_system::say;
 pub use check::check;
 use check::{policy_word, schemes};
 use current::{Current, Logins};
+pub use ldap::{LdapSettings, serve_ldap};
 use listen::{Face, Stop, bind, listen};
 use log::Log;
 use metrics::{Metrics, ResultLabels, Word};
@@ -126,8 +128,8 @@ pub async fn serve(from: automend_source::Settings, load: Load<'_>) -> Result<()
         log: Arc::clone(&log),
         certificates: Arc::clone(&certificates),
         tls: [
-            Arc::new(certificates.server(true)?),
-            Arc::new(certificates.server(false)?),
+            Arc::new(certificates.server(&[b"h2", b"http/1.1"])?),
+            Arc::new(certificates.server(&[b"http/1.1"])?),
         ],
         current: RwLock::new(Arc::new(current)),
         stopping: AtomicBool::new(false),

@@ -104,19 +104,15 @@ impl Certificates {
         Channel::of(certificate, if resumed { &earlier } else { &[] })
     }
 
-    /// What a handshake is done with; `h2` offers HTTP/2.
-    pub(crate) fn server(self: &Arc<Self>, h2: bool) -> Result<ServerConfig> {
+    /// What a handshake is done with; `protocols` are offered (ALPN, RFC 7301).
+    pub(crate) fn server(self: &Arc<Self>, protocols: &[&[u8]]) -> Result<ServerConfig> {
         let resolver: Arc<dyn ResolvesServerCert> = Arc::<Self>::clone(self);
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
             .context("setting up TLS")?
             .with_no_client_auth()
             .with_cert_resolver(resolver);
-        config.alpn_protocols = if h2 {
-            vec![b"h2".to_vec(), b"http/1.1".to_vec()]
-        } else {
-            vec![b"http/1.1".to_vec()]
-        };
+        config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
         Ok(config)
     }
 }

@@ -257,7 +257,7 @@ async fn kerberos_bind(
         );
         let client = match layer {
             Some(layer) => {
-                let layer = Box::new(Sealed(layer));
+                let layer = Box::new(KerberosLayer(layer));
                 Client::new(Protected::new(transport.stream, layer), limits)
             }
             None => Client::new(transport.stream, limits),
@@ -334,10 +334,10 @@ fn advice(error: &anyhow::Error, url: &LdapUrl) -> Option<String> {
     })
 }
 
-/// The layer of Kerberos on the stream of LDAP.
-struct Sealed(Layer);
+/// The layer of Kerberos on the stream of LDAP (RFC 4752 3.3), of a client or a server.
+pub struct KerberosLayer(pub Layer);
 
-impl SecurityLayer for Sealed {
+impl SecurityLayer for KerberosLayer {
     fn longest_text(&self) -> usize {
         self.0.most()
     }

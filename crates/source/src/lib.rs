@@ -43,6 +43,7 @@ use automend_core::view::{Known, Need};
 use tokio::time::timeout;
 
 use automend_core::display::plain;
+pub use bind::KerberosLayer;
 pub use location::{LdapUrl, Location, Scheme};
 pub use one_directory::{Identity, OneDirectory, OtherDirectory};
 pub use seen::Seen;

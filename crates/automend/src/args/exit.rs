@@ -46,6 +46,14 @@ pub(super) const SERVE: &str = "Exit status:
   0  the service was stopped; with --check, the configuration is good
   2  the configuration is wrong, or the service could not start";
 
+pub(super) const SERVE_DIRECTORY: &str =
+    "Clients log in with the passwords of the directory, over TLS, a local \
+socket or the loopback, or by Kerberos with --keytab. Anonymous clients read the root DSE.
+
+Exit status:
+  0  the service was stopped
+  2  the service could not start";
+
 pub(super) const TRACE: &str = "Exit status:
   0  nothing is wrong
   1  something was found

@@ -1,16 +1,18 @@
-//! `automend directory`: LDIF into an embedded directory, and out of it.
+//! `automend directory`: LDIF into an embedded directory and out of it, and LDAP for it.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use automend_core::display::plain;
 use automend_directory::{ClearAs, Directory, Export, Import, NtHash, export};
+use automend_service::{LdapSettings, serve_ldap};
 use automend_source::import::import_file;
 use automend_system::say;
 
-use crate::args::DirectoryCommand;
+use crate::args::{DirectoryCommand, DirectoryServe};
 use crate::report::plural;
 
 /// Runs the command.
@@ -71,5 +73,33 @@ pub(crate) fn run(command: &DirectoryCommand) -> Result<ExitCode> {
             }
             Ok(ExitCode::SUCCESS)
         }
+        DirectoryCommand::Serve(args) => serve(args),
     }
+}
+
+/// Over LDAP, until a signal says to stop.
+fn serve(args: &DirectoryServe) -> Result<ExitCode> {
+    let wide = |number: Option<u32>| number.and_then(|number| usize::try_from(number).ok());
+    let own = SocketAddr::from((Ipv4Addr::LOCALHOST, 1389));
+    let none = args.listen.is_empty() && args.ldaps.is_empty() && args.ldapi.is_none();
+    let settings = LdapSettings {
+        directory: args.directory.clone(),
+        listen: if none { vec![own] } else { args.listen.clone() },
+        ldaps: args.ldaps.clone(),
+        ldapi: args.ldapi.clone(),
+        tls: args.tls_cert.clone().zip(args.tls_key.clone()),
+        keytab: args.keytab.clone(),
+        host: args.host_name.clone(),
+        readers: args.reader.clone(),
+        writers: args.writer.clone(),
+        page_size: wide(args.max_page_size),
+        value_range: wide(args.max_val_range),
+        log: args.log.clone(),
+    };
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("starting the runtime")?
+        .block_on(serve_ldap(&settings))?;
+    Ok(ExitCode::SUCCESS)
 }

@@ -12,6 +12,7 @@ mod access;
 mod commands;
 mod delegations;
 mod delegations_live;
+mod directory_serve;
 mod discovery;
 mod discovery_faults;
 mod discovery_logins;

@@ -5,6 +5,7 @@
 //! of one user, of which only one test each knows.
 
 mod client;
+mod directory;
 mod gss;
 mod service;
 

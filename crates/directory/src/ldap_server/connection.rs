@@ -7,18 +7,16 @@
 
 use std::time::Duration;
 
-use automend_ldap::server::{
-    self as codec, Credentials, Inbox, Kind, Malformed, Message, Outcome, Request,
-};
+use automend_ldap::server::{self as codec, Inbox, Kind, Malformed, Message, Outcome, Request};
 use automend_ldap::{ResultCode, Scope, Search};
-use aws_lc_rs::constant_time;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::sync::{mpsc, watch};
 
 use super::controls::{self, Asked};
+use super::login::{Identity, Peer, SaslLogin, Stream};
 use super::matching;
-use super::operations;
-use super::root::{self, WHO_AM_I};
+use super::operations::operate;
+use super::root::{self, START_TLS, WHO_AM_I};
 use super::search::{Options, Page, Running};
 use super::select::Selection;
 use super::served::{Access, LdapServer};
@@ -30,20 +28,25 @@ const CHUNK: usize = 64 * 1024;
 /// How many chunks may wait for the client.
 const WAITING_CHUNKS: usize = 4;
 
-pub(super) struct Connection<S> {
-    server: LdapServer,
-    stream: S,
-    inbox: Inbox,
-    bound: Option<String>,
-    pages: Vec<(u64, Running)>,
+pub(super) struct Connection {
+    pub(super) server: LdapServer,
+    pub(super) stream: Box<dyn Stream>,
+    pub(super) peer: Peer,
+    pub(super) inbox: Inbox,
+    pub(super) bound: Option<Identity>,
+    /// A login by SASL that is under way, and its mechanism.
+    pub(super) sasl: Option<(String, Box<dyn SaslLogin>)>,
+    pub(super) pages: Vec<(u64, Running)>,
     next_cookie: u64,
 }
 
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
-    pub(super) fn new(server: LdapServer, stream: S) -> Self {
+impl Connection {
+    pub(super) fn new(server: LdapServer, stream: Box<dyn Stream>, peer: Peer) -> Self {
         Self {
             server,
             stream,
+            peer,
+            sasl: None,
             inbox: Inbox::default(),
             bound: None,
             pages: Vec::new(),
@@ -78,7 +81,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
         }
     }
 
-    async fn farewell(&mut self, why: &Outcome) {
+    pub(super) async fn farewell(&mut self, why: &Outcome) {
         let notice = codec::notice(why);
         // A client that doesn't listen isn't waited for.
         let _ = tokio::time::timeout(Duration::from_secs(1), self.stream.write_all(&notice)).await;
@@ -131,12 +134,13 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
                 version,
                 name,
                 credentials,
-            } => self.bind(version, &name, &credentials),
+            } => return self.bind(id, version, &name, credentials).await,
+            Request::Extended { oid } if oid == START_TLS => return self.start_tls(id).await,
             Request::Extended { oid } if oid == WHO_AM_I => {
                 let name = self
                     .bound
                     .as_ref()
-                    .map_or(String::new(), |name| format!("u:{name}"));
+                    .map_or(String::new(), |identity| identity.name.clone());
                 let bytes = codec::extended(id, &Outcome::success(), name.as_bytes());
                 self.send(&bytes).await?;
                 return Ok(true);
@@ -146,18 +150,28 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
                 format!("Extended Operation({oid}) not supported"),
             ),
             Request::Search(search) => return self.search(id, search, asked).await,
-            request => match self.allowed() {
-                Ok(()) => {
-                    self.blocking(move |server| operations::operate(server, request, &asked))
-                        .await
+            request => {
+                let write = written(&request);
+                let outcome = match self.allowed(write.is_some()) {
+                    Ok(()) => {
+                        let server = self.server.clone();
+                        blocking(server, move |server| operate(server, request, &asked)).await
+                    }
+                    Err(outcome) => outcome,
+                };
+                if let (Some((operation, dn)), Access::Logins(logins)) =
+                    (write, &self.server.access)
+                {
+                    let by = self.bound.as_ref().map(|identity| identity.name.as_str());
+                    logins.wrote(&self.peer, by, operation, &dn, &outcome);
                 }
-                Err(outcome) => outcome,
-            },
+                outcome
+            }
         };
         self.send_result(id, kind, &outcome, None).await
     }
 
-    async fn send_result(
+    pub(super) async fn send_result(
         &mut self,
         id: i64,
         kind: Kind,
@@ -168,76 +182,13 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
         Ok(true)
     }
 
-    async fn blocking(
-        &self,
-        work: impl FnOnce(&LdapServer) -> Outcome + Send + 'static,
-    ) -> Outcome {
-        let server = self.server.clone();
-        tokio::task::spawn_blocking(move || work(&server))
-            .await
-            .unwrap_or_else(|_| Outcome::new(ResultCode::OTHER, "the operation broke off"))
-    }
-
-    fn bind(&mut self, version: i64, name: &str, credentials: &Credentials) -> Outcome {
-        self.bound = None;
-        self.pages.clear();
-        if version != 3 {
-            return Outcome::new(
-                ResultCode::PROTOCOL_ERROR,
-                "only LDAP version 3 is spoken here",
-            );
-        }
-        let Credentials::Password(password) = credentials else {
-            return Outcome::new(
-                ResultCode::AUTH_METHOD_NOT_SUPPORTED,
-                "only simple bind is done here",
-            );
-        };
-        if password.is_empty() {
-            // A name without a password proves nothing (RFC 4513 5.1.2).
-            return match name {
-                "" => Outcome::success(),
-                _ => Outcome::new(
-                    ResultCode::UNWILLING_TO_PERFORM,
-                    "a name without a password",
-                ),
-            };
-        }
-        let good = match &self.server.access {
-            Access::Open => true,
-            Access::Account {
-                name: right,
-                password: secret,
-            } => {
-                let same = constant_time::verify_slices_are_equal(secret.as_bytes(), password);
-                same.is_ok() & right.eq_ignore_ascii_case(name)
-            }
-        };
-        if !good {
-            let text = "80090308: LdapErr: DSID-0C090439, comment: AcceptSecurityContext error, data 52e, v4563";
-            return Outcome::new(ResultCode::INVALID_CREDENTIALS, text);
-        }
-        self.bound = Some(name.to_owned());
-        Outcome::success()
-    }
-
-    fn allowed(&self) -> Result<(), Outcome> {
-        match (&self.server.access, &self.bound) {
-            (Access::Open, _) | (_, Some(_)) => Ok(()),
-            _ => Err(Outcome::new(
-                ResultCode::OPERATIONS_ERROR,
-                "00002020: Operation unavailable without authentication",
-            )),
-        }
-    }
-
     async fn search(&mut self, id: i64, search: Search, asked: Asked) -> std::io::Result<bool> {
         if search.base.is_empty() && search.scope == Scope::Base {
             let bytes = self.blocking_root(id, search).await;
             self.send(&bytes).await?;
             return Ok(true);
         }
-        let refused = match self.allowed() {
+        let refused = match self.allowed(false) {
             Err(outcome) => Some(outcome),
             Ok(()) if asked.assertion.is_some() => Some(Outcome::new(
                 ResultCode::UNAVAILABLE_CRITICAL_EXTENSION,
@@ -389,12 +340,16 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
         Ok(self.pages.remove(at).1)
     }
 
-    async fn blocking_root(&self, id: i64, search: Search) -> Vec<u8> {
+    async fn blocking_root(&mut self, id: i64, search: Search) -> Vec<u8> {
         let server = self.server.clone();
         let limits = self.server.limits;
+        let mechanisms = match &self.server.access {
+            Access::Logins(logins) => logins.mechanisms(&self.peer),
+            Access::Open | Access::Account { .. } => Vec::new(),
+        };
         let answered = tokio::task::spawn_blocking(move || -> Result<Vec<u8>, Error> {
             let reading = server.directory.read()?;
-            let root = root::root_dse(&reading, &server.dns_host_name, (server.clock)())?;
+            let root = root::root_dse(&reading, &server, &mechanisms)?;
             let selection =
                 Selection::new(&search.attributes, search.types_only, limits.value_range);
             let mut bytes = Vec::new();
@@ -414,6 +369,26 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
         bytes.extend(codec::result(id, Kind::SearchDone, &outcome, None));
         bytes
     }
+}
+
+async fn blocking(
+    server: LdapServer,
+    work: impl FnOnce(&LdapServer) -> Outcome + Send + 'static,
+) -> Outcome {
+    tokio::task::spawn_blocking(move || work(&server))
+        .await
+        .unwrap_or_else(|_| Outcome::new(ResultCode::OTHER, "the operation broke off"))
+}
+
+/// The operation and the object of a write.
+fn written(request: &Request) -> Option<(&'static str, String)> {
+    Some(match request {
+        Request::Modify { name, .. } => ("modify", name.clone()),
+        Request::Add { dn, .. } => ("add", dn.clone()),
+        Request::Delete { name } => ("delete", name.clone()),
+        Request::Rename { name, .. } => ("modify-dn", name.clone()),
+        _ => return None,
+    })
 }
 
 /// Ready when the server ends.

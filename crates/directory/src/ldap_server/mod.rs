@@ -9,9 +9,11 @@
 //! Invariant: the answers on a connection come in the order of the requests, so there is never
 //! anything to abandon; memory for a connection is bounded by the limits.
 
+mod bind;
 mod computed;
 mod connection;
 mod controls;
+mod login;
 mod matching;
 mod operations;
 mod plan;
@@ -27,12 +29,14 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
-use automend_ldap::ResultCode;
-use automend_ldap::server::{self as codec, Outcome};
+use automend_ldap::server as codec;
 
 use crate::error::{Error, Refusal};
 use connection::Connection;
 
+pub use automend_ldap::SecurityLayer;
+pub use automend_ldap::{ResultCode, server::Outcome};
+pub use login::{Identity, Later, Logins, Peer, Protected, SaslLogin, SaslStep, StartTls, Stream};
 pub use served::{Access, LdapServer, Limits};
 
 impl LdapServer {
@@ -57,24 +61,24 @@ impl LdapServer {
                 accepted = listener.accept() => accepted,
                 Some(_) = connections.join_next() => continue,
             };
-            let mut stream = match accepted {
-                Ok((stream, _)) => stream,
+            let (stream, from) = match accepted {
+                Ok(accepted) => accepted,
                 Err(error) if is_passing(&error) => continue,
                 Err(error) => return Err(error),
             };
             let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
-                let notice = codec::notice(&Outcome::new(ResultCode::BUSY, "too many connections"));
-                // The client may have gone already; then there is nobody to tell.
-                connections.spawn(async move {
-                    let tell = stream.write_all(&notice);
-                    let _ = tokio::time::timeout(Duration::from_secs(1), tell).await;
-                });
+                let server = self.clone();
+                connections.spawn(async move { server.refuse(Box::new(stream)).await });
                 continue;
             };
             let _ = stream.set_nodelay(true);
             let (server, ending) = (self.clone(), ending.subscribe());
             connections.spawn(async move {
-                server.connection(stream, ending).await;
+                let peer = Peer {
+                    address: Some(from.ip()),
+                    ..Peer::default()
+                };
+                server.client(Box::new(stream), peer, ending).await;
                 drop(place);
             });
         }
@@ -86,10 +90,10 @@ impl LdapServer {
     /// Serves one stream until the client or `shutdown` ends it.
     pub async fn serve_stream<S>(&self, stream: S, shutdown: impl Future<Output = ()>)
     where
-        S: AsyncRead + AsyncWrite + Send + Unpin,
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let (ending, seen) = watch::channel(false);
-        let connection = self.connection(stream, seen);
+        let connection = self.client(Box::new(stream), Peer::default(), seen);
         tokio::pin!(connection, shutdown);
         tokio::select! {
             () = &mut connection => return,
@@ -99,11 +103,19 @@ impl LdapServer {
         connection.await;
     }
 
-    async fn connection<S>(&self, stream: S, ending: watch::Receiver<bool>)
-    where
-        S: AsyncRead + AsyncWrite + Send + Unpin,
-    {
-        Connection::new(self.clone(), stream).run(ending).await;
+    /// Serves a client until it goes or `ending` turns true.
+    pub async fn client(&self, stream: Box<dyn Stream>, peer: Peer, ending: watch::Receiver<bool>) {
+        Connection::new(self.clone(), stream, peer)
+            .run(ending)
+            .await;
+    }
+
+    /// Tells a client that there are too many connections.
+    pub async fn refuse(&self, mut stream: Box<dyn Stream>) {
+        let notice = codec::notice(&Outcome::new(ResultCode::BUSY, "too many connections"));
+        // The client may have gone already.
+        let tell = stream.write_all(&notice);
+        let _ = tokio::time::timeout(Duration::from_secs(1), tell).await;
     }
 }
 

@@ -5,6 +5,7 @@
 use automend_core::dn::Dn;
 use automend_ldap::control;
 
+use super::served::LdapServer;
 use crate::error::Error;
 use crate::object::Object;
 use crate::reading::Reading;
@@ -21,6 +22,9 @@ pub(super) const LAZY_COMMIT: &str = "1.2.840.113556.1.4.619";
 /// Who am I (RFC 4532).
 pub(super) const WHO_AM_I: &str = "1.3.6.1.4.1.4203.1.11.3";
 
+/// StartTLS (RFC 4511 4.14.1).
+pub(super) const START_TLS: &str = "1.3.6.1.4.1.1466.20037";
+
 /// Every control that is done here.
 pub(super) const CONTROLS: [&str; 10] = [
     control::PAGED_RESULTS,
@@ -36,7 +40,11 @@ pub(super) const CONTROLS: [&str; 10] = [
 ];
 
 /// The root DSE as an object, so that a filter and a selection can look at it.
-pub(super) fn root_dse(reading: &Reading, dns_host_name: &str, now: u64) -> Result<Object, Error> {
+pub(super) fn root_dse(
+    reading: &Reading,
+    server: &LdapServer,
+    mechanisms: &[&str],
+) -> Result<Object, Error> {
     let contexts = reading.naming_contexts()?;
     let mut attributes: Vec<(String, Vec<Vec<u8>>)> = Vec::new();
     let mut put = |name: &str, values: Vec<String>| {
@@ -64,7 +72,7 @@ pub(super) fn root_dse(reading: &Reading, dns_host_name: &str, now: u64) -> Resu
         .into_iter()
         .collect::<Vec<_>>();
     put("objectClass", strings(&["top"]));
-    put("currentTime", vec![time::text(now)]);
+    put("currentTime", vec![time::text((server.clock)())]);
     put("defaultNamingContext", domain.clone());
     put("rootDomainNamingContext", domain);
     put("configurationNamingContext", starting("CN=Configuration,"));
@@ -82,12 +90,15 @@ pub(super) fn root_dse(reading: &Reading, dns_host_name: &str, now: u64) -> Resu
         strings(&["1.2.840.113556.1.4.800", "1.2.840.113556.1.4.1670"]),
     );
     put("supportedLDAPVersion", strings(&["3"]));
-    put("supportedExtension", strings(&[WHO_AM_I]));
+    let mut extensions = vec![WHO_AM_I];
+    extensions.extend(server.start_tls.as_ref().map(|_| START_TLS));
+    put("supportedExtension", strings(&extensions));
+    put("supportedSASLMechanisms", strings(mechanisms));
     put(
         "supportedLDAPPolicies",
         strings(&["MaxPageSize", "MaxValRange", "MaxQueryDuration"]),
     );
-    put("dnsHostName", vec![dns_host_name.to_owned()]);
+    put("dnsHostName", vec![server.dns_host_name.to_string()]);
     put("vendorName", strings(&["automend"]));
     put(
         "highestCommittedUSN",

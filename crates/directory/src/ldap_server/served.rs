@@ -6,6 +6,7 @@ use std::time::Duration;
 use automend_ldap::server::Bounds;
 use zeroize::Zeroizing;
 
+use super::login::{Logins, StartTls};
 use crate::store::Directory;
 
 /// Bounds of the server. The defaults are those of a Windows controller where it has one
@@ -76,6 +77,8 @@ pub enum Access {
         /// The password.
         password: Zeroizing<String>,
     },
+    /// Those whom a keeper of accounts lets in; everybody may read the root DSE.
+    Logins(Arc<dyn Logins>),
 }
 
 impl std::fmt::Debug for Access {
@@ -86,6 +89,7 @@ impl std::fmt::Debug for Access {
                 .debug_struct("Account")
                 .field("name", name)
                 .finish_non_exhaustive(),
+            Self::Logins(_) => f.write_str("Logins"),
         }
     }
 }
@@ -96,6 +100,7 @@ pub struct LdapServer {
     pub(super) directory: Directory,
     pub(super) access: Access,
     pub(super) limits: Limits,
+    pub(super) start_tls: Option<Arc<dyn StartTls>>,
     pub(super) dns_host_name: Arc<str>,
     pub(super) clock: Arc<dyn Fn() -> u64 + Send + Sync>,
 }
@@ -113,8 +118,25 @@ impl LdapServer {
             directory,
             access,
             limits,
+            start_tls: None,
             dns_host_name: dns_host_name.into(),
             clock: Arc::new(clock),
+        }
+    }
+
+    /// The same for those whom `logins` lets in, with StartTLS.
+    pub fn with_logins(
+        directory: Directory,
+        logins: Arc<dyn Logins>,
+        start_tls: Arc<dyn StartTls>,
+        limits: Limits,
+        dns_host_name: &str,
+        clock: impl Fn() -> u64 + Send + Sync + 'static,
+    ) -> Self {
+        let access = Access::Logins(logins);
+        Self {
+            start_tls: Some(start_tls),
+            ..Self::new(directory, access, limits, dns_host_name, clock)
         }
     }
 }

@@ -58,6 +58,12 @@ impl Inbox {
         }
     }
 
+    /// Whether nothing came that was not taken out.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
     /// Waits for more bytes; 0 at the end of the stream.
     ///
     /// # Errors

@@ -92,7 +92,14 @@ pub enum Request {
 pub enum Credentials {
     /// A simple bind; possibly empty.
     Password(Zeroizing<Vec<u8>>),
-    /// SASL, and what else there may be.
+    /// A SASL bind.
+    Sasl {
+        /// The mechanism.
+        mechanism: String,
+        /// The client's message; `None` where it sent none.
+        message: Option<Zeroizing<Vec<u8>>>,
+    },
+    /// What RFC 4511 does not know.
     Other,
 }
 
@@ -100,6 +107,7 @@ impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Password(_) => "Password(..)",
+            Self::Sasl { .. } => "Sasl(..)",
             Self::Other => "Other",
         })
     }
@@ -134,6 +142,15 @@ fn read_request(operation: u8, content: &[u8], bounds: Bounds) -> Result<Request
             name: at.text("a bind without a name")?.to_owned(),
             credentials: match at.element()? {
                 (0x80, password) => Credentials::Password(Zeroizing::new(password.to_vec())),
+                (0xa3, sasl) => {
+                    let mut sasl = Reader::new(sasl);
+                    Credentials::Sasl {
+                        mechanism: sasl.text("a mechanism without a name")?.to_owned(),
+                        message: sasl
+                            .optional(tag::OCTET_STRING)?
+                            .map(|message| Zeroizing::new(message.to_vec())),
+                    }
+                }
                 _ => Credentials::Other,
             },
         },

@@ -6,8 +6,7 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use automend_negotiate::Scheme;
-use automend_negotiate::kerberos::Moment;
-use automend_negotiate::kerberos::accept;
+use automend_negotiate::kerberos::{Accepted, Moment, accept};
 use automend_negotiate::ntlm::is_ntlm;
 use automend_negotiate::spnego::{self, Mechanism, Message};
 use automend_system::clock;
@@ -15,6 +14,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::super::Verdict;
+use super::super::account::Authenticated;
 use super::super::header::Wrapping;
 use super::super::name::Login;
 use super::super::replay_cache::Added;
@@ -75,59 +75,9 @@ impl Authenticator {
         token: &[u8],
     ) -> Verdict {
         connection.state = State::New;
-        let moment = Moment::from(clock::now());
-        let accepted = match accept(token, &self.keytab, "HTTP", moment) {
+        let (account, accepted) = match self.ticket(connection, "HTTP", token).await {
             Ok(accepted) => accepted,
-            Err(refused) => return self.refuse(connection, refused.to_string()),
-        };
-        match self
-            .replay_cache
-            .add(accepted.seal, accepted.seal_ends, moment)
-        {
-            Added::New => {}
-            Added::Replay => {
-                let why = format!("{}: a copy of an earlier login", accepted.client);
-                return self.refuse(connection, why);
-            }
-            Added::NoRoom => return Verdict::Throttled(BUSY_RETRY_AFTER),
-        }
-        if accepted.is_weaker_than_its_keys {
-            let why = format!(
-                "{}: the ticket is encrypted with RC4 though the keytab has AES keys",
-                accepted.client
-            );
-            if !self.offer.rc4_tickets {
-                let remedy = "let msDS-SupportedEncryptionTypes of the service's account be 24, or allow it with rc4-tickets";
-                return self.refuse(connection, format!("{why}; {remedy}"));
-            }
-            connection.refusal = Some(why);
-        }
-        if let Some(purpose) = &connection.purpose
-            && let Err(why) = purpose.is_channel(&accepted.client.to_string(), accepted.binding)
-        {
-            return self.refuse(connection, why);
-        }
-        let login = match accepted.client.name.as_slice() {
-            [user] if !accepted.client.is_enterprise() => Some(Login::Ticket {
-                user: user.clone(),
-                realm: accepted.client.realm.clone(),
-            }),
-            _ => None,
-        };
-        let Some(login) = login else {
-            let why = format!("{}: not a user", accepted.client);
-            return self.refuse(connection, why);
-        };
-        let candidate = match self.find(&login).await {
-            Ok(candidate) => candidate,
-            Err(unavailable) => return unavailable.into(),
-        };
-        let Some(account) = self.accounts.authorize(&candidate) else {
-            let why = format!(
-                "{}: no account of the directory, or one that is closed",
-                accepted.client
-            );
-            return self.refuse(connection, why);
+            Err(verdict) => return verdict,
         };
         let reply = accepted.reply.as_deref();
         let token = match negotiated {
@@ -142,5 +92,66 @@ impl Authenticator {
         // For this request: the next one on the connection may be another user's, through a proxy, and
         // clients send a ticket with each.
         verdict(&account, token)
+    }
+
+    /// Opens a ticket for `service`, and finds the account of its user.
+    pub(crate) async fn ticket(
+        &self,
+        connection: &mut Connection,
+        service: &str,
+        token: &[u8],
+    ) -> Result<(Authenticated, Accepted), Verdict> {
+        let moment = Moment::from(clock::now());
+        let accepted = match accept(token, &self.keytab, service, moment) {
+            Ok(accepted) => accepted,
+            Err(refused) => return Err(self.refuse(connection, refused.to_string())),
+        };
+        match self
+            .replay_cache
+            .add(accepted.seal, accepted.seal_ends, moment)
+        {
+            Added::New => {}
+            Added::Replay => {
+                let why = format!("{}: a copy of an earlier login", accepted.client);
+                return Err(self.refuse(connection, why));
+            }
+            Added::NoRoom => return Err(Verdict::Throttled(BUSY_RETRY_AFTER)),
+        }
+        if accepted.is_weaker_than_its_keys {
+            let why = format!(
+                "{}: the ticket is encrypted with RC4 though the keytab has AES keys",
+                accepted.client
+            );
+            if !self.offer.rc4_tickets {
+                let remedy = "let msDS-SupportedEncryptionTypes of the service's account be 24, or allow it with rc4-tickets";
+                return Err(self.refuse(connection, format!("{why}; {remedy}")));
+            }
+            connection.refusal = Some(why);
+        }
+        if let Some(purpose) = &connection.purpose
+            && let Err(why) = purpose.is_channel(&accepted.client.to_string(), accepted.binding)
+        {
+            return Err(self.refuse(connection, why));
+        }
+        let login = match accepted.client.name.as_slice() {
+            [user] if !accepted.client.is_enterprise() => Some(Login::Ticket {
+                user: user.clone(),
+                realm: accepted.client.realm.clone(),
+            }),
+            _ => None,
+        };
+        let Some(login) = login else {
+            let why = format!("{}: not a user", accepted.client);
+            return Err(self.refuse(connection, why));
+        };
+        let candidate = self.find(&login).await.map_err(Verdict::from)?;
+        let Some(account) = self.accounts.authorize(&candidate) else {
+            let why = format!(
+                "{}: no account of the directory, or one that is closed",
+                accepted.client
+            );
+            return Err(self.refuse(connection, why));
+        };
+        Ok((account, accepted))
     }
 }

@@ -124,7 +124,7 @@ impl fmt::Debug for Keytab {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
     use proptest::prelude::*;
 

@@ -17,7 +17,7 @@ mod kdc_error;
 mod kdc_message;
 mod keytab;
 mod message;
-#[cfg(feature = "mint")]
+#[cfg(any(test, feature = "mint"))]
 mod mint;
 mod moment;
 mod wrap;
@@ -26,6 +26,9 @@ use std::fmt;
 
 use aws_lc_rs::constant_time;
 use zeroize::Zeroizing;
+
+#[cfg(test)]
+pub(crate) use keytab::tests::write as write_keytab;
 
 pub use accept::{Accepted, Refused, SKEW, accept};
 pub use ask::{Ask, Secret, Step, Ticket};

@@ -1,6 +1,7 @@
 //! Whom TLS trusts: the system's certificate authorities, and the files of `--ca`; and what is wrong with a
 //! certificate.
 
+pub mod authority;
 mod fault;
 mod verifier;
 

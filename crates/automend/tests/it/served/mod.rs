@@ -3,6 +3,8 @@
 //!
 //! Invariant: the service ends with the test; nothing is waited for that does not happen or fail.
 
+pub(crate) mod ldap;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};

@@ -15,6 +15,7 @@ use std::time::Duration;
 use automend_core::verdict::Cause;
 use automend_probe::http::tls;
 use automend_probe::story::may_be;
+use automend_system::tls::authority::CERTIFICATE;
 use bytes::Bytes;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
@@ -32,7 +33,6 @@ use tokio::sync::{Mutex, Notify};
 use tokio::time::timeout;
 use tokio_rustls::{LazyConfigAcceptor, TlsConnector};
 
-use super::authority::CERTIFICATE;
 use super::reach::may_reach;
 use super::shared::Proxy;
 use super::tap::{Direction, Tap, Tapped};
@@ -560,8 +560,8 @@ fn no_answer(authority: &Authority, error: &hyper::Error) -> NoServer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::trace::proxy::authority;
     use crate::commands::trace::proxy::hosts::Hosts;
+    use automend_system::tls::authority;
     use tokio::net::TcpListener;
     use tokio::sync::{Semaphore, mpsc, watch};
 

@@ -6,7 +6,6 @@
 //! Invariant: without being told so it listens to this machine only, and writes no secret. Others reach
 //! nothing through it that only this machine can reach.
 
-mod authority;
 mod connection;
 mod hosts;
 mod reach;
@@ -24,13 +23,13 @@ use automend_probe::har::Archive;
 use automend_probe::http::tls::Tls;
 use automend_recording::Turn;
 use automend_recording::secrets::{self, Logins, Secrets};
+use automend_system::tls::authority::Authority;
 use automend_system::{clock, private_file};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::args::{self, TraceFormat};
 use crate::config;
-use authority::Authority;
 use hosts::Hosts;
 use shared::Proxy;
 use tap::Told;

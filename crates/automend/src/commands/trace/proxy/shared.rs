@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use automend_system::tls::authority::Authority;
 use tokio::sync::{Semaphore, mpsc, watch};
 
-use super::authority::Authority;
 use super::hosts::Hosts;
 use super::tap::Told;
 

@@ -26,11 +26,11 @@ use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use crate::private_file::{self, Readable};
 use automend_core::display::plain;
-use automend_system::private_file::{self, Readable};
 
 /// The certificate, for those who shall trust it.
-pub(crate) const CERTIFICATE: &str = "automend-trace-ca.pem";
+pub const CERTIFICATE: &str = "automend-trace-ca.pem";
 /// The key.
 const KEY: &str = "automend-trace-ca-key.pem";
 /// Before the key stands until when the authority is good (RFC 7468 2 allows text there).
@@ -44,7 +44,7 @@ const SPARE_DAYS: i32 = 7;
 const MOST_HOSTS: usize = 1024;
 
 /// The authority.
-pub(crate) struct Authority {
+pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     certificate: CertificateDer<'static>,
     /// The same as PEM.
@@ -65,7 +65,7 @@ pub(crate) struct Authority {
 
 impl Authority {
     /// Opens the authority in a folder, or makes one.
-    pub(crate) fn open(folder: &Path, now: Timestamp) -> Result<Self> {
+    pub fn open(folder: &Path, now: Timestamp) -> Result<Self> {
         make_private(folder).with_context(|| format!("making {}", folder.display()))?;
         let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
         let key_path = folder.join(KEY);
@@ -141,7 +141,7 @@ impl Authority {
     }
 
     /// What to be this host with.
-    pub(crate) fn server(&self, host: &str) -> Result<Arc<ServerConfig>> {
+    pub fn server(&self, host: &str) -> Result<Arc<ServerConfig>> {
         let mut servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = servers.get(host) {
             return Ok(Arc::clone(known));
@@ -195,7 +195,7 @@ impl Authority {
     }
 
     /// How to trust it and how to be rid of it.
-    pub(crate) fn instructions(&self) -> String {
+    pub fn instructions(&self) -> String {
         let path = self.path.to_string_lossy();
         let command = |words: &[&str], shell| {
             let words = words.iter().map(|word| quoted(word, shell));

@@ -7,11 +7,15 @@
 //! Invariant: the layer is the one that was asked for, never a weaker one; a server that has not proved that
 //! it could open the ticket gets nothing but the login.
 
+mod server;
+
 use zeroize::Zeroizing;
 
 use crate::kerberos::{Context, Moment, Proof, Protection, Ticket, WrapError};
 use crate::spnego;
 use crate::{Binding, Failed, Malformed};
+
+pub use server::{Server, ServerStep};
 
 /// A SASL mechanism that carries Kerberos.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -39,9 +43,12 @@ pub enum SaslError {
     /// The server does not prove that it could open the ticket.
     #[error("the server could not open the ticket: it does not prove itself")]
     Unproved,
-    /// The server has no layer of the kind that was asked for.
-    #[error("the server does not offer {0} of the messages")]
+    /// The other side has no layer of the kind that is wanted.
+    #[error("the two sides do not agree on a security layer: {0}")]
     NoLayer(&'static str),
+    /// The client wants a layer inside TLS ([MS-ADTS] 5.1.1.1.2).
+    #[error("Sign or Seal are not allowed if TLS is used")]
+    LayerInTls,
     /// A message that is protected wrongly.
     #[error(transparent)]
     Wrap(#[from] WrapError),
