@@ -3,6 +3,7 @@
 
 use automend_ldap::server::{
     Bounds, Inbox, Request, read_assertion, read_flags, read_paging, read_scoped_attribute,
+    read_sort_keys,
 };
 
 const BOUNDS: Bounds = Bounds {
@@ -17,6 +18,7 @@ pub fn holds(bytes: &[u8]) {
     let _ = read_flags(bytes);
     let _ = read_paging(bytes);
     let _ = read_scoped_attribute(bytes);
+    let _ = read_sort_keys(bytes);
     let _ = read_assertion(bytes, BOUNDS);
     tokio::runtime::Builder::new_current_thread()
         .build()

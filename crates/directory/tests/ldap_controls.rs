@@ -7,13 +7,15 @@ use asking::{all, client, code, filter, names, user};
 use automend_core::names::Sid;
 use automend_directory::guid_text;
 use automend_directory::ldap_server::{Access, Limits};
-use automend_ldap::{Client, Control, Scope, Search};
+use automend_ldap::{Client, Control, Item, Scope, Search};
 use served::{DOMAIN, NAME, PASSWORD, Served, forest};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 const IN_CHAIN: &str = "1.2.840.113556.1.4.1941";
 const TREE_DELETE: &str = "1.2.840.113556.1.4.805";
+const SORT: &str = "1.2.840.113556.1.4.473";
+const SORT_RESULT: &str = "1.2.840.113556.1.4.474";
 const LAZY_COMMIT: &str = "1.2.840.113556.1.4.619";
 const EXTENDED_DN: &str = "1.2.840.113556.1.4.529";
 
@@ -232,5 +234,115 @@ async fn extended_names_hold_the_identifiers_in_both_forms() {
         let mut search = Search::new(&user(1), Scope::Base, filter("(cn=*)"), &[]);
         search.controls.push(control(EXTENDED_DN, Some(value)));
         assert_eq!(code(all(&client, &search).await.2), 2, "{value:02x?}");
+    }
+}
+
+/// The value of a sort control with one key; tag 0x80 is a rule, 0x81 the direction.
+fn sort_key(attribute: &str, rest: &[(u8, &[u8])]) -> Vec<u8> {
+    let part =
+        |tag: u8, content: &[u8]| [&[tag, u8::try_from(content.len()).unwrap()], content].concat();
+    let mut key = part(0x04, attribute.as_bytes());
+    for (tag, content) in rest {
+        key.extend(part(*tag, content));
+    }
+    part(0x30, &key)
+}
+
+#[tokio::test]
+#[allow(clippy::too_many_lines, reason = "tables of cases")]
+async fn a_search_is_sorted_by_one_key_over_all_its_pages() {
+    let mut ldif = forest(5);
+    for (number, value) in [(0, "10"), (1, "-3"), (2, "9"), (4, "10")] {
+        let name = format!("sAMAccountName: u{number}\n");
+        ldif = ldif.replace(&name, &format!("{name}userAccountControl: {value}\n"));
+    }
+    let limits = Limits {
+        sorted_objects: 5,
+        ..Limits::default()
+    };
+    let served = Served::new(&ldif, Access::Open, limits);
+    let client = client(&served).await;
+    let reverse: (u8, &[u8]) = (0x81, &[0xff]);
+    let sorted = |keys: &[Vec<u8>], critical| {
+        let keys = keys.concat();
+        let mut value = vec![0x30, u8::try_from(keys.len()).unwrap()];
+        value.extend(keys);
+        let mut search = Search::new(
+            DOMAIN,
+            Scope::Subtree,
+            filter("(objectClass=user)"),
+            &["cn"],
+        );
+        search.controls.push(Control {
+            critical,
+            ..control(SORT, Some(&value))
+        });
+        search
+    };
+    for (key, expected) in [
+        (
+            sort_key("userAccountControl", &[]),
+            ["u1", "u2", "u0", "u4", "u3"],
+        ),
+        (
+            sort_key("userAccountControl", &[reverse]),
+            ["u3", "u0", "u4", "u2", "u1"],
+        ),
+        (sort_key("MAIL", &[reverse]), ["u4", "u3", "u2", "u1", "u0"]),
+        (
+            sort_key("cn", &[(0x80, b"2.5.13.3")]),
+            ["u0", "u1", "u2", "u3", "u4"],
+        ),
+    ] {
+        let search = sorted(&[key], true);
+        let (entries, _, end, controls) = all(&client, &search).await;
+        assert_eq!(
+            (code(end), names(&entries)),
+            (0, expected.map(str::to_owned).to_vec())
+        );
+        assert_eq!(controls[0].oid, SORT_RESULT);
+        assert_eq!(
+            controls[0].value.as_deref(),
+            Some(&b"\x30\x03\x0a\x01\x00"[..])
+        );
+        let mut pages = client.paged(search, 2);
+        let mut found = Vec::new();
+        while let Some(item) = pages.next().await.unwrap() {
+            if let Item::Entry(entry) = item {
+                found.push(entry);
+            }
+        }
+        assert_eq!(names(&found), expected);
+    }
+    for (keys, result) in [
+        (vec![sort_key("cn", &[]), sort_key("mail", &[])], 53),
+        (vec![sort_key("neverHeardOf", &[])], 16),
+        (vec![sort_key("cn", &[(0x80, b"1.2.3")])], 18),
+    ] {
+        let (entries, _, end, controls) = all(&client, &sorted(&keys, true)).await;
+        assert_eq!((entries.len(), code(end)), (0, 12), "{result}");
+        assert_eq!(
+            controls[0].value.as_deref(),
+            Some(&[0x30, 3, 0x0a, 1, result][..])
+        );
+        let (entries, _, end, controls) = all(&client, &sorted(&keys, false)).await;
+        assert_eq!((entries.len(), code(end)), (5, 0), "{result}");
+        assert_eq!(
+            controls[0].value.as_deref(),
+            Some(&[0x30, 3, 0x0a, 1, result][..])
+        );
+    }
+    let empty = sorted(&[], true);
+    assert_eq!(code(all(&client, &empty).await.2), 2);
+    // One object more than is sorted.
+    for (critical, expected) in [(true, (0, 12)), (false, (6, 0))] {
+        let mut many = sorted(&[sort_key("cn", &[])], critical);
+        many.filter = filter("(|(objectClass=user)(ou=P))");
+        let (entries, _, end, controls) = all(&client, &many).await;
+        assert_eq!((entries.len(), code(end)), expected);
+        assert_eq!(
+            controls[0].value.as_deref(),
+            Some(&b"\x30\x03\x0a\x01\x0b"[..])
+        );
     }
 }

@@ -213,7 +213,7 @@ fn others_are_refused() {
 }
 
 #[test]
-fn chains_extended_names_and_trees() {
+fn chains_extended_names_orders_and_trees() {
     let served = Served::new(&forest(4), Served::account(), Limits::default());
     let chain = format!("(msExchDelegateListBL:1.2.840.113556.1.4.1941:=CN=u0,OU=P,{DOMAIN})");
     let found = search(&served, &[&chain, "cn"]);
@@ -228,6 +228,14 @@ fn chains_extended_names_and_trees() {
     let extended = search(&served, &["-E", text, "(cn=u1)", "msExchDelegateListBL"]);
     assert_eq!(count(&extended, "dn:: PEdVSUQ9"), 1, "{}", extended.out);
     assert_eq!(count(&extended, "msExchDelegateListBL:: PEdVSUQ9"), 1);
+    let sorted = search(&served, &["-E", "!sss=-cn", "(objectClass=user)", "1.1"]);
+    let order: Vec<_> = sorted
+        .out
+        .lines()
+        .filter(|line| line.starts_with("dn: "))
+        .collect();
+    let expected = [3, 2, 1, 0].map(|number| format!("dn: CN=u{number},OU=P,{DOMAIN}"));
+    assert_eq!(order, expected, "{}", sorted.out);
     let tree = format!("OU=P,{DOMAIN}");
     let refused = run(&served, "ldapdelete", &[&tree], "");
     assert_eq!(refused.code, Some(66), "{}", refused.out);

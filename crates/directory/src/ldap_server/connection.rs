@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use automend_ldap::server::{self as codec, Inbox, Kind, Malformed, Message, Outcome, Request};
-use automend_ldap::{ResultCode, Scope, Search};
+use automend_ldap::{Control, ResultCode, Scope, Search};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::{mpsc, watch};
 
@@ -178,7 +178,25 @@ impl Connection {
         outcome: &Outcome,
         cookie: Option<&[u8]>,
     ) -> std::io::Result<bool> {
-        self.send(&codec::result(id, kind, outcome, cookie)).await?;
+        self.send_controls(id, kind, outcome, cookie, None).await
+    }
+
+    async fn send_controls(
+        &mut self,
+        id: i64,
+        kind: Kind,
+        outcome: &Outcome,
+        cookie: Option<&[u8]>,
+        sorted: Option<u8>,
+    ) -> std::io::Result<bool> {
+        let cookie = cookie.map(|cookie| Control {
+            critical: false,
+            ..Control::paged_results(0, cookie)
+        });
+        let sorted = sorted.map(codec::sort_result);
+        let controls: Vec<Control> = cookie.into_iter().chain(sorted).collect();
+        self.send(&codec::result(id, kind, outcome, &controls))
+            .await?;
         Ok(true)
     }
 
@@ -271,39 +289,39 @@ impl Connection {
         running: Running,
         paged: Option<bool>,
     ) -> std::io::Result<bool> {
-        let none = paged.map(|_| b"".as_slice());
-        match page {
-            Page::Gone => Ok(false),
-            Page::Done => {
-                self.send_result(id, Kind::SearchDone, &Outcome::success(), none)
-                    .await
-            }
-            Page::Late => {
-                let late = Outcome::new(
-                    ResultCode::TIME_LIMIT_EXCEEDED,
-                    "000020EE: the time limit was exceeded",
-                );
-                self.send_result(id, Kind::SearchDone, &late, none).await
-            }
+        let sorted = running
+            .sorted
+            .map(|sorted| sorted.err().map_or(0, |why| why as u8));
+        let mut cookie = paged.map(|_| Vec::new());
+        let outcome = match page {
+            Page::Gone => return Ok(false),
+            Page::Done => Outcome::success(),
+            Page::Late => Outcome::new(
+                ResultCode::TIME_LIMIT_EXCEEDED,
+                "000020EE: the time limit was exceeded",
+            ),
+            Page::Unsorted => Outcome::new(
+                ResultCode::UNAVAILABLE_CRITICAL_EXTENSION,
+                "00002040: the search can't be sorted so",
+            ),
             Page::More if paged == Some(true) => {
-                let cookie = self.next_cookie;
+                let number = self.next_cookie;
                 self.next_cookie += 1;
                 if self.pages.len() >= self.server.limits.open_pages && !self.pages.is_empty() {
                     self.pages.remove(0);
                 }
-                self.pages.push((cookie, running));
-                let cookie = cookie.to_be_bytes();
-                self.send_result(id, Kind::SearchDone, &Outcome::success(), Some(&cookie))
-                    .await
+                self.pages.push((number, running));
+                cookie = Some(number.to_be_bytes().to_vec());
+                Outcome::success()
             }
-            Page::More => {
-                let full = Outcome::new(
-                    ResultCode::SIZE_LIMIT_EXCEEDED,
-                    "00002023: the size limit was exceeded",
-                );
-                self.send_result(id, Kind::SearchDone, &full, none).await
-            }
-        }
+            Page::More => Outcome::new(
+                ResultCode::SIZE_LIMIT_EXCEEDED,
+                "00002023: the size limit was exceeded",
+            ),
+        };
+        let kind = Kind::SearchDone;
+        self.send_controls(id, kind, &outcome, cookie.as_deref(), sorted)
+            .await
     }
 
     /// Takes the search of a cookie back up.
@@ -366,7 +384,7 @@ impl Connection {
                 Outcome::new(ResultCode::OTHER, "the search broke off"),
             ),
         };
-        bytes.extend(codec::result(id, Kind::SearchDone, &outcome, None));
+        bytes.extend(codec::result(id, Kind::SearchDone, &outcome, &[]));
         bytes
     }
 }

@@ -8,6 +8,7 @@ use automend_ldap::{Control, Filter, ResultCode, control};
 use super::computed::Extended;
 use super::root::{EXTENDED_DN, LAZY_COMMIT, SHOW_RECYCLED, TREE_DELETE};
 use super::search::Options;
+use super::sorting::Sort;
 
 /// What the controls of a request ask for.
 #[derive(Default)]
@@ -31,6 +32,12 @@ pub(super) fn asked(controls: &[Control], bounds: Bounds) -> Result<Asked, Outco
             }
             control::SHOW_DELETED | SHOW_RECYCLED => asked.options.show_deleted = true,
             control::DOMAIN_SCOPE => asked.options.domain_scope = true,
+            control::SORT => {
+                asked.options.sort = Some(Sort {
+                    keys: codec::read_sort_keys(value).map_err(bad)?,
+                    critical: control.critical,
+                });
+            }
             TREE_DELETE => asked.tree_delete = true,
             LAZY_COMMIT => {}
             EXTENDED_DN => {

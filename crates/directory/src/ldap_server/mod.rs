@@ -4,7 +4,7 @@
 //! often don't, is enforced here: at most [`Limits::page_size`] entries an answer, and at most
 //! [`Limits::value_range`] values of an attribute.
 //!
-//! Left out: SASL, StartTLS, sorting, virtual lists, DirSync, notification, access control. A critical control that isn't done is refused with 12, another one is passed over.
+//! Left out: SASL, StartTLS, virtual lists, DirSync, notification, access control. A critical control that isn't done is refused with 12, another one is passed over.
 //!
 //! Invariant: the answers on a connection come in the order of the requests, so there is never
 //! anything to abandon; memory for a connection is bounded by the limits.
@@ -21,6 +21,7 @@ mod root;
 mod search;
 mod select;
 mod served;
+mod sorting;
 
 use std::sync::Arc;
 use std::time::Duration;

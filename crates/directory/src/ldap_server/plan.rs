@@ -20,6 +20,8 @@ const MAX_NAMED: usize = 100_000;
 pub(super) enum Plan {
     Walk(Ids),
     Named(VecDeque<u64>),
+    /// Objects that need no second look at where they are, in their order.
+    Fixed(VecDeque<u64>),
     Owners(Box<redb::Range<'static, (u16, u64), ()>>),
 }
 
@@ -60,6 +62,7 @@ impl Plan {
         loop {
             let id = match self {
                 Self::Walk(ids) => return ids.next(reading),
+                Self::Fixed(ids) => return Ok(ids.pop_front()),
                 Self::Named(ids) => ids.pop_front(),
                 Self::Owners(range) => match range.next() {
                     Some(owner) => Some(owner?.0.value().1),

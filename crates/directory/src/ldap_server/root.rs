@@ -26,7 +26,7 @@ pub(super) const WHO_AM_I: &str = "1.3.6.1.4.1.4203.1.11.3";
 pub(super) const START_TLS: &str = "1.3.6.1.4.1.1466.20037";
 
 /// Every control that is done here.
-pub(super) const CONTROLS: [&str; 10] = [
+pub(super) const CONTROLS: [&str; 11] = [
     control::PAGED_RESULTS,
     control::SHOW_DELETED,
     SHOW_RECYCLED,
@@ -34,6 +34,7 @@ pub(super) const CONTROLS: [&str; 10] = [
     control::PERMISSIVE_MODIFY,
     control::DOMAIN_SCOPE,
     control::ASSERTION,
+    control::SORT,
     TREE_DELETE,
     EXTENDED_DN,
     LAZY_COMMIT,

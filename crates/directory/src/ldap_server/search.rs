@@ -16,6 +16,7 @@ use super::plan::{Part, Plan};
 use super::root;
 use super::select::Selection;
 use super::served::Limits;
+use super::sorting::{Sort, Sorting, Unsorted};
 use crate::error::Error;
 use crate::object::Object;
 use crate::reading::{Links, Reading};
@@ -30,6 +31,7 @@ pub(super) struct Options {
     pub(super) scoped_by: Option<String>,
     /// How names are written with the identifiers of their objects.
     pub(super) extended_dn: Option<Extended>,
+    pub(super) sort: Option<Sort>,
 }
 
 /// A search that is going on, perhaps between two of its pages.
@@ -44,6 +46,9 @@ pub(super) struct Running {
     references: Vec<String>,
     /// An object that matched, but was one too many for the page before.
     ahead: Option<Object>,
+    most_sorted: usize,
+    /// Whether it was sorted, once that was tried.
+    pub(super) sorted: Option<Result<(), Unsorted>>,
 }
 
 /// What one page of a search came to.
@@ -56,6 +61,8 @@ pub(super) enum Page {
     Gone,
     /// It took too long.
     Late,
+    /// It can't be sorted, and is not wanted otherwise.
+    Unsorted,
 }
 
 impl Running {
@@ -119,10 +126,11 @@ impl Running {
         let plan = match &options.scoped_by {
             None => Plan::new(&reading, &part, &request.filter)?,
             Some(attribute) => {
-                Plan::Named(scoped(&reading, base, attribute, request.scope)?.into())
+                Plan::Fixed(scoped(&reading, base, attribute, request.scope)?.into())
             }
         };
-        let links = selection.links(&request.filter, None);
+        let key = options.sort.as_ref().and_then(|sort| sort.keys.first());
+        let links = selection.links(&request.filter, key.map(|key| key.attribute.as_str()));
         Ok(Self {
             request,
             options,
@@ -133,6 +141,8 @@ impl Running {
             links,
             references,
             ahead: None,
+            most_sorted: limits.sorted_objects,
+            sorted: None,
         })
     }
 
@@ -147,6 +157,14 @@ impl Running {
         let start = Instant::now();
         let mut count = 0;
         let mut looked = 0u32;
+        if let (None, Some(sort)) = (self.sorted, self.options.sort.clone()) {
+            let critical = sort.critical;
+            match self.sort(&sort, &mut looked, start, within)? {
+                None => return Ok(Page::Late),
+                Some(Err(_)) if critical => return Ok(Page::Unsorted),
+                Some(_) => {}
+            }
+        }
         for url in self.references.drain(..) {
             if !send(codec::reference(id, &url)) {
                 return Ok(Page::Gone);
@@ -166,6 +184,43 @@ impl Running {
             count += 1;
         }
         Ok(Page::Done)
+    }
+
+    /// Looks at every object once and puts them in order; `None` when the time is up.
+    ///
+    /// Where that fails, the search is as it was before.
+    fn sort(
+        &mut self,
+        sort: &Sort,
+        looked: &mut u32,
+        start: Instant,
+        within: Duration,
+    ) -> Result<Option<Result<(), Unsorted>>, Error> {
+        let reading = Arc::clone(&self.reading);
+        let key = match sort.key(&reading) {
+            Ok(key) => key,
+            Err(why) => return Ok(Some(*self.sorted.insert(Err(why)))),
+        };
+        let mut sorting = Sorting::new(key, self.most_sorted);
+        let mut seen = Ok(());
+        while let Some(object) = self.next(looked, start, within)? {
+            let Some(object) = object else {
+                return Ok(None);
+            };
+            seen = sorting.push(&object);
+            if seen.is_err() {
+                break;
+            }
+        }
+        self.plan = match (seen, &self.options.scoped_by) {
+            (Ok(()), _) => Plan::Fixed(sorting.finish().into()),
+            (Err(_), None) => Plan::new(&self.reading, &self.part, &self.request.filter)?,
+            (Err(_), Some(attribute)) => {
+                let ids = scoped_ids(&self.reading, self.part.base, attribute)?;
+                Plan::Fixed(ids.into())
+            }
+        };
+        Ok(Some(*self.sorted.insert(seen)))
     }
 
     /// The message that shows an object.
@@ -205,11 +260,7 @@ impl Running {
             if looked.is_multiple_of(256) && start.elapsed() > within {
                 return Ok(Some(None));
             }
-            let id = match (&mut self.plan, &self.options.scoped_by) {
-                (Plan::Named(ids), Some(_)) => ids.pop_front(),
-                (plan, _) => plan.next(&self.reading, &self.part)?,
-            };
-            let Some(id) = id else {
+            let Some(id) = self.plan.next(&self.reading, &self.part)? else {
                 return Ok(None);
             };
             let Some(object) = self.reading.seen(id, &self.links)? else {
@@ -243,16 +294,18 @@ fn scoped(
         let text = format!("'{attribute}' is no attribute of names");
         return Err(Outcome::new(ResultCode::INVALID_ATTRIBUTE_SYNTAX, text));
     };
-    let object = reading.seen(
-        base,
-        &Links::Only(match known.link {
-            Link::None => Vec::new(),
-            link => vec![link],
-        }),
-    );
+    Ok(scoped_ids(reading, base, known.name)?)
+}
+
+fn scoped_ids(reading: &Reading, base: u64, attribute: &str) -> Result<Vec<u64>, Error> {
+    let known = schema::find(attribute);
+    let links = match known.map_or(Link::None, |known| known.link) {
+        Link::None => Vec::new(),
+        link => vec![link],
+    };
     let mut ids = Vec::new();
-    if let Some(object) = object? {
-        for value in object.values(known.name) {
+    if let Some(object) = reading.seen(base, &Links::Only(links))? {
+        for value in object.values(known.map_or(attribute, |known| known.name)) {
             ids.extend(reading.referenced(value)?);
         }
     }

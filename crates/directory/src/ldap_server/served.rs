@@ -25,6 +25,8 @@ pub struct Limits {
     pub value_range: usize,
     /// Searches that wait for their next page, for each connection; the oldest goes first.
     pub open_pages: usize,
+    /// Most objects that a search sorts (MaxTempTableSize).
+    pub sorted_objects: usize,
     /// Most objects that one tree delete takes away ([MS-ADTS] 3.1.1.5.5.7.3).
     pub tree_objects: usize,
     /// Connections at one time; one more is told so and closed (MaxConnections).
@@ -56,6 +58,7 @@ impl Default for Limits {
             page_size: 1000,
             value_range: 1500,
             open_pages: 10,
+            sorted_objects: 100_000,
             tree_objects: 16_384,
             connections: 5000,
             idle: Duration::from_secs(900),

@@ -15,6 +15,10 @@ pub const DOMAIN_SCOPE: &str = "1.2.840.113556.1.4.1339";
 pub const PERMISSIVE_MODIFY: &str = "1.2.840.113556.1.4.1413";
 /// `LDAP_SERVER_SD_FLAGS_OID` ([MS-ADTS] 3.1.1.3.4.1.11).
 pub const SECURITY_DESCRIPTOR_FLAGS: &str = "1.2.840.113556.1.4.801";
+/// `LDAP_SERVER_SORT_OID` ([MS-ADTS] 3.1.1.3.4.1.13, RFC 2891 1.1).
+pub const SORT: &str = "1.2.840.113556.1.4.473";
+/// `LDAP_SERVER_RESP_SORT_OID`: how the search was sorted (RFC 2891 1.2).
+pub const SORT_RESULT: &str = "1.2.840.113556.1.4.474";
 
 impl Control {
     /// Makes a base search look at the objects that `attribute` of the base names, instead of the

@@ -12,7 +12,7 @@ use crate::wire::{Malformed, Reader, Writer, tag};
 
 pub use active_directory::{
     ATTRIBUTE_SCOPED_QUERY, DOMAIN_SCOPE, PERMISSIVE_MODIFY, SECURITY_DESCRIPTOR_FLAGS,
-    SHOW_DELETED,
+    SHOW_DELETED, SORT, SORT_RESULT,
 };
 pub use assertion::ASSERTION;
 pub use paged::PAGED_RESULTS;

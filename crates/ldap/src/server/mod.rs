@@ -15,10 +15,10 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 pub use crate::wire::{Malformed, Outcome};
 pub use request::{
-    Credentials, Message, Request, read, read_assertion, read_flags, read_paging,
-    read_scoped_attribute,
+    Credentials, Message, Request, SortKey, read, read_assertion, read_flags, read_paging,
+    read_scoped_attribute, read_sort_keys,
 };
-pub use response::{Kind, entry, extended, notice, reference, result};
+pub use response::{Kind, entry, extended, notice, reference, result, sort_result};
 
 use crate::error::Error;
 use crate::wire::{Frame, next_frame};

@@ -294,6 +294,39 @@ pub fn read_scoped_attribute(value: &[u8]) -> Result<String, Malformed> {
     Ok(attribute.to_owned())
 }
 
+/// What a sorted search is sorted by (RFC 2891 1.1).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SortKey {
+    /// The attribute.
+    pub attribute: String,
+    /// The rule of the order; that of the attribute where there is none.
+    pub rule: Option<String>,
+    /// Whether the greatest comes first.
+    pub reverse: bool,
+}
+
+/// Reads the value of a sort control (RFC 2891 1.1).
+///
+/// # Errors
+///
+/// [`Malformed`] when it is no list of keys, or an empty one.
+pub fn read_sort_keys(value: &[u8]) -> Result<Vec<SortKey>, Malformed> {
+    let mut list = Reader::new(value).inside(tag::SEQUENCE, "a sort without keys")?;
+    let mut keys = Vec::new();
+    while keys.is_empty() || !list.is_empty() {
+        let mut key = list.inside(tag::SEQUENCE, "a sort key that is none")?;
+        keys.push(SortKey {
+            attribute: key.text("a sort key without an attribute")?.to_owned(),
+            rule: key
+                .optional(0x80)?
+                .map(|rule| text(rule, "a rule that is no text"))
+                .transpose()?,
+            reverse: key.optional(0x81)?.is_some_and(truth),
+        });
+    }
+    Ok(keys)
+}
+
 /// Reads the number that is the whole value of a control, as of extended names
 /// ([MS-ADTS] 3.1.1.3.4.1.5) and parts of descriptors (3.1.1.3.4.1.11).
 ///
@@ -442,6 +475,28 @@ mod tests {
             read_assertion(&writer.into_bytes(), BOUNDS),
             Err(Malformed("a filter with too many parts"))
         );
+    }
+
+    #[test]
+    fn sort_keys_are_read_with_their_rule_and_direction() {
+        let key = |attribute: &str, rule: Option<&str>, reverse| SortKey {
+            attribute: attribute.to_owned(),
+            rule: rule.map(str::to_owned),
+            reverse,
+        };
+        let value = b"\x30\x12\x30\x04\x04\x02cn\x30\x0a\x04\x01b\x80\x02.1\x81\x01\xff";
+        assert_eq!(
+            read_sort_keys(value),
+            Ok(vec![key("cn", None, false), key("b", Some(".1"), true)])
+        );
+        for value in [
+            &b""[..],
+            b"\x30\x00",
+            b"\x30\x02\x30\x00",
+            b"\x30\x04\x04\x02cn",
+        ] {
+            assert!(read_sort_keys(value).is_err(), "{value:02x?}");
+        }
     }
 
     proptest! {

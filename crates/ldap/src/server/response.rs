@@ -2,7 +2,7 @@
 //!
 //! Invariant: text and values travel as counted octets, so nothing in them can change the answer.
 
-use crate::control::PAGED_RESULTS;
+use crate::control::{Control, SORT_RESULT};
 use crate::wire::{Outcome, Writer, op, partial_attribute, tag};
 
 /// The answering operation of a request (RFC 4511 4.2 to 4.12).
@@ -26,16 +26,29 @@ pub enum Kind {
     Extended = op::EXTENDED_RESPONSE as isize,
 }
 
-/// The last message of an answer, with the cookie of a paged search.
-pub fn result(id: i64, kind: Kind, outcome: &Outcome, cookie: Option<&[u8]>) -> Vec<u8> {
-    message(id, cookie, |writer| {
+/// The control that says how a search was sorted: 0, or a code of RFC 2891 1.2.
+pub fn sort_result(code: u8) -> Control {
+    let mut value = Writer::default();
+    value.constructed(tag::SEQUENCE, |value| {
+        value.primitive(tag::ENUMERATED, &[code]);
+    });
+    Control {
+        oid: SORT_RESULT.to_owned(),
+        critical: false,
+        value: Some(value.into_bytes()),
+    }
+}
+
+/// The last message of an answer.
+pub fn result(id: i64, kind: Kind, outcome: &Outcome, controls: &[Control]) -> Vec<u8> {
+    message(id, controls, |writer| {
         writer.constructed(kind as u8, |writer| outcome.write(writer));
     })
 }
 
 /// An extended answer with a value.
 pub fn extended(id: i64, outcome: &Outcome, value: &[u8]) -> Vec<u8> {
-    message(id, None, |writer| {
+    message(id, &[], |writer| {
         writer.constructed(op::EXTENDED_RESPONSE, |writer| {
             outcome.write(writer);
             writer.primitive(0x8b, value);
@@ -45,7 +58,7 @@ pub fn extended(id: i64, outcome: &Outcome, value: &[u8]) -> Vec<u8> {
 
 /// Tells the client that the connection ends, and why (RFC 4511 4.4.1).
 pub fn notice(outcome: &Outcome) -> Vec<u8> {
-    message(0, None, |writer| {
+    message(0, &[], |writer| {
         writer.constructed(op::EXTENDED_RESPONSE, |writer| {
             outcome.write(writer);
             writer.primitive(0x8a, b"1.3.6.1.4.1.1466.20036");
@@ -55,7 +68,7 @@ pub fn notice(outcome: &Outcome) -> Vec<u8> {
 
 /// One entry of a search.
 pub fn entry(id: i64, dn: &str, attributes: &[(String, Vec<Vec<u8>>)]) -> Vec<u8> {
-    message(id, None, |writer| {
+    message(id, &[], |writer| {
         writer.constructed(op::SEARCH_ENTRY, |writer| {
             writer.octets(dn.as_bytes());
             writer.constructed(tag::SEQUENCE, |writer| {
@@ -69,29 +82,23 @@ pub fn entry(id: i64, dn: &str, attributes: &[(String, Vec<Vec<u8>>)]) -> Vec<u8
 
 /// A reference to another naming context.
 pub fn reference(id: i64, url: &str) -> Vec<u8> {
-    message(id, None, |writer| {
+    message(id, &[], |writer| {
         writer.constructed(op::SEARCH_REFERENCE, |writer| {
             writer.octets(url.as_bytes());
         });
     })
 }
 
-fn message(id: i64, cookie: Option<&[u8]>, write: impl FnOnce(&mut Writer)) -> Vec<u8> {
+fn message(id: i64, controls: &[Control], write: impl FnOnce(&mut Writer)) -> Vec<u8> {
     let mut writer = Writer::default();
     writer.constructed(tag::SEQUENCE, |writer| {
         writer.integer(tag::INTEGER, id);
         write(writer);
-        if let Some(cookie) = cookie {
+        if !controls.is_empty() {
             writer.constructed(0xa0, |writer| {
-                writer.constructed(tag::SEQUENCE, |writer| {
-                    writer.octets(PAGED_RESULTS.as_bytes());
-                    let mut value = Writer::default();
-                    value.constructed(tag::SEQUENCE, |value| {
-                        value.integer(tag::INTEGER, 0);
-                        value.octets(cookie);
-                    });
-                    writer.octets(&value.into_bytes());
-                });
+                for control in controls {
+                    control.write(writer);
+                }
             });
         }
     });
@@ -118,11 +125,18 @@ mod tests {
         ) {
             let mut outcome = Outcome::new(ResultCode(code), text);
             outcome.matched_dn.clone_from(&dn);
-            let bytes = result(i64::from(id), Kind::SearchDone, &outcome, cookie.as_deref());
+            let sent: Vec<Control> = cookie
+                .iter()
+                .map(|cookie| Control::paged_results(0, cookie))
+                .chain([sort_result(code.to_le_bytes()[0])])
+                .collect();
+            let bytes = result(i64::from(id), Kind::SearchDone, &outcome, &sent);
             let envelope = Envelope::read(&bytes).unwrap();
             prop_assert_eq!(envelope.id, id);
             prop_assert_eq!(envelope.response(), Ok(Response::Outcome(outcome)));
-            prop_assert_eq!(crate::control::cookie(&envelope.controls().unwrap()), Ok(cookie));
+            let controls = envelope.controls().unwrap();
+            prop_assert_eq!(&controls, &sent);
+            prop_assert_eq!(crate::control::cookie(&controls), Ok(cookie));
             let attributes = [("member;range=0-1".to_owned(), values.clone())];
             let bytes = entry(i64::from(id), &dn, &attributes);
             let attributes = vec![Attribute::new("member;range=0-1", values)];
