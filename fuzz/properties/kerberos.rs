@@ -1,4 +1,4 @@
-//! Nobody is accepted who has no ticket that a key of the keytab opens, whatever else stands in the
+//! No one is accepted who has no ticket that a key of the keytab opens, whatever else stands in the
 //! message; keytabs, ticket files and answers of a centre are read or refused (RFC 4120).
 
 use automend_negotiate::kerberos::{

@@ -1,4 +1,4 @@
-//! Whatever a client answers to a challenge of NTLM, nobody is believed who does not know the password;
+//! Whatever a client answers to a challenge of NTLM, no one is believed who does not know the password;
 //! whatever a server challenges with, a client answers or gives up ([MS-NLMP]).
 
 use automend_negotiate::ntlm::{Authenticate, Challenge, Client, Names, is_ntlm, nt_hash};
@@ -13,7 +13,7 @@ pub fn holds(bytes: &[u8]) {
             assert!(!challenge.proves(&answer, &nt_hash("secret")));
         }
     }
-    // As a hello: what is challenged can be answered by whoever knows the password.
+    // As a hello: what is challenged can be answered by one who knows the password.
     if let Ok(challenge) = Challenge::to(bytes, &Names::default(), 1) {
         assert!(Challenge::is_asked_for(bytes));
         let _ = client.answer(&hello, challenge.message(), 1);

@@ -19,7 +19,7 @@ pub fn holds(bytes: &[u8]) {
         } = &message
             && !mechanisms.is_empty()
         {
-            // Written anew, it says the same, but for what is not known here.
+            // Written again, it says the same, but for what is not known here.
             let again = init(mechanisms, token);
             let Ok(Message::Init {
                 mechanisms: same,

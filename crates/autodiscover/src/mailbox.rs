@@ -34,7 +34,7 @@ impl<'a> Mailbox<'a> {
         self.domain
     }
 
-    /// What Outlook is told as its server: `GUID@DOMAIN`, so that a move changes nothing.
+    /// The server name that Outlook gets: `GUID@DOMAIN`, so that a move changes nothing.
     pub(crate) fn server(&self) -> [&str; 3] {
         let guid = std::str::from_utf8(&self.guid).unwrap_or_default();
         [guid, "@", self.domain]

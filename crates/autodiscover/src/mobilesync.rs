@@ -1,4 +1,4 @@
-//! MobileSync: what telephones are answered ([MS-ASCMD] 2.2.1.3).
+//! MobileSync: what mobile devices are answered ([MS-ASCMD] 2.2.1.3).
 //!
 //! Errors come in two kinds. Where the request is to blame, the service answers as it answers Outlook
 //! ([`crate::pox::fault`]); where the mailbox is, the provider does, with a `Status` inside `Action`.
@@ -10,7 +10,7 @@ use crate::schema::pox;
 use crate::services::Services;
 use crate::xml::Writer;
 
-/// A `Server` of a telephone's settings, as a client reads it.
+/// A `Server` of a mobile device's settings, as a client reads it.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Server {
     /// `Type`: `MobileSync` or `CertEnroll`.
@@ -23,7 +23,7 @@ pub struct Server {
     pub server_data: Option<String>,
 }
 
-/// Writes the answer to a telephone that asked for `address` to the end of `out`.
+/// Writes the answer to a mobile device that asked for `address` to the end of `out`.
 ///
 /// A mailbox without an ActiveSync URL is answered as one that is not here.
 pub fn answer(outcome: &Outcome, address: &SmtpAddress, services: &Services, out: &mut Vec<u8>) {

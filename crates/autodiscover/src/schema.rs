@@ -13,10 +13,10 @@ pub mod pox {
     /// The answer to Outlook; also what its `AcceptableResponseSchema` must say.
     pub const OUTLOOK_RESPONSE: &str =
         "http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a";
-    /// A telephone's request.
+    /// A mobile device's request.
     pub const MOBILESYNC_REQUEST: &str =
         "http://schemas.microsoft.com/exchange/autodiscover/mobilesync/requestschema/2006";
-    /// The answer to a telephone; also what its `AcceptableResponseSchema` must say.
+    /// The answer to a mobile device; also what its `AcceptableResponseSchema` must say.
     pub const MOBILESYNC_RESPONSE: &str =
         "http://schemas.microsoft.com/exchange/autodiscover/mobilesync/responseschema/2006";
     /// The envelope of both answers, and of a fault.

@@ -1,4 +1,4 @@
-//! What an answer hands out besides what the directory says of the user: hosts, URLs, mail servers; and
+//! What an answer hands out in addition to what the directory says of the user: hosts, URLs, mail servers; and
 //! what the client told of itself.
 //!
 //! None of this stands in a user's directory object. A server takes it from its configuration, by domain
@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::schema::header;
 
-/// What one user is told to use.
+/// What one user is to use.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Services {
     /// As reached within the organisation: `EXCH`, `Internal…`.
@@ -37,7 +37,7 @@ pub struct Services {
     pub deployment_id: Option<Guid>,
     /// `ServerVersion`, `CasVersion`, `ServerVersionInfo`.
     pub server_version: Version,
-    /// How alternative mailboxes are told.
+    /// The form of alternative mailboxes.
     pub shape: Shape,
     /// What autoconfig calls the provider; the domain where there is none.
     pub display_name: Option<String>,

@@ -1,7 +1,7 @@
 //! Autodiscover V2: one URL for one protocol, in JSON, without a login.
 //!
 //! There is no normative specification; the forms are those of Exchange Online and of the servers that
-//! imitate it. The answer depends on the protocol and the domain, never on whether somebody exists.
+//! imitate it. The answer depends on the protocol and the domain, never on whether the user exists.
 //!
 //! Invariant: nothing of the request stands in an answer but the protocol, and that as it is spelled here.
 
@@ -64,7 +64,7 @@ pub enum Refusal {
     /// What stands for the address is none.
     #[error("the request names no valid address")]
     InvalidUserId,
-    /// Nobody is served in the domain of the address.
+    /// No user is served in the domain of the address.
     #[error("the domain of the address is not served here")]
     UserNotFound,
 }

@@ -2,7 +2,7 @@
 //! `tests/answers` is one, and its name is the sentence that it proves.
 //!
 //! The form of a file is that of `tests/requests`; `UPDATE=1 cargo test --test answers` writes what is
-//! expected anew. A field that is not there is `-`, one that is empty is `""`.
+//! expected again. A field that is not there is `-`, one that is empty is `""`.
 
 mod case;
 

@@ -1,4 +1,4 @@
-//! Bytes that nobody means well with: every reader ends, says why, and takes no more than its limits.
+//! Hostile bytes: every reader ends, says why, and takes no more than its limits.
 //!
 //! What lies in `tests/hostile` goes to every reader; what is too large for a file is made here.
 

@@ -2,7 +2,7 @@
 //! `tests/requests` is one, and its name is the sentence that it proves.
 //!
 //! At the doors `v2` and `autoconfig`, each line is a request.
-//! `UPDATE=1 cargo test --test requests` writes what is expected anew.
+//! `UPDATE=1 cargo test --test requests` writes what is expected again.
 
 mod case;
 

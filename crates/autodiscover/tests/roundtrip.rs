@@ -356,7 +356,7 @@ proptest! {
             .map(|mailbox| told(mailbox, services.shape))
             .collect();
         prop_assert_eq!(user.alternatives().cloned().collect::<Vec<_>>(), expected);
-        // Every setting that was wanted is told of exactly once, one way or the other.
+        // Every setting that was wanted is reported of exactly once, one way or the other.
         let found: Vec<&str> = user.settings.iter().map(|setting| setting.name.as_str())
             .chain(user.errors.iter().map(|error| error.name.as_str()))
             .collect();

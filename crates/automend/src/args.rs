@@ -24,8 +24,8 @@ pub(crate) use source::{AuthMethod, Login, Server, Source, Writing};
 #[command(
     name = "automend",
     version,
-    about = "Finds the directory links that break Microsoft Autodiscover, and mends them",
-    long_about = "Finds the directory links that break Microsoft Autodiscover, and mends them.\n\n\
+    about = "Finds the directory links that break Microsoft Autodiscover, and removes them",
+    long_about = "Finds the directory links that break Microsoft Autodiscover, and removes them.\n\n\
         When a mailbox is removed but its AutoMapping link stays, Autodiscover answers the delegate with \
         error 603 (Outlook: 0x800C8203), and no message names the mailbox at fault. automend names it, \
         names the affected users, and removes the link safely.",
@@ -101,13 +101,13 @@ pub(crate) enum Command {
     /// Read a recording of Autodiscover (HAR, SAZ, olkdisc.log, XML, capture), or record one
     #[command(after_help = exit::TRACE)]
     Trace(Trace),
-    /// Explain a finding code: symptom, cause, evidence, mend
+    /// Explain a finding code: symptom, cause, evidence, fix
     #[command(after_help = exit::DONE)]
     Explain(Explain),
     /// The embedded directory: import and export LDIF
     #[command(subcommand)]
     Directory(DirectoryCommand),
-    /// The whole story in a minute: a broken answer, the culprit, the mend, the healthy answer, the undo
+    /// The whole story in a minute: a broken answer, the culprit, the fix, the healthy answer, the undo
     #[command(after_help = exit::DONE)]
     Demo(Demo),
     /// Print a completion script for a shell
@@ -180,9 +180,9 @@ pub(crate) enum Format {
     Csv,
     /// One self-contained page, with a picture of which owner affects which users
     Html,
-    /// The mend as LDIF change records
+    /// The fix as LDIF change records
     Ldif,
-    /// The mend as a PowerShell script
+    /// The fix as a PowerShell script
     Powershell,
 }
 
@@ -236,7 +236,7 @@ pub(crate) struct Fix {
     #[arg(long, aliases = ["dry-run", "what-if", "whatif"])]
     pub plan_only: bool,
 
-    /// With --plan: leave alone owners that have changed since, and mend the others
+    /// With --plan: leave alone owners that have changed since, and fix the others
     #[arg(long, requires = "plan")]
     pub skip_changed: bool,
 
@@ -335,7 +335,7 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub keytab: Option<PathBuf>,
 
-    /// A mail domain, besides those that the directory names (repeatable)
+    /// A mail domain, in addition to those that the directory names (repeatable)
     #[arg(long, value_name = "DOMAIN")]
     pub domain: Vec<String>,
 
@@ -557,7 +557,7 @@ pub(crate) struct TestNetwork {
     #[arg(long, value_name = "HOST:PORT:ADDRESS")]
     pub resolve: Vec<String>,
 
-    /// Trust the certificate authorities in this PEM file besides those of the system (repeatable)
+    /// Trust the certificate authorities in this PEM file in addition to those of the system (repeatable)
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub ca: Vec<PathBuf>,
 

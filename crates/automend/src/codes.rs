@@ -69,7 +69,7 @@ mod tests {
                 page.starts_with(&format!("# {code}: {}\n", code.title())),
                 "{code}"
             );
-            for part in ["## Symptom", "## Cause", "## Evidence", "## Mend"] {
+            for part in ["## Symptom", "## Cause", "## Evidence", "## Fix"] {
                 assert!(page.contains(part), "{code} lacks {part}");
             }
         }

@@ -105,7 +105,7 @@ impl TestLogin {
         !matches!(self.password, Password::Prompt)
     }
 
-    /// The password; `None` where nothing tells it and nobody can be asked.
+    /// The password; `None` where no source has it and there is no terminal to ask at.
     pub(crate) fn password(&self, user: &str) -> Result<Option<SecretString>> {
         match &self.password {
             Password::File(path) => first_line(path).map(Some),
@@ -169,7 +169,7 @@ fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// The width that whoever runs this program asks for, in characters.
+/// The width that `COLUMNS` asks for, in characters.
 pub(crate) fn columns() -> Option<u16> {
     let columns = environment("COLUMNS")?.trim().parse().ok()?;
     (columns > 0).then_some(columns)

@@ -70,8 +70,8 @@ pub(crate) fn with_options(mut command: Command, settings: &Settings) -> Command
         .fold(command, |command, base| command.name("--base", base))
 }
 
-/// The command that mends what was found here: a file is only read, so its mend is for other tools.
-pub(crate) fn mend(settings: &Settings, directory: &Directory) -> Command {
+/// The command that fixes what was found here: a file is only read, so its fix is for other tools.
+pub(crate) fn fix_command(settings: &Settings, directory: &Directory) -> Command {
     let command = same_directory("fix", settings, directory);
     match directory {
         Directory::Live(_) | Directory::Embedded(_) => command,

@@ -1,4 +1,4 @@
-//! automend: finds the directory links that break Microsoft Autodiscover, and mends them.
+//! automend: finds the directory links that break Microsoft Autodiscover, and removes them.
 //!
 //! What was typed is in `args`, what is done in `commands`, one module each. Exit status: 0 nothing
 //! wrong, 1 something was found, 2 the work could not be done.
@@ -32,7 +32,7 @@ fn main() -> ExitCode {
     .write_global();
     match run(&arguments) {
         Ok(code) => code,
-        // Whoever read our output has read enough.
+        // The reader of our output has closed it.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             anstream::eprintln!(

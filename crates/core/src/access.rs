@@ -197,9 +197,9 @@ pub struct Token {
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Kind {
-    /// Somebody whose Outlook asks Autodiscover.
+    /// A user whose Outlook asks Autodiscover.
     User,
-    /// Somebody whose Outlook never does, and why.
+    /// A user whose Outlook never does, and why.
     Silent(&'static str),
     Group,
     /// An identifier without an object.
@@ -420,7 +420,7 @@ pub fn relation(
     })
 }
 
-/// What there is between a mailbox and somebody who can open it, and what else there is to say.
+/// What there is between a mailbox and a user who can open it, and what else there is to say.
 fn allowed(
     rules: &Rules,
     reasons: &[Reason],

@@ -1,7 +1,7 @@
 //! Who holds an address or a name that several objects name as theirs.
 //!
 //! Exchange finds a recipient by its proxy addresses. `mail` is what other programs show, and anybody who
-//! keeps the telephone list may write it; `userPrincipalName` is a login name that often looks like an
+//! keeps the phone list may write it; `userPrincipalName` is a login name that often looks like an
 //! address. So one object may carry the address of another and take nothing from it: the object with the
 //! best claim holds it, and an object that is not enabled for mail holds none.
 //! That the look-up prefers `proxyAddresses` follows from how Exchange resolves recipients ([MS-OXOAB],
@@ -60,7 +60,7 @@ pub fn is_mail_enabled(entry: &Entry) -> bool {
         || entry.home_mdb.is_some()
         || entry.target_address.is_some()
         || entry.remote_recipient_type.is_some()
-        // Nobody can say that it has none.
+        // It cannot be said that it has none.
         || entry.undecided.contains(&attribute::PROXY_ADDRESSES)
 }
 
@@ -171,7 +171,7 @@ mod tests {
             two(&format!("{nickname}{mail}"), &format!("{nickname}{mail}")),
             "Amy Bert"
         );
-        // Nobody holds it, and nobody is meant more than the other.
+        // No object holds it, and neither is meant more than the other.
         assert_eq!(two(mail, principal), "");
         assert_eq!(two(mail, "description: no"), "Amy");
         // What could not be read may be an address.

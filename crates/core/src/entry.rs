@@ -45,7 +45,7 @@ pub struct Entry {
     pub recipient_type: Option<RecipientType>,
     /// `msExchRemoteRecipientType`.
     pub remote_recipient_type: Option<i64>,
-    /// Whether `userAccountControl` says that nobody may log in.
+    /// Whether `userAccountControl` says that the account is disabled.
     pub account_disabled: bool,
     /// `msExchHideFromAddressLists`.
     pub hidden: bool,
@@ -211,7 +211,7 @@ impl Entry {
         } else {
             read(self, &mut value);
         }
-        // There is a value, only not one to read: nobody may conclude that the attribute is absent.
+        // There is a value, only not one to read: it must not be concluded that the attribute is absent.
         if let Some(what) = value.refused {
             defects.push(Defect {
                 dn: self.dn.to_string(),
@@ -222,7 +222,7 @@ impl Entry {
         }
     }
 
-    /// Notes an attribute that has a value which nobody can read; unknown names are passed over.
+    /// Notes an attribute that has a value that cannot be read; unknown names are passed over.
     pub fn cannot_read(&mut self, name: &str) {
         let known = ATTRIBUTES
             .iter()
@@ -252,8 +252,8 @@ impl Entry {
         missing
     }
 
-    /// Notes that the source of this object ends within it, or has something of which nobody can tell what
-    /// it is: what the object lacks may be there. Of `last`, the attribute in front of the end, perhaps
+    /// Notes that the source of this object ends within it, or has something of unknown
+    /// it is: what the object has no may be there. Of `last`, the attribute in front of the end, perhaps
     /// only a part is there.
     ///
     /// A part of a value shows that there is one; only what a part would turn into something else, a type

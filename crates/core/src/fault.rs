@@ -21,7 +21,7 @@ pub enum FaultCode {
     UnknownAddress,
     /// 600: the request cannot be read.
     InvalidRequest,
-    /// 601: nobody answers in the schema that the client accepts.
+    /// 601: no provider answers in the schema that the client accepts.
     NoProvider,
     /// 603: an object that the answer needs cannot be found.
     UserNotFound,
@@ -76,7 +76,7 @@ pub enum Cause {
     /// The object is no mailbox and says of no other place.
     #[error("{0} has no mailbox and no targetAddress that leads to one")]
     NoMailbox(Dn),
-    /// A mailbox that lacks what Autodiscover needs.
+    /// A mailbox that has no what Autodiscover needs.
     #[error("{user} is only half a mailbox: {}", .missing.join(", "))]
     HalfMailbox {
         /// The user.

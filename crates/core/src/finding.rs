@@ -1,4 +1,4 @@
-//! Findings: what is wrong, on whom it falls, how one knows, and what mends it.
+//! Findings: what is wrong, on whom it falls, how one knows, and what fixes it.
 //!
 //! A code is for ever: scripts and tickets quote it. The first letters name the family (`AM`
 //! AutoMapping, `US` the user's own objects, `DS` the directory's configuration); the page `docs/findings/CODE.md` tells the whole story.
@@ -90,7 +90,7 @@ pub enum Severity {
     Note,
     /// Breaks something sometimes, or soon.
     Warning,
-    /// Somebody's Autodiscover answer is broken.
+    /// The Autodiscover answer of a user is broken.
     Error,
 }
 
@@ -106,7 +106,7 @@ impl Severity {
 }
 
 macro_rules! codes {
-    ($($(#[$doc:meta])* $name:ident = $code:literal, $severity:ident, $kind:literal, $title:literal, $mend:literal;)*) => {
+    ($($(#[$doc:meta])* $name:ident = $code:literal, $severity:ident, $kind:literal, $title:literal, $remedy:literal;)*) => {
         /// What a finding is.
         #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
         pub enum Code { $($(#[$doc])* $name,)* }
@@ -135,9 +135,9 @@ macro_rules! codes {
                 match self { $(Self::$name => $title,)* }
             }
 
-            /// One line on what mends it.
+            /// One line on what fixes it.
             pub fn remedy(self) -> &'static str {
-                match self { $(Self::$name => $mend,)* }
+                match self { $(Self::$name => $remedy,)* }
             }
         }
     };
@@ -158,7 +158,7 @@ codes! {
         "rehome the mailbox to a database that exists, or disable it and remove its forward link";
     /// AM-5.
     OwnerFailsItself = "AM105", Warning, "failing-owner", "the owner's own Autodiscover fails",
-        "mend the owner first: automend audit --user OWNER names what breaks it";
+        "fix the owner first: automend audit --user OWNER names what breaks it";
     /// AM-6.
     OwnerUnreadable = "AM106", Warning, "unreadable-owner", "the owner could not be read, so its links are undecided",
         "grant read permission on the named attributes, or ask a domain controller that holds the owner";
@@ -234,7 +234,7 @@ codes! {
     /// AM-4 of the user's own mailbox.
     HomeGone = "US212", Warning, "dangling-database", "the mailbox database or server of the user no longer exists",
         "rehome the mailbox to a database that exists, or disable it";
-    /// A user with values that nobody can read.
+    /// A user with values that cannot be read.
     UserUnreadable = "US213", Warning, "unreadable-user", "values of the user could not be read, so what they decide is open",
         "correct the named values, or export the user again";
     /// A service connection point that was left over.
@@ -269,7 +269,7 @@ impl Code {
             .find(|code| code.as_str().eq_ignore_ascii_case(text.trim()))
     }
 
-    /// Whether its links are stale, so that removing them is the mend.
+    /// Whether its links are stale, so that removing them is the fix.
     pub fn is_stale_link(self) -> bool {
         self.kind() == STALE_LINK
     }

@@ -3,7 +3,7 @@
 //! An owner's `msExchDelegateListLink` names each delegate, and the directory derives the delegate's
 //! `msExchDelegateListBL` from it ([MS-ADTS] 3.1.1.1.6). Disabling the owner's mailbox removes its
 //! `legacyExchangeDN` and its server but leaves the link, so a delegate may keep back links to objects
-//! that are no longer mailboxes. Exchange then answers the *delegate* with error 603 and names nobody;
+//! that are no longer mailboxes. Exchange then answers the *delegate* with error 603 and names no owner;
 //! this module names the owner.
 //!
 //! Invariant: a link is called stale only on attributes that are surely absent, see [`Entry::undecided`].
@@ -251,7 +251,7 @@ pub fn server_name(legacy: &str) -> &str {
     legacy.rsplit_once('=').map_or(legacy, |(_, name)| name)
 }
 
-/// The attributes that [`Owner::of`] decides on, besides the object's name.
+/// The attributes that [`Owner::of`] decides on, in addition to the object's name.
 pub const DECIDING: &[&str] = &[
     attribute::LEGACY_EXCHANGE_DN,
     attribute::MAILBOX_GUID,

@@ -236,7 +236,7 @@ pub struct Selection {
     pub ghosts: bool,
 }
 
-/// Makes the changes that mend every stale link among `findings`, in their order.
+/// Makes the changes that fix every stale link among `findings`, in their order.
 ///
 /// An owner that does not exist has no forward link to write; its finding makes no change.
 pub fn changes(findings: &[Finding], selection: &Selection) -> Vec<Change> {

@@ -2,10 +2,10 @@
 //!
 //! Autodiscover sends a user without a mailbox here on to this address ([MS-OXDSCLI] `redirectAddr`). A
 //! client that is sent to the address it asked for, or round a circle, gives up; one that is sent to an
-//! address that nobody has gets error 500.
+//! address that no object has gets error 500.
 //!
 //! Which domains are the organisation's own the object tells by its login name and by its own name: an
-//! address of a tenant, `…onmicrosoft.com`, is answered in the cloud, whoever has it here, too.
+//! address of a tenant, `…onmicrosoft.com`, is answered in the cloudeven where an object here has it, too.
 //!
 //! Invariant: the only input is a [`View`]; what it has no answer to is not judged.
 
@@ -30,7 +30,7 @@ pub enum Astray {
     /// The address is one of the organisation's own domains, and no object has it.
     #[error("no object has the address {0}")]
     Nobody(SmtpAddress),
-    /// The object that has the address has no mailbox, and sends nobody on.
+    /// The object that has the address has no mailbox, and leads to no other address.
     #[error("{0} has no mailbox and no targetAddress")]
     DeadEnd(Dn),
 }
@@ -55,7 +55,7 @@ pub fn follow(entry: &Entry, view: &impl View) -> Option<Astray> {
                 Astray::Circle(way)
             });
         }
-        // Nobody here is asked about what is answered in the cloud.
+        // What is answered in the cloud is asked of no object here.
         if is_tenant(target.domain()) {
             return None;
         }

@@ -40,7 +40,7 @@ pub enum Answer {
     Unreadable(String),
 }
 
-/// Whoever answers.
+/// What answers questions.
 pub trait View {
     /// The answer, or `None` when it has not been fetched yet.
     fn answer(&self, need: &Need) -> Option<&Answer>;

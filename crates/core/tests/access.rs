@@ -219,7 +219,7 @@ proptest! {
         prop_assert_eq!(found, expected);
     }
 
-    /// What is told in spite of an open question stays told, whatever the answer.
+    /// What is reported in spite of an open question stays told, whatever the answer.
     #[test]
     fn an_answer_never_overturns_what_was_sure(
         drawn in any_rules(),
@@ -340,7 +340,7 @@ proptest! {
         };
         let found = look(&owner, rules, &principals.sorted());
         prop_assert_eq!(found.unknown, 0);
-        // And whoever can be mapped is mapped by one who makes the links follow the permissions.
+        // And anyone who can be mapped is mapped by one who makes the links follow the permissions.
         let added = found.suspect.as_ref().map(|suspect| suspect.without_link(&circle));
         prop_assert_eq!(added.unwrap_or_default().into_iter().collect::<HashSet<Dn>>(), mapped);
         let findings = found.suspect.map(|suspect| suspect.findings(&circle)).unwrap_or_default();

@@ -30,7 +30,7 @@ fn every_code_has_a_page_and_no_page_is_left_over() {
 }
 
 #[test]
-fn every_page_tells_symptom_cause_evidence_and_mend_in_this_order() {
+fn every_page_tells_symptom_cause_evidence_and_fix_in_this_order() {
     for code in Code::ALL {
         let text = std::fs::read_to_string(docs().join(format!("findings/{code}.md"))).unwrap();
         assert_eq!(
@@ -41,7 +41,7 @@ fn every_page_tells_symptom_cause_evidence_and_mend_in_this_order() {
             .lines()
             .filter(|line| line.starts_with("## "))
             .collect();
-        let four = ["## Symptom", "## Cause", "## Evidence", "## Mend"];
+        let four = ["## Symptom", "## Cause", "## Evidence", "## Fix"];
         assert_eq!(headings, four, "{code}");
         for word in ["ldapsearch -x ", "Get-AD", "How sure this is"] {
             assert!(text.contains(word), "{code} lacks {word}");

@@ -1,4 +1,4 @@
-//! What must hold of every directory, not only of those somebody thought of.
+//! What must hold of every directory, not only of those someone thought of.
 //!
 //! Directories are drawn at random: one user who is well, and owners of every kind who open their
 //! mailboxes for the user and for one another.
@@ -383,7 +383,7 @@ proptest! {
             prop_assert!(change.delegates.iter().all(|gone| !applied.contains(gone)));
             prop_assert!(applied.iter().all(|kept| before.contains(kept)));
             let mut expected: HashSet<&Dn> = before.iter().collect();
-            // What somebody granted in between stays.
+            // What someone granted in between stays.
             let granted = Dn::parse("CN=Granted later,DC=contoso").unwrap();
             if later {
                 applied.push(granted.clone());

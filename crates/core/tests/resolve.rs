@@ -12,7 +12,7 @@
 //! repeat 51 … end            the lines in between so many times, `{n}` counts from 1
 //! ```
 //!
-//! Behind `---` stands what is expected; `UPDATE=1 cargo test --test resolve` writes it anew.
+//! Behind `---` stands what is expected; `UPDATE=1 cargo test --test resolve` writes it again.
 
 use std::collections::HashSet;
 use std::fmt::Write;

@@ -20,7 +20,7 @@ const HIDDEN: u8 = 4;
 /// An object without its links, its name above the RDN, and what is computed.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Record {
-    /// Only a place in the tree: the parent of an object whose parents nobody ever added.
+    /// Only a place in the tree: the parent of an object whose parents were never added.
     pub bare: bool,
     /// A tombstone.
     pub deleted: bool,
@@ -50,7 +50,7 @@ pub(crate) struct Head<'a> {
 pub(crate) struct Flags(u8);
 
 impl Flags {
-    /// Whether nobody ever added this object.
+    /// Whether this object was never added.
     pub(crate) fn bare(self) -> bool {
         self.0 & BARE != 0
     }

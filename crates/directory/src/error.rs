@@ -147,7 +147,7 @@ pub enum Refusal {
         /// What is wrong with the value.
         why: Unusable,
     },
-    /// Back links are computed; nobody may write them.
+    /// Back links are computed; they cannot be written.
     #[error(
         "00002035: objectclass_attrs: attribute '{attribute}' on entry '{dn}' must not be modified directly, it is a linked attribute"
     )]
@@ -400,7 +400,7 @@ pub enum Unusable {
     /// Keys and histories of passwords, which no login here needs.
     #[error("a secret that no login needs")]
     Other,
-    /// An NT hash that nobody asked to keep.
+    /// An NT hash that was not asked for.
     #[error("an NT hash, which is kept only where NTLM is asked for")]
     NtHash,
 }

@@ -15,7 +15,7 @@ use crate::reading::{Links, Reading};
 use crate::schema::{self, Link};
 use crate::walk::Ids;
 
-/// What an export holds besides the objects.
+/// What an export holds in addition to the objects.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Export {
     /// Writes back links as comments above their objects, for readers; an import passes them over.

@@ -5,7 +5,7 @@
 //! parent and RDN, links are object ids, so a rename changes neither.
 //!
 //! Invariant: whatever happens, at every commit the links equal their inverse; `Reading::check`
-//! proves it. Nothing here asks what time it is: every write is told.
+//! proves it. Nothing here reads the clock: every write gets the time.
 //!
 //! ```
 //! use automend_core::dn::Dn;

@@ -189,7 +189,7 @@ impl Work<'_> {
         for value in &modification.values {
             match self.reference(attribute, value) {
                 Ok(delegate) => delegates.push(delegate),
-                // A value that names nobody can't be there: Windows answers as for any absent value.
+                // A value that names no object can't be there: Windows answers as for any absent value.
                 Err(Error::Refused(_)) if modification.operation == Operation::Delete => {
                     if !draft.permissive {
                         return Err(Refusal::ValueAbsent {

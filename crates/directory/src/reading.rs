@@ -158,7 +158,7 @@ impl Reading {
         }))
     }
 
-    /// What is kept of an object's passwords; nothing for one that nobody may log in as.
+    /// What is kept of an object's passwords; nothing for an account that cannot log in.
     ///
     /// # Errors
     ///
@@ -179,8 +179,8 @@ impl Reading {
         Ok(self.head.get(NT_HASHES)?.is_some())
     }
 
-    /// Somebody's passwords, always the same for one `seed`: whoever asks for an account that isn't
-    /// there is checked against these in vain, and can't tell by the time it takes.
+    /// Passwords of some account, always the same for one `seed`: a login with an account that isn't
+    /// there is checked against these, so that its time does not show that.
     ///
     /// # Errors
     ///

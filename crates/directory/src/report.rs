@@ -84,7 +84,7 @@ pub enum Trouble {
         attribute: String,
     },
     /// A value that could not be read: of what the directory keeps itself, or of a link, which is kept
-    /// as one that nobody can read.
+    /// as one that cannot be read.
     #[error("{attribute} has a value that is none")]
     BadValue {
         /// The attribute.
@@ -106,7 +106,7 @@ pub enum Trouble {
     },
     /// A file without a line end behind its last line.
     #[error(
-        "the file ends within this record: it may have been cut off, so what the object lacks is open"
+        "the file ends within this record: it may have been cut off, so attributes that the object does not have are undecided"
     )]
     CutFile,
     /// A record that was refused and passed over.

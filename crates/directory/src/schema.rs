@@ -65,7 +65,7 @@ pub struct Attribute {
     pub link: Link,
     /// Number of its value index, 0 for none. On disk, so it never changes.
     pub index: u8,
-    /// Whether the directory computes it, so that nobody writes it.
+    /// Whether the directory computes it, so that it cannot be written.
     pub computed: bool,
     /// Whether a tombstone keeps it ([MS-ADTS] 3.1.1.5.5.1.1, and searchFlags bit 8).
     pub survives: bool,

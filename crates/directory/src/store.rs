@@ -184,7 +184,7 @@ impl Directory {
     }
 
     /// A number that grows with every commit; while it stays, so does everything that was read.
-    /// Counted anew each time the file is opened.
+    /// Counted again each time the file is opened.
     pub fn commits(&self) -> u64 {
         self.commits.load(Ordering::Acquire)
     }

@@ -90,7 +90,7 @@ impl Dictionary {
         self.names.get(at).map(AsRef::as_ref)
     }
 
-    /// The number of a name in any case; `None` if nobody has written it.
+    /// The number of a name in any case; `None` if it was never written.
     pub(crate) fn number(&self, name: &str) -> Option<u32> {
         schema::row(name).or_else(|| {
             self.numbers

@@ -1,7 +1,7 @@
 //! Values that were in a file and could not be read: kept as something that no reader takes for a value.
 //!
 //! An attribute with such a value is there, and what it says is open. In a linked attribute the value is a
-//! link to a bare place of its own, so that every table holds it as it holds any link; whoever reads the
+//! link to a bare place of its own, so that every table holds it as it holds any link; a reader of the
 //! link gets [`UNREAD`] in place of the name.
 //!
 //! Invariant: what could not be read never becomes absent, and never becomes another value.
@@ -97,7 +97,7 @@ impl Work<'_> {
             last.as_deref()
                 .is_some_and(|last| last.eq_ignore_ascii_case(name))
         };
-        // What is surely no recipient lacks nothing that decides anything.
+        // What is surely no recipient has no nothing that decides anything.
         let is_other = entry.class == Class::Other
             && classes > 0
             && entry.forward_links.is_empty()
@@ -135,7 +135,7 @@ impl Work<'_> {
     }
 }
 
-/// Whether a reader is told that the attribute cannot be read, and does not take the mark for a value.
+/// Whether a reader learns that the attribute cannot be read, and does not take the mark for a value.
 fn is_told(dn: &Dn, name: &str) -> bool {
     let (mut entry, mut defects) = (Entry::bare(dn.clone()), Vec::new());
     entry.take(name, UNREAD, &mut defects);

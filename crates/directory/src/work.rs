@@ -17,7 +17,7 @@ use crate::tables::{
     VALUES, value_key,
 };
 
-/// What a transaction knows besides its tables.
+/// What a transaction knows in addition to its tables.
 pub(crate) struct State {
     pub now: u64,
     pub next_id: u64,
@@ -193,7 +193,7 @@ impl<'t> Work<'t> {
         Ok(())
     }
 
-    /// Refuses a name that is taken by something nobody made up.
+    /// Refuses a name that is taken by a real object.
     pub(crate) fn vacant(&self, place: &Place, dn: &Dn) -> Result<(), Error> {
         match place.id {
             Some(id) if !self.is_bare(id)? => Err(Refusal::ObjectExists { dn: dn.clone() }.into()),

@@ -141,7 +141,7 @@ fn the_nt_hash_of_a_blank_password_is_not_kept() {
     let blank = "unicodePwd:: MdbP4NFq6TG3PFnX4MCJwA==\n";
     for (lines, is_right) in [
         (blank.to_owned(), false),
-        // It takes nothing away from a password that there is besides.
+        // It takes nothing away from a password that there is as well.
         (format!("userPassword: {{SSHA}}{SSHA}\n{blank}"), true),
         (format!("{blank}userPassword: {{SSHA}}{SSHA}\n"), true),
     ] {
@@ -318,7 +318,7 @@ fn many_passwords_are_hashed_and_none_is_lost() {
         for n in 1..count {
             assert!(right(n, &format!("{SECRET}{n}")), "{n}");
         }
-        // Somebody's, and always the same one's.
+        // Someone's, and always the same one's.
         let decoy = reading.decoy(12_345).unwrap();
         assert!(!decoy.is_empty() && decoy == reading.decoy(12_345).unwrap());
     }

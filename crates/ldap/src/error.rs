@@ -40,7 +40,7 @@ pub enum Error {
         /// LDAP URLs, each of which may answer.
         urls: Vec<String>,
     },
-    /// The server no longer knows the cookie of a page; the search has to start anew.
+    /// The server no longer knows the cookie of a page; the search has to start again.
     #[error("paged search can't be resumed: {code}{}", Detail(message))]
     CookieRefused {
         /// The server's reason.

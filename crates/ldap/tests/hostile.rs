@@ -275,7 +275,7 @@ async fn a_server_that_takes_nothing_is_given_up() {
         ),
         "{error}"
     );
-    // And the stream with it, once nobody holds the client.
+    // And the stream with it, once no one holds the client.
     drop(client);
     while theirs.write_all(b"0").await.is_ok() {
         tokio::time::advance(Duration::from_secs(60)).await;

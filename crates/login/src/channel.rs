@@ -5,7 +5,7 @@
 //! challenge on to the user and the answer to us; both values are covered by the proof and tell such a login.
 //!
 //! Invariant: what a client says about either is looked at whenever it says it; what it leaves out decides
-//! nothing, unless it was told that it must not.
+//! nothing, unless it is configured not to.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -66,7 +66,7 @@ impl ChannelBinding {
 }
 
 impl Expected {
-    /// What is expected by a service with these hosts besides the names in its certificate, behind proxies
+    /// What is expected by a service with these hosts in addition to the names in its certificate, behind proxies
     /// that show these certificates (DER).
     pub fn new<'a>(
         binding: ChannelBinding,

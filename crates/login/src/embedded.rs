@@ -27,7 +27,7 @@ pub struct EmbeddedAccounts {
     checking: Arc<Semaphore>,
     /// Checks that run or wait.
     slots: Slots,
-    /// Which directory it is: another file counts its commits anew.
+    /// Which directory it is: another file counts its commits again.
     instance: u64,
 }
 

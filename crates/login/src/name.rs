@@ -68,7 +68,7 @@ impl Login {
 
     /// A name whose domain came apart from it, or did not come.
     pub(super) fn of(user: &str, domain: &str) -> Option<Self> {
-        // A principal name is whole: the domain beside it is what the client was told by the server.
+        // A principal name is whole: the domain beside it is what the server sent to the client.
         if user.contains('@') || matches!(domain, "" | ".") {
             return Self::parse(user).filter(|login| !matches!(login, Self::DownLevel { .. }));
         }

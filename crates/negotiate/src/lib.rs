@@ -1,7 +1,7 @@
 //! The messages of integrated login: NTLM ([MS-NLMP]), SPNEGO (RFC 4178) and Kerberos (RFC 4120), both
 //! sides, as far as a login over HTTP or LDAP needs them, and the protection of messages after it.
 //!
-//! Bytes go in and come out; whoever has the socket, the clock and the directory is elsewhere. Keys and
+//! Bytes go in and come out; socket, clock and directory are the caller's. Keys and
 //! hashes come from AWS-LC; only what no library of its age has any more stands here itself.
 //!
 //! ```

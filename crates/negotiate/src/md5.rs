@@ -1,6 +1,6 @@
 //! HMAC-MD5 (RFC 2104), which AWS-LC has no more: NTLM's proofs and Kerberos' oldest encryption use it.
 //!
-//! MD5 is broken where somebody chooses both messages, which nobody can do here without the key.
+//! MD5 is broken where an attacker chooses both messages, which is impossible here without the key.
 
 use hmac::{Hmac, KeyInit, Mac};
 use md5::{Digest, Md5};

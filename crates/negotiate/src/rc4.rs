@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 
 /// Encrypts or decrypts in place, from the beginning of the stream.
 pub(crate) fn apply(key: &[u8], bytes: &mut [u8]) {
-    // As good as the key to whoever reads it.
+    // As good as the key to its reader.
     let mut state: Zeroizing<[u8; 256]> =
         Zeroizing::new(std::array::from_fn(|n| n.to_le_bytes()[0]));
     let mut j = 0u8;

@@ -31,7 +31,7 @@ impl Scheme {
             .find(|scheme| scheme.name().eq_ignore_ascii_case(name))
     }
 
-    /// How little a server, or whoever poses as one, gains from a login; more is better.
+    /// How little a server, or an attacker who poses as one, gains from a login; more is better.
     pub fn strength(self) -> u8 {
         match self {
             Self::Basic => 0,

@@ -3,7 +3,7 @@
 //! After each turn such a file is a whole document: a turn is written over the end of the one before together
 //! with a new end, in one write, so a recorder that is killed leaves what it had recorded.
 //!
-//! Nothing is removed here. Invariant: whoever writes a turn has passed it through
+//! Nothing is removed here. Invariant: the caller has passed each request through
 //! [`automend_recording::secrets`], unless told to keep what is secret.
 
 use std::fs::File;

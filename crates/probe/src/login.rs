@@ -4,7 +4,7 @@
 //! Negotiate).
 //!
 //! Invariant: the strongest scheme that both sides have is taken, and once one was taken no weaker one
-//! is ever answered: whoever offers only Basic after that gets no password. Nothing here knows whether a
+//! is ever answered: a server that offers only Basic after that gets no password. Nothing here knows whether a
 //! connection is safe; the caller logs in over TLS only.
 
 use std::path::PathBuf;

@@ -24,7 +24,7 @@ pub struct Decoded {
 }
 
 /// Undoes the content codings of a `Content-Encoding` header (RFC 9110 8.4.1), which lists them in the order
-/// in which they were applied: gzip, deflate, br; zstd is told as a defect.
+/// in which they were applied: gzip, deflate, br; zstd is reported as a defect.
 ///
 /// At most four codings are undone, and at most [`MOST_BODY`] bytes come out of each.
 pub fn decode(bytes: Vec<u8>, codings: &str) -> Decoded {

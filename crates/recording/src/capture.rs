@@ -21,7 +21,7 @@ use super::turn::{Defect, MOST_BODY, MOST_HEAD, MOST_URL, Sink, Turn};
 
 /// Requests that still wait for their response.
 const MOST_OPEN: usize = 1024;
-/// Streams that are remembered, and hosts that are told.
+/// Streams that are remembered, and hosts that are reported.
 const MOST_STREAMS: usize = 100_000;
 const MOST_HOSTS: usize = 20;
 /// Of what tshark says on standard error.

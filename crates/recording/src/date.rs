@@ -1,7 +1,7 @@
 //! Dates and times as Windows writes them in any locale: `03/11/17 09:15:01`, `11.03.2017 09:15:01`,
 //! `3/11/2017 9:15:01 AM`, `2017-03-11T09:15:01`.
 //!
-//! Where day and month cannot be told apart, slashes mean the month first, dots and hyphens the day.
+//! Where day and month cannot be distinguished, slashes mean the month first, dots and hyphens the day.
 //!
 //! Invariant: what comes out is a date and a time of ISO 8601 without a zone, or nothing.
 

@@ -323,7 +323,7 @@ impl<R: Read> Json<R> {
                         let pair = 0x1_0000 + ((unit - 0xd800) << 10) + (low - 0xdc00);
                         break char::from_u32(pair).unwrap_or(char::REPLACEMENT_CHARACTER);
                     }
-                    // The first half alone; the second begins anew.
+                    // The first half alone; the second begins again.
                     unit = low;
                 }
             }

@@ -6,7 +6,7 @@ use super::no_recording::NoRecording;
 use super::utf16;
 use super::{analyzer, ews_trace, exchangelib, foreign, log, tree};
 
-/// How much of a file its kind is told by.
+/// How much of a file its kind is recognised by.
 pub(crate) const HEAD: usize = 256 << 10;
 
 /// A kind of recording.

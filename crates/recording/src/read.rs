@@ -60,7 +60,7 @@ pub enum Unreadable {
 
 /// Reads a recording of whatever kind; its turns and defects go to `sink` while it is read.
 ///
-/// The kind is told by the content, never by the name. `keys` is a file of TLS secrets in the format of
+/// The kind is recognised by the content, never by the name. `keys` is a file of TLS secrets in the format of
 /// NSS (`SSLKEYLOGFILE`), which only a network capture takes.
 pub fn read(path: &Path, keys: Option<&Path>, sink: &mut impl Sink) -> Result<Kind, Unreadable> {
     read_from(

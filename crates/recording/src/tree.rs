@@ -2,7 +2,7 @@
 //! signs for folding before the elements, or any few lines before the document.
 //!
 //! Invariant: only what stands outside of the document, and the signs for folding, are taken away; whether
-//! elements were folded, so that something is missing, is told.
+//! elements were folded, so that something is missing, is reported.
 
 /// Signs before an element: unfolded and folded.
 const SIGNS: [char; 8] = [
@@ -116,7 +116,7 @@ mod tests {
             PLAIN
                 .replace("<Auto", "-<Auto")
                 .replace("<Resp", "\u{2212}<Resp"),
-            format!("{sentence}{PLAIN}\nsent from my telephone"),
+            format!("{sentence}{PLAIN}\nsent from my phone"),
         ] {
             assert!(is_copied(&copied), "{copied}");
             let Copied { document, folded } = document(&copied).unwrap();

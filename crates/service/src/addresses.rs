@@ -4,7 +4,7 @@
 //! customer holds at least a /64, so that is what counts as one address there.
 //!
 //! Invariant: an address is remembered while it is connected or its pace has not run out, and no longer;
-//! time is told by the caller.
+//! time is a parameter.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -57,7 +57,7 @@ pub(crate) struct Guest {
     all: Arc<Addresses>,
 }
 
-/// With fewer addresses than this nobody is forgotten early.
+/// With fewer addresses than this none is forgotten early.
 const FEW: usize = 4096;
 
 impl Addresses {

@@ -2,8 +2,8 @@
 //! hold.
 //!
 //! An answer from the embedded directory holds until that directory changes; one from live servers for a
-//! stated time, and beyond it while no server answers. Whoever asks for the same user at the same time
-//! waits for one look-up. What is stale is the resolver's to say; here it is told once and counted.
+//! stated time, and beyond it while no server answers. A request for the same user at the same time
+//! waits for one look-up. What is stale is the resolver's to say; here it is logged once and counted.
 //!
 //! Invariant: that a directory could not be asked is [`Outage`], never an answer.
 
@@ -59,13 +59,13 @@ pub(crate) struct Answer {
     pub skipped: Vec<Code>,
     /// Why the outcome is a fault, for the log.
     pub cause: Option<String>,
-    /// The directory did not tell all of it, or that there is nobody.
+    /// The directory did not return all of it, or said that no object exists.
     unsure: bool,
     /// Documents that were made of it.
     documents: RwLock<Vec<(Document, Bytes)>>,
 }
 
-/// What a document depends on besides the answer and the configuration.
+/// What a document depends on in addition to the answer and the configuration.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Document {
     /// Which dialect and which abilities of the client.
@@ -154,7 +154,7 @@ struct Told {
     metrics: Arc<Metrics>,
 }
 
-/// More owners than this are told of again.
+/// Beyond this many, owners are logged again.
 const MOST_TOLD: usize = 100_000;
 /// About how many bytes an answer takes at least.
 const LEAST_WEIGHT: usize = 1024;
@@ -390,7 +390,7 @@ impl Told {
         }
     }
 
-    /// An owner is left out: that is told once.
+    /// An owner is left out: that is logged once.
     fn skip(&self, owner: &Dn, code: Code, why: &str, delegate: Option<&Dn>) {
         let mark = self.hasher.hash_one((owner, code.as_str()));
         {

@@ -17,7 +17,7 @@ use super::urls;
 
 /// Checks that the service would start, and that the directory has anybody to answer for.
 ///
-/// Every server that is configured is asked, as a service that is told to stop would rather not learn of
+/// Every server that is configured is asked, so that a service does not learn at its stop of
 /// it from the last one.
 pub async fn check(from: &automend_source::Settings, settings: &Settings) -> Result<ExitCode> {
     let mut unread = Vec::new();

@@ -1,7 +1,7 @@
 //! The faces: POX, MobileSync, SOAP, V2 and autoconfig, between the wire formats and the answers.
 //!
 //! Invariant: what a face tells of a user depends on the directory and the configuration alone; V2 and
-//! autoconfig, which nobody logs in to, tell by domain and look at no user at all.
+//! autoconfig, which need no login, answer by domain and look at no user.
 
 use std::borrow::Cow;
 
@@ -34,7 +34,7 @@ use super::urls::Home;
 /// Document kinds below this are POX for one set of abilities.
 const MOBILESYNC: usize = Abilities::MIXTURES;
 
-/// POX: Outlook and telephones.
+/// POX: Outlook and mobile devices.
 pub(crate) async fn pox(current: &Current, account: &Account, asked: &Asked) -> Reply {
     let request = match px::Request::parse(&asked.body) {
         Ok(request) => request,
@@ -85,7 +85,7 @@ pub(crate) async fn pox(current: &Current, account: &Account, asked: &Asked) -> 
     of(reply, &who, &answer, from)
 }
 
-/// The answer to what nobody can read, and to a GET.
+/// The answer to an unreadable request, and to a GET.
 pub(crate) fn invalid(_current: &Current) -> Reply {
     fault(FaultCode::InvalidRequest)
 }
@@ -291,7 +291,7 @@ impl Current {
     }
 
     /// The domain of ours that the host names; the first where the host names none, as an address, a
-    /// name of one label or nothing does. `None` for the host of somebody else's domain.
+    /// name of one label or nothing does. `None` for the host of another organisation's domain.
     fn domain_of_host(&self, head: &Parts) -> Option<String> {
         let asked = host(head).unwrap_or_default();
         let asked = asked.trim_end_matches('.').to_lowercase();
@@ -366,7 +366,7 @@ async fn one(current: &Current, account: &Account, user: &str) -> Result<Option<
     }))
 }
 
-/// Whether this account is told of alternative mailboxes: of its own, unless configured otherwise.
+/// Whether this account gets alternative mailboxes: of its own, unless configured otherwise.
 async fn is_told_all(current: &Current, account: &Account, who: &Who, answer: &Answer) -> bool {
     if current.settings.alternatives_of_others {
         return true;
@@ -384,7 +384,7 @@ async fn is_told_all(current: &Current, account: &Account, who: &Who, answer: &A
     }
 }
 
-/// The outcome as it is told.
+/// The outcome as it is logged.
 fn limited(outcome: &Outcome, whole: bool) -> Cow<'_, Outcome> {
     match outcome {
         Outcome::Settings(settings) if !whole && !settings.alternatives.is_empty() => {

@@ -134,7 +134,7 @@ pub async fn serve(from: automend_source::Settings, load: Load<'_>) -> Result<()
         current: RwLock::new(Arc::new(current)),
         stopping: AtomicBool::new(false),
     });
-    // Before anybody is told that the service is there, as they may send one at once.
+    // Before the service is announced, as a signal may come right after.
     let signals = Signals::listen()?;
     let made = told(&service, &certificates, &listeners)?;
     tokio::spawn(Arc::clone(&log).write_on());
@@ -238,7 +238,7 @@ fn told(
             Face::Admin => say!("  http://{at}/  healthz, readyz, metrics, requests"),
         }
         if *face == Face::Admin && !at.ip().is_loopback() {
-            say!("  note: others can reach {at}, and it asks nobody for a login");
+            say!("  note: others can reach {at}, and it requires no login");
         }
     }
     say!("  {}", policy_word(current.settings.policy));
@@ -252,7 +252,7 @@ fn told(
                 .context("making a file for the certificate")?;
             std::fs::write(file.path(), pem).context("writing the certificate")?;
             say!(
-                "  a certificate made for this run, which nobody has signed: {}",
+                "  a self-signed certificate made for this run: {}",
                 file.path().display()
             );
             Some(file)
@@ -329,7 +329,7 @@ impl Service {
         }
         self.stopping.store(true, Ordering::Relaxed);
         self.log.event("stopping", json!({}));
-        // Nobody listens any more when the last task has ended; then nobody is left to tell.
+        // When the last task has ended, there is no receiver any more.
         let _ = stop.send(true);
         let patience = self.current().settings.limits.shutdown_grace;
         tokio::select! {
@@ -350,7 +350,7 @@ impl Service {
         }
     }
 
-    /// Reads the configuration again; a bad one is told, and the one in use stays.
+    /// Reads the configuration again; a bad one is reported, and the one in use stays.
     async fn reload(&self, load: Load<'_>) {
         let done = self.reloaded(load).await;
         let result = if done.is_ok() { "good" } else { "failed" };

@@ -60,9 +60,9 @@ pub(crate) struct Stop {
 const HANDSHAKE: u8 = 0x16;
 /// Connections that wait to be taken.
 const BACKLOG: u32 = 4096;
-/// How many headers hyper reads unless it is told a number; told the same one, it takes longer.
+/// How many headers hyper reads unless it gets a number; with the same number, it takes longer.
 const USUAL_HEADERS: usize = 100;
-/// What the admin listener bears: people and programs of the operator.
+/// Limits of the admin listener, for people and programs of the operator.
 const LOOKERS: Allowance = Allowance {
     connections: 64,
     connections_per_address: 64,
@@ -88,7 +88,7 @@ impl Stop {
 
     /// Returns when it is time.
     pub(crate) async fn asked(&mut self) {
-        // Nobody is left to ask, so it is time as well.
+        // There is no sender left, so it is time as well.
         let _ = self.asked.wait_for(|asked| *asked).await;
     }
 }
@@ -223,7 +223,7 @@ async fn announce(socket: &mut Socket, line: &mut Line, limits: Limits, service:
             line.name = client.to_string();
             true
         }
-        // The proxy's own look at whether somebody is there.
+        // The proxy's own health check.
         Ok(Some(None)) => true,
         _ => {
             service.refused("proxy-header");
@@ -283,7 +283,7 @@ async fn secure(
     }
 }
 
-/// What a client is told that speaks plain HTTP where TLS is spoken.
+/// The answer to a client that speaks plain HTTP to a TLS port.
 const NO_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 36\r\nConnection: close\r\n\r\nThis port speaks HTTPS: use https://";
 
 /// HTTP/1.1.

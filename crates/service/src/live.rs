@@ -135,7 +135,7 @@ impl Servers {
         servers.collect()
     }
 
-    /// The naming context of the accounts, once somebody has looked.
+    /// The naming context of the accounts, once it was looked up.
     pub(crate) fn default_context(&self) -> Option<String> {
         locked(&self.default).clone()
     }

@@ -1,6 +1,6 @@
 //! The log: one JSON object a line, and the last turns kept in memory.
 //!
-//! Nobody who answers a client waits for the log: lines are gathered, and one task writes them. Where they
+//! No answer waits for the log: lines are gathered, and one task writes them. Where they
 //! cannot be written in time they are dropped, counted, and the next line that can be written says how
 //! many were.
 //!
@@ -29,7 +29,7 @@ use automend_system::private_file;
 /// The log.
 pub(crate) struct Log {
     pending: Mutex<Pending>,
-    /// Somebody has a line that shall not wait.
+    /// There is a line that shall not wait.
     hurry: Notify,
     /// The file, or standard error.
     path: Option<PathBuf>,
@@ -81,7 +81,7 @@ pub(crate) struct Turn<'a> {
     /// The POX error code, where the outcome is a fault.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fault: Option<u32>,
-    /// Why, where there is more to say than the client is told.
+    /// Why, where there is more to say than the client gets.
     #[serde(rename = "reason", skip_serializing_if = "Option::is_none")]
     pub why: Option<Cow<'a, str>>,
     /// Owners that were left out.
@@ -109,7 +109,7 @@ fn is_zero(count: &usize) -> bool {
     *count == 0
 }
 
-/// More than this waits for nobody.
+/// Lines beyond this are dropped, in bytes.
 const MOST_PENDING: usize = 4 << 20;
 /// How many turns are kept.
 const RECENT: usize = 200;
@@ -160,7 +160,7 @@ impl Log {
         let _oldest = {
             let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
             recent.push_back(line);
-            // Freed where nobody waits for the lock.
+            // Freed outside of the lock.
             (recent.len() > RECENT).then(|| recent.pop_front())
         };
     }
@@ -198,7 +198,7 @@ impl Log {
         loop {
             let _ = tokio::time::timeout(PAUSE, self.hurry.notified()).await;
             let log = Arc::clone(&self);
-            // A pipe that nobody reads stops this task and nothing else.
+            // A pipe that is not read stops this task and nothing else.
             let _ = tokio::task::spawn_blocking(move || log.flush()).await;
         }
     }
@@ -222,7 +222,7 @@ impl Log {
             taken.bytes.push(b'\n');
         }
         if !taken.bytes.is_empty() {
-            // There is nobody to tell that the log cannot be written.
+            // There is nowhere to report that the log cannot be written.
             let _ = match &mut sink.file {
                 Some(file) => file.write_all(&taken.bytes),
                 None => std::io::stderr().lock().write_all(&taken.bytes),

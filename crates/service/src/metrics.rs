@@ -181,7 +181,7 @@ impl Default for Metrics {
             refused: registered(
                 to,
                 "refused_connections",
-                "Connections that were closed at once",
+                "Connections that were closed on arrival",
             ),
             skipped: Words::registered(
                 to,

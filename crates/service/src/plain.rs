@@ -4,7 +4,7 @@
 //! that is meant, never what the client wrote; the file name is kept, as clients of SOAP and of POX each
 //! wait for their own.
 //!
-//! Invariant: nobody is asked for a password here, and none that comes is looked at.
+//! Invariant: no password is asked for here, and none that comes is looked at.
 
 use http_body_util::BodyExt;
 use hyper::body::Incoming;

@@ -30,7 +30,7 @@ pub(crate) const SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
 pub(crate) const HEAD: usize = 16;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-/// What requests have that came through somebody else.
+/// What requests have that came through a proxy.
 const MARKS: [HeaderName; 7] = [
     VIA,
     FORWARDED,
@@ -144,7 +144,7 @@ impl Proxies {
     }
 }
 
-/// Whether a request says that it came through somebody who may send others' requests, too.
+/// Whether a request says that it came through a proxy, which may send others' requests, too.
 pub(crate) fn came_through(headers: &HeaderMap) -> bool {
     MARKS.iter().any(|name| headers.contains_key(name))
 }
@@ -192,7 +192,7 @@ pub(crate) fn rest_of(head: &[u8; HEAD]) -> Option<usize> {
     known.then(|| usize::from(u16::from_be_bytes([*high, *low])))
 }
 
-/// Whom such a header names: nobody for `LOCAL`, and for families other than TCP over IP.
+/// Whom such a header names: no one for `LOCAL`, and for families other than TCP over IP.
 pub(crate) fn announced(head: &[u8; HEAD], rest: &[u8]) -> Option<IpAddr> {
     let [_, _, _, _, _, _, _, _, _, _, _, _, version, family, _, _] = head;
     if *version != 0x21 {
@@ -280,7 +280,7 @@ mod tests {
         for (peer, lines, expected) in [
             ("10.0.0.1", [].as_slice(), "10.0.0.1"),
             ("10.0.0.1", &[(X, "203.0.113.9")], "203.0.113.9"),
-            // Whoever is no proxy says what it likes.
+            // A client that is no proxy may claim anything.
             ("203.0.113.9", &[(X, "198.51.100.1")], "203.0.113.9"),
             (
                 "10.0.0.1",

@@ -76,7 +76,7 @@ impl Reply {
         }
     }
 
-    /// A line of text for whoever looks.
+    /// A line of text for people.
     pub(crate) fn text(status: StatusCode, text: &'static str, outcome: &'static str) -> Self {
         Self::new(status, "text/plain; charset=utf-8", text, outcome)
     }
@@ -87,7 +87,7 @@ impl Reply {
         self
     }
 
-    /// With what the log shall say besides.
+    /// With more for the log.
     pub(crate) fn because(mut self, why: impl Into<String>) -> Self {
         self.why = Some(why.into());
         self

@@ -7,11 +7,11 @@ use automend_autodiscover::schema::path;
 /// A face.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(crate) enum Route {
-    /// Outlook and telephones.
+    /// Outlook and mobile devices.
     Pox,
     /// Programs.
     Soap,
-    /// SOAP with logins of WS-Security, which nobody offers here.
+    /// SOAP with logins of WS-Security, which are not offered here.
     WsSecurity,
     /// V2, JSON.
     V2,

@@ -175,7 +175,7 @@ impl Store {
             futures_util::FutureExt::now_or_never(async {
                 directory.resolve(&request, &mut Known::default()).await
             })
-            .context("the embedded directory made somebody wait")?
+            .context("the embedded directory did not answer immediately")?
         });
         resolved.await.context("reading the directory")?
     }

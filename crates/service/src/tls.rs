@@ -1,7 +1,7 @@
 //! Certificates: read from files, read again when the files change, or made for first steps.
 //!
 //! TLS 1.2 and 1.3 by rustls. The certificate of a handshake is the first that covers the name the client
-//! asks for, else the first of all. A changed file that cannot be used is told, and what was there stays.
+//! asks for, else the first of all. A changed file that cannot be used is reported, and what was there stays.
 //!
 //! Invariant: private keys are in no message.
 
@@ -46,11 +46,11 @@ pub(crate) enum Source {
 #[derive(Debug)]
 pub(crate) struct Certificates {
     keys: RwLock<Vec<Arc<CertifiedKey>>>,
-    /// Certificates that were in use before. Whoever goes on with an earlier connection has seen one of them.
+    /// Certificates that were in use before. A client on an earlier connection has seen one of them.
     earlier: Mutex<Vec<CertificateDer<'static>>>,
     /// The files before they were read, so that a change in the middle is seen.
     stamps: Mutex<Vec<Stamp>>,
-    /// The certificate that nobody has signed, PEM, for clients that shall trust it.
+    /// The self-signed certificate, PEM, for clients that shall trust it.
     pub made: Option<String>,
 }
 
@@ -132,7 +132,7 @@ impl ResolvesServerCert for Certificates {
             .and_then(|name| ServerName::try_from(name.to_owned()).ok());
         let named = wanted.and_then(|wanted| usable.iter().find(|key| covers(key, &wanted)));
         let chosen = named.or(usable.first()).map(|key| Arc::clone(key));
-        // Without anybody who watches, nobody needs to know.
+        // Without an observer there is nothing to report.
         let _ = SHOWN.try_with(|shown| shown.borrow_mut().clone_from(&chosen));
         chosen
     }
@@ -257,7 +257,7 @@ mod tests {
         let error = certificates.read_again(&source).unwrap_err().to_string();
         assert!(error.contains("no certificate in it"), "{error}");
         assert_eq!(serial(&certificates), first);
-        // It is told once.
+        // It is reported once.
         assert!(!certificates.are_outdated(&source));
         write(folder.path(), "a.test");
         assert!(certificates.are_outdated(&source));

@@ -5,7 +5,7 @@
 //! connection on which a login is under way stays open.
 //!
 //! Invariant: whatever a client sends, the answer comes in bounded time, and nothing of the request stands
-//! in it unescaped; no answer tells who exists to somebody who has not logged in.
+//! in it unescaped; no answer tells an anonymous client who exists.
 
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
@@ -45,7 +45,7 @@ pub(crate) struct Line {
     pub peer: SocketAddr,
     /// The same for the log.
     pub name: String,
-    /// Whether a proxy that is believed is at the other end, whoever it asks for.
+    /// Whether a proxy that is believed is at the other end, no matter for whom it asks.
     pub is_proxy: bool,
     /// Counts the connection, and how often its address asks.
     pub guest: Guest,

@@ -1,11 +1,11 @@
-//! What users are told to use: hosts and URLs, by domain, server and database.
+//! What users are to use: hosts and URLs, by domain, server and database.
 //!
 //! Four layers, from the general to the particular: the default, the mail domain, the server that holds the
 //! mailbox, its database. A host in a layer stands for every URL below it, so it replaces what a more
 //! general layer said of them; a URL beside it stands for itself, and an empty one for none. The inner
 //! side is as the outer side where nothing else is said.
 //!
-//! Invariant: nothing here comes from a request. A domain that nobody configured and the directory does
+//! Invariant: nothing here comes from a request. A domain that is not configured and the directory does
 //! not have gets no URL of its own name.
 
 use std::collections::HashMap;
@@ -56,7 +56,7 @@ pub(crate) struct Layer {
     pub directory_server: Option<String>,
     /// The organisation.
     pub deployment_id: Option<Guid>,
-    /// The version that is told.
+    /// The version in answers.
     pub version: Option<Version>,
     /// The shape of alternative mailboxes.
     pub shape: Option<Shape>,

@@ -1,7 +1,7 @@
 //! Who can open one mailbox, and which mailboxes one user can open: the permissions and the groups, fetched for
 //! [`automend_core::access`] to judge.
 //!
-//! Invariant: what could not be read is in the gaps, and nobody is called without access for it.
+//! Invariant: what could not be read is in the gaps, and no user is called without access because of it.
 
 use std::collections::{HashMap, HashSet};
 

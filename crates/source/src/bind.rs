@@ -326,7 +326,7 @@ fn advice(error: &anyhow::Error, url: &LdapUrl) -> Option<String> {
         ),
         KdcError::Skew { .. } => "set the clock of this machine, or that of the centre; 300 s are allowed".to_owned(),
         KdcError::NoEncryption => {
-            "let the account have keys of AES (msDS-SupportedEncryptionTypes 24), and set its password anew".to_owned()
+            "let the account have keys of AES (msDS-SupportedEncryptionTypes 24), and set its password again".to_owned()
         }
         KdcError::WrongPassword { .. } => "wrong user or password".to_owned(),
         KdcError::UnknownClient { .. } => "give the user as user@REALM, with the realm that knows it".to_owned(),

@@ -45,7 +45,7 @@ impl Directory {
     /// Why nothing at all can be told from here: a file that holds nothing, a base without users.
     pub async fn unread_at_all(&mut self) -> Result<Option<String>> {
         match self {
-            // Whoever found nobody on a server has searched it.
+            // A look-up on a server that finds no object has searched it.
             Self::Live(_) => Ok(None),
             _ => Ok(self.unread().await?.into_iter().next()),
         }
@@ -92,7 +92,7 @@ impl Directory {
 }
 
 impl Live {
-    /// Why nobody can say what links there are, where a search for them found none.
+    /// Why it is unknown what links there are, where a search for them found none.
     async fn unread(&mut self) -> Result<Option<String>> {
         let users = Filter::or([
             Filter::equal(attribute::OBJECT_CLASS, "user"),
@@ -113,7 +113,7 @@ impl Live {
         }
         let back = Filter::present(attribute::DELEGATE_LIST_BL);
         let shows = |entry: &&automend_ldap::Entry| {
-            // The links of what was deleted are shown to nobody.
+            // The links of what was deleted are shown to no account.
             let owners = texts(entry.values(attribute::DELEGATE_LIST_BL));
             owners
                 .iter()
@@ -187,7 +187,7 @@ impl Live {
         if seen.links == 0 && back.sum.links == 0 {
             return Ok(self.unread().await?.into_iter().collect());
         }
-        // Where nobody shows a back link, the directory does not keep them.
+        // Where no object shows a back link, the directory does not keep them.
         if back.sum == seen || back.sum.links == 0 {
             return Ok(Vec::new());
         }
@@ -280,7 +280,7 @@ impl Owners for BackLinks {
     fn owner(&mut self, delegate: Entry) -> Result<()> {
         let hash = delegate.dn.hash64();
         for owner in &delegate.back_links {
-            // Nobody sees the links of what was deleted.
+            // The links of what was deleted cannot be seen.
             if owner.is_deleted_object() {
                 continue;
             }

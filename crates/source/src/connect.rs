@@ -38,7 +38,7 @@ pub(crate) async fn sign_in(
     let plain = url.scheme == Scheme::Ldap && !settings.start_tls;
     if plain && !method.protects_itself() && !settings.allow_plaintext {
         bail!(
-            "{url}: refusing clear text: unencrypted LDAP; use ldaps:// or --start-tls (or --allow-plaintext in a network that nobody else can read)"
+            "{url}: refusing clear text: unencrypted LDAP; use ldaps:// or --start-tls (or --allow-plaintext in a network that no one else can read)"
         );
     }
     if plain && matches!(method, Method::Simple) && !url.is_loopback() {

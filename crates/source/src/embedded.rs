@@ -143,7 +143,7 @@ impl Embedded {
         let mut seen = std::collections::HashSet::new();
         let mut found = Vec::new();
         for owner in reading.owners()? {
-            // What is wrong with its values was told when the owner was judged.
+            // What is wrong with its values was reported when the owner was judged.
             for delegate in entry(&owner?, &mut Vec::new()).forward_links {
                 if !seen.insert(delegate.hash64()) {
                     continue;
@@ -240,7 +240,7 @@ impl Embedded {
                     }
                 }
                 Need::MasterAccount(sid) => {
-                    // It has no index; linked mailboxes are looked for by nobody in a hurry.
+                    // It has no index; linked mailboxes are never looked up for a waiting client.
                     let everything =
                         reading.subtree(&Dn::root(), automend_directory::Scope::Subtree)?;
                     for object in everything.with_links(&[]) {

@@ -1,8 +1,8 @@
 //! An LDIF file as a source, read in one pass for an audit and in a few for a question.
 //!
-//! Nothing of the file is kept, so its size does not matter. Back links that the file lacks are
+//! Nothing of the file is kept, so its size does not matter. Back links that the file has no are
 //! derived from forward links, as the directory would. What the file cannot show is not judged: where
-//! no record at all has an attribute, it was not exported, and nobody is called stale for lack of it.
+//! no record at all has an attribute, it was not exported, and no link is called stale for lack of it.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -37,7 +37,7 @@ pub struct Ldif {
     told: HashSet<String>,
     /// What the whole file has, once it was read.
     seen: Option<(Seen, u64)>,
-    /// Whether an object of the file could not be read at all, so that nobody is surely absent.
+    /// Whether an object of the file could not be read at all, so that no object is surely absent.
     pub lost: bool,
 }
 
@@ -163,7 +163,7 @@ impl Ldif {
             "back links and no forward link: msExchDelegateListLink was not exported, or the account that \
              exported it may not read it"
         } else {
-            "no record has msExchDelegateListLink: it was not exported, or nobody has a link, and the file \
+            "no record has msExchDelegateListLink: it was not exported, or no object has a link, and the file \
              cannot tell"
         };
         Ok(vec![format!("{}: {why}", self.shown)])
@@ -331,7 +331,7 @@ impl Ldif {
             if !delegates.contains(&dn.hash64()) {
                 return;
             }
-            // What is wrong with its values was told before.
+            // What is wrong with its values was reported before.
             let entry = recorded(record, &mut Vec::new());
             let entry = entry.map(|entry| seen.applied(entry));
             silent.extend(entry.filter(|entry| links::never_asks(entry).is_some()));
@@ -399,7 +399,7 @@ pub fn linked<'a>(record: &Record<'_>, line: &Line<'a>) -> Result<Cow<'a, str>, 
         .map_err(|defect| unlinked(record, line, &defect.what))
 }
 
-/// What to say of a link that names nobody.
+/// What to say of a link that names no object.
 pub fn unlinked(record: &Record<'_>, line: &Line<'_>, what: &dyn std::fmt::Display) -> String {
     let name = String::from_utf8_lossy(line.name());
     format!("line {}: {}: {name}: {what}", line.number(), record.dn)

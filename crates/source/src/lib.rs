@@ -88,7 +88,7 @@ impl Directory {
     }
 
     /// The first server that answers. Those after it are refused if they hold another directory, as an
-    /// outage would turn everybody into nobody otherwise; one that does not answer is not waited for.
+    /// outage would make every user unknown otherwise; one that does not answer is not waited for.
     async fn first(settings: &Settings, url: &LdapUrl) -> Result<live::Live> {
         let settings = &settings.with_known_password()?;
         let mut others = settings.others.iter();
@@ -223,7 +223,7 @@ impl Directory {
             meant.retain(accounts);
         }
         if let Some(domain) = domain {
-            // A short name need not be the first label, so another one rules nobody out by itself.
+            // A short name need not be the first label, so another one alone rules no object out.
             let ours = |entry: &&Entry| {
                 let own = entry.dn.domain();
                 own.eq_ignore_ascii_case(domain)
@@ -240,7 +240,7 @@ impl Directory {
         match meant.as_slice() {
             [one] => Ok(Who::Dn(one.dn.clone())),
             [] => bail!(
-                "{text:?} is neither an address nor a distinguished name, and nobody is called so"
+                "{text:?} is neither an address nor a distinguished name, and no object has that name"
             ),
             several => {
                 let names: Vec<&str> = several.iter().map(|entry| entry.dn.as_str()).collect();

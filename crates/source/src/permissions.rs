@@ -1,6 +1,6 @@
 //! The permissions of every mailbox, and whose the identifiers in them are.
 //!
-//! Invariant: an identifier that no object was found for is in no answer; whoever asks says what that means.
+//! Invariant: an identifier that no object was found for is in no answer; the caller says what that means.
 
 use std::collections::{HashMap, HashSet};
 

@@ -1,4 +1,4 @@
-//! Proof of absence: what an owner lacks has to be affirmed by the server before anything is built on it.
+//! Proof of absence: what an owner has no has to be affirmed by the server before anything is built on it.
 //!
 //! Servers leave out what may not be read. `(!(attribute=*))` is true only for what is absent and may be
 //! read ([MS-ADTS] 3.1.1.3.1.3.1, RFC 4511 4.5.1.7); where a server affirms it of what it hides, the
@@ -205,7 +205,7 @@ impl Live {
     }
 }
 
-/// What nobody could prove in time is not known to lack anything.
+/// What could not be proved in time is not known to lack anything.
 pub(super) fn leave_open(entries: &mut [Entry]) {
     for entry in entries {
         let absent = absent(entry);

@@ -70,7 +70,7 @@ impl Rights {
                     .first_text("searchFlags")
                     .map_or(Some(0), |text| text.parse().ok())?;
                 if flags & CONFIDENTIAL != 0 {
-                    // It takes more than the right to read: whoever has that is not told apart here.
+                    // It takes more than the right to read: an account that has it looks the same here.
                     return None;
                 }
                 let name = entry.first_text("lDAPDisplayName")?.to_ascii_lowercase();

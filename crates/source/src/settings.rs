@@ -115,7 +115,7 @@ impl Settings {
         }
     }
 
-    /// The settings for a connection that nobody has logged in on.
+    /// The settings for a connection without a login.
     pub fn without_login(&self) -> Self {
         Self {
             auth: Auth::Auto,

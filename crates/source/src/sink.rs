@@ -3,7 +3,7 @@
 use anyhow::Result;
 use automend_core::entry::Entry;
 
-/// Whoever takes owners from a search.
+/// What takes owners from a search.
 pub trait Owners {
     /// The next owner.
     fn owner(&mut self, entry: Entry) -> Result<()>;

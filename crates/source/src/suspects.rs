@@ -202,7 +202,7 @@ pub async fn circle(
     Ok((suspects, circle))
 }
 
-/// The identifiers of whoever passes by.
+/// The identifiers of the objects that pass by.
 struct Accounts(Principals);
 
 impl Owners for Accounts {

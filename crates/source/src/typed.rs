@@ -36,7 +36,7 @@ pub(super) fn texts<'a>(values: impl Iterator<Item = &'a [u8]>) -> Vec<String> {
         .collect()
 }
 
-/// The object of a record of LDIF, with the attributes that it has and that nobody can read.
+/// The object of a record of LDIF, with the attributes that it has and that cannot be read.
 pub fn recorded(record: &Record<'_>, defects: &mut Vec<String>) -> Option<Entry> {
     let (entry, broken) = record.entry();
     defects.extend(broken.iter().map(ToString::to_string));
@@ -65,7 +65,7 @@ pub fn recorded(record: &Record<'_>, defects: &mut Vec<String>) -> Option<Entry>
 /// What to say of the record in which a file ends.
 pub fn cut_off(record: &Record<'_>) -> String {
     format!(
-        "line {}: no line end behind the last line: the file may be cut off, so what its last object lacks is open",
+        "line {}: no line end behind the last line: the file may be cut off, so attributes that its last object does not have are undecided",
         record.line
     )
 }

@@ -1,7 +1,7 @@
 //! Files that hold a secret: passwords, keys, tickets, and receipts, which name people.
 //!
 //! One check of owner and mode for all of them, as `StrictModes` of OpenSSH and PostgreSQL have it: the file
-//! belongs to this user or to root, nobody else may write it, and nobody else may read it but the group of a
+//! belongs to this user or to root, no one else may write it, and no one else may read it but the group of a
 //! file of root. It is made of the open file, so nothing can be exchanged in between.
 //!
 //! Invariant: no message has anything of what stands in such a file; what was read is wiped.
@@ -22,7 +22,7 @@ use automend_core::display::plain;
 pub enum Readable {
     /// It is not used: a key that many have is no key.
     Refused,
-    /// It is used, and the fault is told: a password is typed into a file by hand.
+    /// It is used, and the fault is reported: a password is typed into a file by hand.
     Told,
 }
 
@@ -33,7 +33,7 @@ const LONGEST: u64 = 16 << 20;
 ///
 /// # Errors
 ///
-/// It cannot be read, has more than 16 MiB, belongs to somebody else or can be written by others, or can be
+/// It cannot be read, has more than 16 MiB, belongs to someone else or can be written by others, or can be
 /// read by others where that is refused.
 pub fn read(path: &Path, what: &str, readable: Readable) -> Result<Zeroizing<Vec<u8>>> {
     let reading = || format!("reading {what} {}", path.display());
@@ -80,7 +80,7 @@ pub fn first_line(path: &Path) -> Result<SecretString> {
     Ok(SecretString::from(line.to_owned()))
 }
 
-/// The first line of standard input, and no byte behind it; whoever asks again gets the same.
+/// The first line of standard input, and no byte behind it; the next call gets the same.
 fn standard_input_line() -> Result<Zeroizing<Vec<u8>>> {
     static LINE: Mutex<Option<Zeroizing<Vec<u8>>>> = Mutex::new(None);
     let mut known = LINE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -129,7 +129,7 @@ fn text(bytes: &[u8]) -> Option<Zeroizing<String>> {
 ///
 /// # Errors
 ///
-/// It belongs to somebody else, or others may do with it what they must not.
+/// It belongs to someone else, or others may do with it what they must not.
 pub fn check(file: &File, path: &Path, what: &str, readable: Readable) -> Result<()> {
     let about = file
         .metadata()
@@ -192,11 +192,11 @@ fn tell(warning: String) {
     }
 }
 
-/// Checks a folder in which secrets are kept: whoever may write there can put another file in their place.
+/// Checks a folder in which secrets are kept: anyone who may write there can put another file in their place.
 ///
 /// # Errors
 ///
-/// It belongs to somebody else, or others may write in it.
+/// It belongs to someone else, or others may write in it.
 pub fn check_folder(path: &Path) -> Result<()> {
     let about = path
         .metadata()
@@ -224,7 +224,7 @@ pub fn options(mode: u32) -> OpenOptions {
     options
 }
 
-/// A new file that nobody else can read.
+/// A new file that no one else can read.
 ///
 /// # Errors
 ///

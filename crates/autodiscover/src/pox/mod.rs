@@ -1,6 +1,6 @@
 //! POX, the plain XML that Outlook speaks: requests and answers, both ways ([MS-OXDSCLI] 2.2.3, 2.2.4).
 //!
-//! A telephone's request comes in at the same door ([MS-ASCMD] 2.2.1.3) and is told from Outlook's by its
+//! A mobile device's request comes to the same endpoint ([MS-ASCMD] 2.2.1.3) and differs from Outlook's in its
 //! namespace and the schema that it accepts; its answers are in [`crate::mobilesync`].
 
 mod answer;

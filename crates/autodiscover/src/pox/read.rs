@@ -1,4 +1,4 @@
-//! Answers to Outlook and to telephones, as a client reads them ([MS-OXDSCLI] 2.2.4, [MS-ASCMD] 2.2.1.3).
+//! Answers to Outlook and to mobile devices, as a client reads them ([MS-OXDSCLI] 2.2.4, [MS-ASCMD] 2.2.1.3).
 //!
 //! Real servers stray from both: errors stand in `Response` or in `Account`, `RedirectURL` is spelled
 //! either way, times have any number of digits and codes any value. All of it is read.
@@ -41,7 +41,7 @@ pub enum Reply {
     Nothing,
     /// Outlook's settings.
     Settings(Account),
-    /// A telephone's settings.
+    /// A mobile device's settings.
     MobileSync(Vec<mobilesync::Server>),
     /// Ask again for this address.
     RedirectAddress(String),
@@ -69,7 +69,7 @@ pub struct User {
     pub display_name: Option<String>,
     /// `LegacyDN`.
     pub legacy_dn: Option<String>,
-    /// `AutoDiscoverSMTPAddress`, or a telephone's `EMailAddress`.
+    /// `AutoDiscoverSMTPAddress`, or a mobile device's `EMailAddress`.
     pub address: Option<String>,
     /// `DeploymentId`.
     pub deployment_id: Option<String>,
@@ -113,12 +113,12 @@ impl Protocol {
     }
 }
 
-/// An error, of the service or, for a telephone, of the provider.
+/// An error, of the service or, for a mobile device, of the provider.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct ToldFault {
     /// `ErrorCode`, any number.
     pub code: Option<i64>,
-    /// `Status`, for a telephone.
+    /// `Status`, for a mobile device.
     pub status: Option<i64>,
     /// `Message`.
     pub message: String,

@@ -1,4 +1,4 @@
-//! Requests of Outlook and of telephones ([MS-OXDSCLI] 2.2.3, [MS-ASCMD] 2.2.1.3).
+//! Requests of Outlook and of mobile devices ([MS-OXDSCLI] 2.2.3, [MS-ASCMD] 2.2.1.3).
 //!
 //! Invariant: a request names exactly one mailbox, or it is refused with the code that Exchange gives.
 
@@ -15,7 +15,7 @@ use crate::xml::{Element, Limits, Text, Writer};
 pub enum Request {
     /// Outlook asks for the mailbox with this address or legacy name.
     Outlook(Who),
-    /// A telephone asks for the mailbox with this address.
+    /// A mobile device asks for the mailbox with this address.
     MobileSync(SmtpAddress),
 }
 
@@ -42,16 +42,16 @@ pub enum Refusal {
         /// How many there are.
         count: usize,
     },
-    /// Nobody is named.
+    /// No mailbox is named.
     #[error("the request has neither an address nor a legacy name")]
     Nobody,
-    /// The address is no SMTP address, so nobody has it.
+    /// The address is no SMTP address, so no mailbox has it.
     #[error("the request asks for {address:?}, which is no address")]
     NoAddress {
         /// What was asked for.
         address: String,
     },
-    /// Nobody answers in that schema.
+    /// No provider answers in that schema.
     #[error("the request accepts only answers in {schema:?}")]
     NoProvider {
         /// The `AcceptableResponseSchema`, or the namespace of the request.
@@ -148,7 +148,7 @@ impl Request {
                 xml.leaf("EMailAddress", address.as_str());
             }
             Self::Outlook(Who::LegacyDn(legacy)) => xml.leaf("LegacyDN", legacy),
-            // A name in a directory is nothing that a request can hold; nobody has an empty legacy name.
+            // A name in a directory is nothing that a request can hold; no object has an empty legacy name.
             Self::Outlook(Who::Dn(_)) => xml.leaf("LegacyDN", ""),
         }
         xml.leaf("AcceptableResponseSchema", response);
@@ -163,7 +163,7 @@ fn provider(root: &Element<'_>) -> Result<Provider, Refusal> {
     match &*root.namespace {
         pox::OUTLOOK_REQUEST if named => Ok(Provider::Outlook),
         pox::MOBILESYNC_REQUEST if named => Ok(Provider::MobileSync),
-        // With `https`, as Microsoft's pages show it: a schema that nobody answers.
+        // With `https`, as Microsoft's pages show it: a schema without a provider.
         other if named && (near(pox::OUTLOOK_REQUEST) || near(pox::MOBILESYNC_REQUEST)) => {
             Err(Refusal::NoProvider {
                 schema: other.to_owned(),

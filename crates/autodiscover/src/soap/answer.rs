@@ -56,7 +56,7 @@ impl<'a> UserAnswer<'a> {
         }
     }
 
-    /// Nobody has that address.
+    /// No object has that address.
     pub fn invalid_user(asked: &str) -> Self {
         Self::Error(
             ErrorCode::InvalidUser,

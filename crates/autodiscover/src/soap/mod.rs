@@ -29,7 +29,7 @@ pub enum ErrorCode {
     RedirectAddress,
     /// Ask again at another URL.
     RedirectUrl,
-    /// Nobody has that address.
+    /// No object has that address.
     InvalidUser,
     /// The request is not as it must be.
     InvalidRequest,

@@ -49,7 +49,7 @@ pub enum Body {
     Federation(Level, Federation),
 }
 
-/// An error code with its message; the code may be one that nobody knows.
+/// An error code with its message; the code may be one that is not known.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Level {
     /// `ErrorCode`.

@@ -11,7 +11,7 @@ use crate::mailbox::{DATABASE, Mailbox, PAGES, REALM, write_alternative};
 use crate::services::{Abilities, Encryption, MailServer, Services, Site, Version};
 use crate::xml::Writer;
 
-/// A user whose settings are told.
+/// A user whose settings are written.
 pub(super) struct User<'a> {
     settings: &'a Settings,
     services: &'a Services,

@@ -1,4 +1,4 @@
-//! XML, in and out, for bytes that nobody vouches for.
+//! XML, in and out, for untrusted bytes.
 //!
 //! XML 1.0 (fifth edition) and Namespaces in XML 1.0, without document types: a `DOCTYPE` is refused, so
 //! there are no entities but the five of XML itself, nothing is expanded and nothing is fetched.

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! The text follows between two lines `---`, and then what is expected; with `UPDATE` in the environment
-//! that is written anew.
+//! that is written again.
 
 #![allow(dead_code, unreachable_pub, reason = "each test takes what it needs")]
 

@@ -1,4 +1,4 @@
-//! What `automend directory` is told.
+//! What `automend directory` is reported.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -55,7 +55,7 @@ pub(crate) struct Server {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub password_file: Option<PathBuf>,
 
-    /// Trust the certificate authorities in this PEM file besides those of the system (repeatable)
+    /// Trust the certificate authorities in this PEM file in addition to those of the system (repeatable)
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub ca: Vec<PathBuf>,
 

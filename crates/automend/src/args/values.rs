@@ -25,7 +25,7 @@ impl clap::builder::TypedValueParser for ExplainedCode {
     }
 }
 
-/// Where to listen; a port alone is not enough, as nobody should listen to the world by mistake.
+/// Where to listen; a port alone is not enough, so that no service listens to the world by mistake.
 pub(super) fn listening(text: &str) -> Result<std::net::SocketAddr, String> {
     text.parse().map_err(|_| {
         let port = text.trim_start_matches(':').parse().unwrap_or(8888u16);

@@ -42,7 +42,7 @@ pub(crate) async fn replicated(
         written,
         timeout,
     );
-    // Whoever wrote with care for an interrupt has taken it from the system for good.
+    // A command that handled interrupts while it wrote has replaced the system's handler for good.
     let states = tokio::select! {
         states = wait => states,
         _ = tokio::signal::ctrl_c() => {

@@ -27,7 +27,7 @@ pub(crate) fn guard(directory: &Directory) -> &'static str {
     match directory {
         Directory::Live(live) if writer::asserts(live) => "asserted in the same request (RFC 4528)",
         Directory::Live(_) => {
-            "read again at once before each write; the server cannot assert it in the same request"
+            "read again immediately before each write; the server cannot assert it in the same request"
         }
         _ => "single writer",
     }

@@ -89,8 +89,8 @@ pub(crate) async fn carry_out(
     let (written, left) = written?;
     let converged = replicated(directory, &written, &args.writing).await?;
     let healthy = offered(directory, &written).await?;
-    let mended = verify(directory, &written).await?;
-    Ok(if left == 0 && converged && healthy && mended {
+    let fixed = verify(directory, &written).await?;
+    Ok(if left == 0 && converged && healthy && fixed {
         ExitCode::SUCCESS
     } else {
         ExitCode::from(1)
@@ -274,12 +274,12 @@ async fn still_applies(
     }
     let Some(left) = step.edit.left(&entry) else {
         return Ok(Err(
-            "somebody else has changed the permissions or the mailbox; run the command again"
+            "the permissions or the mailbox were changed in the meantime; run the command again"
                 .to_owned(),
         ));
     };
     if left.is_empty() {
-        return Ok(Err("somebody else has done it already".to_owned()));
+        return Ok(Err("it is done already".to_owned()));
     }
     Ok(Ok((entry, pieces(left))))
 }

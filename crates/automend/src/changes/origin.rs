@@ -63,7 +63,7 @@ pub(crate) fn document<T: DeserializeOwned>(
                 known.join(" and ")
             )
         }
-        // Whatever else is wrong is told by the whole document.
+        // The whole document reports whatever else is wrong.
         _ => serde_json::from_str(json).map_err(|error| anyhow!(error).context(at())),
     }
 }

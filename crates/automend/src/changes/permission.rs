@@ -100,7 +100,7 @@ async fn may_write(live: &Live, owner: &Dn, attributes: &[&str]) -> Result<Told>
     let name = owner.to_string();
     let found = match live.client.base(&name, &[EFFECTIVE]).await {
         Ok(found) => found,
-        // Whoever cannot be asked is told by the write.
+        // Where the right cannot be asked for, the write reports it.
         Err(Error::Refused { code, .. }) if !is_lost_code(code) => return Ok(Told::Yes),
         Err(error) => return Err(error.into()),
     };

@@ -29,8 +29,8 @@ use automend_system::clock;
 /// Values in one request; a few hundred names stay far below every server's message limit.
 pub(crate) const VALUES_AT_ONCE: usize = 500;
 /// Why an owner is left alone whose descriptor was to be written.
-const IN_BETWEEN: &str = "somebody else changed the link or the permissions in between";
-/// How often a lost connection is made anew for one owner.
+const IN_BETWEEN: &str = "the link or the permissions were changed in the meantime";
+/// How often a lost connection is made again for one owner.
 const MOST_RETRIES: u32 = 3;
 
 /// What became of one owner.
@@ -44,14 +44,14 @@ pub(crate) enum Written {
     Refused(String),
 }
 
-/// Reads an owner anew, by GUID where it has one, so that a rename does not matter.
+/// Reads an owner again, by GUID where it has one, so that a rename does not matter.
 pub(crate) async fn read_owner(
     directory: &mut Directory,
     owner: &ObjectRef,
 ) -> Result<Option<Entry>> {
     match directory {
         Directory::Ldif(ldif) => bail!(
-            "{}: a file is only read; --export writes the mend for other tools",
+            "{}: a file is only read; --export writes the fix for other tools",
             ldif.shown
         ),
         Directory::Embedded(embedded) => {
@@ -258,7 +258,7 @@ async fn write_live(live: &mut Live, entry: &Entry, edit: &Edit) -> Result<Writt
             Err(error) if is_lost(&error) && tries < MOST_RETRIES => {
                 tries += 1;
                 live.reconnect(tries).await?;
-                // Nobody knows whether the write arrived; the directory does.
+                // Only the directory knows whether the write arrived.
                 let now = live_owner(live, &ObjectRef::from(entry)).await?;
                 if edit.is_done(now.as_ref()) {
                     return Ok(Written::Done);
@@ -278,7 +278,7 @@ async fn write_live(live: &mut Live, entry: &Entry, edit: &Edit) -> Result<Writt
                     if edit.descriptor.is_some() {
                         IN_BETWEEN
                     } else {
-                        "somebody else changed the link in between"
+                        "the link was changed in the meantime"
                     }
                     .to_owned(),
                 ));
@@ -321,10 +321,10 @@ fn replacing(edit: &Edit) -> Vec<Modification> {
     changes
 }
 
-/// That the owner still lacks what it lacked, said so that it holds for every other object.
+/// That the owner still has no what it lacked, said so that it holds for every other object.
 ///
 /// OpenLDAP's memberof overlay asserts it again of each delegate whose back link it takes away, and would
-/// leave the back link of a delegate who has a mailbox, which is what the mend is for.
+/// leave the back link of a delegate who has a mailbox, which is what the fix is for.
 fn still_no_mailbox(entry: &Entry, values: &[Dn], lacking: &[&str]) -> Filter {
     let no_mailbox = Filter::and(
         lacking

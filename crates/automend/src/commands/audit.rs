@@ -21,7 +21,7 @@ pub(crate) async fn run(args: &args::Audit, config: Option<&std::path::Path>) ->
         && delegate.is_none()
         && args.owner.is_none()
     {
-        // Nobody logs in to a file, so --user names whom to look at.
+        // A file has no login, so --user names whom to look at.
         delegate.clone_from(&args.source.server.user);
     }
     if args.deep && delegate.is_some() {

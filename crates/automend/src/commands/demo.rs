@@ -127,7 +127,7 @@ async fn disease(directory: &mut Directory, settings: &Settings, folder: &Path) 
 
     step(
         "4. Alice's Outlook asks again",
-        "This is the answer as Exchange gives it: her free/busy and automatic replies fail, and it names nobody.",
+        "This is the answer as Exchange gives it: her free/busy and automatic replies fail, and it names no owner.",
     )
     .await?;
     let broken = exchange_answer(directory, ALICE).await?;

@@ -47,7 +47,7 @@ pub(crate) fn run(args: &args::Explain) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The causes behind a number that somebody sees: an error of Autodiscover, or what Outlook shows, in
+/// The causes behind a number that people see: an error of Autodiscover, or what Outlook shows, in
 /// hexadecimal or as Windows writes it in decimal.
 fn shown_as(text: &str) -> Option<Vec<Cause>> {
     let text = text.trim();

@@ -30,9 +30,9 @@ use crate::report::{FindingJson, plural, print_findings};
 pub(crate) async fn run(args: &args::Show, config: Option<&std::path::Path>) -> Result<ExitCode> {
     let settings = crate::config::directory_settings(&args.source, config)?;
     let mut directory = Directory::open(&settings).await?;
-    let mend = hints::mend(&settings, &directory);
+    let fix_command = hints::fix_command(&settings, &directory);
     let who = directory.meant(&args.subject).await?;
-    let shown = Shown::of(&mut directory, mend, &who).await?;
+    let shown = Shown::of(&mut directory, fix_command, &who).await?;
     if let (None, Some(gap)) = (&shown.faithful.user, &shown.unread) {
         bail!("{gap}");
     }
@@ -63,7 +63,7 @@ pub(crate) async fn run(args: &args::Show, config: Option<&std::path::Path>) -> 
 
 /// A user, seen from both sides.
 struct Shown {
-    mending_command: Command,
+    base_command: Command,
     asked: String,
     faithful: Resolved,
     healthy: Resolved,
@@ -77,7 +77,7 @@ struct Shown {
 }
 
 impl Shown {
-    async fn of(directory: &mut Directory, mending_command: Command, who: &Who) -> Result<Self> {
+    async fn of(directory: &mut Directory, base_command: Command, who: &Who) -> Result<Self> {
         let mut known = Known::default();
         let request = |policy| Request {
             who: who.clone(),
@@ -113,7 +113,7 @@ impl Shown {
         let defects = directory.take_defects();
         let people = People::of(directory, &faithful.findings).await;
         Ok(Self {
-            mending_command,
+            base_command,
             asked,
             faithful,
             healthy,
@@ -201,14 +201,14 @@ impl Shown {
             writeln!(out)?;
             print_findings(&self.faithful.findings, &self.people, out, false)?;
         }
-        if let Some(mend) = self.mend() {
-            writeln!(out, "To fix: {mend}")?;
+        if let Some(fix_command) = self.fix_command() {
+            writeln!(out, "To fix: {fix_command}")?;
         }
         Ok(())
     }
 
     /// The command that removes every stale link of the user.
-    fn mend(&self) -> Option<Command> {
+    fn fix_command(&self) -> Option<Command> {
         let mut stale = self
             .faithful
             .links
@@ -217,7 +217,7 @@ impl Shown {
             .map(|link| &link.owner.dn)
             .peekable();
         stale.peek()?;
-        let command = self.mending_command.clone();
+        let command = self.base_command.clone();
         Some(stale.fold(command, |command, dn| command.name("--owner", dn)))
     }
 
@@ -253,12 +253,12 @@ impl Shown {
             "version": 1,
             "asked": self.asked,
             "user": user,
-            "autodiscover": { "faithful": outcome(&self.faithful.outcome), "mended": outcome(&self.healthy.outcome) },
+            "autodiscover": { "faithful": outcome(&self.faithful.outcome), "healthy": outcome(&self.healthy.outcome) },
             "unread": self.unread,
             "opens": opens,
             "openedBy": opened_by,
             "findings": self.faithful.findings.iter().map(|finding| FindingJson::new(finding, &self.people)).collect::<Vec<_>>(),
-            "command": self.mend().as_ref().map(Command::arguments),
+            "command": self.fix_command().as_ref().map(Command::arguments),
         })
     }
 }

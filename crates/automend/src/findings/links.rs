@@ -81,7 +81,7 @@ impl Owners for LinkAudit<'_> {
         let (owner, deleted) = (entry.dn.hash64(), entry.dn.is_deleted_object());
         for delegate in &entry.forward_links {
             let hash = delegate.hash64();
-            // Nobody has a back link to what was deleted.
+            // No object has a back link to what was deleted.
             if !deleted {
                 self.seen.add(owner, hash);
             }

@@ -1,4 +1,4 @@
-//! What is wrong in a directory: findings of every kind of source, for the commands that report or mend them.
+//! What is wrong in a directory: findings of every kind of source, for the commands that report or fix them.
 //!
 //! Verdicts are those of `core`; here is what asks the sources, streams their objects and counts.
 
@@ -31,7 +31,7 @@ use links::{LinkAudit, group_findings};
 const NO_PLACES: &str =
     "no mailbox database can be seen: whether they exist (AM104) was not checked";
 
-/// What is looked at besides the links and their owners.
+/// What is looked at in addition to the links and their owners.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Also {
     /// Every user's own objects.
@@ -73,7 +73,7 @@ pub(crate) async fn audit(
     Ok(Report {
         directory: settings.directory.shown(),
         signed_in,
-        mend: mend(directory, settings, &findings, delegate, owner),
+        fix_command: fix_command(directory, settings, &findings, delegate, owner),
         at: clock::now(),
         counts,
         findings,
@@ -257,8 +257,8 @@ async fn one_owner(
     Ok((counts, findings))
 }
 
-/// The command that mends the stale links among the findings, and nothing beside.
-fn mend(
+/// The command that fixes the stale links among the findings, and nothing beside.
+fn fix_command(
     directory: &Directory,
     settings: &Settings,
     findings: &[Finding],
@@ -268,7 +268,7 @@ fn mend(
     if !findings.iter().any(|finding| finding.code.is_stale_link()) {
         return None;
     }
-    let command = hints::mend(settings, directory);
+    let command = hints::fix_command(settings, directory);
     Some(match (delegate, owner) {
         (Some(user), _) => command.option("--delegate", user),
         (None, Some(owner)) => command.option("--owner", owner),

@@ -4,7 +4,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use automend_source::Location;
 
-/// A bar over the bytes of a file, or a count of the owners of a server; nothing where nobody looks.
+/// A bar over the bytes of a file, or a count of the owners of a server; nothing without a terminal.
 pub(super) fn bar(source: &Location) -> ProgressBar {
     use std::io::IsTerminal;
     if !std::io::stderr().is_terminal() {

@@ -21,7 +21,7 @@ const FULL: u16 = 60_000;
 
 /// A tally under way.
 pub(crate) struct Tally {
-    /// Names that come more often than this are told by name.
+    /// Names that come more often than this are reported by name.
     threshold: u64,
     portion: Vec<u64>,
     runs: Vec<File>,

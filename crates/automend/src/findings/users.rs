@@ -38,7 +38,7 @@ pub(super) async fn audit(
                 Filter::present(attribute::MAILBOX_GUID),
                 Filter::present(attribute::HOME_MDB),
                 Filter::present(attribute::PROXY_ADDRESSES),
-                // Somebody's login name may be the address of another.
+                // The login name of one user may be the address of another.
                 Filter::present(attribute::USER_PRINCIPAL_NAME),
             ]);
             live.stream(&filter, users::ATTRIBUTES, &mut audit).await?;
@@ -50,7 +50,7 @@ pub(super) async fn audit(
     for entry in std::mem::take(&mut audit.suspects) {
         audit.judge(&entry);
     }
-    // Who has links to a mailbox in a database that is gone was told of them.
+    // Who has links to a mailbox in a database that is gone has a finding for them.
     let told: HashSet<Dn> = findings
         .iter()
         .filter(|finding| finding.code == Code::OwnerDatabaseGone)

@@ -285,7 +285,7 @@ mod tests {
         (strings, code)
     }
 
-    /// Names as somebody may choose them to break out, and any others.
+    /// Names chosen to break out of quotes, and any others.
     fn values() -> impl Strategy<Value = String> {
         prop_oneof![
             Just("Ñ-join$(calc.exe))} #".to_owned()),

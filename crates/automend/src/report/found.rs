@@ -29,7 +29,7 @@ pub(crate) struct Report {
     /// How the account signed in, where it was by Kerberos: a sentence.
     pub signed_in: Option<String>,
     /// The command that removes the stale links that were found.
-    pub mend: Option<Command>,
+    pub fix_command: Option<Command>,
     /// When.
     pub at: Timestamp,
     /// How many of everything.

@@ -16,7 +16,7 @@ use crate::codes;
 use automend_core::display::{plain, plural};
 use automend_system::clock;
 
-/// Owners in the picture; more cannot be told apart.
+/// Owners in the picture; more cannot be distinguished.
 const MOST_DRAWN: usize = 40;
 /// Delegates in the picture.
 const MOST_DRAWN_DELEGATES: usize = 60;
@@ -67,7 +67,7 @@ struct Row {
     facts: Vec<(&'static str, String)>,
     since: String,
     delegates: Vec<(String, String)>,
-    mend: &'static str,
+    remedy: &'static str,
 }
 
 struct Picture {
@@ -196,7 +196,7 @@ fn row(number: usize, finding: &automend_core::finding::Finding, people: &People
             .iter()
             .map(|dn| (plain(dn.shown() + &people.behind_name(dn)), plain(dn)))
             .collect(),
-        mend: finding.code.remedy(),
+        remedy: finding.code.remedy(),
     }
 }
 
@@ -220,7 +220,7 @@ fn picture(report: &Report) -> Option<Picture> {
     let mut places: HashMap<&Dn, usize> = HashMap::new();
     let mut lines = Vec::new();
     for finding in &stale {
-        // An owner without a line would look as if it affected nobody.
+        // An owner without a line would look as if it affected no user.
         let drawn = finding.delegates.iter().any(|dn| places.contains_key(dn));
         let affects = !finding.delegates.is_empty();
         if owners.len() == MOST_DRAWN

@@ -147,7 +147,7 @@ pub(super) fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
             .iter()
             .chain(&report.gaps.notes)
             .collect(),
-        command: report.mend.as_ref().map(Command::arguments),
+        command: report.fix_command.as_ref().map(Command::arguments),
     };
     writeln!(out, "{}", display::json_lines(&shape)?)
 }

@@ -17,7 +17,7 @@ use crate::args::ListFormat;
 
 /// U+FEFF in UTF-8: tells a program of Windows that the rest is UTF-8, too.
 pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-/// Rows that somebody may want to read; the other forms have them all.
+/// The most rows of a table; the other forms have all rows.
 const MOST_ROWS: usize = 1000;
 
 /// The owner or the delegate of a row.

@@ -1,6 +1,6 @@
 //! How the people of a report are reached: mail address and account name beside the name in the directory.
 //!
-//! Invariant: a report is whole without them; whoever cannot be read has neither, and nothing fails.
+//! Invariant: a report is whole without them; an object that cannot be read has neither, and nothing fails.
 
 use std::collections::{HashMap, HashSet};
 
@@ -17,7 +17,7 @@ const MOST_AT_A_SERVER: usize = 500;
 /// Objects that are in memory at the same time.
 const AT_ONCE: usize = 500;
 
-/// What somebody is called outside of the directory.
+/// How a user is called outside of the directory.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Person {
     /// The primary mail address.
@@ -64,12 +64,12 @@ impl People {
                 }
             }
         }
-        // What could not be read here was told where it matters.
+        // What could not be read here was reported where it matters.
         drop(directory.take_defects());
         people
     }
 
-    /// Somebody, as far as known.
+    /// A user, as far as known.
     pub(crate) fn get(&self, dn: &Dn) -> Option<&Person> {
         self.0.get(&dn.hash64())
     }

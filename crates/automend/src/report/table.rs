@@ -14,7 +14,7 @@ use super::found::{Report, since};
 use super::people::People;
 use crate::config::columns;
 
-/// Rows that somebody may want to read; the other forms have them all.
+/// The most rows of a table; the other forms have all rows.
 const MOST_ROWS: usize = 200;
 /// The width of what is read by no terminal.
 const WIDTH: u16 = 120;
@@ -61,8 +61,8 @@ pub(super) fn write(report: &Report, out: &mut impl Write, colours: bool) -> io:
     if let Some(how) = &report.signed_in {
         writeln!(out, "{}", plain(how))?;
     }
-    if let Some(mend) = &report.mend {
-        writeln!(out, "\nTo fix: {mend}")?;
+    if let Some(fix_command) = &report.fix_command {
+        writeln!(out, "\nTo fix: {fix_command}")?;
     }
     if let Some(finding) = report.findings.first() {
         writeln!(out, "To understand: automend explain {}", finding.code)?;

@@ -365,7 +365,7 @@ fn an_audit_says_which_permissions_it_could_not_read_and_calls_nothing_a_ghost_f
         }
     }
 
-    // Without members nobody can tell who is in Sales, so Bob may have what it has.
+    // Without members no one can tell who is in Sales, so Bob may have what it has.
     let text = bench.read("town.ldif");
     let lines = text.lines().filter(|line| !line.starts_with("member"));
     bench.file(
@@ -479,8 +479,8 @@ fn ghosts_are_removed_where_that_is_asked_for_and_their_undo_brings_them_back() 
     )
     .exits(1)
     .says("left   Info: the users can open the mailbox now")
-    .says("mended Map")
-    .says("mended Pay");
+    .says("fixed Map")
+    .says("fixed Pay");
     assert!(links(&bench).contains(&"Info Dave".to_owned()));
     run(&bench, &["undo", "p.ldif"]).exits(0);
     run(&bench, &["undo", "g.ldif"]).exits(0);
@@ -488,7 +488,7 @@ fn ghosts_are_removed_where_that_is_asked_for_and_their_undo_brings_them_back() 
 
     run(&bench, &["fix", "--ghosts", "--receipt", "r.ldif"])
         .exits(0)
-        .says("mended Info (1 link)");
+        .says("fixed Info (1 link)");
     assert_eq!(
         links(&bench),
         ["Info Alice", "Link Lin", "Map Bob", "Map Carol", "Odd Bob"]
@@ -496,7 +496,7 @@ fn ghosts_are_removed_where_that_is_asked_for_and_their_undo_brings_them_back() 
     assert!(bench.read("r.ldif").contains("\"code\":\"AM107\""));
     run(&bench, &["fix", "--ghosts"])
         .exits(0)
-        .says("nothing to mend");
+        .says("nothing to fix");
     run(&bench, &["undo", "r.ldif"]).exits(0);
     assert_eq!(links(&bench), BEFORE);
 }
@@ -537,7 +537,7 @@ fn links_follow_permissions_through_groups_and_a_second_run_changes_nothing() {
     run(&bench, &[&sync[..], &["--receipt", "r.ldif"]].concat())
         .exits(0)
         .says("verified: Autodiscover offers the mailbox to 3 users");
-    // Nobody whom an entry denies it, nobody as everyone, and no ghost is taken away.
+    // A user whom an entry denies access, a user of Everyone alone, and a ghost link lose nothing.
     let mut after: Vec<&str> = [&BEFORE[..], &["Info Bob", "Info Carol", "Pay Alice"]].concat();
     after.sort_unstable();
     assert_eq!(links(&bench), after);

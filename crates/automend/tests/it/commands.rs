@@ -117,7 +117,7 @@ fn names_of_owners_arrive_and_run_nothing() {
 }
 
 #[test]
-fn an_audit_of_one_user_or_one_owner_prints_the_mend_of_that() {
+fn an_audit_of_one_user_or_one_owner_prints_the_fix_of_that() {
     let bench = Bench::contoso();
     for (arguments, expected) in [
         (vec![], "automend fix --directory directory"),

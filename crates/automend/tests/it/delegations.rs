@@ -203,7 +203,7 @@ fn what_cannot_be_granted_is_refused_with_the_reason_and_nothing_is_written() {
         ),
         (
             ["grant", INFO, "--to", "No Such Person"],
-            "nobody is called so",
+            "no object has that name",
         ),
         (
             ["grant", INFO, "--to", INFO],
@@ -251,7 +251,7 @@ fn what_cannot_be_granted_is_refused_with_the_reason_and_nothing_is_written() {
         .without_question(&["grant", INFO, "--to", "Bob Carter"])
         .exits(2)
         .warns("is not unique");
-    // Without a terminal nobody can be asked.
+    // Without a terminal no one can be asked.
     bench
         .automend(&["grant", INFO, "--to", CAROL, "-d", "directory"])
         .exits(2)
@@ -581,7 +581,7 @@ fn a_plan_is_carried_out_later_on_owners_that_are_as_they_were() {
         .says("+ msExchDelegateListLink: CN=Carol Danes");
     assert_eq!(state(&bench, INFO), granted);
 
-    // Somebody else was faster.
+    // Someone else was faster.
     bench.without_question(&["undo", "rest.ldif"]).exits(0);
     bench.without_question(&["undo", "r.ldif"]).exits(0);
     assert_eq!(state(&bench, INFO), before);
@@ -600,7 +600,7 @@ fn a_plan_is_carried_out_later_on_owners_that_are_as_they_were() {
         .says("Nothing to write.");
     assert_eq!(state(&bench, INFO), changed);
 
-    // What nobody knows is refused, and so is a descriptor that is none, or goes.
+    // What is not known is refused, and so is a descriptor that is none, or goes.
     bench.without_question(&["undo", "greta.ldif"]).exits(0);
     let text = bench.read("plan.json");
     let after = json["changes"][0]["descriptor"]["after"].to_string();

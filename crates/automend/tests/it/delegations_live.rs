@@ -150,7 +150,7 @@ fn granted(
     (server, bench, run)
 }
 
-/// Somebody else gives Bob access.
+/// Someone else gives Bob access.
 fn another(held: &mut Held) {
     let bytes = held.objects[0].values_mut(RIGHTS);
     let mut rights = Descriptor::parse(&bytes[0]).unwrap();
@@ -168,7 +168,7 @@ fn two_administrators_at_once_do_not_overwrite_each_other() {
     ] {
         let (server, _, run) = granted(act, another);
         run.exits(1)
-            .says("left   Info: somebody else changed the link or the permissions in between");
+            .says("left   Info: the link or the permissions were changed in the meantime");
         let (links, rights) = info(&server);
         assert_eq!((links, access(&server)), (0, Access::None));
         assert_eq!(rights.unwrap().holders().len(), 2);

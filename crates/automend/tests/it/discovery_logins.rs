@@ -69,7 +69,7 @@ fn ask(script: fn(&Heard) -> Does, more: &[&str], verdict: &str, cause: &str) ->
     bench.file("ca.pem", &world.authority.pem);
     bench.file("password", format!("{PASSWORD}\n"));
     let flags = world.flags();
-    // Nobody listens there, so there are no tickets.
+    // No one listens there, so there are no tickets.
     let mut arguments = vec![
         "test",
         USER,

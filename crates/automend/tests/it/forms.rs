@@ -1,4 +1,4 @@
-//! Every form in which something is told: for people, for programs, for other tools, for shells.
+//! Every form in which something is reported: for people, for programs, for other tools, for shells.
 //!
 //! What a directory holds is data and stays it: no name in it moves a cursor, ends a line, closes a
 //! quotation or becomes a script.
@@ -127,7 +127,7 @@ fn a_line_of_jsonl_is_one_finding() {
 }
 
 #[test]
-fn a_mend_for_other_tools_holds_exactly_the_stale_links() {
+fn a_fix_for_other_tools_holds_exactly_the_stale_links() {
     let bench = Bench::contoso();
     let people = "OU=People,DC=contoso,DC=com";
     let ldif = bench
@@ -193,7 +193,7 @@ fn show_tells_the_same_in_every_form() {
     };
     let json = show("json").json();
     assert_eq!(json["autodiscover"]["faithful"]["code"], 603);
-    assert_eq!(json["autodiscover"]["mended"]["outcome"], "settings");
+    assert_eq!(json["autodiscover"]["healthy"]["outcome"], "settings");
     assert_eq!(json["opens"].as_array().unwrap().len(), 3);
     show("table")
         .says("error 603")
@@ -216,7 +216,7 @@ fn show_tells_the_same_in_every_form() {
     assert_eq!(mailbox["openedBy"].as_array().unwrap().len(), 2);
 }
 
-/// Runs the binary with standard output into a pipe that nobody reads any more.
+/// Runs the binary with standard output into a pipe that no one reads any more.
 fn into_a_closed_pipe(bench: &Bench, arguments: &[&str]) -> (Option<i32>, String) {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
@@ -268,7 +268,7 @@ fn a_reader_who_has_read_enough_is_no_error() {
 }
 
 #[test]
-fn a_reader_who_leaves_does_not_stop_a_mend_halfway() {
+fn a_reader_who_leaves_does_not_stop_a_fix_halfway() {
     let bench = Bench::contoso();
     let fix = ["fix", "-d", "directory", "--yes", "--receipt", "r.ldif"];
     assert_eq!(into_a_closed_pipe(&bench, &fix), (Some(0), String::new()));
@@ -428,7 +428,7 @@ mod on_a_terminal {
             .stdout(open())
             .stderr(open());
         let mut child = command.spawn().unwrap();
-        // The terminal closes with the child only when nobody else has it open.
+        // The terminal closes with the child only when no one else has it open.
         drop(command);
         let mut terminal = File::from(terminal);
         terminal.write_all(typed.as_bytes()).unwrap();
@@ -497,7 +497,7 @@ mod on_a_terminal {
         assert!(!bench.path("r.ldif").exists());
         let (code, screen) = run(&bench, &[], &fix, "y\n");
         assert_eq!(code, Some(0), "{screen}");
-        assert!(screen.contains("mended Jim Stone"), "{screen}");
+        assert!(screen.contains("fixed Jim Stone"), "{screen}");
         let (code, screen) = run(&bench, &[], &["undo", "r.ldif", "-d", "directory"], "yes\n");
         assert_eq!(code, Some(0), "{screen}");
         assert!(

@@ -3,7 +3,7 @@
 
 mod asked;
 mod connections;
-mod mending;
+mod fixing;
 mod values;
 
 use serde_json::Value;
@@ -306,7 +306,7 @@ fn an_owner_whose_links_are_hidden_is_missed_beside_others() {
             .contains("CN=Jim,DC=contoso,DC=test"),
         "{report:#}"
     );
-    // A mend of what can be seen is not all of it.
+    // A fix of what can be seen is not all of it.
     let url = server.url();
     let fix = [
         "fix",

@@ -1,4 +1,4 @@
-//! Approved plans: what is gone already is done, what has changed is told, and what a plan says is all
+//! Approved plans: what is gone already is done, what has changed is reported, and what a plan says is all
 //! that is carried out.
 
 use serde_json::Value;
@@ -113,7 +113,7 @@ fn some_links_of_one_owner_that_are_gone_are_done() {
             .contains("Done already: 2 links of this plan, with nothing left to do for 0 owners"),
         "{run}"
     );
-    assert!(run.out.contains("mended Jim Stone (1 link)"), "{run}");
+    assert!(run.out.contains("fixed Jim Stone (1 link)"), "{run}");
     // A link that is none of the plan's went in between: that is not what was approved.
     let bench = Bench::contoso();
     change(&bench, &add);
@@ -162,7 +162,7 @@ fn owners_that_have_changed_are_refused_together_or_left_alone() {
             run.out.contains("Sum: remove 2 links from 2 owners"),
             "{run}"
         );
-        assert!(!run.out.contains("mended Jim Stone"), "{run}");
+        assert!(!run.out.contains("fixed Jim Stone"), "{run}");
     }
     Bench::new()
         .automend(&["fix", "--skip-changed", "-d", "x.ldif"])
@@ -227,7 +227,7 @@ fn a_receipt_that_says_what_nobody_knows_is_refused_before_anything_is_written()
     bench
         .automend(&["fix", "-d", "directory", "--yes", "--receipt", "r.ldif"])
         .exits(0);
-    let (mended, receipt) = (bench.exported("directory"), bench.read("r.ldif"));
+    let (fixed, receipt) = (bench.exported("directory"), bench.read("r.ldif"));
     let line = |of: &str| 1 + receipt.lines().position(|line| line.contains(of)).unwrap();
     let (removed, first) = (r#""outcome":"removed""#, r#""version":1"#);
     for (from, to, expected) in [
@@ -260,7 +260,7 @@ fn a_receipt_that_says_what_nobody_knows_is_refused_before_anything_is_written()
             .automend(&["undo", "crafted.ldif", "-d", "directory", "--yes"])
             .exits(2)
             .warns(&expected);
-        assert_eq!(bench.exported("directory"), mended, "{to}");
+        assert_eq!(bench.exported("directory"), fixed, "{to}");
     }
 }
 
@@ -297,7 +297,7 @@ fn a_fix_after_which_a_user_still_gets_no_answer_ends_with_1() {
             "r.ldif",
         ])
         .exits(1);
-    assert!(run.out.contains("mended Jim Stone"), "{run}");
+    assert!(run.out.contains("fixed Jim Stone"), "{run}");
     assert!(
         run.out.contains("STILL FAILS") && run.out.contains("Alice Ames"),
         "{run}"

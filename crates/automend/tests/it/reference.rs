@@ -1,7 +1,7 @@
 //! The reference pages of the book hold what the program has, and nothing that is gone.
 //!
 //! `UPDATE=1 cargo test -p automend --test it reference::` writes `docs/options.md` and the other pages that are
-//! made from the program anew.
+//! made from the program again.
 
 mod exit_status;
 mod json;

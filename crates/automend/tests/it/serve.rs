@@ -1,4 +1,4 @@
-//! The service as clients meet it: faces, logins, what is told of whom, and that no stale link affects.
+//! The service as clients meet it: faces, logins, what is reported of whom, and that no stale link affects.
 //!
 //! The probe table and the expectations of clients are those that real clients and other servers were
 //! measured by; the matrix of stale owners is every way in which a link can lead nowhere.

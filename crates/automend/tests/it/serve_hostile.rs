@@ -108,7 +108,7 @@ fn a_body_in_two_pieces_and_one_after_an_invitation_are_waited_for() {
     wire.answer().is(100);
     wire.send(body);
     assert_eq!(wire.answer().pox(), "settings: ");
-    // Whoever has not logged in is asked to, and the connection stays.
+    // Anyone who has not logged in is asked to, and the connection stays.
     let mut anonymous = Ask::post(POX, outlook("amy@contoso.com")).with("Expect", "100-continue");
     let body = std::mem::take(&mut anonymous.body);
     wire.send(

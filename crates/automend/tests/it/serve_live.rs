@@ -1,4 +1,4 @@
-//! The service out of live servers: fail-over, slow owners, and what it says when nobody answers.
+//! The service out of live servers: fail-over, slow owners, and what it says when no one answers.
 //!
 //! Invariant: an outage is never told as "no such user", and who was answered once is answered again.
 
@@ -56,7 +56,7 @@ impl Controller {
         self.down.store(!on, Ordering::SeqCst);
     }
 
-    /// Searches for somebody's address that came here.
+    /// Searches for someone's address that came here.
     fn looked_up(&self, address: &str) -> usize {
         let held = self.server.held();
         let about = |request: &&Request| match &request.op {
@@ -108,7 +108,7 @@ fn a_user_is_answered_out_of_a_live_directory_without_the_stale_link() {
     let skipped = served.event("owner-skipped");
     assert_eq!(skipped["owner"], format!("CN=Jim,{BASE}"));
     assert_eq!(skipped["code"], "AM101");
-    // What was told is kept for its time.
+    // What was reported is kept for its time.
     let before = dc.looked_up("amy@contoso.test");
     for _ in 0..5 {
         assert_eq!(pox(&served, "amy@contoso.test").pox(), "settings: Bob, Eve");
@@ -172,7 +172,7 @@ fn when_no_server_answers_it_goes_on_from_what_it_last_knew_and_says_so() {
     served
         .ask(&Ask::post(SOAP, soap).basic("amy@contoso.test", PASSWORD))
         .is(503);
-    // Those who ask by domain are answered, as nobody has to be looked up.
+    // Those who ask by domain are answered, as no one has to be looked up.
     served
         .ask(&Ask::get(
             "/autodiscover/autodiscover.json?Email=x@contoso.test&Protocol=Ews",
@@ -254,7 +254,7 @@ fn a_server_that_hangs_is_passed_over() {
     hangs.store(true, Ordering::SeqCst);
     assert_eq!(pox(&served, "amy@contoso.test").pox(), "settings: Bob, Eve");
     assert_eq!(served.event("directory-down")["server"], first.server.url());
-    // From now on it costs nobody any time: it is not asked.
+    // From now on it costs no one any time: it is not asked.
     let asked = first.looked_up("amy@contoso.test");
     for _ in 0..3 {
         assert_eq!(pox(&served, "amy@contoso.test").pox(), "settings: Bob, Eve");
@@ -377,7 +377,7 @@ fn a_directory_that_is_not_there_at_start_is_told_and_one_of_two_is_enough() {
     assert_eq!(pox(&served, "amy@contoso.test").pox(), "settings: Bob, Eve");
 }
 
-/// A server of another directory, in which nobody of the first one is.
+/// A server of another directory, in which no one of the first one is.
 fn elsewhere() -> Controller {
     let other = Controller::honest();
     {
@@ -434,7 +434,7 @@ fn servers_of_one_name_and_two_guids_are_two_directories() {
         controller.server.held().objects.push(head);
     };
     guid(&first, "objectGUID", "0123456789abcdef");
-    // What may not be read on one of them is told apart by the name alone.
+    // What may not be read on one of them is distinguished by the name alone.
     assert_eq!(
         automend(&["audit"], &[&first, &other]).status.code(),
         Some(1)
@@ -468,7 +468,7 @@ fn a_server_of_another_directory_that_comes_later_is_left_out() {
     });
     assert_eq!(told["server"], other.server.url());
     first.switch(false);
-    // An outage, and not a wrong password or an address that nobody has.
+    // An outage, and not a wrong password or an address that no one has.
     pox(&served, "amy@contoso.test").is(503);
     pox(&served, "amy@contoso.test").is(503);
     first.switch(true);

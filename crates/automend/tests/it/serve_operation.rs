@@ -71,7 +71,7 @@ fn a_mistake_in_the_configuration_is_told_with_its_line() {
             "{configuration}: {err}"
         );
     }
-    // What TOML itself finds is told in its own words.
+    // What TOML itself finds is reported in its own words.
     for (configuration, line, says) in [
         ("[serve]\nlisten = 5\n", 2, "invalid type"),
         ("[serve]\nlisen = []\n", 2, "unknown field"),

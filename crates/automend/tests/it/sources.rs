@@ -1,7 +1,7 @@
 //! Where a directory may come from, and what says so: files in the style of each tool, an embedded
 //! directory, flags, the environment and `automend.toml`.
 //!
-//! Whatever the style, the same data gives the same findings, and what cannot be read is told by line.
+//! Whatever the style, the same data gives the same findings, and what cannot be read is reported by line.
 
 mod beside;
 mod damage;
@@ -246,7 +246,7 @@ fn a_file_an_archive_and_an_embedded_directory_say_the_same() {
         };
         let (mut file, mut embedded) = (show("a.ldif"), show("embedded"));
         for report in [&mut file, &mut embedded] {
-            // Each names its own directory in the command that mends.
+            // Each names its own directory in the command that fixes.
             report.as_object_mut().unwrap().remove("command");
             for finding in report["findings"].as_array_mut().unwrap() {
                 finding["evidence"]
@@ -305,7 +305,7 @@ fn back_links_alone_are_enough() {
             .json()
     };
     assert_eq!(findings(&partly("a.ldif")), ["AM101 Jim: Alice"]);
-    // Gone is told from not in the file by whether the file holds the owner's container.
+    // Gone is reported from not in the file by whether the file holds the owner's container.
     let elsewhere = format!("dn: DC=c,DC=test\nobjectClass: domainDNS\n\n{}", without.replace(
         "mail: alice",
         "msExchDelegateListBL: CN=Ghost,DC=c,DC=test\nmsExchDelegateListBL: CN=Far,DC=other,DC=test\nmail: alice",
@@ -394,7 +394,7 @@ fn what_cannot_be_read_is_told_by_line_and_the_rest_is_read() {
             "{broken:?}: {report:#}"
         );
     }
-    // People are told, too.
+    // People are reported, too.
     bench
         .automend(&["audit", "-d", "a.ldif"])
         .exits(1)
@@ -427,7 +427,7 @@ fn nobody_is_called_stale_for_lack_of_what_was_not_exported() {
             .collect()
     };
     let bench = Bench::new();
-    // Without msExchMailboxGuid alone, Jim lacks the others provably; so all of them are left out.
+    // Without msExchMailboxGuid alone, Jim does not have the others provably; so all of them are left out.
     let mut text = without("msExchMailboxGuid");
     text = text
         .lines()
@@ -462,7 +462,7 @@ fn nobody_is_called_stale_for_lack_of_what_was_not_exported() {
     bench
         .automend(&["fix", "-d", "a.ldif", "--plan-only"])
         .exits(0)
-        .says("nothing to mend");
+        .says("nothing to fix");
 }
 
 #[test]
@@ -592,7 +592,7 @@ fn a_password_file_that_gives_none_is_told_before_anything_is_sent() {
             .warns(name);
         assert!(!format!("{run}").contains("Wint3r"), "{run}");
     }
-    // Without one, and without a terminal, nobody can be asked.
+    // Without one, and without a terminal, no one can be asked.
     bench
         .automend(&["audit", "-d", &url, "--allow-plaintext", "-u", "a@b"])
         .exits(2)

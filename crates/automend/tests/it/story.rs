@@ -1,4 +1,4 @@
-//! The story, told by the binary alone: a broken answer, the culprit, the mend, the healthy answer, the
+//! The story, told by the binary alone: a broken answer, the culprit, the fix, the healthy answer, the
 //! way back; and what each command does when it is told to do something else.
 
 use std::path::Path;
@@ -111,7 +111,7 @@ fn alice_gets_603_until_jims_link_is_gone_and_again_when_it_is_back() {
             "receipt.ldif",
         ])
         .exits(0)
-        .says("mended Jim Stone (1 link)")
+        .says("fixed Jim Stone (1 link)")
         .says("verified: Autodiscover answers 3 users");
     bench
         .automend(&show)
@@ -121,8 +121,8 @@ fn alice_gets_603_until_jims_link_is_gone_and_again_when_it_is_back() {
         .says("<DisplayName>Room Aspen</DisplayName>")
         .says_not("<ErrorCode>");
     assert_eq!(stale(&bench, "directory"), Vec::<String>::new());
-    let mended = bench.exported("directory");
-    assert_eq!(links(&mended).len(), links(&before).len() - 3);
+    let fixed = bench.exported("directory");
+    assert_eq!(links(&fixed).len(), links(&before).len() - 3);
 
     bench
         .automend(&["undo", "receipt.ldif", "-d", "directory", "--yes"])
@@ -158,7 +158,7 @@ fn the_demo_tells_the_story_and_leaves_nothing_behind() {
         "+ msExchPreviousMailboxGuid: ",
         "<ErrorCode>603</ErrorCode>",
         "Jim Stone",
-        "mended Jim Stone",
+        "fixed Jim Stone",
         "<AlternativeMailbox>",
         "restored CN=Jim Stone",
         "Alice gets error 603 again",
@@ -277,12 +277,12 @@ fn an_undo_that_nobody_confirms_writes_nothing() {
     bench
         .automend(&["fix", "-d", "directory", "--yes", "--receipt", "r.ldif"])
         .exits(0);
-    let (mended, receipt) = (bench.exported("directory"), bench.read("r.ldif"));
+    let (fixed, receipt) = (bench.exported("directory"), bench.read("r.ldif"));
     bench
         .automend(&["undo", "r.ldif", "-d", "directory"])
         .exits(2)
         .warns("no terminal to ask on");
-    assert_eq!(bench.exported("directory"), mended);
+    assert_eq!(bench.exported("directory"), fixed);
     assert_eq!(bench.read("r.ldif"), receipt);
 }
 
@@ -377,12 +377,12 @@ fn several_owners_and_one_delegate_may_be_chosen_together() {
             "bob@contoso.com",
         ])
         .exits(0)
-        .says("mended Rosa Quist");
+        .says("fixed Rosa Quist");
     assert_eq!(stale(&bench, "directory"), [STALE[0], STALE[2]]);
 }
 
 #[test]
-fn an_export_replayed_by_an_import_mends() {
+fn an_export_replayed_by_an_import_fixes() {
     let bench = Bench::contoso();
     let before = bench.exported("directory");
     bench
@@ -393,12 +393,12 @@ fn an_export_replayed_by_an_import_mends() {
             "--export",
             "ldif",
             "-o",
-            "mend.ldif",
+            "fix.ldif",
         ])
         .exits(1);
     assert_eq!(bench.exported("directory"), before);
     bench
-        .automend(&["directory", "import", "mend.ldif", "-d", "directory"])
+        .automend(&["directory", "import", "fix.ldif", "-d", "directory"])
         .exits(0)
         .says("3 changed");
     assert_eq!(stale(&bench, "directory"), Vec::<String>::new());
@@ -577,7 +577,7 @@ fn a_plan_of_a_directory_that_has_changed_is_refused() {
 }
 
 #[test]
-fn an_owner_that_was_renamed_is_still_mended() {
+fn an_owner_that_was_renamed_is_still_fixed() {
     let bench = Bench::contoso();
     bench
         .automend(&["fix", "-d", "directory", "--plan-only", "-o", "plan.json"])

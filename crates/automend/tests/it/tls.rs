@@ -25,7 +25,7 @@ impl Authority {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
-        // Each has a name of its own, so that nobody takes one for another.
+        // Each has a name of its own, so that no one takes one for another.
         let name: String = key
             .public_key_raw()
             .iter()
@@ -330,7 +330,7 @@ fn clear_text_has_to_be_allowed() {
 #[test]
 fn a_password_never_goes_in_clear_text_to_another_machine() {
     let bench = bench(&Authority::new());
-    // These addresses are of this machine or of nobody; that isn't looked at, let alone connected to.
+    // These addresses are of this machine or of no one; that isn't looked at, let alone connected to.
     for host in [
         "dc1.contoso.invalid",
         "127.0.0.1.contoso.invalid",

@@ -1,7 +1,7 @@
 //! `automend trace` on recordings that are huge, broken or made to do harm.
 //!
 //! Memory is asserted, time is not. A run that reports more than a pipe holds stops at its first byte until
-//! somebody reads on; what it took up to then is read from the kernel at that moment.
+//! someone reads on; what it took up to then is read from the kernel at that moment.
 
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::process::{Command, Stdio};

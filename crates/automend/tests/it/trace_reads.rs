@@ -1,4 +1,4 @@
-//! `automend trace FILE`: every kind of recording, and what is told of it.
+//! `automend trace FILE`: every kind of recording, and what is reported of it.
 //!
 //! The recordings and where they come from: `tests/recordings/README.md`.
 
@@ -107,7 +107,7 @@ fn a_log_of_outlook_is_read_thread_by_thread() {
         .map(|user| &user["verdict"])
         .collect();
     assert_eq!(verdicts, ["failed", "ok"]);
-    // The tab's text names nobody and has no answer, but Outlook's code.
+    // The tab's text names no one and has no answer, but Outlook's code.
     check("log-tab.txt", 3, 3, &["2 fault-other nobody"]);
 }
 
@@ -174,7 +174,7 @@ fn people_read_each_request_and_what_to_do() {
 }
 
 #[test]
-fn a_recording_and_a_directory_name_the_owner_and_the_mend() {
+fn a_recording_and_a_directory_name_the_owner_and_the_fix() {
     let bench = Bench::contoso();
     let har = recording("charles.har");
     let arguments = ["trace", har.to_str().unwrap(), "--directory", "directory"];

@@ -192,7 +192,7 @@ async fn the_authority_and_the_recording_are_their_owners_alone() {
     assert_eq!(mode(&recorder.path("out.har")), 0o600);
     let key = read(&folder.join("automend-trace-ca-key.pem"));
     assert!(key.contains("BEGIN PRIVATE KEY") && !read(&recorder.authority()).contains("PRIVATE"));
-    // Whoever has the proxy's address gets the certificate, too.
+    // Anyone who has the proxy's address gets the certificate, too.
     let mut client = Client {
         stream: TcpStream::connect(recorder.address).await.unwrap(),
     };
@@ -270,7 +270,7 @@ async fn a_server_that_cannot_be_trusted_gets_nothing() {
     assert!(
         String::from_utf8(text)
             .unwrap()
-            .contains("nobody trusted has signed the certificate")
+            .contains("the certificate is not issued by a trusted authority")
     );
     let (code, said) = recorder.end();
     assert_eq!(code, Some(1), "{said}");

@@ -1,4 +1,4 @@
-//! Clients of Autodiscover that nobody of this project wrote, against automend.
+//! Clients of Autodiscover that no one of this project wrote, against automend.
 //!
 //! `lab/clients-up.sh` installs them, and each test starts automend in a town of its own. What is
 //! checked is what a client ends up with, and where it keeps the answer, that answer.
@@ -186,7 +186,7 @@ fn thunderbird_offers_exchange_and_what_autoconfig_adds() {
         "{told:#}"
     );
     assert_eq!(told["autoconfig"]["smtp"], "mail.contoso.com");
-    // Its own access to Exchange, besides that of add-ons.
+    // Its own access to Exchange, in addition to that of add-ons.
     let ews = format!("ews {EWS}");
     assert_eq!(
         servers(&told["assistant"]),
@@ -366,7 +366,7 @@ fn a_wrong_password_is_told_by_every_client_and_locks_nobody_out() {
             why.into_iter().any(Value::is_string),
             "{client:?}: {told:#}"
         );
-        // Whoever corrects the password is let in at once, and not because a login is remembered: each
+        // Anyone who corrects the password is let in at once, and not because a login is remembered: each
         // is spelled in another way.
         let spell = |(at, letter): (usize, char)| match done >> at & 1 {
             0 => letter,

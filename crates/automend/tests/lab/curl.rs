@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::lab::{run, succeeded};
 
-/// What somebody was answered.
+/// What someone was answered.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: String,
@@ -13,7 +13,7 @@ pub(crate) struct Answer {
 
 impl Answer {
     /// What `curl` gets about `address`, where `curl` is a command that runs where the server is. `login`
-    /// is a name with its password, or `:` for whoever has a ticket.
+    /// is a name with its password, or `:` for anyone who has a ticket.
     #[track_caller]
     pub(crate) fn of(curl: &mut Command, authority: &str, login: &str, address: &str) -> Self {
         let (_, domain) = address.split_once('@').expect("an address");

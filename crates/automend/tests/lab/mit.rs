@@ -69,7 +69,7 @@ impl Realm {
         succeeded(&run(&mut self.command(program, args), input))
     }
 
-    /// Logs somebody in by `kinit`, with the password that every user has.
+    /// Logs someone in by `kinit`, with the password that every user has.
     #[track_caller]
     fn kinit(&self, user: &str, options: &[&str]) {
         let password = format!("{}\n", self.lab.var("LAB_USER_PASSWORD"));

@@ -2,9 +2,9 @@
 
 mod access;
 mod delegations;
+mod fixing;
 mod kerberos;
 mod logins;
-mod mending;
 mod rights;
 mod served;
 

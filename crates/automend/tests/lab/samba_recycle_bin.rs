@@ -8,7 +8,7 @@ use crate::lab::{Lab, eventually};
 const RECYCLE_BIN: &str = "AUTOMEND_LAB_RECYCLE_BIN";
 
 #[test]
-fn the_links_of_a_deleted_owner_are_found_and_mended() {
+fn the_links_of_a_deleted_owner_are_found_and_fixed() {
     let lab = Lab::named(RECYCLE_BIN);
     let admin = lab.bind("LAB_LDAPS_URL", "LAB_ADMIN");
     let users = format!("CN=Users,{}", lab.var("LAB_BASE"));
@@ -65,7 +65,7 @@ fn the_links_of_a_deleted_owner_are_found_and_mended() {
         .automend(&["fix", "--yes", "--owner", &deleted, "--receipt", &receipt])
         .ended(1);
     // The line feed in a deleted object's name breaks no line.
-    assert!(said.contains(&format!("mended {name} (1 link)")), "{said}");
+    assert!(said.contains(&format!("fixed {name} (1 link)")), "{said}");
     assert_eq!(Receipt::read(&desk.file("receipt.ldif")).removed(), 1);
     assert!(
         !back_links().contains("msExchDelegateListBL"),

@@ -1,6 +1,6 @@
 //! Against two Samba domain controllers that replicate: `make test` starts them.
 
-mod mending;
+mod fixing;
 mod served;
 
 use std::process::Command;

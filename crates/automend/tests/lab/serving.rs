@@ -1,4 +1,4 @@
-//! automend's service in a laboratory's network, and somebody whom it shall answer.
+//! automend's service in a laboratory's network, and someone whom it shall answer.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -30,7 +30,7 @@ impl Serving {
         let mut said = Vec::new();
         let lines = BufReader::new(child.stdout.take().expect("its output is a pipe")).lines();
         for line in lines.map(|line| line.expect("it speaks UTF-8")) {
-            if let Some((_, path)) = line.split_once("which nobody has signed: ") {
+            if let Some((_, path)) = line.split_once("made for this run: ") {
                 let certificate = path.to_owned();
                 return Self { child, certificate };
             }

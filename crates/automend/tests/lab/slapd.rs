@@ -49,7 +49,7 @@ fn an_audit_finds_every_stale_link_and_nothing_else_on_every_way_in() {
             .automend(&[AUDIT, &[how]].concat());
         lab.check_truth(&audit.ended(1));
     }
-    // Nobody logs in: the local socket tells who is there, and what anybody may read is enough.
+    // No one logs in: the local socket tells who is there, and what anybody may read is enough.
     let socket = lab.automend(&[AUDIT, &["-d", lab.var("LAB_LDAPI_URL")]].concat());
     lab.check_truth(&socket.ended(1));
     let anonymous =
@@ -122,7 +122,7 @@ fn a_fix_removes_every_stale_link_and_an_undo_puts_each_back() {
     assert!(
         tool.automend(&["fix", "--yes"])
             .ended(0)
-            .contains("nothing to mend")
+            .contains("nothing to fix")
     );
 
     tool.automend(&["undo", &receipt, "--yes"]).ended(0);
@@ -142,11 +142,11 @@ fn a_plan_for_other_tools_removes_the_same_and_a_receipt_is_undone_by_them() {
     let (stale, all) = truth_counts(&lab);
 
     program
-        .automend(&["fix", "--export", "ldif", "-o", &desk.arg("mend.ldif")])
+        .automend(&["fix", "--export", "ldif", "-o", &desk.arg("fix.ldif")])
         .ended(1);
     assert_eq!(tool.links(), before.links, "an export wrote");
-    let mend = std::fs::read_to_string(desk.file("mend.ldif")).expect("the export was written");
-    assert_eq!(tool.modify(&mend), 0);
+    let fix = std::fs::read_to_string(desk.file("fix.ldif")).expect("the export was written");
+    assert_eq!(tool.modify(&fix), 0);
     let after = tool.links();
     assert_eq!(after.len(), all - stale);
     before.restore();

@@ -1,4 +1,4 @@
-//! `automend trace` with programs that nobody here wrote: mitmproxy, Chromium and tshark record, curl is
+//! `automend trace` with programs that no one here wrote: mitmproxy, Chromium and tshark record, curl is
 //! recorded. `make test` installs them.
 
 use std::io::{BufRead, BufReader};
@@ -162,7 +162,7 @@ async fn a_recording_of_mitmproxy_is_read() {
         .trim_end_matches(['.', '\r'])
         .trim();
     let proxy = format!("http://127.0.0.1:{port}");
-    // It writes what it says to a pipe that somebody has to read.
+    // It writes what it says to a pipe that someone has to read.
     let drain = std::thread::spawn(move || lines.for_each(drop));
     ask(&lab, &server, &["--insecure", "--proxy", &proxy]);
     mitmdump.end();
@@ -241,12 +241,12 @@ async fn a_capture_is_read_with_its_keys_inside_or_beside_and_told_without() {
     let packets = BufReader::new(child.stdout.take().unwrap()).lines();
     let tshark = Running(child);
     assert!(said.any(|line| line.is_ok_and(|line| line.contains("Capturing on"))));
-    // Whoever reads what it prints of each packet knows when the last one has come: the page is asked for
+    // Anyone who reads what it prints of each packet knows when the last one has come: the page is asked for
     // until a packet is seen, so that nothing of the story is missed.
     let (first, seen) = std::sync::mpsc::channel();
     let counter = std::thread::spawn(move || {
         packets.map_while(Result::ok).for_each(|_| {
-            // Nobody counts any more once the first has been seen.
+            // No one counts any more once the first has been seen.
             let _ = first.send(());
         });
     });

@@ -91,7 +91,7 @@ impl Installed {
 
 /// What is left over.
 ///
-/// A database without any server is told only where others name theirs: else the attribute was not
+/// A database without any server is reported only where others name theirs: else the attribute was not
 /// exported, or may not be read.
 pub fn left_over(installed: &[Installed]) -> Vec<Finding> {
     let mut servers: HashSet<&Dn> = HashSet::new();

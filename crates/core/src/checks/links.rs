@@ -40,7 +40,7 @@ pub fn of_owner(entry: &Entry, places: &impl View) -> Vec<Finding> {
     let mut findings = Vec::new();
     let unread = entry.unreadable.contains(&attribute::DELEGATE_LIST_LINK);
     if entry.forward_links.is_empty() {
-        // Somebody is a delegate, and nobody can tell who.
+        // There is a delegate, and its name is unknown.
         if unread && !matches!(Owner::of(entry), Owner::Mailbox | Owner::Remote) {
             findings.push(Finding {
                 code: Code::OwnerUnreadable,
@@ -221,7 +221,7 @@ pub fn of_back_links(
     }]
 }
 
-/// A group is a delegate (AM-9): nobody logs in as one.
+/// A group is a delegate (AM-9): no user logs in as one.
 pub fn of_group(owner: Subject, group: &Dn) -> Finding {
     Finding {
         code: Code::GroupDelegate,

@@ -108,7 +108,7 @@ pub fn look(owner: &Entry, rules: Rules, principals: &Principals) -> Look {
             continue;
         }
         if own == [NONE] {
-            // That nobody asks for it is a finding of its own.
+            // That no Outlook asks for it is a finding of its own.
             continue;
         }
         met.extend(own.iter().copied());

@@ -23,7 +23,7 @@ pub fn shared_address(found: &[Entry], address: &SmtpAddress) -> Vec<Finding> {
                 match claim {
                     _ if entry.dn == holder.dn || entry.dn.is_deleted_object() => None,
                     Claim::Proxy | Claim::Mail => Some(attribute::MAIL),
-                    // Whoever logs in so is another than who is written to so.
+                    // Login name and mail address belong to two users.
                     Claim::Principal | Claim::Unmailed if entry.class != Class::Contact => {
                         principal().map(|_| attribute::USER_PRINCIPAL_NAME)
                     }

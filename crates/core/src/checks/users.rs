@@ -119,7 +119,7 @@ pub fn alone(entry: &Entry) -> Vec<Finding> {
     findings
 }
 
-/// Whether the object has a part of a mailbox and lacks another, so that [`alone`] may find that something is
+/// Whether the object has a part of a mailbox and has no another, so that [`alone`] may find that something is
 /// missing: a server that hides attributes must affirm it first.
 pub fn has_a_part_only(entry: &Entry) -> bool {
     (entry.mailbox_guid.is_some() || entry.home_mdb.is_some()) && !entry.missing().is_empty()

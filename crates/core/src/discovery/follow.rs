@@ -1,7 +1,7 @@
 //! What an answer comes to, and where it leads: redirects, records, pointers, consent.
 //!
 //! Invariant: every step that is added here is counted against something that ends (redirects, addresses,
-//! pointers, or URLs that are asked once), and a host that nobody vouches for comes behind a question.
+//! pointers, or URLs that are asked once), and a host that is not vouched for is asked about first.
 
 use super::places;
 use super::plan::{is_endpoint, is_json_endpoint, leads_somewhere};
@@ -54,7 +54,7 @@ impl Discovery {
         })
     }
 
-    /// How far one may log in at `host` when it is asked about `address`; `None` where nobody vouches
+    /// How far one may log in at `host` when it is asked about `address`; `None` where it is not vouched for
     /// for it.
     pub(super) fn standing(&self, host: &Host, address: &SmtpAddress) -> Option<Login> {
         let granted = |(other, said): &(Host, Option<bool>)| other == host && *said == Some(true);
@@ -67,8 +67,8 @@ impl Discovery {
         own.then(|| self.of_domain(&domain))
     }
 
-    /// How far one may log in at a host below the mail domain, for which whoever holds the domain vouches:
-    /// nobody else gets a certificate for it. Upwards this does not hold.
+    /// How far one may log in at a host below the mail domain, for which the holder of the domain vouches:
+    /// no one else gets a certificate for it. Upwards this does not hold.
     fn below(&self, host: &Host, address: &SmtpAddress) -> Option<Login> {
         let domain = Domain::of(address).ok()?;
         host.is_within(&domain).then(|| self.of_domain(&domain))

@@ -5,12 +5,12 @@
 //! that the directory names decides nothing, one from any other ends the search; redirects to URLs and to
 //! addresses share a count of ten.
 //!
-//! Whoever drives it calls [`Discovery::next_step`], does what it says, and calls [`Discovery::feed`]
+//! The caller calls [`Discovery::next_step`], does what it says, and calls [`Discovery::feed`]
 //! with what came of it, until there is no next step.
 //!
 //! Invariants: it always ends. Credentials go to `https` URLs only, whose host is the domain,
 //! `autodiscover.` before it, the target of an SRV record, the server of a service connection point, one
-//! that the administrator named, or one that somebody allowed; no host is ever made by cutting labels
+//! that the administrator named, or one that the user allowed; no host is ever made by cutting labels
 //! off. Nothing here does I/O or reads a clock.
 
 mod follow;
@@ -62,7 +62,7 @@ pub struct Discovery {
     directories: HashSet<Host>,
     /// Hosts that the directory names.
     named: HashSet<Host>,
-    /// What somebody said about a host.
+    /// The user's answer about a host.
     consents: Vec<(Host, Option<bool>)>,
     redirects: u8,
     rejections: u8,
@@ -96,7 +96,7 @@ enum Todo {
     Consent(Question, Box<Todo>),
 }
 
-/// Whether a login was tried in vain, which a directory may have counted.
+/// Whether a login failed, which a directory may have counted.
 fn is_rejection(cause: Cause) -> bool {
     matches!(cause, Cause::LoginRejected | Cause::LoginDowngrade)
 }
@@ -142,7 +142,7 @@ impl Discovery {
         Ok(search)
     }
 
-    /// What to do next; the same until [`feed`](Self::feed) is told what came of it. `None` at the end.
+    /// What to do next; the same until [`feed`](Self::feed) gets the result. `None` at the end.
     pub fn next_step(&mut self) -> Option<Step> {
         while self.current.is_none() {
             let pending = self.queue.pop_front()?;
@@ -304,7 +304,7 @@ impl Discovery {
                 continue;
             }
             for todo in self.todos(*way, address) {
-                // What is left out is told of only where every step is.
+                // What is left out is reported only where every step is.
                 if self.plan.all_steps || !matches!(todo, Todo::Leave(_)) {
                     ways.push(Pending {
                         way: *way,

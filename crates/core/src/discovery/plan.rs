@@ -79,7 +79,7 @@ pub(super) fn is_json_endpoint(url: &Url) -> bool {
 }
 
 /// Whether a redirect to this path may be followed: any but that of a front page, to which web sites send
-/// whoever asks for what they do not have, and one that could be read in two ways.
+/// a client that asks for what they do not have, and one that could be read in two ways.
 pub(super) fn leads_somewhere(url: &Url) -> bool {
     let path = url.path();
     let odd = |folder: &str| {

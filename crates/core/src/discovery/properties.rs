@@ -111,7 +111,7 @@ fn plan() -> impl Strategy<Value = Plan> {
     )
 }
 
-/// Every host that may be asked with a login, found anew from what was answered.
+/// Every host that may be asked with a login, found again from what was answered.
 #[derive(Default)]
 struct Allowed {
     /// These may have the password itself.

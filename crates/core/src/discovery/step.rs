@@ -1,5 +1,5 @@
 //! Steps of the search and what they can come to: the words between [`Discovery`](super::Discovery) and
-//! whoever does the work.
+//! the caller that does the work.
 //!
 //! Invariant: only the search makes an [`Ask`], so credentials can go to no URL that the search did not
 //! allow, and never to one that is not `https`.
@@ -63,7 +63,7 @@ impl Way {
     }
 
     /// Of two failures that tell the same, the one of the way by which the domain more likely means to be
-    /// found is told. The root domain comes late: as a rule it is a web site.
+    /// found is reported. The root domain comes late: as a rule it is a web site.
     pub(super) fn preference(self) -> u8 {
         match self {
             Self::Given => 9,
@@ -140,7 +140,7 @@ pub enum Act {
     AskJson(Url),
     /// Look up SRV records of this name; answer [`Answer::Srv`].
     LookUp(String),
-    /// Ask whoever sits there; answer [`Answer::Consent`].
+    /// Ask the user; answer [`Answer::Consent`].
     Consent(Question),
 }
 
@@ -190,7 +190,7 @@ pub enum Login {
     Withheld,
 }
 
-/// A question to whoever sits there.
+/// A question to the user.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Question {
     /// The host that wants to be trusted.
@@ -201,7 +201,7 @@ pub struct Question {
     pub reason: Reason,
 }
 
-/// Why somebody has to be asked.
+/// Why the user has to be asked.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Reason {
     /// A redirect leads to another host.
@@ -229,7 +229,7 @@ pub enum Answer {
     Settings,
     /// The server wants the password itself, and [`Login::Sealed`] does not allow it.
     WantsSecret,
-    /// Consent, `None` when nobody could be asked.
+    /// Consent, `None` where no user could be asked.
     Consent(Option<bool>),
     /// Anything else.
     Failed(Cause),

@@ -102,7 +102,7 @@ impl Domain {
         if !name.contains('.') {
             return Err(Cause::SingleLabel);
         }
-        // `None` for a public suffix; a suffix that nobody registered is its last label.
+        // `None` for a public suffix; a suffix that is not registered is its last label.
         if psl::domain_str(&name).is_none() {
             return Err(Cause::PublicSuffix);
         }
@@ -118,7 +118,7 @@ impl Domain {
         &self.0
     }
 
-    /// The host that Outlook asks besides the domain itself.
+    /// The host that Outlook asks in addition to the domain itself.
     pub fn autodiscover_host(&self) -> Host {
         Host::Name(format!("{AUTODISCOVER}.{}", self.0).into())
     }
@@ -196,7 +196,7 @@ impl Url {
         if text.len() > MOST_BYTES || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return None;
         }
-        // A browser takes a backslash for a slash; nobody must be able to rely on that.
+        // A browser takes a backslash for a slash; that must not be relied on.
         if text.contains('\\') {
             return None;
         }

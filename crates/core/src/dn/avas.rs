@@ -248,7 +248,7 @@ fn raw(
     let Some(digits) = raw.strip_prefix('#').filter(|_| form == Form::Plain) else {
         return Ok((form, raw));
     };
-    // Samba writes a leading hash in the middle of a value bare, nobody at its start.
+    // Samba writes a leading hash in the middle of a value unescaped, but not at its start.
     if digits.is_empty() || digits.len() % 2 == 1 || !digits.bytes().all(|b| b.is_ascii_hexdigit())
     {
         return Err(broken(text, start));

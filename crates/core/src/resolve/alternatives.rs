@@ -1,4 +1,4 @@
-//! The mailboxes that an answer offers besides the user's own: delegates' owners, the archive, team mailboxes.
+//! The mailboxes that an answer offers in addition to the user's own: delegates' owners, the archive, team mailboxes.
 //!
 //! Invariant: what is no mailbox, here or in the other half of a hybrid, is offered to none.
 
@@ -45,7 +45,7 @@ fn offer<V: View>(
         kind,
         display_name: entry.shown(),
         owner_address: primary.filter(|_| by_address),
-        // A server of the other half of a hybrid is nobody's here.
+        // A server of the other half of a hybrid is not known here.
         place: Some(entry)
             .filter(|_| by_address && !elsewhere)
             .and_then(place),

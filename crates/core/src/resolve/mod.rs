@@ -54,7 +54,7 @@ fn decide<V: View>(view: &Asking<'_, V>, request: &Request) -> Resolved {
     let shown = request.who.to_string();
     let found = match view.ask(request.who.need()) {
         Some(Answer::Found(found)) => found.as_slice(),
-        // Not that there is nobody: the directory would not tell.
+        // This does not mean that no object exists: the directory did not say.
         Some(Answer::Unreadable(why)) => return unreadable(&request.who, &shown, why),
         None => &[],
     };
@@ -129,7 +129,7 @@ fn own_fault(user: &Entry, cause: &Cause) -> Option<Finding> {
         ..Evidence::default()
     };
     let (code, evidence) = match cause {
-        // A group has no mailbox to lack; its links are told of instead.
+        // A group has no mailbox to lack; its links are reported instead.
         Cause::NoMailbox(_) if user.class != Class::Group => {
             let mut missing = Vec::new();
             if user.mailbox_guid.is_none() {

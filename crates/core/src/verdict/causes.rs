@@ -51,7 +51,7 @@ causes! {
     /// The server wants the password itself, and an answer of another domain led there.
     SecretWanted = "password-wanted", Aside, None,
         "wants the password itself",
-        "Another domain led here, and its servers get no password in clear unless somebody allows it.",
+        "Another domain led here, and its servers get no password in clear text unless the user allows it.",
         "";
     /// A pointer of the directory leads to another directory.
     ScpPointer = "scp-pointer", Aside, None,
@@ -61,7 +61,7 @@ causes! {
     /// Consent was given.
     Consented = "consented", Aside, None,
         "allowed",
-        "Somebody allowed the redirect, as Outlook's question would have been answered.",
+        "The user allowed the redirect, as in Outlook's question.",
         "";
 
     // The address itself.
@@ -96,7 +96,7 @@ causes! {
     CnameLoop = "cname-loop", Failure(35), NO_NAME,
         "the aliases of the name run in a circle, or on without end",
         "A CNAME leads back to a name that was seen before.",
-        "Mend the CNAME records.";
+        "Correct the CNAME records.";
     /// SERVFAIL and its like.
     DnsFailed = "dns-failed", Failure(32), NO_NAME,
         "the DNS server failed",
@@ -191,17 +191,17 @@ causes! {
         "the certificate is for another name",
         "The name that was asked for is not among the names in the certificate.",
         "Get a certificate that has this name, or do not let this name lead to this server.";
-    /// Nobody trusted has signed.
+    /// No trusted authority has signed.
     CertificateUntrusted = "certificate-untrusted", Failure(56), UNKNOWN_AUTHORITY,
-        "nobody trusted has signed the certificate",
-        "It signs itself, or an authority did that this computer does not know, or the chain lacks an intermediate certificate.",
+        "the certificate is not issued by a trusted authority",
+        "It is self-signed, or this computer does not know its authority, or an intermediate certificate is missing from the chain.",
         "Send the whole chain, get a certificate from a known authority, or name yours with --ca FILE.";
     /// The certificate was revoked.
     CertificateRevoked = "certificate-revoked", Failure(56), REVOKED,
         "the certificate was revoked",
         "Its authority has taken it back, and clients that check this refuse it.",
         "Replace the certificate.";
-    /// Nobody can say whether the certificate was revoked.
+    /// Whether the certificate was revoked is unknown.
     RevocationUnknown = "certificate-revocation-unknown", Failure(53), NO_REVOCATION,
         "whether the certificate was revoked could not be checked",
         "The server with the list of revoked certificates, which the certificate names, did not answer the client.",
@@ -237,7 +237,7 @@ causes! {
     LoginDowngrade = "login-downgrade", Failure(74), NO_SETTINGS,
         "after a stronger scheme the server wanted the password in clear",
         "That is what an impostor does to get the password, so it was not sent.",
-        "Find out who answers at this host. Where it is the right server, mend the authentication that it offers but does not accept.";
+        "Find out who answers at this host. Where it is the right server, correct the authentication that it offers but does not accept.";
     /// The login could not be made.
     LoginFailed = "login-failed", Failure(64), NO_SETTINGS,
         "the login could not be made",
@@ -299,17 +299,17 @@ causes! {
     RedirectBroken = "redirect-broken", Failure(45), NO_SETTINGS,
         "the redirect names no URL that can be used",
         "Its target is missing or malformed.",
-        "Mend the redirect at the server.";
+        "Correct the redirect at the server.";
     /// In a circle.
     RedirectLoop = "redirect-loop", Failure(68), NO_SETTINGS,
         "the redirects run in a circle",
         "The target was asked before in the same search.",
-        "Mend the redirects, or targetAddress where it is addresses that lead to each other.";
+        "Correct the redirects, or targetAddress where addresses lead to each other.";
     /// More than ten.
     RedirectLimit = "redirect-limit", Failure(68), NO_SETTINGS,
         "there are more than ten redirects",
         "Outlook follows ten, redirects to URLs and to addresses together, and gives up.",
-        "Let the first redirect lead to the last target at once.";
+        "Let the first redirect lead directly to the last target.";
     /// To the same address.
     RedirectSame = "redirect-same-address", Failure(68), NO_SETTINGS,
         "the redirect leads to the very address that was asked about",
@@ -323,17 +323,17 @@ causes! {
     /// Consent lacks.
     ConsentNeeded = "consent-needed", Consent, None,
         "another host has to be allowed first",
-        "Outlook asks the user before it follows a redirect to a host that the mail domain does not vouch for; here nobody could be asked.",
+        "Outlook asks the user before it follows a redirect to a host that the mail domain does not vouch for; here no user could be asked.",
         "Find out whether the host is the right one, then allow it with --allow-redirect HOST.";
     /// Consent was refused.
     ConsentRefused = "consent-refused", Failure(57), None,
         "the other host was not allowed",
-        "Somebody answered the question with no.",
+        "The user answered the question with no.",
         "";
     /// No redirect at the probe.
     NoRedirect = "no-redirect", Failure(9), NO_REDIRECT,
         "there is no redirect",
-        "The host answers on port 80, but sends nobody on to another URL.",
+        "The host answers on port 80, but does not redirect to another URL.",
         "";
 
     // SRV.
@@ -346,7 +346,7 @@ causes! {
     SrvUnusable = "srv-unusable", Failure(36), NOTHING,
         "the SRV records name no server that can be asked",
         "Port 0 or the target \".\" say that the service is not offered; a target must be a host name.",
-        "Mend or remove the record _autodiscover._tcp.{domain}.";
+        "Correct or remove the record _autodiscover._tcp.{domain}.";
 
     // Directory and file.
     /// No service connection point.
@@ -378,7 +378,7 @@ causes! {
     LocalXmlBroken = "local-xml-broken", Failure(65), FOREIGN_ANSWER,
         "the local file is no Autodiscover answer",
         "Outlook would pass it by.",
-        "Mend the file, or remove the registry value that names it.";
+        "Correct the file, or remove the registry value that names it.";
 
     // Answers that cannot be used.
     /// Nothing.
@@ -443,7 +443,7 @@ causes! {
     UnknownAddress = "fault-500", Failure(84), ERROR_ANSWER,
         "Autodiscover answers error 500: it does not know the address",
         "No object of the directory has the address, or none that has a mailbox.",
-        "Check the spelling. With a directory at hand, {show} tells what has the address.";
+        "Check the spelling. With a directory at hand, {show} shows what has the address.";
     /// 501.
     BadAddress = "fault-501", Failure(84), ERROR_ANSWER,
         "Autodiscover answers error 501: the address is bad, or may not be asked about",
@@ -462,13 +462,13 @@ causes! {
     /// 602.
     Fault602 = "fault-602", Failure(80), ERROR_ANSWER,
         "Autodiscover answers error 602",
-        "This error is rare, and no source tells what Exchange means by it.",
+        "This error is rare, and no source says what Exchange means by it.",
         "Look into the event log of the server at this time.";
     /// 603.
     DirectoryObjectGone = "fault-603", Failure(86), ERROR_ANSWER,
         "Autodiscover answers error 603: an object that the answer needs was not found in the directory",
         "As a rule not the user is missing, but the owner of a mailbox that is opened for the user: the mailbox was removed, its AutoMapping link stayed, and one such link breaks the whole answer. The server does not say whose it is.",
-        "{audit} names the owner and what mends it.";
+        "{audit} names the owner and the fix.";
     /// Any other code.
     OtherFault = "fault-other", Failure(80), ERROR_ANSWER,
         "Autodiscover answers an error that has no settled meaning",
@@ -510,7 +510,7 @@ causes! {
     AddressDead = "address-dead", Warning, None,
         "one of the host's addresses does not answer",
         "Clients that try it first wait for it, and some do not try another.",
-        "Remove the address from DNS, or mend what should answer there.";
+        "Remove the address from DNS, or repair what should answer there.";
     /// The SRV record has another port than 443.
     SrvPort = "srv-port", Warning, None,
         "the SRV record names another port than 443",
@@ -526,7 +526,7 @@ causes! {
         "the answer is about another address",
         "The client opens the mailbox that the answer names. That is right where the address that was asked for is an alias of the same mailbox, and wrong where the mailbox is another person's.",
         "Check that both addresses belong to one mailbox; automend test --directory looks it up, and does not report an alias.";
-    /// An external URL that nobody outside can find.
+    /// An external URL that cannot be resolved from outside.
     InternalName = "external-name-internal", Warning, None,
         "an external URL has a name that only the internal network knows",
         "A client outside cannot resolve it, and no public authority signs a certificate for it.",
@@ -536,7 +536,7 @@ causes! {
         "the answer has only IMAP, POP or SMTP, and no Exchange protocol",
         "Outlook adds the mailbox as an IMAP or POP account, without calendar and address book; a web host that answers in the place of Exchange does this.",
         "Where the mailbox is on Exchange, switch Autodiscover of the web host off, or let the name lead to Exchange.";
-    /// A telephone's settings without a URL that it can use.
+    /// A mobile device's settings without a URL that it can use.
     NoMobileUrl = "no-mobilesync-url", Warning, None,
         "the answer names no server that a mobile client can use",
         "A mobile client needs a server of the type MobileSync with a URL.",
@@ -550,7 +550,7 @@ causes! {
     ScpEndpointFails = "scp-endpoint-fails", Warning, None,
         "a server that the directory names fails",
         "Outlook goes on to the next place, which costs time at every start.",
-        "Mend that server, or the URL that the directory has for it.";
+        "Repair that server, or correct the URL that the directory has for it.";
     /// Another protocol of the server that answered fails.
     ProtocolFails = "protocol-fails", Warning, None,
         "another protocol of the same server fails",
@@ -565,11 +565,11 @@ causes! {
     UrlFails = "url-fails", Warning, None,
         "a URL of the answer does not work",
         "Free/busy, automatic replies, the address book and the rest are asked for at these URLs.",
-        "Mend the URL of the virtual directory, or what should answer there.";
+        "Correct the URL of the virtual directory, or repair what should answer there.";
     /// A promised URL is plain HTTP.
     UrlPlain = "url-plain", Warning, None,
         "a URL of the answer is plain HTTP",
-        "Whoever listens on the way reads what is asked for there.",
+        "An eavesdropper can read the requests to it.",
         "Set an https URL on the virtual directory.";
     /// A promised URL does not offer the promised authentication.
     UrlLogin = "url-login-differs", Warning, None,

@@ -1,7 +1,7 @@
 //! Verdicts in words: what a request to Autodiscover came to, why, what Outlook would show, what to do.
 //!
-//! One vocabulary for every face: `test` uses it for what it asked itself, and whoever reads a recording
-//! for what somebody else asked. [`Cause`] is the table; [`Explanation`] is a row of it, made to read.
+//! One vocabulary for all: `test` uses it for its own requests, and the reader of a recording
+//! for those of others. [`Cause`] is the table; [`Explanation`] is a row of it, made to read.
 //!
 //! Error codes: [MS-OXDSCLI] 2.2.4.1.1.3.2, which leaves the list open.
 //!
@@ -25,7 +25,7 @@ pub enum Verdict {
     Ok,
     /// Outlook gets its settings, and something should be better.
     Warning,
-    /// Outlook would ask the user, and here nobody could be asked.
+    /// Outlook would ask the user, and here no user could be asked.
     NeedsConsent,
     /// Outlook gets nothing.
     Failed,
@@ -50,7 +50,7 @@ pub enum Effect {
     Aside,
     /// The step works, and something should be better.
     Warning,
-    /// The step waits for somebody's consent.
+    /// The step waits for the user's consent.
     Consent,
     /// The step gave nothing. The number says how near it came: of several failures, the one with the
     /// largest number tells most about what should have worked.
@@ -124,7 +124,7 @@ impl Cause {
     }
 
     /// The cause that an HTTP status stands for, when nothing in the answer says more. `None` for 200,
-    /// of which the body decides. A 401 is a login that is wanted; whoever sent one knows better.
+    /// of which the body decides. A 401 is a login that is wanted; the sender of one knows more.
     pub fn of_status(status: u16) -> Option<Self> {
         Some(match status {
             200 => return None,
@@ -145,7 +145,7 @@ impl Cause {
         Self::ALL.iter().copied().find(|cause| cause.code() == code)
     }
 
-    /// Everything there is to say, for whoever asked about `address`.
+    /// Everything there is to say, for a request about `address`.
     pub fn explain(self, address: &str) -> Explanation {
         let unknown = Command::automend("audit").option("--directory", "ldaps://DC");
         self.explain_with(address, &unknown)

@@ -1,4 +1,4 @@
-//! Causes in words for whoever reads a recording: somebody else asked, at another time, from elsewhere.
+//! Causes in words for recordings: another client asked, at another time, from another place.
 //!
 //! Most causes read alike. Where the usual text tells how to run this program otherwise, or speaks of this
 //! computer, a recording gets a text of its own: what the client did, and how to record again.
@@ -9,7 +9,7 @@
 use super::{Cause, Explanation};
 
 impl Cause {
-    /// Everything there is to say of a cause that was found in a recording, for whoever asked about
+    /// Everything there is to say of a cause that was found in a recording, for a request about
     /// `address`.
     pub fn explain_recorded(self, address: &str) -> Explanation {
         let mut explanation = self.explain(address);
@@ -53,8 +53,8 @@ fn words(cause: Cause) -> Option<(&'static str, &'static str)> {
             "None of the schemes that it names fits what the client has.",
         ),
         Cause::CertificateUntrusted => (
-            "nobody whom the client trusts has signed the certificate",
-            "It signs itself, or an authority did that the client does not know, or the chain lacks an intermediate certificate.",
+            "the certificate is not issued by an authority that the client trusts",
+            "It is self-signed, or the client does not know its authority, or an intermediate certificate is missing from the chain.",
         ),
         Cause::ProxyLogin => (
             "a proxy wants a login (407)",
@@ -66,7 +66,7 @@ fn words(cause: Cause) -> Option<(&'static str, &'static str)> {
         ),
         Cause::ConsentNeeded => (
             "another host has to be allowed first",
-            "The client asks its user before it follows a redirect to a host that the mail domain does not vouch for, and nobody was asked.",
+            "The client asks its user before it follows a redirect to a host that the mail domain does not vouch for, and no user was asked.",
         ),
         _ => return None,
     })

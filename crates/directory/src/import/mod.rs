@@ -143,7 +143,7 @@ enum Kind {
     WhenChanged,
     Deleted,
     Password(Secret),
-    /// Computed anew.
+    /// Computed again.
     Dropped,
 }
 
@@ -156,7 +156,7 @@ struct Run<'a, 'scope, 'env> {
     waits: bool,
     hashing: Hashing<'scope, 'env>,
     keeping: Keeping,
-    /// Whether it was told that NT hashes are not kept.
+    /// Whether it was reported that NT hashes are not kept.
     nt_hash_told: bool,
 }
 

@@ -59,7 +59,7 @@ impl Connection {
     ) -> std::io::Result<bool> {
         let mut login = match under_way {
             Some((known, login)) if known == mechanism => Some(login),
-            // Another mechanism begins anew (RFC 4513 5.2.1.2).
+            // Another mechanism begins again (RFC 4513 5.2.1.2).
             _ => match &self.server.access {
                 Access::Logins(logins) => logins.sasl_bind(&self.peer, &mechanism),
                 Access::Open | Access::Account { .. } => None,
@@ -162,7 +162,7 @@ impl Connection {
     }
 }
 
-/// Who a name and a password are; nobody where both are empty.
+/// Who a name and a password are; no one where both are empty.
 async fn simple_bind(
     access: Access,
     peer: Peer,

@@ -1,7 +1,7 @@
 //! A search, from its request to its last entry (RFC 4511 4.5, RFC 2696, [MS-ADTS] 3.1.1.3.4.1.18).
 //!
 //! Invariant: a search holds one snapshot and one entry at a time; what it sends is bounded by the
-//! page, and when nobody takes it any more the search ends.
+//! page, and when the client takes no more the search ends.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,7 +22,7 @@ use crate::object::Object;
 use crate::reading::{Links, Reading};
 use crate::schema::{self, Link};
 
-/// What a search carries besides its request.
+/// What a search carries in addition to its request.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Options {
     pub(super) show_deleted: bool,

@@ -29,7 +29,7 @@ pub struct Limits {
     pub sorted_objects: usize,
     /// Most objects that one tree delete takes away ([MS-ADTS] 3.1.1.5.5.7.3).
     pub tree_objects: usize,
-    /// Connections at one time; one more is told so and closed (MaxConnections).
+    /// Connections at one time; one more gets an error and is closed (MaxConnections).
     pub connections: usize,
     /// How long a connection may be silent (MaxConnIdleTime).
     pub idle: Duration,

@@ -229,7 +229,7 @@ impl Hash {
 /// What a password in clear is kept as.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum ClearAs {
-    /// Argon2id, which takes 7 MiB and about 30 ms to compute, here and for whoever steals the file.
+    /// Argon2id, which takes 7 MiB and about 30 ms to compute, here and for a thief of the file.
     #[default]
     Argon2id,
     /// Salted SHA-512, which takes a microsecond: for generated directories of a million users.

@@ -112,7 +112,7 @@ impl Connection {
         let closing = Arc::clone(&shared);
         tokio::spawn(async move {
             write(writing, limits, outgoing).await;
-            // Nobody asks any more, so nothing is to be read.
+            // There is no caller any more, so nothing is to be read.
             reader.abort();
             lock(&closing).close(End::Closed { notice: None });
         });
@@ -375,7 +375,7 @@ async fn read_all<S: AsyncRead>(
             if buffer.is_empty() {
                 return Ok(None);
             }
-            // A lost connection, not a rude peer: whoever asked may ask again.
+            // A lost connection, not a rude peer: the caller may ask again.
             return Err(Error::Closed {
                 notice: Some("inside a message".to_owned()),
             });

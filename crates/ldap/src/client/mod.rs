@@ -1,7 +1,7 @@
 //! A client of one LDAP connection (RFC 4511), over any stream of bytes.
 //!
 //! Two tasks own the stream: one writes requests, one cuts answers apart and gives each to the
-//! operation that asked. Requests are multiplexed; an operation whose answers nobody takes stops
+//! operation that asked. Requests are multiplexed; an operation whose answers are not taken stops
 //! the reading, so the server feels the back pressure. Therefore one who does not take the answers
 //! of a search must not wait for another answer on the same connection: it would run into
 //! [`Limits::idle`].

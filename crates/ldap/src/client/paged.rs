@@ -58,7 +58,7 @@ impl PagedSearch {
     /// The next answer, `None` after the last page. Safe to cancel.
     ///
     /// After an error it may be called again, best after [`PagedSearch::resume_with`]: the page
-    /// that was interrupted is asked for anew, and of it only what was not delivered comes.
+    /// that was interrupted is asked for again, and of it only what was not delivered comes.
     pub async fn next(&mut self) -> Result<Option<Item>, Error> {
         loop {
             if self.stream.is_none() {
@@ -90,7 +90,7 @@ impl PagedSearch {
     /// Goes on with another connection after one was lost.
     ///
     /// When the server does not know the cookie there, the next answer is
-    /// [`Error::CookieRefused`], and the search has to start anew. An interrupted first page needs
+    /// [`Error::CookieRefused`], and the search has to start again. An interrupted first page needs
     /// no cookie.
     pub fn resume_with(&mut self, client: Client) {
         self.interrupt();

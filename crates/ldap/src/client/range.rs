@@ -134,7 +134,7 @@ async fn gather(
     Ok(true)
 }
 
-/// How often an attribute is read anew because a portion of it vanished.
+/// How often an attribute is read again because a portion of it vanished.
 const RESTARTS: usize = 3;
 
 /// The bytes that values take in memory, about.

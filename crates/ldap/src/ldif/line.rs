@@ -283,7 +283,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// Whether a name may be written: letters, digits, `-`, `.`, `;` and `_` (RFC 4512, 2.5, and what
-/// servers have besides), and `=` and `*` as in the range option of Active Directory.
+/// servers also have), and `=` and `*` as in the range option of Active Directory.
 pub(super) fn is_description(name: &[u8]) -> bool {
     name.first().is_some_and(u8::is_ascii_alphanumeric)
         && name.iter().all(|&byte| is_description_byte(byte))

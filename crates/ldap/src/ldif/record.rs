@@ -161,7 +161,7 @@ pub struct Record<'a> {
     /// What the record says about it.
     pub change: Change,
     /// Whether the file ends within the record: no line end is behind its last line. The last value
-    /// may be a part of one, and what the record lacks may have been behind it.
+    /// may be a part of one, and what the record has no may have been behind it.
     pub cut: bool,
     /// The `control:` lines, and comments between them.
     pub(super) controls: Lines<'a>,
@@ -243,7 +243,7 @@ impl<'a> Record<'a> {
     fn second_start(&self) -> Option<Defect> {
         let mut lines = self.lines();
         while let Some((number, text, folded)) = lines.logical() {
-            // The rest of a line does not matter here, and a bad one is told where it is read.
+            // The rest of a line does not matter here, and a bad one is reported where it is read.
             let found = match text.first() {
                 Some(b'd' | b'D' | b'c' | b'C') => Line::new(number, text, folded, Dashes::Line)
                     .ok()
@@ -341,7 +341,7 @@ const SECOND_NAME: &str = "a second name in one record";
 const SECOND_START: &str = "a word of a change behind the start of the record";
 
 impl Defect {
-    /// Whether the record where it was found is to be given up, because nobody can tell which lines
+    /// Whether the record where it was found is to be given up, because it is unknown which lines
     /// belong to which object.
     pub fn spoils_the_record(&self) -> bool {
         [SECOND_NAME, SECOND_START].contains(&self.what)

@@ -13,7 +13,7 @@ use crate::error::Error;
 pub(crate) enum Frame {
     /// A whole message, taken out of the buffer.
     Whole(Bytes),
-    /// A part of a message that lacks at least so many bytes.
+    /// A part of a message that has no at least so many bytes.
     Missing(usize),
 }
 

@@ -6,7 +6,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 
-/// A directory that is served on a port, until it is told to stop.
+/// A directory that is served on a port, until it is stopped.
 async fn serve_directory(
     port: u16,
     directory: Directory,

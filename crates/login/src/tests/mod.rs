@@ -242,7 +242,7 @@ async fn failures_are_throttled_by_account_and_a_good_login_that_is_known_is_not
     fail(&company, "CONTOSO\\jim").await;
     let verdict = company.basic("CONTOSO\\jim", "Wint3r-Regen").await;
     assert!(matches!(verdict, Verdict::Throttled(_)), "{verdict:?}");
-    // By whichever name, it is one account; but by another name nobody is told so.
+    // By whichever name, it is one account; but under another name that does not show.
     refused(company.basic("j.m@contoso.test", "Wint3r-Regen").await);
     name(company.basic("jim", "Wint3r-Regen").await);
 }
@@ -358,7 +358,7 @@ async fn a_password_that_was_not_asked_costs_nothing_when_it_comes_again() {
         fail(&company, &format!("{user}@contoso.test")).await;
         let name = format!("CONTOSO\\{user}");
         refused(company.basic(&name, "again").await);
-        // Neither the search nor the check of the first time, whoever it is.
+        // Neither the search nor the check of the first time, no matter who it is.
         let mut connection = Connection::default();
         let value = basic(&name.to_uppercase(), "again");
         refused(company.authenticate(&mut connection, Some(&value)).await);

@@ -23,7 +23,7 @@ async fn ntlm_logs_a_connection_in() {
             name(company.authenticate(&mut connection, None).await),
             "jim@contoso.test"
         );
-        // On another connection nobody has logged in.
+        // On another connection there is no login.
         refused(company.authenticate(&mut Connection::default(), None).await);
         // Until the account is closed.
         company.modify("Jim", Modification::replace("userAccountControl", ["514"]));
@@ -58,7 +58,7 @@ async fn a_connection_that_others_may_use_carries_no_login() {
     let right = basic("jim", "Wint3r-Regen");
     name(company.authenticate(&mut connection, Some(&right)).await);
     refused(company.authenticate(&mut connection, None).await);
-    // Somebody else's password, right or wrong, comes on it.
+    // Another user's password, right or wrong, comes on it.
     company.modify("Amy", Modification::replace("userAccountControl", ["512"]));
     for (user, password) in [("amy", "wrong"), ("amy", "Wint3r-Regen")] {
         let mut connection = Connection::default();

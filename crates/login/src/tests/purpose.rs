@@ -95,7 +95,7 @@ async fn a_login_that_was_made_for_another_service_is_refused() {
         log_in("HTTP/evil.test").await.unwrap_err();
     }
     assert_eq!(log_in(OURS).await, jim);
-    // A name without its proof is worth nothing: whoever changes it, or calls it untrusted, changes the proof.
+    // A name without its proof is worth nothing: to change it, or to call it untrusted, changes the proof.
     let told = "HTTP/evil.test";
     let why = scene
         .log_in(ChannelBinding::IfSent, told, None, |answer| {

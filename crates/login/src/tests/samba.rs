@@ -154,7 +154,7 @@ impl Controller {
             realm: "Autodiscover".to_owned(),
             schemes: vec![scheme],
             keytab,
-            // What Samba encrypts with for an account that was told nothing.
+            // What Samba encrypts with for an account without settings.
             rc4_tickets: true,
         };
         let accounts = live_accounts(&self.settings(), servers).unwrap();
@@ -337,7 +337,7 @@ fn a_right_password_of_a_locked_account_is_good_as_soon_as_it_is_unlocked() {
     controller.inside(async {
         let auth = controller.auth(&[&controller.url()], Scheme::Basic, None);
         for n in 0..5 {
-            // Elsewhere, where nobody counts.
+            // Elsewhere, where failures are not counted.
             let principal = format!("{}@contoso.test", jim.name);
             let wrong = format!("wrong-{n}");
             let login = [
@@ -365,7 +365,7 @@ fn a_right_password_of_a_locked_account_is_good_as_soon_as_it_is_unlocked() {
     });
 }
 
-/// What a client is told that brings this ticket, and why in the server's words.
+/// The answer to a client with this ticket, and why in the server's words.
 async fn show(auth: &Arc<Authenticator>, have: &Credentials) -> (u16, String) {
     let server = web::serve(Arc::clone(auth)).await;
     let login = ClientLogin::begin(Scheme::Negotiate, have, "mail.contoso.test").unwrap();
@@ -428,13 +428,13 @@ fn a_ticket_is_got_and_accepted() {
         let value = value.expose_secret().as_bytes();
         let mut connection = Connection::default();
         name(auth.authenticate(&mut connection, Some(value), HOME).await);
-        // It was for that request: the next one may be somebody else's.
+        // It was for that request: the next one may be another user's.
         refused(auth.authenticate(&mut connection, None, HOME).await);
         let mut another = Connection::default();
         refused(auth.authenticate(&mut another, Some(value), HOME).await);
         let why = another.refusal().unwrap();
         assert!(why.contains("a copy of an earlier login"), "{why}");
-        // What the centre refuses is told in words.
+        // A refusal of the KDC is reported in words.
         for (have, host, expected) in [
             (
                 password(&principal, "wrong"),

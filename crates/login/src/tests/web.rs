@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::super::authenticator::{Authenticator, Connection};
 use super::Verdict;
 
-/// Answers every request with the name of whoever was admitted.
+/// Answers every request with the name of the user who was admitted.
 pub(super) async fn serve(auth: Arc<Authenticator>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -202,7 +202,7 @@ impl Permit {
         self.repeated
     }
 
-    /// How long its name has to wait: what its client is told, unless the password is right.
+    /// How long its name has to wait: as its client sees it, unless the password is right.
     pub(super) fn extra(&self) -> Option<Duration> {
         self.extra
     }

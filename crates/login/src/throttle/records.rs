@@ -76,7 +76,7 @@ impl Failures {
         self.pending == 0 && self.last + limits.account_window <= now
     }
 
-    /// Begins anew.
+    /// Begins again.
     fn clear(&mut self) {
         self.all.clear();
         self.warned.clear();

@@ -1,6 +1,6 @@
 //! The server's side: a ticket is accepted (RFC 4120 3.2.3, RFC 4121 4.1).
 //!
-//! Invariant: whoever is accepted has shown a ticket that a key of the keytab opens, and has sealed the
+//! Invariant: an accepted client has shown a ticket that a key of the keytab opens, and has sealed the
 //! present time with the key in it. Whether the same message came before, the caller has to remember, by
 //! [`Accepted::seal`].
 
@@ -22,7 +22,7 @@ pub(super) const AP_REPLY: [u8; 2] = [2, 0];
 /// The checksum that carries what GSS-API has to say (RFC 4121 4.1.1).
 pub(super) const GSS_CHECKSUM: i64 = 0x8003;
 
-/// Somebody who was accepted.
+/// A client that was accepted.
 #[derive(Clone, Debug)]
 pub struct Accepted {
     /// Who it is.
@@ -38,7 +38,7 @@ pub struct Accepted {
     /// What the client bound itself to, if it did.
     pub binding: Option<Binding>,
     /// Whether the ticket is encrypted with RC4 although the same principal has an AES key of the same
-    /// version in the keytab: the centre need not have done that, and whoever has such a ticket can guess
+    /// version in the keytab: the KDC need not have done that, and an attacker with such a ticket can guess
     /// the service's password from it cheaply.
     pub is_weaker_than_its_keys: bool,
     /// What the client wants for the messages after the login.
@@ -61,7 +61,7 @@ impl Accepted {
     }
 }
 
-/// Why somebody is not accepted.
+/// Why a client is not accepted.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refused {
@@ -82,7 +82,7 @@ pub enum Refused {
     },
     /// None of the keys that could opens it.
     #[error(
-        "the ticket for {service} is encrypted with another key than those in the keytab; export the keytab anew"
+        "the ticket for {service} is encrypted with another key than those in the keytab; export the keytab again"
     )]
     WrongKey {
         /// What the ticket says it is for.
@@ -414,7 +414,7 @@ mod tests {
         };
         let own = keytab(&key);
         let other = keytab(&Key::random(Encryption::Aes256Sha1).unwrap());
-        check(&Login::new(), &other, "export the keytab anew");
+        check(&Login::new(), &other, "export the keytab again");
         let older = Login {
             version: Some(1),
             ..Login::new()

@@ -92,7 +92,7 @@ impl Ask {
     /// Asks for a ticket for `service`, with a password or keys. The first step is always to send.
     ///
     /// RC4 is used with `rc4` only: a proof made with it is cheap to guess the password from, as there is
-    /// neither salt nor rounds, and the answer that asks for it is nobody's word (RFC 8429).
+    /// neither salt nor rounds, and the answer that asks for it is not authenticated (RFC 8429).
     ///
     /// # Errors
     ///
@@ -130,7 +130,7 @@ impl Ask {
             client: granting.client.clone(),
             service,
             secret: None,
-            // Whoever gave the ticket has chosen; no password can be guessed from what is sent.
+            // The issuer of the ticket has chosen; no password can be guessed from what is sent.
             rc4: true,
             state: State::Named,
             nonce: nonce()?,
@@ -525,7 +525,7 @@ mod tests {
             let error = key(encryption, Some(usual - 1)).unwrap_err();
             assert!(matches!(error, KdcError::FewRounds { .. }), "{error}");
         }
-        // Whoever poses as the centre gets nothing that was made without salt and rounds.
+        // An attacker who poses as the KDC gets nothing that was made without salt and rounds.
         let error = key(Encryption::Rc4, None).unwrap_err();
         assert!(matches!(error, KdcError::NoEncryption), "{error}");
         assert!(!ask.encryptions().contains(&Encryption::Rc4));

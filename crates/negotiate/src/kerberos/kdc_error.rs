@@ -18,7 +18,7 @@ pub enum KdcError {
         /// Who was asked.
         realm: String,
     },
-    /// Nobody has registered the service.
+    /// The service is not registered.
     #[error("no account has the service principal name {service} in realm {realm}")]
     UnknownService {
         /// The service.
@@ -53,7 +53,7 @@ pub enum KdcError {
     /// None of the encryption types is known on both sides.
     #[error("no encryption type is known on both sides")]
     NoEncryption,
-    /// A key so cheap to guess that whoever asks for it may want just that.
+    /// A key so cheap to guess that an attacker may ask for it.
     #[error(
         "the key distribution centre asks for {rounds} rounds of {encryption}, and less than {usual} are not made"
     )]
@@ -62,7 +62,7 @@ pub enum KdcError {
         rounds: u32,
         /// For what.
         encryption: Encryption,
-        /// How many there are where nobody says otherwise.
+        /// How many there are by default.
         usual: u32,
     },
     /// Realm after realm says to ask another one.

@@ -163,7 +163,7 @@ pub(crate) mod tests {
         let service = Principal::service("HTTP", "mail.contoso.test", "CONTOSO.TEST");
         let key = Key::random(Encryption::Aes256Sha1).unwrap();
         let mut file = write(&[(&service, 300, &key)]);
-        // A hole, and a key of a type that nobody uses any more.
+        // A hole, and a key of a type that is no longer used.
         file.extend_from_slice(&(-3i32).to_be_bytes());
         file.extend_from_slice(&[9; 3]);
         let keytab = Keytab::read(&file).unwrap();

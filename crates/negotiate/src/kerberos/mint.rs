@@ -1,4 +1,4 @@
-//! Tickets as a key distribution centre makes them, for tests of programs that take them: whoever knows the
+//! Tickets as a key distribution centre makes them, for tests of programs that take them: one who knows the
 //! service's key can make any.
 
 use super::cipher::Usage;

@@ -5,7 +5,7 @@
 //! domain controllers without the updates of 2026 encrypt tickets for accounts that were never told better.
 //!
 //! Invariant: a ticket is believed only after its integrity was checked with a key of the keytab; times
-//! are told by the caller.
+//! are parameters.
 
 mod accept;
 mod ask;
@@ -40,7 +40,7 @@ pub use keytab::{Entry, Keytab};
 pub use moment::Moment;
 pub use wrap::{Context, Protection, Side, WrapError};
 
-/// Somebody or something that has a key: `jim@CONTOSO.TEST`, `HTTP/mail.contoso.test@CONTOSO.TEST`.
+/// A principal, which has a key: `jim@CONTOSO.TEST`, `HTTP/mail.contoso.test@CONTOSO.TEST`.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Principal {
     /// What kind of name it is (RFC 4120 6.2).

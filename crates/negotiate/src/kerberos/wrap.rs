@@ -16,7 +16,7 @@ use super::{Encryption, Key};
 /// What a client wants for the messages after a login (RFC 4121 4.1.1.1).
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Protection {
-    /// Nothing: TLS, or nobody, protects them.
+    /// Nothing: TLS protects them, or they are not protected.
     None,
     /// Integrity: a message cannot be changed.
     #[default]
@@ -143,7 +143,7 @@ impl Context {
         })
     }
 
-    /// Protects a text; with `encrypt` nobody else can read it.
+    /// Protects a text; with `encrypt` no one else can read it.
     ///
     /// # Errors
     ///

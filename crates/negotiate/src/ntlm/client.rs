@@ -224,7 +224,7 @@ mod tests {
         let length = client.answer(&hello, challenge.message(), 7).unwrap().len();
         for at in 0..length {
             let changed = believed(&client, |answer| answer[at] ^= 1, "secret");
-            // What points to nothing, and the room a field says it has besides its length, mean nothing,
+            // What points to nothing, and the room a field says it has in addition to its length, mean nothing,
             // but the code covers them.
             assert_ne!(changed, Some(true), "byte {at}");
         }
@@ -294,7 +294,7 @@ mod tests {
                 .position(|part| part == pattern)
                 .unwrap()
         };
-        // Flags of the list: a name from somebody who is not trusted.
+        // Flags of the list: a name from an untrusted source.
         let unverified = read(&client, &|answer| {
             let flags = at(answer, &[6, 0, 4, 0, 2, 0, 0, 0]);
             answer[flags + 4] |= 4;

@@ -40,12 +40,12 @@ pub struct Authenticate {
     flags: u32,
     /// The proof.
     proof: [u8; 16],
-    /// What it is a proof about, besides the challenge.
+    /// What it is a proof about, in addition to the challenge.
     about: Vec<u8>,
     /// What the client bound itself to, if it did: the channel's bindings. Good for as much as the proof.
     pub channel: Option<Binding>,
     /// For which service the client logs in, such as `HTTP/mail.contoso.test`; `None` where it does not say
-    /// so, or has the name from somebody whom it does not trust. Good for as much as the proof.
+    /// so, or has the name from an untrusted source. Good for as much as the proof.
     pub service: Option<String>,
     code: Option<[u8; 16]>,
     session_key: Option<[u8; 16]>,

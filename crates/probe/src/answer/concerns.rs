@@ -3,7 +3,7 @@
 //! Names under which no public authority signs a certificate: those of one label, and the suffixes that are
 //! reserved or were in use inside of organisations (RFC 6762 appendix G, RFC 8375, RFC 2606).
 //!
-//! Invariant: only what the settings say is looked at; nobody is asked.
+//! Invariant: only what the settings say is looked at; no request is sent.
 
 use automend_core::discovery::{Host, Scheme, Url};
 use automend_core::names::SmtpAddress;
@@ -173,7 +173,7 @@ pub fn is_plain_mail(told: &Told) -> bool {
     !told.protocols.is_empty() && told.protocols.iter().all(|protocol| plain(&protocol.kind))
 }
 
-/// What a client outside is told to use: a name, and a URL or a host.
+/// What a client outside is to use: a name, and a URL or a host.
 fn external(told: &Told) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for protocol in &told.protocols {
@@ -208,7 +208,7 @@ fn is_url(value: &str) -> bool {
     value.contains("://")
 }
 
-/// Whether nobody outside can find a host.
+/// Whether a host cannot be resolved from outside.
 fn is_internal(host: &Host) -> bool {
     match host {
         Host::Name(name) => match name.rsplit_once('.') {

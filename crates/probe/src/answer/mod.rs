@@ -332,7 +332,7 @@ pub fn judge_user(level: &soap::Level, user: soap::User) -> Judged {
     judged
 }
 
-/// What is told of an error that gives no reason.
+/// The text for an error that gives no reason.
 const NO_REASON: &str = "without a reason";
 
 /// A code and a message, as far as they are there; `otherwise` where there is neither.
@@ -370,14 +370,14 @@ fn nowhere(to: pox::Redirect) -> Judged {
     }
 }
 
-/// Whether a telephone can use a server: it is one of `ActiveSync`, and has a URL.
+/// Whether a mobile device can use a server: it is one of `ActiveSync`, and has a URL.
 fn is_usable(server: &Server) -> bool {
     let kind = server.kind.trim();
     (kind.is_empty() || kind.eq_ignore_ascii_case("MobileSync"))
         && Url::parse(&server.url).is_some()
 }
 
-/// Why a telephone can use none of these servers.
+/// Why a mobile device can use none of these servers.
 fn unusable(servers: &[Server]) -> String {
     let mut told: Vec<String> = servers
         .iter()

@@ -1,6 +1,6 @@
 //! The settings of an answer, in whatever dialect they came: as values, for people and as JSON.
 //!
-//! Whoever shows an answer shows it from here, so that a test and a recording list the same settings in the
+//! Every answer is shown from here, so that a test and a recording list the same settings in the
 //! same words. The shape of the JSON is promised by `docs/test.schema.json` and `docs/trace.schema.json`.
 //!
 //! Invariant: nothing is judged here, and nothing of an alternative mailbox is left out.

@@ -283,7 +283,7 @@ impl Connection {
             .map_err(|error| of_hyper(&error, false))?;
         Ok(Self {
             sender,
-            // Its failures come back to whoever waits for a response.
+            // Its failures come back to the caller that waits for a response.
             driver: tokio::spawn(async { drop(connection.await) }),
             connected: Arc::new(connected),
             times: Times::default(),

@@ -1,7 +1,7 @@
 //! HTTP/1.1 as a client: RFC 9112 over connections of our own.
 //!
 //! A login by NTLM or Negotiate belongs to one connection, so there is no pool; nothing is followed and
-//! nothing is repeated, because whoever asks has to judge every step.
+//! nothing is repeated, because the caller has to judge every step.
 //!
 //! Invariants: what comes back is bounded in time and size, whatever the server does. A [`Turn`] holds no
 //! secret: what a request says to log in is recorded by the name of its scheme alone.
@@ -23,7 +23,7 @@ use automend_core::verdict::Cause;
 pub struct Failure {
     /// What it comes to.
     pub cause: Cause,
-    /// What was seen, in words of whoever saw it; may be empty.
+    /// What was seen, in words; may be empty.
     pub detail: String,
 }
 

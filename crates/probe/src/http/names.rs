@@ -3,8 +3,8 @@
 //! A name that does not exist, one without an address, a server that fails and one that is silent are
 //! four different things to an administrator; the system's own look-up tells them as one.
 //!
-//! Invariant: names are asked as they are. No search list is tried behind them, so that nobody is asked
-//! for a name that nobody wrote.
+//! Invariant: names are asked as they are. No search list is tried behind them, so that no server is asked
+//! for a name that was not given.
 
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
@@ -32,7 +32,7 @@ const MOST_ADDRESSES: usize = 16;
 /// The port of DNS.
 const DNS: u16 = 53;
 
-/// Whoever knows names.
+/// Resolves names.
 #[derive(Clone)]
 pub struct Names {
     resolver: TokioResolver,

@@ -1,7 +1,7 @@
 //! TLS 1.2 and 1.3 to servers that have to prove their name, and why a handshake failed.
 //!
 //! Invariant: a certificate is checked on every connection: nothing is resumed. A connection that goes on
-//! in spite of its certificate is one of [`Tls::looking`], and whoever uses it knows.
+//! in spite of its certificate is one of [`Tls::looking`], and its caller knows.
 
 use std::path::PathBuf;
 use std::sync::Arc;

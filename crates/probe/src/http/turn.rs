@@ -1,6 +1,6 @@
 //! A turn: one request with its response, and what it took.
 //!
-//! Invariant: nothing in a turn is a secret. Whoever sends a login puts its scheme here, not its value.
+//! Invariant: nothing in a turn is a secret. The sender of a login puts its scheme here, not its value.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ pub struct Request {
     pub method: &'static str,
     /// Where to.
     pub url: Url,
-    /// Headers besides those that the connection adds.
+    /// Headers in addition to those that the connection adds.
     pub headers: Vec<(&'static str, String)>,
     /// The body; empty for none.
     pub body: Vec<u8>,
@@ -86,7 +86,7 @@ pub struct Connected {
     pub untrusted: Option<Failure>,
     /// Until when the certificate is valid, where that is soon.
     pub expires: Option<Timestamp>,
-    /// Addresses that were tried before in vain.
+    /// Addresses that failed before.
     pub dead: Vec<(SocketAddr, Failure)>,
 }
 

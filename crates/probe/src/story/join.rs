@@ -1,7 +1,7 @@
 //! Redirects of a recording, each joined with what it led to.
 //!
 //! A mailbox whose last answer is a redirect comes to what the URL or the mailbox comes to at which the
-//! redirects end. What the recording does not hold is told as that; a circle is a failure.
+//! redirects end. What the recording does not hold is reported as missing; a loop is a failure.
 //!
 //! Invariant: every chain ends, at the first mailbox that it meets twice or after [`MOST_REDIRECTS`].
 

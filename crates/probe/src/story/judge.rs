@@ -3,7 +3,7 @@
 //! What an answer comes to `answer` judges, as for `automend test`; here is what only a recording has: turns
 //! that are no requests for settings, logins halfway, answers that were not recorded.
 //!
-//! Invariant: an error is told only where a service of Autodiscover answered a request for settings. A
+//! Invariant: an error is reported only where a service of Autodiscover answered a request for settings. A
 //! page, a mail or a file that quotes one is none, and neither is error 600 to a browser's GET, which is
 //! how a healthy server answers it.
 
@@ -25,12 +25,12 @@ use crate::answer::{self, Concern, Heard, Judged, Told};
 /// What a turn came to, for one mailbox.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Outcome {
-    /// Settings: how many mailboxes are opened besides, and what should be better. Which settings, only
-    /// whoever judges sees; what is listed goes without.
+    /// Settings: how many other mailboxes are opened, and what should be better. Which settings, only
+    /// the judge sees; lists go without.
     Settings {
         /// What they say, until it is listed.
         told: Option<Box<Told>>,
-        /// How many mailboxes are opened besides.
+        /// How many other mailboxes are opened.
         alternatives: usize,
         /// What should be better.
         warnings: Vec<Concern>,
@@ -311,7 +311,7 @@ fn dialect(turn: &Turn) -> Dialect {
     }
 }
 
-/// An answer that was judged, as a recording tells it, for whoever `asked`.
+/// An answer that was judged, as a recording shows it, for the user that `asked` names.
 fn outcome(judged: Judged, turn: &Turn, asked: Option<&Asked>) -> Outcome {
     let response = &turn.response;
     let led = |cause: Cause, target: &str| {

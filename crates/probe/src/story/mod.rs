@@ -5,7 +5,7 @@
 //! these is a failure while something better follows. A redirect is joined with what it led to, another
 //! URL or another mailbox, and comes to what that comes to. An error that Autodiscover itself answers always
 //! is. For a mailbox that got neither settings nor an error, the failure that came nearest to an answer
-//! is told, as `automend test` would.
+//! is reported, as `automend test` would.
 //!
 //! Invariant: turns are taken one by one, and what is kept of them is bounded.
 
@@ -45,7 +45,7 @@ const MOST_SETTINGS: usize = 16 << 20;
 const MOST_OPEN: usize = 200;
 const MOST_TURNS: usize = 1000;
 
-/// What is told of a recording so far.
+/// The report of a recording so far.
 #[derive(Debug, Default)]
 pub struct Story {
     /// Turns of the recording.
@@ -97,7 +97,7 @@ impl Story {
             self.defect(Defect {
                 turn: Some(turn.number),
                 what:
-                    "the request's body is not in the recording, so nobody knows for whom it asked"
+                    "the request's body is not in the recording, so the user that it asked for is unknown"
                         .to_owned(),
             });
         }
@@ -190,7 +190,7 @@ impl Story {
             Outcome::Redirect(Target::Elsewhere(_)) | Outcome::Aside(_) => {}
             Outcome::Redirect(target) => {
                 let at = finding(Cause::RedirectNotRecorded.into());
-                // The search begins anew: what failed before it was not its end.
+                // The search begins again: what failed before it was not its end.
                 user.nearest = None;
                 user.unrecorded = None;
                 user.unanswered = false;
@@ -268,7 +268,7 @@ impl Story {
             let mut open: Vec<Finding> = open.into_values().collect();
             open.sort_by_key(|finding| finding.turn);
             for finding in open {
-                // The first request of a login often has no body, and so names nobody.
+                // The first request of a login often has no body, and so names no user.
                 let after = self
                     .answered
                     .get(&finding.url)

@@ -656,7 +656,7 @@ fn a_saved_answer_is_about_whom_it_names() {
     ] {
         check(vec![saved(&of(user))], &[&format!("{who} ok")], &[]);
     }
-    // A request that names somebody counts more.
+    // A request that names a user counts more.
     check(
         vec![turn(
             "bob@contoso.com",

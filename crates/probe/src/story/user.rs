@@ -38,7 +38,7 @@ pub struct Finding {
     pub status: u16,
     /// The mailbox that was asked for.
     pub asked: Option<Asked>,
-    /// Whose Outlook opens this mailbox besides its own, as an answer in the recording says.
+    /// Whose Outlook also opens this mailbox, as an answer in the recording says.
     pub opened_for: Option<Asked>,
     /// From which mailbox a redirect led to this one.
     pub redirected_from: Option<Asked>,
@@ -77,7 +77,7 @@ pub struct User {
     pub(super) nearest: Option<(bool, Finding)>,
     /// An answer whose body the recording does not hold.
     pub(super) unrecorded: Option<Finding>,
-    /// Whether the recording lacks the response to a request.
+    /// Whether the recording does not have the response to a request.
     pub(super) unanswered: bool,
     /// The last redirect, if nothing decided after it.
     pub(super) led: Option<Led>,

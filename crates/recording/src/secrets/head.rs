@@ -52,7 +52,7 @@ pub(super) fn value(name: &str, value: &str, known: &Secrets, logins: Logins) ->
     known.without(value).into_owned()
 }
 
-/// `NTLM TlRMTVNTUAACAAAA…` becomes `NTLM (removed)`; of what is no challenge nothing is told.
+/// `NTLM TlRMTVNTUAACAAAA…` becomes `NTLM (removed)`; of what is no challenge nothing is kept.
 fn scheme(name: &str, value: &str) -> String {
     let value = value.trim();
     match value.split_once(' ') {
@@ -65,7 +65,7 @@ fn scheme(name: &str, value: &str) -> String {
 /// `NTLM TlRMTVNTUAADAAAA…` becomes `NTLM (removed, message 3)`. A challenge without a token stays.
 fn stage(value: &str) -> String {
     let Some((scheme, rest)) = value.trim().split_once(' ') else {
-        // One word alone: a scheme, or a token that lacks one.
+        // One word alone: a scheme, or a token that does not have one.
         return if is_scheme(value) {
             value.trim().to_owned()
         } else {

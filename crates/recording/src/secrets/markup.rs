@@ -105,7 +105,7 @@ fn local(name: &str) -> &str {
 
 /// A tag without the values of secret attributes.
 fn attributes(tag: &str) -> String {
-    // A field of a form is told by the value of its `name`: SAML POST, WS-Federation, `form_post`.
+    // A field of a form is recognised by the value of its `name`: SAML POST, WS-Federation, `form_post`.
     let field = element(tag).eq_ignore_ascii_case("input")
         && field_name(tag).is_some_and(is_secret_in_form);
     let mut out = String::with_capacity(tag.len());

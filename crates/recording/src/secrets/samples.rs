@@ -47,7 +47,7 @@ const FIELDS: [&str; 19] = [
     "id_token",
 ];
 
-/// Turns with a secret wherever one is told by a name.
+/// Turns with a secret wherever one is recognised by a name.
 pub fn telling() -> Vec<Turn> {
     // Each is another, so that none goes because of its value.
     let count = std::cell::Cell::new(10_000);

@@ -98,7 +98,7 @@ impl Keeper {
         let Ok(password) = std::str::from_utf8(password) else {
             return Err(wrong());
         };
-        // A name that means nobody is checked all the same, so that the time tells nothing.
+        // A name that means no one is checked all the same, so that the time tells nothing.
         let login = self
             .login_name(name)
             .unwrap_or_else(|| format!("{}@invalid.invalid", name.len()));
@@ -254,7 +254,7 @@ impl Kerberos {
         let Some(identity) = self.identity.take() else {
             return Err(Outcome::new(ResultCode::OTHER, "the login is over"));
         };
-        // Who is somebody may be nobody else (RFC 4513 5.2.1.8).
+        // Who is someone may be no one else (RFC 4513 5.2.1.8).
         if !authorization.is_empty() && authorization != identity.name.as_bytes() {
             let text = "the ticket's user may not act as another";
             return Err(Outcome::new(ResultCode::INVALID_CREDENTIALS, text));

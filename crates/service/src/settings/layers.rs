@@ -1,5 +1,5 @@
 //! `[serve.default]`, `[serve.domain]`, `[serve.server]` and `[serve.database]`: URLs, mail servers and
-//! what else is told of a user, layer by layer.
+//! what else a user gets, layer by layer.
 
 use std::collections::HashMap;
 

@@ -77,7 +77,7 @@ pub(crate) struct DirectorySettings {
     pub health_check_interval: Duration,
     /// How long an answer holds.
     pub cache_ttl: Duration,
-    /// How long one holds that says that there is nobody, or from which an owner was left out because the
+    /// How long one holds that says that no user exists, or from which an owner was left out because the
     /// directory did not tell.
     pub negative_cache_ttl: Duration,
     /// Whether the directory is asked for its other servers.

@@ -1,6 +1,6 @@
 //! What `[serve]` of the configuration and the flags of `automend serve` mean together.
 //!
-//! A flag beats the file. Every value is checked here, and a mistake is told with the line that holds it;
+//! A flag beats the file. Every value is checked here, and a mistake is reported with the line that holds it;
 //! the rest of the service sees only values that are good.
 
 mod checked;
@@ -48,11 +48,11 @@ pub struct Settings {
     pub(crate) rc4_tickets: bool,
     /// What a password dialogue calls the service.
     pub(crate) realm: Option<String>,
-    /// Mail domains besides those that the directory names.
+    /// Mail domains in addition to those that the directory names.
     pub(crate) domains: Vec<String>,
     /// What is handed out.
     pub(crate) urls: Urls,
-    /// Whether who asks for somebody else is told that one's alternative mailboxes.
+    /// Whether a user who asks about another one gets that one's alternative mailboxes.
     pub(crate) alternatives_of_others: bool,
     /// Whether autoconfig is answered over plain HTTP, too.
     pub(crate) plain_autoconfig: bool,
@@ -62,7 +62,7 @@ pub struct Settings {
     pub(crate) proxies: Proxies,
     /// When a login must be bound to the TLS connection that it comes on.
     pub(crate) binding: ChannelBinding,
-    /// Hosts under which clients know this service, besides those of its domains and certificates.
+    /// Hosts under which clients know this service, in addition to those of its domains and certificates.
     pub(crate) service_names: Vec<String>,
     /// Certificates of proxies at which TLS ends.
     pub(crate) proxy_certificates: Vec<CertificateDer<'static>>,
@@ -91,13 +91,13 @@ pub struct Flags {
     pub auth: Vec<Scheme>,
     /// The keytab of the service.
     pub keytab: Option<PathBuf>,
-    /// Domains besides those of the directory.
+    /// Domains in addition to those of the directory.
     pub domain: Vec<String>,
     /// The file of the log.
     pub log: Option<PathBuf>,
 }
 
-/// Where the service listens when nobody says.
+/// Where the service listens by default.
 const LISTEN: &str = "127.0.0.1:8443";
 
 impl Settings {

@@ -22,7 +22,7 @@ use super::Live;
 /// Requests under way at once on the one connection.
 pub(super) const PARALLEL: usize = 16;
 
-/// More objects than this under one address are told as this many.
+/// More objects than this under one address are reported as this many.
 pub(super) const MOST_NAMESAKES: usize = 100;
 
 /// Why an object that took too long is unreadable.
@@ -103,7 +103,7 @@ impl Live {
         answered: &mut Vec<(Need, Answer, Vec<Defect>)>,
     ) -> Result<()> {
         let mut together = match until {
-            // Somebody waits for one user, and many are asked for by nobody.
+            // A client waits for one user; none waits for many.
             Some(_) => HashMap::new(),
             None => self.together(needs).await?,
         };

@@ -1,6 +1,6 @@
 //! A live server: Active Directory, Samba, or any LDAP v3 directory with the Exchange attributes.
 //!
-//! Owners come from one paged search a naming context; lost connections are made anew and the search
+//! Owners come from one paged search a naming context; lost connections are made again and the search
 //! goes on where it was, or from the start where the server has forgotten it.
 //!
 //! Invariant: absence is proved. Servers leave out what may not be read, so before a link is called
@@ -56,18 +56,18 @@ pub struct Live {
     pub root: RootDse,
     /// Values that could not be used.
     pub defects: Vec<Defect>,
-    /// Databases and servers, once somebody asked.
+    /// Databases and servers, once they were asked for.
     pub places: Option<Arc<Places>>,
-    /// How much is borne: for work that has nobody else to ask, or for a client that waits.
+    /// How patient it is: for work that has no other server, or for a client that waits.
     pub policy: RetryPolicy,
-    /// What this account may read, once somebody asked.
+    /// What this account may read, once they were asked for.
     pub(super) rights: Option<Rights>,
 }
 
-/// What is borne of a server.
+/// How patient one is with a server.
 #[derive(Clone, Copy, Debug)]
 pub struct RetryPolicy {
-    /// Connections made anew while nothing comes, before the work is given up.
+    /// Connections made again while nothing comes, before the work is given up.
     pub reconnects: u32,
     /// How long all objects that are asked for by name may take together; those that take longer count
     /// as unreadable.
@@ -151,7 +151,7 @@ impl Live {
         Ok(self.root.contexts.clone())
     }
 
-    /// What a request about `dn` needs besides: a deleted object is there only for those who ask.
+    /// What else a request about `dn` needs: a deleted object is there only for those who ask.
     pub fn showing(&self, dn: &Dn) -> Vec<Control> {
         let asks = dn.is_deleted_object() && self.root.controls.contains(SHOW_DELETED);
         asks.then(Control::show_deleted).into_iter().collect()
@@ -169,7 +169,7 @@ impl Live {
         } = &error
             && self.settings.base.iter().any(|dn| dn.to_string() == base)
         {
-            // What the server says besides is about its own source.
+            // The rest of what the server says is about its own source.
             let contexts = match self.root.contexts.as_slice() {
                 [] => "the server names no naming context".to_owned(),
                 all => format!("the directory's naming contexts are {}", all.join(" and ")),

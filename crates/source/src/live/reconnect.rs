@@ -23,7 +23,7 @@ macro_rules! retry {
         }
     }};
 }
-/// How many lost connections are made anew while nothing comes.
+/// How many lost connections are made again while nothing comes.
 pub struct Patience {
     most: u32,
     /// Connections lost since anything came.
@@ -68,7 +68,7 @@ impl Live {
             .with_context(|| format!("after: {error:#}"))
     }
 
-    /// Makes the connection anew, after a pause that grows with `attempt`.
+    /// Makes the connection again, after a pause that grows with `attempt`.
     pub async fn reconnect(&mut self, attempt: u32) -> Result<()> {
         // 0.1, 0.2, 0.4 s and so on, at most 10 s.
         let wait = Duration::from_millis(100 << attempt.saturating_sub(1).min(7))

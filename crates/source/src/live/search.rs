@@ -1,6 +1,6 @@
 //! Searches whose answers stream: owners, and whatever else a filter selects.
 //!
-//! Invariant: every entry comes once, or the sink is told that everything comes again.
+//! Invariant: every entry comes once, or the sink learns that everything comes again.
 
 use anyhow::{Context, Result, bail};
 use automend_core::checks::links;
@@ -14,7 +14,7 @@ use super::super::sink::Owners;
 use super::super::typed::typed;
 use super::{AUDITED, Live};
 
-/// Searches begun anew before they are given up.
+/// Searches begun again before they are given up.
 const MOST_RESTARTS: u32 = 3;
 
 impl Live {

@@ -1,6 +1,6 @@
 //! Questions for addresses and for names inside Exchange, many in one search.
 //!
-//! After a mend each of thousands of users is asked for by address and by name, and each such question is
+//! After a fix each of thousands of users is asked for by address and by name, and each such question is
 //! a search of the whole directory. Here a filter names fifty of them, and the answers are sorted out by
 //! the values that a question of its own would have selected.
 //!

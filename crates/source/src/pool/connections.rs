@@ -67,7 +67,7 @@ struct Idle<C> {
     used: Instant,
 }
 
-/// A connection on which passwords are checked; whoever was bound last is.
+/// A connection on which passwords are checked; the last user to bind is.
 pub struct BindConnection {
     /// The server.
     pub url: LdapUrl,
@@ -79,7 +79,7 @@ pub struct BindConnection {
 
 /// A kind of connection.
 pub trait Connect: Sized + Send + 'static {
-    /// So many are kept for each server while nobody uses them.
+    /// So many are kept for each server while they are idle.
     const MAX_IDLE: usize;
     /// Where they are kept.
     fn of(server: &Server) -> &Connections<Self>;
@@ -149,7 +149,7 @@ impl Server {
         )
     }
 
-    /// Forgets what the server said of itself, and closes the connections that nobody uses.
+    /// Forgets what the server said of itself, and closes the connections that are idle.
     pub(super) fn forget(&self) {
         *locked(&self.root) = None;
         self.searches.forget();

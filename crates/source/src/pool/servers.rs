@@ -1,4 +1,4 @@
-//! The servers of a pool: how each is, and who is told.
+//! The servers of a pool: the state of each, and the observer.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -209,7 +209,7 @@ impl Pool {
         }
     }
 
-    /// Changes what is known of a server. Where `change` says that this is news, the observer is told.
+    /// Changes what is known of a server. Where `change` says that this is news, the observer is called.
     pub(super) fn change(
         &self,
         server: &Server,

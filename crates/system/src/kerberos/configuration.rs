@@ -123,7 +123,7 @@ impl Configuration {
                 && subsection.eq_ignore_ascii_case(realm)
                 && relation.name == "kdc"
         });
-        // UDP and TCP are told apart in newer files; here is TCP only.
+        // Newer files distinguish UDP and TCP; here is TCP only.
         of_realm
             .map(|relation| relation.value.trim_start_matches("tcp/").to_owned())
             .collect()

@@ -1,7 +1,7 @@
 //! The authority that signs for intercepted hosts: made at once, kept in a folder of its own, trusted and
 //! removed by hand.
 //!
-//! RFC 5280. Whoever has its key can pretend to be any host towards a computer that trusts it. So the key
+//! RFC 5280. Anyone who has its key can pretend to be any host towards a computer that trusts it. So the key
 //! is this recorder's alone, can be read by its owner only, never leaves its folder, and the authority
 //! ends after thirty days.
 //!
@@ -274,7 +274,7 @@ fn make_private(folder: &Path) -> std::io::Result<()> {
     fs::create_dir_all(folder)
 }
 
-/// Writes a file that nobody else can read, from its first moment on.
+/// Writes a file that no one else can read, from its first moment on.
 fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),

@@ -1,6 +1,6 @@
 //! What is wrong with a certificate, in the words of every command.
 //!
-//! Invariant: a fault is told by rustls alone; nothing here decides whom to trust.
+//! Invariant: a fault is reported by rustls alone; nothing here decides whom to trust.
 
 use std::fmt;
 
@@ -49,7 +49,7 @@ impl From<&CertificateError> for CertificateFault {
 }
 
 impl CertificateFault {
-    /// What is known besides the kind; empty where that is nothing.
+    /// What is known in addition to the kind; empty where that is nothing.
     pub fn detail(&self) -> String {
         let day = |at: &Timestamp| at.strftime("%Y-%m-%d").to_string();
         match self {

@@ -15,7 +15,7 @@ use rustls::pki_types::pem::PemObject;
 pub use fault::CertificateFault;
 pub use verifier::Verifier;
 
-/// The certificate authorities of the system, and those in PEM files besides.
+/// The certificate authorities of the system, and those in PEM files.
 pub fn authorities(ca: &[PathBuf]) -> Result<RootCertStore> {
     let mut roots = RootCertStore::empty();
     let system = rustls_native_certs::load_native_certs();

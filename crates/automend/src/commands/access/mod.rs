@@ -1,4 +1,4 @@
-//! `automend access`: who can open a mailbox, or which mailboxes somebody can open, and why.
+//! `automend access`: who can open a mailbox, or which mailboxes a user can open, and why.
 //!
 //! Invariant: what could not be looked at is named, and the list is not called whole then.
 

@@ -37,7 +37,7 @@ pub(crate) async fn apply(
     receipt: &mut Receipt,
     rate: Option<u32>,
 ) -> Result<Applied> {
-    let progress = bar(planned.len(), "mending");
+    let progress = bar(planned.len(), "fixing");
     let mut applied = Applied::default();
     let mut pace = rate.map(|rate| {
         let mut pace = interval(Duration::from_secs(1) / rate.max(1));
@@ -63,7 +63,7 @@ pub(crate) async fn apply(
         let (removed, left) = write(directory, change, &entry, values, receipt, &mut n).await?;
         if !removed.is_empty() {
             let links = plural(removed.len() as u64, "link");
-            progress.suspend(|| say!("  mended {} ({links})", plain(&change.shown)));
+            progress.suspend(|| say!("  fixed {} ({links})", plain(&change.shown)));
             applied.removed.push(LinkChange {
                 owner: ObjectRef::from(&entry),
                 edit: Edit::removing(&removed),
@@ -145,7 +145,7 @@ async fn still_applies(
         }
     }
     if values.is_empty() {
-        return Ok(Err("somebody else has removed the link".to_owned()));
+        return Ok(Err("the link is removed already".to_owned()));
     }
     Ok(Ok((entry, values)))
 }

@@ -1,4 +1,4 @@
-//! `automend fix`: from stale links to a mended directory.
+//! `automend fix`: from stale links to a fixed directory.
 //!
 //! plan, review, apply, wait for replication, verify, receipt; `undo` is the way back.
 
@@ -61,7 +61,7 @@ pub(crate) async fn run(args: &args::Fix, config: Option<&Path>) -> Result<ExitC
     directory.name_server(&mut settings);
     let identity = directory.identity().await?;
     let mut approved = Approved::default();
-    // What an audit could not see is not known to be mended.
+    // What an audit could not see is not known to be fixed.
     let mut whole = true;
     if let Some((path, plan)) = &plan_file {
         approved =
@@ -95,8 +95,8 @@ pub(crate) async fn run(args: &args::Fix, config: Option<&Path>) -> Result<ExitC
         say!("Nothing was written.");
         return Ok(ExitCode::from(1));
     }
-    let mended = carry_out(&mut directory, &settings, planned, identity, args).await?;
-    Ok(done(if mended && approved.changed.is_empty() {
+    let fixed = carry_out(&mut directory, &settings, planned, identity, args).await?;
+    Ok(done(if fixed && approved.changed.is_empty() {
         ExitCode::SUCCESS
     } else {
         ExitCode::from(1)
@@ -135,7 +135,7 @@ async fn may_be_written(
     }
     if let Directory::Ldif(ldif) = directory {
         bail!(
-            "{}: a file is only read; --export ldif or powershell writes the mend for other tools",
+            "{}: a file is only read; --export ldif or powershell writes the fix for other tools",
             ldif.shown
         );
     }
@@ -144,7 +144,7 @@ async fn may_be_written(
     permission::check(directory, &owners, &[attribute::DELEGATE_LIST_LINK]).await
 }
 
-/// Writes, waits for replication and verifies; `true` when everything is mended everywhere.
+/// Writes, waits for replication and verifies; `true` when everything is fixed everywhere.
 async fn carry_out(
     directory: &mut Directory,
     settings: &Settings,
@@ -303,7 +303,7 @@ fn export_to(
 pub(crate) fn review(planned: &[Change], out: &mut impl Write) -> Result<()> {
     const MOST: usize = 10;
     if planned.is_empty() {
-        writeln!(out, "No stale link: nothing to mend.")?;
+        writeln!(out, "No stale link: nothing to fix.")?;
         return Ok(());
     }
     writeln!(

@@ -125,7 +125,7 @@ impl Plan {
     }
 }
 
-/// The owner of the first change that cannot be read; its place in the file tells nobody which one it is.
+/// The owner of the first change that cannot be read; its place in the file does not identify it.
 fn refused(text: &str) -> Option<String> {
     let plan: serde_json::Value = serde_json::from_str(text).ok()?;
     let mut changes = plan.get("changes")?.as_array()?.iter();

@@ -19,7 +19,7 @@ use tokio::sync::Mutex;
 use crate::hints;
 use crate::report::people::People;
 
-/// The directory at hand, opened when somebody first asks.
+/// The directory at hand, opened at the first question.
 pub(super) struct Beside {
     settings: Settings,
     opened: Mutex<Opened>,
@@ -32,7 +32,7 @@ struct Opened {
     points: HashMap<Option<Host>, Vec<Scp>>,
 }
 
-/// What the directory says of somebody whose Autodiscover fails.
+/// What the directory says of a user whose Autodiscover fails.
 #[derive(Debug)]
 pub(super) struct Blame {
     /// The directory, as it was named.
@@ -43,8 +43,8 @@ pub(super) struct Blame {
     pub people: People,
     /// What Exchange would answer according to this directory.
     pub expected: Outcome,
-    /// The command that mends it.
-    pub mend: Option<Command>,
+    /// The command that fixes it.
+    pub fix_command: Option<Command>,
     /// What could not be read.
     pub defects: Vec<String>,
 }
@@ -115,7 +115,7 @@ impl Beside {
         matches!((one, other), (Ok(one), Ok(other)) if one.dn == other.dn)
     }
 
-    /// What is wrong with somebody.
+    /// What is wrong with a user.
     pub(super) async fn blame(&self, address: &SmtpAddress) -> Result<Blame> {
         let mut opened = self.opened.lock().await;
         let directory = opened.directory(&self.settings).await?;
@@ -129,7 +129,7 @@ impl Beside {
         let defects = directory.take_defects();
         let people = People::of(directory, &resolved.findings).await;
         Ok(Blame {
-            mend: mend(&resolved, hints::mend(&self.settings, directory)),
+            fix_command: fix_command(&resolved, hints::fix_command(&self.settings, directory)),
             directory: shown,
             people,
             findings: resolved.findings,
@@ -160,7 +160,7 @@ impl Opened {
 }
 
 /// The command that removes every stale link of a user.
-fn mend(resolved: &Resolved, command: Command) -> Option<Command> {
+fn fix_command(resolved: &Resolved, command: Command) -> Option<Command> {
     let mut owners = resolved
         .findings
         .iter()

@@ -1,6 +1,6 @@
 //! Consent: Outlook's question whether another host may configure the account.
 //!
-//! Invariant: without somebody to ask, the answer is never yes.
+//! Invariant: without a terminal the answer is never yes.
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
@@ -11,16 +11,16 @@ use tokio::sync::Mutex;
 
 use automend_core::display::plain;
 
-/// Whoever may be asked.
+/// Who may be asked.
 pub(super) enum Consent {
-    /// Somebody at a terminal, one question at a time.
+    /// The user at a terminal, one question at a time.
     Terminal(Mutex<ProgressBar>),
-    /// Nobody.
+    /// Without a terminal.
     Nobody,
 }
 
 impl Consent {
-    /// Whoever sits at this terminal, if it is one.
+    /// The user at this terminal, if it is one.
     pub(super) fn here(progress: &ProgressBar) -> Self {
         if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
             Self::Terminal(Mutex::new(progress.clone()))
@@ -29,7 +29,7 @@ impl Consent {
         }
     }
 
-    /// Asks; `None` when nobody is there.
+    /// Asks; `None` without a terminal.
     pub(super) async fn ask(&self, question: &Question) -> Result<Option<bool>> {
         let Self::Terminal(one) = self else {
             return Ok(None);

@@ -21,7 +21,7 @@ const MOST: usize = 500;
 
 /// An alternative mailbox, and what its own Autodiscover came to.
 pub(super) struct Followed {
-    /// The mailbox, as it was told.
+    /// The mailbox, as the answer named it.
     pub mailbox: Alternative,
     /// How it was asked for.
     pub how: How,

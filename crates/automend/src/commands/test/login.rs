@@ -40,7 +40,7 @@ pub(super) struct Logins {
     good: Mutex<HashSet<Host>>,
     /// Hosts at which one was rejected.
     bad: Mutex<HashSet<Host>>,
-    /// Held during a login of which nobody knows how it ends.
+    /// Held during a login whose result is open.
     one: Waiting<()>,
     /// What must not be shown.
     pub secrets: Secrets,
@@ -166,7 +166,7 @@ impl Logins {
     }
 
     /// The same in words from which secrets are taken out that the server gave back. Where it gave back
-    /// none, every word is left as it is: most are ours, and one of them may be somebody's password.
+    /// none, every word is left as it is: most are ours, and one of them may be someone's password.
     fn without_echo(&self, judged: Judged, turns: &[Turn], dialect: Dialect) -> Judged {
         let echoes = turns.iter().any(|turn| {
             turn.response.as_ref().is_some_and(|response| {
@@ -239,7 +239,7 @@ impl Logins {
         } else if status.is_some_and(|status| status != 401) {
             lock(&self.good).insert(host);
         } else if last.is_some() && !lock(&self.good).contains(&host) {
-            // Whether the directory counted it nobody knows.
+            // Whether the directory counted it is unknown.
             lock(&self.bad).insert(host);
         }
     }

@@ -239,7 +239,7 @@ fn write_file(path: &Path, text: &str) -> Result<()> {
         .with_context(|| format!("writing {}", path.display()))
 }
 
-/// Whether somebody watches standard error.
+/// Whether standard error is a terminal.
 fn console_is_there() -> bool {
     use std::io::IsTerminal as _;
     std::io::stderr().is_terminal()

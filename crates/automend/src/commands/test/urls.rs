@@ -3,7 +3,7 @@
 //! What users miss first when a URL is wrong: free/busy and automatic replies (EWS), the offline address
 //! book, the mailbox itself (MAPI over HTTP).
 //!
-//! Invariant: nobody logs in here, so any host may be looked at.
+//! Invariant: no login is sent here, so any host may be looked at.
 
 use std::time::Duration;
 

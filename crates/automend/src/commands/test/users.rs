@@ -79,7 +79,7 @@ pub(super) async fn run(
         );
     }
     Ok(match sum.worst {
-        // Of somebody nothing can be said, whatever the others came to.
+        // Of one user nothing can be said, whatever the others came to.
         _ if sum.unreadable > 0 => ExitCode::from(2),
         _ if sum.not_asked > 0 => ExitCode::from(1),
         Some(verdict) => exit(verdict),
@@ -87,7 +87,7 @@ pub(super) async fn run(
     })
 }
 
-/// The addresses of a file; a line that is none is told and passed over.
+/// The addresses of a file; any other line is reported and passed over.
 fn read(file: &Path, sum: &mut Sum) -> Result<Vec<SmtpAddress>> {
     let reading = || format!("reading --users {}", file.display());
     let reader: Box<dyn BufRead> = if file == Path::new("-") {

@@ -30,15 +30,15 @@ pub(crate) struct Joined {
     pub findings: Vec<Finding>,
     /// How the people in them are reached.
     pub people: People,
-    /// The command that mends it.
-    pub mend: Option<Command>,
+    /// The command that fixes it.
+    pub fix_command: Option<Command>,
 }
 
 /// Asks the directory about the mailbox of each finding that an object of the directory can explain.
 pub(crate) async fn join(
     findings: &[story::Finding],
     directory: &mut Directory,
-    mending_command: &Command,
+    base_command: &Command,
 ) -> Result<Vec<Option<Joined>>> {
     let mut known = Known::default();
     let mut answers: HashMap<Asked, Joined> = HashMap::new();
@@ -55,7 +55,7 @@ pub(crate) async fn join(
         if !answers.contains_key(asked) && answers.len() < MOST_USERS {
             answers.insert(
                 asked.clone(),
-                one(who, directory, &mut known, mending_command).await?,
+                one(who, directory, &mut known, base_command).await?,
             );
         }
         joined.push(answers.get(asked).cloned());
@@ -67,7 +67,7 @@ async fn one(
     who: Who,
     directory: &mut Directory,
     known: &mut Known,
-    mending_command: &Command,
+    base_command: &Command,
 ) -> Result<Joined> {
     let request = Request {
         who,
@@ -81,8 +81,8 @@ async fn one(
         .filter(|link| matches!(link.state, LinkState::Stale(_)))
         .map(|link| &link.owner.dn)
         .collect();
-    let mend = (!stale.is_empty()).then(|| {
-        stale.iter().fold(mending_command.clone(), |command, dn| {
+    let fix_command = (!stale.is_empty()).then(|| {
+        stale.iter().fold(base_command.clone(), |command, dn| {
             command.name("--owner", dn)
         })
     });
@@ -102,7 +102,7 @@ async fn one(
         outcome,
         people: People::of(directory, &resolved.findings).await,
         findings: resolved.findings,
-        mend,
+        fix_command,
     })
 }
 

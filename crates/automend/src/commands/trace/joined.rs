@@ -32,8 +32,8 @@ pub(super) async fn print(
     if !args.source.server.directory.is_empty() {
         let settings = crate::config::directory_settings(&args.source, config)?;
         let mut directory = Directory::open(&settings).await?;
-        let mend = hints::mend(&settings, &directory);
-        report.joined = join::join(&story.findings, &mut directory, &mend).await?;
+        let fix_command = hints::fix_command(&settings, &directory);
+        report.joined = join::join(&story.findings, &mut directory, &fix_command).await?;
         report.defects.extend(directory.take_defects());
     }
     let mut out = anstream::stdout();

@@ -1,4 +1,4 @@
-//! What is told of a recording: for people, and as JSON whose shape `docs/trace.schema.json` promises.
+//! The report of a recording: for people, and as JSON whose shape `docs/trace.schema.json` promises.
 //!
 //! Invariant: nothing of a recording acts upon the terminal; the forms carry no header and no body.
 
@@ -120,7 +120,7 @@ impl Report<'_> {
 }
 
 fn name(asked: Option<&Asked>) -> &str {
-    asked.map_or("nobody named", Asked::as_str)
+    asked.map_or("no user named", Asked::as_str)
 }
 
 fn colour(verdict: Verdict) -> AnsiColor {
@@ -263,7 +263,7 @@ pub(crate) fn print_finding(finding: &Finding, out: &mut impl Write) -> Result<(
     if let Some(owner) = &finding.opened_for {
         writeln!(
             out,
-            "    This mailbox is opened besides their own for {}.",
+            "    This mailbox is also opened for {}.",
             plain(owner.as_str())
         )?;
     }
@@ -287,8 +287,8 @@ fn print_joined(joined: &Joined, out: &mut impl Write) -> Result<()> {
         writeln!(out)?;
         print_findings(&joined.findings, &joined.people, out, false)?;
     }
-    if let Some(mend) = &joined.mend {
-        writeln!(out, "    To fix: {mend}")?;
+    if let Some(fix_command) = &joined.fix_command {
+        writeln!(out, "    To fix: {fix_command}")?;
     }
     Ok(())
 }
@@ -366,7 +366,7 @@ fn finding_json(finding: &Finding, joined: Option<&Joined>) -> Value {
             json!({
                 "outcome": joined.outcome,
                 "findings": found,
-                "command": joined.mend.as_ref().map(Command::arguments),
+                "command": joined.fix_command.as_ref().map(Command::arguments),
             }),
         );
     }

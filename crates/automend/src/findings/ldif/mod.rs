@@ -140,7 +140,7 @@ fn dangling_databases(ldif: &mut Ldif, total: &mut Part) -> Result<()> {
         if links.next().is_none() {
             return;
         }
-        // Whatever is wrong with its values was told in the first pass.
+        // Whatever is wrong with its values was reported in the first pass.
         if let Some(entry) = recorded(record, &mut Vec::new())
             && links::home(&entry).is_some_and(|home| places.lacks(&home))
             && !told.contains(&entry.dn)
@@ -209,7 +209,7 @@ fn judge_back_links(ldif: &mut Ldif, total: &mut Part, back: Vec<(Dn, Dn)>) -> R
     Ok(())
 }
 
-/// Hands every record to `look` once more; what cannot be read was told in the first pass.
+/// Hands every record to `look` once more; what cannot be read was reported in the first pass.
 fn again(ldif: &Ldif, mut look: impl FnMut(&Record<'_>)) -> Result<()> {
     let (reader, _) = ldif.reader()?;
     let mut blocks = Blocks::new(reader);

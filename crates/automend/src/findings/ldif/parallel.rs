@@ -42,7 +42,7 @@ pub(super) fn in_parallel<W: Worker>(
                             return Ok::<W, anyhow::Error>(worker);
                         };
                         worker.block(&block)?;
-                        // Only memory to use again: when nobody wants it, it is freed.
+                        // Only memory to use again: where it is not wanted, it is freed.
                         let _ = empties.try_send(block);
                     }
                 })

@@ -216,7 +216,7 @@ impl Part {
         Ok(())
     }
 
-    /// Notes the identifiers of an account; what is wrong with its name is told where it matters.
+    /// Notes the identifiers of an account; what is wrong with its name is reported where it matters.
     fn account(&mut self, record: &Record<'_>, lines: &[(usize, Line<'_>)]) {
         let Some(principals) = &mut self.principals else {
             return;

@@ -16,7 +16,7 @@ use automend_source::ldif::named;
 use super::parallel::Worker;
 use automend_source::suspects::Gathered;
 
-/// What is looked at besides [`links::ATTRIBUTES`], in front of which it stands.
+/// What is looked at in addition to [`links::ATTRIBUTES`], in front of which it stands.
 const RIGHTS: &[&str] = &[
     attribute::MAILBOX_SECURITY_DESCRIPTOR,
     attribute::OBJECT_SID,
@@ -44,7 +44,7 @@ impl<'a> Part<'a> {
         }
     }
 
-    /// Looks at one object; what cannot be read of it was told in the first pass.
+    /// Looks at one object; what cannot be read of it was reported in the first pass.
     fn look(&mut self, record: &Record<'_>, lines: &[(usize, Line<'_>)]) {
         let is = |index: usize, name: &str| self.names.get(index) == Some(&name);
         let has = |name: &str| lines.iter().any(|(index, _)| is(*index, name));

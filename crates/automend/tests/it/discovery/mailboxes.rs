@@ -164,7 +164,7 @@ fn users(count: usize) -> String {
     users.join("\n") + "\n"
 }
 
-/// Settings for whoever a request asks about.
+/// Settings for the user in a request.
 fn settings_of(request: &str) -> String {
     let asked = request
         .split_once("<EMailAddress>")

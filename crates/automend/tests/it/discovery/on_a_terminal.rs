@@ -27,7 +27,7 @@ fn run(bench: &Bench, arguments: &[&str], typed: &str) -> (Value, String) {
         .stdout(Stdio::piped())
         .stderr(open());
     let child = command.spawn().unwrap();
-    // The terminal closes with the child only when nobody else has it open.
+    // The terminal closes with the child only when no one else has it open.
     drop(command);
     let mut terminal = File::from(terminal);
     terminal.write_all(typed.as_bytes()).unwrap();

@@ -97,7 +97,7 @@ fn the_client_is_called_by_its_name() {
                 .starts_with(&format!("{} gets its settings", client.to_lowercase())),
             "{told}"
         );
-        // What Outlook shows is told where Outlook asks.
+        // What Outlook shows is reported where Outlook asks.
         let mut world = World::new(&[]);
         world.https(ROOT, |_| status(404));
         let report = test(&bench, &world, &json).exits(1).json();

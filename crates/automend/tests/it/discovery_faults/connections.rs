@@ -71,7 +71,7 @@ fn a_connection_that_breaks_or_hangs_says_where() {
     }
 }
 
-/// Ports at which nobody speaks TLS.
+/// Ports at which no one speaks TLS.
 #[test]
 fn a_port_without_tls_is_given_up_soon_and_told_as_what_it_is() {
     for case in [

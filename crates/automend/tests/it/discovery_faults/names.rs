@@ -179,7 +179,7 @@ fn an_srv_record_with_another_port_works_and_warns() {
 
 #[test]
 fn without_any_network_the_verdict_is_that_nobody_answers() {
-    // A port that was free a moment ago: nobody answers for DNS.
+    // A port that was free a moment ago: no one answers for DNS.
     let port = std::net::UdpSocket::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()

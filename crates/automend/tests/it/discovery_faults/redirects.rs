@@ -1,4 +1,4 @@
-//! Redirects: where they may lead, and where nobody follows.
+//! Redirects: where they may lead, and where no one follows.
 
 use super::*;
 

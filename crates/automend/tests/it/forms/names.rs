@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Names that somebody with a grudge or with two keyboards may have.
+/// Names that someone with a grudge or with two keyboards may have.
 const ODD: [&str; 7] = [
     "\u{1b}[2J\u{1b}]0;owned\u{7}Clear",
     "Line\r\nNothing is wrong.",
@@ -156,7 +156,7 @@ fn no_name_in_a_directory_acts_upon_a_terminal() {
             .automend(&[&fix, ["--yes", "--receipt", "r.ldif"].as_slice()].concat())
             // The users of this directory have no mailbox, so they get no answer of their own either.
             .exits(1),
-        "mended",
+        "fixed",
     );
     is_harmless(
         &bench
@@ -167,7 +167,7 @@ fn no_name_in_a_directory_acts_upon_a_terminal() {
 }
 
 #[test]
-fn a_mend_of_odd_names_goes_there_and_back() {
+fn a_fix_of_odd_names_goes_there_and_back() {
     let bench = odd();
     let before = bench.exported("odd");
     let count = |text: &str| text.matches("\nmsExchDelegateListLink:").count();
@@ -181,10 +181,10 @@ fn a_mend_of_odd_names_goes_there_and_back() {
         .exits(0);
     assert_eq!(count(&bench.exported("odd")), ODD.len());
     bench
-        .automend(&["fix", "-d", "odd", "--export", "ldif", "-o", "mend.ldif"])
+        .automend(&["fix", "-d", "odd", "--export", "ldif", "-o", "fix.ldif"])
         .exits(1);
     bench
-        .automend(&["directory", "import", "mend.ldif", "-d", "odd"])
+        .automend(&["directory", "import", "fix.ldif", "-d", "odd"])
         .exits(0)
         .says("7 changed");
     assert_eq!(count(&bench.exported("odd")), 0);

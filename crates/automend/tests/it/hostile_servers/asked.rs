@@ -1,4 +1,4 @@
-//! What was typed, and is told back where it was wrong; and a password that is typed into a pipe.
+//! What was typed, and is reported back where it was wrong; and a password that is typed into a pipe.
 
 use super::*;
 

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn nobody_listening_is_told_with_host_and_port() {
-    // A port that was just free: whoever takes it in between speaks no LDAP.
+    // A port that was just free: anyone who takes it in between speaks no LDAP.
     let port = std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()

@@ -1,6 +1,6 @@
 //! The page of exit statuses, made from what the help of each command declares.
 //!
-//! `UPDATE=1 cargo test -p automend --test it reference::` writes `docs/exit-status.md` anew.
+//! `UPDATE=1 cargo test -p automend --test it reference::` writes `docs/exit-status.md` again.
 
 use std::fs;
 

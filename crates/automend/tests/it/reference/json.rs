@@ -1,6 +1,6 @@
 //! The page of JSON members, made from the schemas beside it.
 //!
-//! `UPDATE=1 cargo test -p automend --test it reference::` writes `docs/json.md` anew. That the program
+//! `UPDATE=1 cargo test -p automend --test it reference::` writes `docs/json.md` again. That the program
 //! writes no member which the schemas lack is checked wherever a test reads its JSON: see `tool::schema`.
 
 use std::fs;

@@ -1,11 +1,11 @@
-//! Proxies in front of the service: whose address counts, and what nobody else is believed.
+//! Proxies in front of the service: whose address counts, and what is believed from them alone.
 
 use super::*;
 use crate::served::Wire;
 
 const PROXY: &str = "127.0.0.9";
 
-/// Failures of three are borne, and one proxy is believed.
+/// Failures of three are tolerated, and one proxy is believed.
 fn served() -> Served {
     let configuration =
         "[serve]\nproxies = [\"127.0.0.9\"]\n\n[serve.limits]\nfailures-per-address = 3\n";
@@ -38,7 +38,7 @@ fn failures_behind_a_proxy_count_for_who_made_them() {
             &asked("amy@contoso.com", PASSWORD, header),
         )
     };
-    // What stands left of the proxy's own word changes with each request and helps nobody.
+    // What stands left of the proxy's own word changes with each request and helps no one.
     for n in 0..3 {
         let list = format!("192.0.2.{n}, 203.0.113.9");
         assert_eq!(guess(n, ("X-Forwarded-For", &list)), 401);
@@ -51,7 +51,7 @@ fn failures_behind_a_proxy_count_for_who_made_them() {
     // Everybody else behind the same proxy gets in, and so does the proxy itself.
     assert_eq!(right(PROXY, ("X-Forwarded-For", "203.0.113.10")), 200);
     assert_eq!(right(PROXY, ("X-Other", "x")), 200);
-    // Whoever is no proxy cannot have others shut out, nor get away.
+    // Anyone who is no proxy cannot have others shut out, nor get away.
     for n in 20..23 {
         let user = format!("nobody-{n}@contoso.com");
         let ask = asked(&user, "wrong", ("X-Forwarded-For", "203.0.113.11"));
@@ -104,7 +104,7 @@ fn a_proxy_announces_its_client_before_the_handshake() {
         200
     );
     assert_eq!(ask(None, "amy@contoso.com", PASSWORD), 200);
-    // From nobody else, and nothing that is broken.
+    // From no one else, and nothing that is broken.
     for (from, header) in [
         ("127.0.0.2", announced([203, 0, 113, 8])),
         (PROXY, {

@@ -48,7 +48,7 @@ fn a_password_without_an_answer_is_counted_and_goes_to_no_other_server() {
             }
         });
         assert_eq!(binds(&first) + binds(&second), 4, "{said}");
-        // As many as a directory bears, and nobody else is affected.
+        // As many as a directory tolerates, and no one else is affected.
         amy(&served, "right").is(429);
         let line = served.logged(|line| line["status"] == 429);
         let why = line["reason"].as_str().unwrap_or_default();

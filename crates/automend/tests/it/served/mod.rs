@@ -98,7 +98,7 @@ impl Served {
         };
         let certificate = said
             .lines()
-            .find_map(|line| line.split_once("nobody has signed: "))
+            .find_map(|line| line.split_once("made for this run: "))
             .map(|(_, path)| PathBuf::from(path));
         Self {
             https: at("  https://", ""),
@@ -166,7 +166,7 @@ impl Served {
             .unwrap_or(0.0)
     }
 
-    /// Waits until nobody takes a connection any more.
+    /// Waits until no one takes a connection any more.
     pub(crate) fn listeners_are_gone(&self) {
         until("the listeners are closed", || {
             TcpStream::connect(self.admin).is_err()

@@ -116,7 +116,7 @@ fn a_mailbox_whose_mail_goes_elsewhere_and_one_without_a_home_are_found() {
             "msExchHomeServerName: /o=c/ou=x/cn=Servers/cn=OLDEX\n",
         ),
         user("New", "msExchHomeServerName: /o=c/ou=x/cn=Servers/cn=ex1\n"),
-        // An owner in a database that is gone is told once.
+        // An owner in a database that is gone is reported once.
         user(
             "Lender",
             &(HOME.replace("DB1", "DB9") + "msExchDelegateListLink: CN=Amy,DC=c,DC=test\n"),
@@ -214,7 +214,7 @@ fn what_exchange_left_over_is_found() {
     bench.file("a.ldif", company(&objects));
     let audit = ["audit", "-d", "a.ldif", "--format", "json"];
     assert_eq!(told(&bench.automend(&audit).exits(1).json()), expected);
-    // A database whose server is gone names one that nobody knows.
+    // A database whose server is gone names one that is not known.
     bench.file("b.ldif", company(&(objects + &database("DB3", "OLDEX"))));
     let audit = ["audit", "-d", "b.ldif", "--format", "json"];
     let found = told(&bench.automend(&audit).exits(1).json());
@@ -240,7 +240,7 @@ fn a_mailbox_elsewhere_is_in_no_plan_unless_it_is_asked_for() {
     bench
         .automend(&["fix", "-d", "a", "--yes"])
         .exits(0)
-        .says("nothing to mend");
+        .says("nothing to fix");
     for form in ["ldif", "powershell"] {
         let run = bench
             .automend(&["fix", "-d", "a.ldif", "--export", form])
@@ -293,7 +293,7 @@ fn people_are_meant_by_the_names_that_people_use() {
         // An account goes before a name that is shown; without one, both are named.
         show("twin").exits(0).says("CN=Twin,DC=c,DC=test");
         show("twin2").exits(1).says("CN=Twin,OU=x,DC=c,DC=test");
-        show("nobody at all").exits(2).warns("nobody is called so");
+        show("nobody at all").exits(2).warns("no object has that name");
         let audit = bench.automend(&["audit", "-d", source, "--delegate", "amy"]);
         audit.exits(0);
     }

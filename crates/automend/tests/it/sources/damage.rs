@@ -48,7 +48,7 @@ fn a_deciding_value_that_cannot_be_read_is_undecided_and_in_no_plan() {
             .collect();
         assert_eq!(bob, ["AM106 Bob Carter: Emma Frost"], "{shown}");
         assert!(
-            // What is wrong with a decoded value is told with the line of its object.
+            // What is wrong with a decoded value is reported with the line of its object.
             defects
                 .iter()
                 .any(|d| d.starts_with("line 17") || d.starts_with("line 160: CN=Bob Carter,")),

@@ -54,7 +54,7 @@ fn a_file_that_shows_no_links_is_never_called_well() {
             vec!["serve", "-d", name, "--check"],
         ] {
             let run = bench.automend(&command).exits(2);
-            assert!(!run.out.contains("nothing to mend"), "{run}");
+            assert!(!run.out.contains("nothing to fix"), "{run}");
         }
     }
 }

@@ -70,7 +70,7 @@ impl Bench {
         command
     }
 
-    /// Runs the binary; nobody sits at a terminal.
+    /// Runs the binary; no one sits at a terminal.
     #[track_caller]
     pub(crate) fn automend(&self, arguments: &[&str]) -> Run {
         Run::of(&mut self.command(arguments), arguments)

@@ -51,7 +51,7 @@ impl Authority {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
-        // Each has a name of its own, so that nobody takes one for another.
+        // Each has a name of its own, so that no one takes one for another.
         let name: String = key
             .public_key_raw()
             .iter()

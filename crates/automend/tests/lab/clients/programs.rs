@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::town::Town;
 use crate::lab::{self, run, succeeded};
 
-/// A client, and how it logs in where that is told it and not found out by itself.
+/// A client, and how it logs in where that is reported it and not found out by itself.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Client {
     /// exchangelib 5 (Python): SOAP; of the schemes offered it takes NTLM before Basic.

@@ -18,7 +18,7 @@ use crate::lab::{self, Variables, eventually};
 /// The variable that names the file of the clients' variables.
 const CLIENTS: &str = "AUTOMEND_LAB_CLIENTS";
 
-/// The company's directory; nobody in it has a password.
+/// The company's directory; no one in it has a password.
 const CONTOSO: &str = include_str!("../../../../../examples/contoso.ldif");
 
 /// What a client may take at most, in seconds; only one that hangs comes near it.
@@ -32,7 +32,7 @@ pub(crate) struct Town {
 }
 
 impl Town {
-    /// A town whose server has these arguments besides what every one has.
+    /// A town whose server has these arguments in addition to what every one has.
     pub(crate) fn with(arguments: &[&str]) -> Self {
         let variables = Variables::named(CLIENTS);
         let folder = tempfile::tempdir().expect("a folder");
@@ -152,7 +152,7 @@ impl Turn {
     }
 }
 
-/// What the server is told besides its arguments: the company has IMAP, too, and a domain whose host has
+/// What the server is reported in addition to its arguments: the company has IMAP, too, and a domain whose host has
 /// no certificate is sent to the company's.
 const CONFIGURATION: &str = r#"
 [serve.domain."contoso.com"]

@@ -116,7 +116,7 @@ impl Bind<'_> {
         Ran::of(&run(&mut self.program(command), ""))
     }
 
-    /// Checks that somebody of the seed is found by the address that Autodiscover makes of a mailbox.
+    /// Checks that someone of the seed is found by the address that Autodiscover makes of a mailbox.
     pub(crate) fn finds_a_mailbox_by_its_guid(&self) {
         let filter = "(&(msExchMailboxGuid=*)(legacyExchangeDN=*)(homeMDB=*)(mail=*))";
         let base = self.lab.var("LAB_BASE");

@@ -92,7 +92,7 @@ fn a_ticket_file_of_kinit_is_enough() {
             .as_str()
             .is_some_and(|why| why.starts_with("alice@OTHER.TEST: no account"))
     });
-    // A service that nobody has registered.
+    // A service that no one has registered.
     realm.kinit("alice", &[]);
     let report = test(&realm, &served, "nobody.mit.test", &tickets);
     fails(&report, "login-failed", "HTTP/nobody.mit.test");

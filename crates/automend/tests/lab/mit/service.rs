@@ -90,7 +90,7 @@ fn login(ticket: &Ticket, at: Moment) -> String {
     format!("Negotiate {}", STANDARD.encode(token))
 }
 
-/// Waits until the log says why somebody was refused.
+/// Waits until the log says why someone was refused.
 fn logged_why(served: &Served, words: &str) {
     served.logged(|line| {
         line["status"] == 401

@@ -216,7 +216,7 @@ fn links_follow_the_groups_of_a_controller_and_ghosts_are_removed() {
     };
     assert_eq!(links(), ["alice", "dave"]);
 
-    // The whole directory: mailboxes of the seed show no permissions, and these are told.
+    // The whole directory: mailboxes of the seed show no permissions, and these are reported.
     let report = admin
         .automend(&["audit", "--access", "--format", "json"])
         .ended(2);

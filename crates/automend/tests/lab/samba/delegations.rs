@@ -108,7 +108,7 @@ fn a_delegation_is_given_and_taken_on_a_controller_and_each_undo_brings_back_wha
     let again = admin.automend(&[&grant[..], &["--descriptor"]].concat());
     assert!(again.ended(0).contains("nothing to write"));
 
-    // Whoever has an entry of the mailbox's own permissions is found by the identifier in it.
+    // Anyone who has an entry of the mailbox's own permissions is found by the identifier in it.
     let all = desk.arg("all.ldif");
     let off = [
         "automap",
@@ -146,7 +146,7 @@ fn a_delegation_is_given_and_taken_on_a_controller_and_each_undo_brings_back_wha
     admin.automend(&["undo", &revoked, "--yes"]).ended(0);
     assert_eq!(descriptor(&admin, &owner.dn), Some(granted));
 
-    // What somebody else has changed since stays.
+    // What someone else has changed since stays.
     let other = STANDARD.encode([ODD, &[0, 0, 0, 0]].concat());
     let replace = |value: &str| {
         admin.modify(&format!(

@@ -74,7 +74,7 @@ fn clear_text_is_refused_here_and_there() {
         .at(&loopback)
         .automend(&[AUDIT, &["--auth", "simple", "--allow-plaintext"]].concat())
         .failed_with(&["encrypted connection", "--start-tls"]);
-    // Nobody logs in: the server tells nothing to strangers.
+    // No one logs in: the server tells nothing to strangers.
     let stranger = lab.automend(&[AUDIT, &["-d", &loopback, "--allow-plaintext"]].concat());
     stranger.failed_with(&[&loopback, "give --user"]);
     assert_eq!(stranger.out, "");
@@ -120,7 +120,7 @@ fn a_certificate_that_is_not_the_server_s_is_refused() {
         .at(by_domain)
         .automend(AUDIT)
         .failed_with(&[by_domain, "another name"]);
-    // The right name, but nobody trusted has signed.
+    // The right name, but no one trusted has signed.
     let (user, password) = (lab.var("LAB_AUDIT"), lab.var("LAB_AUDIT_PASSWORD_FILE"));
     let login = |ca: &[&str]| {
         let source = [

@@ -44,7 +44,7 @@ fn what_the_account_may_not_read_is_never_called_absent() {
             .expect("the owner is told of");
         assert!(line.contains("AM106") && line.contains(hidden), "{line}");
 
-        // The same account is given a plan that somebody with more rights might have made.
+        // The same account is given a plan that someone with more rights might have made.
         admin.disconnect_mailbox(&owner.dn);
         let desk = Desk::new();
         admin

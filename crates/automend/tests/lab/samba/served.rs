@@ -1,4 +1,4 @@
-//! Autodiscover out of a domain controller, for somebody who has logged on to the domain.
+//! Autodiscover out of a domain controller, for someone who has logged on to the domain.
 //!
 //! A user of the seed who has a stale link gets a password, a ticket for it from the controller, and
 //! asks with curl; automend has the keys of a service account from the same controller.

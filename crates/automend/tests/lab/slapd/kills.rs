@@ -78,18 +78,15 @@ fn a_kill_at_any_moment_loses_nothing() {
     let lab = Lab::named(SLAPD);
     let tool = lab.bind("LAB_URL", "LAB_TOOL");
     let before = tool.keep();
-    for mended in [1, 2, 5, 30] {
+    for fixed in [1, 2, 5, 30] {
         let desk = Desk::new();
         let (mut child, lines) = start(tool, &desk, "200");
-        assert_eq!(lines.take(mended).count(), mended, "it ended too early");
+        assert_eq!(lines.take(fixed).count(), fixed, "it ended too early");
         kill(&child, "KILL");
         child.wait().expect("it was started here");
-        assert!(
-            tool.links().len() < before.links.len(),
-            "nothing was mended"
-        );
+        assert!(tool.links().len() < before.links.len(), "nothing was fixed");
         undo(tool, &desk);
-        assert_eq!(tool.links(), before.links, "killed after {mended} owners");
+        assert_eq!(tool.links(), before.links, "killed after {fixed} owners");
     }
 }
 
@@ -120,7 +117,7 @@ fn an_interrupt_ends_with_a_receipt_that_is_complete() {
     assert_eq!(tool.links(), before.links);
 }
 
-/// A fix under way, and its lines that say what was mended.
+/// A fix under way, and its lines that say what was fixed.
 fn start(tool: Bind<'_>, desk: &Desk, rate: &str) -> (Child, impl Iterator<Item = String> + use<>) {
     let mut program = tool.program(&[
         "fix",
@@ -140,7 +137,7 @@ fn start(tool: Bind<'_>, desk: &Desk, rate: &str) -> (Child, impl Iterator<Item 
         child,
         lines
             .map_while(Result::ok)
-            .filter(|line| line.starts_with("  mended ")),
+            .filter(|line| line.starts_with("  fixed ")),
     )
 }
 

@@ -1,4 +1,4 @@
-//! What others do while automend mends, each at the worst moment.
+//! What others do while automend fixes, each at the worst moment.
 
 use automend_core::dn::Dn;
 
@@ -139,7 +139,7 @@ fn two_administrators_at_once_remove_each_link_once() {
     assert_eq!(tool.links().len(), all - stale);
     let mut removed = 0;
     for name in names {
-        // Whoever came second found nothing to do, and then wrote no receipt.
+        // Anyone who came second found nothing to do, and then wrote no receipt.
         if desk.file(name).exists() {
             removed += Receipt::read(&desk.file(name)).removed();
         }
@@ -197,7 +197,7 @@ impl<'lab> Race<'lab> {
         self.tool().links_of(&self.owner)
     }
 
-    /// Mends the owner; `before_a_write` decides what becomes of each write, until it has lost one.
+    /// Fixes the owner; `before_a_write` decides what becomes of each write, until it has lost one.
     fn fix(&self, mut before_a_write: impl FnMut(&Self) -> Fate + Send) -> (Ran, Receipt) {
         let (ask, asked) = std::sync::mpsc::channel::<()>();
         let (answer, answered) = std::sync::mpsc::channel::<Fate>();

@@ -120,7 +120,7 @@ fn an_attribute_that_may_not_be_read_is_never_called_absent() {
         assert!(
             lab.automend(&["fix", "--yes", "-d", &slapd.url])
                 .ended(0)
-                .contains("nothing to mend")
+                .contains("nothing to fix")
         );
     }
 }
@@ -146,7 +146,7 @@ fn a_wrong_password_a_wrong_authority_and_a_silent_port_are_named() {
     .failed_with(&[ldaps, tool, "login"]);
     lab.automend(&["audit", "-d", ldaps])
         .failed_with(&[ldaps, "--ca"]);
-    // Whoever listens there takes the connection and never says a word.
+    // Anyone who listens there takes the connection and never says a word.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let url = format!("ldaps://{}", silent.local_addr().expect("it is bound"));
     lab.automend(&["audit", "-d", &url, "--timeout", "1"])

@@ -2,7 +2,7 @@
 //!
 //! A world is text, one line a place: what is asked (a beginning of the URL, `scp`, `scp HOST`, `srv`,
 //! `local`, `consent HOST`), an arrow, and the answer. What no line answers does not exist, has no
-//! records, or has nobody to ask.
+//! records, or has no user to ask.
 
 mod redirects;
 mod ways;

@@ -375,7 +375,7 @@ fn log_in(throttle: &Arc<Throttle>, from: IpAddr, name: u64, now: Instant) {
     permit.settle(RIGHT, now);
 }
 
-/// Somebody guesses from elsewhere; how many of the passwords reach the directory.
+/// An attacker guesses from elsewhere; how many of the passwords reach the directory.
 fn guess(throttle: &Arc<Throttle>, names: std::ops::Range<u64>, now: Instant) -> u32 {
     let mut reached = 0;
     for password in 0..10 {
@@ -463,7 +463,7 @@ fn a_network_is_familiar_for_thirty_days_after_the_last_login() {
     let last = next + REMEMBERED_FOR.checked_sub(Duration::from_secs(60)).unwrap();
     assert_eq!(guess(&throttle, 2..9, last), 3);
     log_in(&throttle, HOME, 1, last);
-    // Nobody is familiar any more, so there is nobody to keep anything for.
+    // No network is familiar any more, so nothing is kept for one.
     assert_eq!(guess(&throttle, 12..19, last + REMEMBERED_FOR), 4);
 }
 

@@ -8,7 +8,7 @@ fn attempts_under_way_count_and_only_those_that_were_not_sent_do_not() {
     let permits = begin(&throttle, 0..20, now);
     assert_eq!(permits.len(), 4);
     assert!(is_pending(&throttle, &jim(1, 30), now));
-    // Another name waits as well, and nobody sees it.
+    // Another name waits as well, invisibly.
     let mut other = go(&throttle, &jim(2, 30), now);
     assert_eq!(other.enter_account(now), Err(Denied::Pending));
     for permit in permits {
@@ -44,7 +44,7 @@ async fn an_attempt_that_waits_goes_on_as_soon_as_another_has_ended() {
     let (decided, other) = waiting.await.unwrap();
     assert_eq!(decided, Ok(()));
     drop(entered);
-    // The rest fails, and with it whoever waits for them.
+    // The rest fails, and with it the logins that wait for them.
     let waits = jim(3, 32);
     let mut third = go(&throttle, &waits, clock::monotonic());
     let waiting = tokio::spawn(async move { third.enter_account_soon().await });

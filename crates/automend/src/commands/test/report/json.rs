@@ -198,7 +198,7 @@ fn blamed(blame: &Blame) -> Value {
         "directory": blame.directory,
         "expected": blame.expected(),
         "findings": findings,
-        "command": blame.mend.as_ref().map(Command::arguments),
+        "command": blame.fix_command.as_ref().map(Command::arguments),
         "defects": blame.defects,
     })
 }

@@ -210,7 +210,12 @@ impl Report {
                         ))
                     })
                     .collect();
-                sentences.extend(blame.mend.as_ref().map(|mend| format!("To fix: {mend}")));
+                sentences.extend(
+                    blame
+                        .fix_command
+                        .as_ref()
+                        .map(|fix_command| format!("To fix: {fix_command}")),
+                );
                 sentences
             }
         }
@@ -251,7 +256,7 @@ fn place(step: &Taken, secrets: &Secrets) -> String {
     }
 }
 
-/// A URL without a secret that its text may hold, whoever wrote it.
+/// A URL without a secret that its text may hold, no matter who wrote it.
 pub(super) fn shown_url(url: &Url, secrets: &Secrets) -> String {
     let target = secrets.without(&url.to_string()).into_owned();
     automend_recording::secrets::url(&target)

@@ -126,8 +126,8 @@ fn verdict(report: &Report, secrets: &Secrets, out: &mut Vec<u8>) -> Result<()> 
         Some(Ok(blame)) => {
             writeln!(out, "\nIn {}:", plain(&blame.directory))?;
             print_findings(&blame.findings, &blame.people, out, false)?;
-            if let Some(mend) = &blame.mend {
-                writeln!(out, "To fix: {mend}")?;
+            if let Some(fix_command) = &blame.fix_command {
+                writeln!(out, "To fix: {fix_command}")?;
             }
             for defect in &blame.defects {
                 writeln!(out, "note: {}", plain(defect))?;
@@ -211,7 +211,7 @@ fn place(step: &Taken, secrets: &Secrets) -> String {
 
 fn turns(turns: &[Turn], secrets: &Secrets, indent: &str, out: &mut Vec<u8>) -> Result<()> {
     let mut shown = None;
-    // What did not even connect is told by its step.
+    // The step reports a failure to connect.
     let connected = |turn: &&Turn| turn.connection.is_some();
     for turn in turns.iter().filter(connected) {
         if let Some(connection) = turn.connection.as_deref()

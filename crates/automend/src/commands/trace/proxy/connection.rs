@@ -118,7 +118,7 @@ async fn plain(proxy: Arc<Proxy>, upstream: Arc<Upstream>, request: Request<Inco
     forward(&proxy, &upstream, &target, url, recorded, request).await
 }
 
-/// What somebody asks the proxy for with a browser.
+/// What someone asks the proxy for with a browser.
 fn for_us(proxy: &Proxy, path: &str) -> Answer {
     if path == format!("/{CERTIFICATE}") {
         let mut answer = answer(StatusCode::OK, proxy.authority.pem.clone());

@@ -93,7 +93,7 @@ pub(crate) async fn run(args: &args::Trace, config: Option<&Path>) -> Result<Exi
         archive,
         story: Story::default(),
     };
-    // Before anybody is told that it can be ended.
+    // Before the user reads that Ctrl-C ends it.
     let end = ended()?;
     live.say(&format!("Recording at http://{own}; Ctrl-C ends it."));
     if authority.is_new {
@@ -115,7 +115,7 @@ pub(crate) async fn run(args: &args::Trace, config: Option<&Path>) -> Result<Exi
     super::joined::print(args, config, file, "recording", &story).await
 }
 
-/// Serves until somebody ends it, and writes down what comes.
+/// Serves until a signal ends it, and records what comes.
 async fn serve(
     proxy: Arc<Proxy>,
     listener: TcpListener,
@@ -166,14 +166,14 @@ async fn serve(
         });
     }
     drop(listener);
-    // Turns that are going on are told as far as they came; then nobody is left who could tell one.
+    // Requests in progress are recorded as far as they came; after that no task is left.
     let _ = proxy.stop.send(true);
     proxy.stop.closed().await;
     drop(proxy);
     writer.await.context("writing the recording")?
 }
 
-/// The signals that end it; from here on they are heard, though nobody waits for one yet.
+/// The signals that end it; they are caught from here on, before the first wait.
 #[cfg(unix)]
 fn ended() -> Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
@@ -196,7 +196,7 @@ fn ended() -> Result<impl Future<Output = ()>> {
     })
 }
 
-/// Whoever writes down the turns, and shows them.
+/// Records the requests, and shows them.
 struct Live {
     /// Standard output is for the report alone.
     quiet: bool,
@@ -208,7 +208,7 @@ struct Live {
 
 impl Live {
     fn say(&self, text: &str) {
-        // That nobody looks must not end a recording.
+        // A closed output must not end a recording.
         let _ = if self.quiet {
             writeln!(anstream::stderr(), "{text}")
         } else {

@@ -1,6 +1,6 @@
 //! What the recorder reaches on behalf of others: nothing that only this machine can reach.
 //!
-//! What listens on the loopback often asks nobody for a login, and link-local addresses are those of
+//! What listens on the loopback often asks for no login, and link-local addresses are those of
 //! neighbours and of the metadata of clouds (169.254.169.254; RFC 3927, RFC 4291 2.5).
 //!
 //! Invariant: an address is judged after the name was looked up, as the one that is connected to, and by the

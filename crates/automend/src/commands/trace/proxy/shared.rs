@@ -24,7 +24,7 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    /// Says something beside the turns; nothing is lost when nobody has room for it.
+    /// Sends a note to the user; it is dropped when the queue is full.
     pub(super) fn note(&self, text: String) {
         let _ = self.notes.try_send(text);
     }

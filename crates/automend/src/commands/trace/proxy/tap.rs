@@ -1,6 +1,6 @@
 //! A turn on its way through the proxy: bodies are passed on as they come, and kept up to a size.
 //!
-//! Invariant: what is recorded holds nothing back; a body streams whether it is kept or not. A turn is told
+//! Invariant: what is recorded holds nothing back; a body streams whether it is kept or not. A turn is reported
 //! exactly once, however it ends.
 
 use std::pin::Pin;
@@ -17,7 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use automend_probe::story::OURS;
 
-/// A turn that was told, and the leave to keep it in memory until it is written.
+/// A turn that was reported, and the leave to keep it in memory until it is written.
 pub(crate) struct Told {
     pub turn: Turn,
     _leave: Option<OwnedSemaphorePermit>,
@@ -185,7 +185,7 @@ impl Body for Tapped {
                 if let Some(data) = frame.data_ref() {
                     self.keep(data);
                 }
-                // With a stated length nobody asks for another frame.
+                // With a stated length no further frame is polled.
                 if self.inner.is_end_stream() {
                     self.end();
                 }

@@ -1,4 +1,4 @@
-//! Mends on a domain controller, by an account that may write the link and nothing else.
+//! Fixes on a domain controller, by an account that may write the link and nothing else.
 
 use automend_core::dn::Dn;
 
@@ -59,7 +59,7 @@ fn a_fix_of_one_owner_takes_that_owner_s_links_and_no_other() {
         .filter(|(i, owner)| *i < 3 || owner.contains('\\'))
     {
         let of_owner = links_of(&before.links, owner);
-        // A delegate who is affected by another owner, too, is told of as still failing.
+        // A delegate who is affected by another owner, too, is reported of as still failing.
         let others = stale
             .iter()
             .filter(|other| *other != owner)
@@ -133,7 +133,7 @@ fn delegates_with_hard_names_lose_their_links_and_get_them_back() {
 }
 
 #[test]
-fn an_owner_that_was_renamed_after_the_plan_is_mended_by_its_guid() {
+fn an_owner_that_was_renamed_after_the_plan_is_fixed_by_its_guid() {
     let lab = Lab::named(SAMBA);
     let world = World::new(&lab);
     let desk = Desk::new();

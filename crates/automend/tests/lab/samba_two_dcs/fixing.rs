@@ -1,4 +1,4 @@
-//! Mends that have to reach another controller, which may be cut off, and may know better.
+//! Fixes that have to reach another controller, which may be cut off, and may know better.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Output, Stdio};
@@ -139,8 +139,8 @@ fn a_link_that_comes_back_from_the_other_side_is_found_again() {
     let at_home = world.dc2.inside(lab.var("LAB_DC2_NETNS"));
     let cut = Cut::now();
     world.fix(&["--replication-timeout", "2"]).ended(1);
-    // Somebody there takes the link away and gives it again, twice: more changes of the same value
-    // than the mend made, and so the version that wins.
+    // Someone there takes the link away and gives it again, twice: more changes of the same value
+    // than the fix made, and so the version that wins.
     for what in ["delete", "add", "delete", "add"] {
         assert_eq!(
             at_home.change(what, &world.owner.dn, LINK, &world.delegate.dn),

@@ -50,7 +50,7 @@ fn four_thousand_links_in_ranges_are_found_removed_and_put_back() {
     bench
         .automend(&enough)
         .exits(0)
-        .says("mended Jim (4000 links)")
+        .says("fixed Jim (4000 links)")
         .says("verified: Autodiscover answers 4000 users");
     assert_eq!(links_of(&server, "Jim"), Vec::<String>::new());
     assert_eq!(
@@ -116,7 +116,7 @@ fn a_link_removed_by_somebody_else_between_two_ranges_loses_no_other() {
 
 #[test]
 fn a_fix_that_is_stopped_halfway_through_an_owner_is_undone_to_the_last_link() {
-    // Somebody removes one link while the third portion of 500 is on its way.
+    // Someone removes one link while the third portion of 500 is on its way.
     let server = with_four_thousand_links(|request, held| {
         let portions = held
             .asked
@@ -141,7 +141,7 @@ fn a_fix_that_is_stopped_halfway_through_an_owner_is_undone_to_the_last_link() {
             .concat(),
         )
         .exits(1)
-        .says("somebody else changed the link in between");
+        .says("the link was changed in the meantime");
     assert!(links_of(&server, "Jim").len() < 4000 - 900);
 
     bench
@@ -184,7 +184,7 @@ fn a_write_whose_answer_is_lost_is_looked_up_and_not_guessed() {
                 "r.ldif",
             ])
             .exits(0)
-            .says("mended Jim (1 link)");
+            .says("fixed Jim (1 link)");
         assert!(server.held().links("Jim").is_empty());
         assert_eq!(server.held().links("Rosa").len(), 1);
         let writes = server
@@ -266,7 +266,7 @@ fn a_refused_write_is_told_and_the_others_are_done() {
         ])
         .exits(1)
         .says("left   Jim: modify refused: insufficientAccessRights (50)")
-        .says("mended Sam (1 link)");
+        .says("fixed Sam (1 link)");
     assert_eq!(server.held().links("Jim").len(), 1);
     assert!(server.held().links("Sam").is_empty());
 }
@@ -407,7 +407,7 @@ fn an_account_that_may_not_write_is_told_before_the_first_write() {
         (&["description", LINK][..], &["description"][..], false),
         (&["description", LINK], &[], false),
         (&["description", LINK], &["msexchdelegatelistlink"], true),
-        // A server that tells nothing is told of by the write.
+        // A server that tells nothing is reported of by the write.
         (&[], &[], true),
     ] {
         let mut objects = company();
