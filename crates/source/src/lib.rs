@@ -8,6 +8,7 @@
 pub mod access;
 mod bind;
 mod blind;
+mod by_name;
 pub mod connect;
 pub mod embedded;
 pub mod gaps;
@@ -17,6 +18,7 @@ pub mod ldif;
 pub mod live;
 mod location;
 mod one_directory;
+pub mod parallel;
 pub mod permissions;
 pub mod pool;
 mod proof;

@@ -44,13 +44,16 @@ impl People {
             })
             .cloned()
             .collect();
-        // A file is read once for all of them.
-        let at_once = match directory {
-            Directory::Ldif(_) => MOST,
-            Directory::Live(_) | Directory::Embedded(_) => AT_ONCE,
-        };
         let mut people = Self::default();
-        for portion in names.chunks(at_once) {
+        if let Directory::Ldif(ldif) = directory {
+            // A file is read once for all of them.
+            for entry in ldif.by_name(&names).unwrap_or_default() {
+                let person = Person::of(&entry);
+                people.0.entry(entry.dn.hash64()).or_insert(person);
+            }
+            return people;
+        }
+        for portion in names.chunks(AT_ONCE) {
             let mut known = Known::default();
             let needs = portion.iter().cloned().map(Need::Entry).collect();
             if directory.answer(needs, &mut known).await.is_err() {

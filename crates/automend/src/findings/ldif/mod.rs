@@ -6,7 +6,6 @@
 //!
 //! Memory holds what was found, the databases, and a few blocks.
 
-mod parallel;
 mod part;
 mod permissions;
 
@@ -20,6 +19,7 @@ use automend_core::names::attribute;
 use automend_core::view::{Answer, Known, Need, View};
 use automend_ldap::ldif::{Blocks, Record};
 use automend_source::ldif::{Ldif, named};
+use automend_source::parallel::in_parallel;
 use automend_source::sum::Sum;
 use automend_source::topology::Places;
 use automend_source::typed::recorded;
@@ -28,7 +28,6 @@ use indicatif::ProgressBar;
 use super::links::{busy_findings, tally};
 use crate::report::Counts;
 use automend_source::suspects::Gathered;
-use parallel::in_parallel;
 use part::Part;
 
 /// What an audit of a file comes to: how many of everything, what is wrong, and, where it was asked for, what its

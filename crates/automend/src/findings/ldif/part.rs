@@ -17,12 +17,12 @@ use automend_core::view::Need;
 use automend_ldap::ldif::{Block, Line, Record, Selector};
 use automend_source::Seen;
 use automend_source::ldif::{check, installed, linked, named, unlinked};
+use automend_source::parallel::Worker;
 use automend_source::sum::Sum;
 use automend_source::topology::Places;
 use automend_source::typed::cut_off;
 
 use super::super::tally::Tally;
-use super::parallel::Worker;
 use crate::report::Counts;
 
 /// What one thread has seen, and later the whole.

@@ -12,8 +12,8 @@ use automend_core::names::attribute;
 use automend_ldap::ldif::{Block, Line, Record, Selector};
 use automend_source::Seen;
 use automend_source::ldif::named;
+use automend_source::parallel::Worker;
 
-use super::parallel::Worker;
 use automend_source::suspects::Gathered;
 
 /// What is looked at in addition to [`links::ATTRIBUTES`], in front of which it stands.

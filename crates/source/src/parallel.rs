@@ -1,21 +1,32 @@
-//! A file read once by one thread, and looked at by as many as there are cores.
+//! An LDIF file read once by one thread, and looked at by as many as there are cores.
+//!
+//! Invariant: every block goes to one worker; a few blocks are in memory at a time.
 
 use std::sync::Mutex;
 use std::sync::mpsc::sync_channel;
 
 use anyhow::{Result, anyhow};
 use automend_ldap::ldif::{Block, Blocks};
-use automend_source::ldif::Ldif;
 use indicatif::ProgressBar;
 
+use super::ldif::Ldif;
+
 /// What one thread does with blocks of whole records.
-pub(super) trait Worker: Send {
+pub trait Worker: Send {
     /// Takes the next one.
+    ///
+    /// # Errors
+    ///
+    /// What ends the reading.
     fn block(&mut self, block: &Block) -> Result<()>;
 }
 
 /// Reads the file once, its blocks shared out among as many workers as there are cores.
-pub(super) fn in_parallel<W: Worker>(
+///
+/// # Errors
+///
+/// What the file or a worker reports.
+pub fn in_parallel<W: Worker>(
     ldif: &Ldif,
     progress: &ProgressBar,
     worker: impl Fn() -> W,
