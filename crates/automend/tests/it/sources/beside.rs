@@ -293,7 +293,9 @@ fn people_are_meant_by_the_names_that_people_use() {
         // An account goes before a name that is shown; without one, both are named.
         show("twin").exits(0).says("CN=Twin,DC=c,DC=test");
         show("twin2").exits(1).says("CN=Twin,OU=x,DC=c,DC=test");
-        show("nobody at all").exits(2).warns("no object has that name");
+        show("nobody at all")
+            .exits(2)
+            .warns("no object has that name");
         let audit = bench.automend(&["audit", "-d", source, "--delegate", "amy"]);
         audit.exits(0);
     }
