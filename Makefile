@@ -34,6 +34,7 @@ lint: book
 	lab/packages.sh lint
 	shellcheck --external-sources --source-path=SCRIPTDIR lab/*.sh lab/samba/*.sh lab/clients/*.sh .ci/run
 	typos=$$(lab/tools.sh typos) && "$$typos" --config .config/typos.toml
+	cargo fetch --locked --quiet
 	deny=$$(lab/tools.sh cargo-deny) && "$$deny" --offline --locked check --hide-inclusion-graph bans licenses sources
 
 # The documentation as a website, in target/book.
