@@ -1,14 +1,14 @@
 //! Whatever a file is, reading it as a recording ends, and keeps no more of it than is allowed; and of a HAR
-//! that is cut off the turns before the cut are those of the whole.
+//! that is cut off the exchanges before the cut are those of the whole.
 
 use std::io::Cursor;
 
-use automend_recording::{Defect, Kind, MOST_BODY, Sink, Turn, Unreadable, read_from};
+use automend_recording::{Defect, HttpExchange, Kind, MOST_BODY, Sink, Unreadable, read_from};
 
 /// Keeps everything.
 #[derive(Default)]
 struct Kept {
-    turns: Vec<Turn>,
+    exchanges: Vec<HttpExchange>,
     passed: Vec<u64>,
     defects: Vec<Defect>,
 }
@@ -18,8 +18,8 @@ impl Sink for Kept {
         !url.contains("unwanted")
     }
 
-    fn turn(&mut self, turn: Turn) {
-        self.turns.push(turn);
+    fn exchange(&mut self, exchange: HttpExchange) {
+        self.exchanges.push(exchange);
     }
 
     fn passed(&mut self, number: u64) {
@@ -50,9 +50,9 @@ pub fn holds(bytes: &[u8]) {
     };
     let (whole, all) = read(bytes);
     let mut numbers: Vec<u64> = all
-        .turns
+        .exchanges
         .iter()
-        .map(|turn| turn.number)
+        .map(|exchange| exchange.number)
         .chain(all.passed.iter().copied())
         .collect();
     numbers.sort_unstable();
@@ -61,8 +61,10 @@ pub fn holds(bytes: &[u8]) {
         "a number twice: {numbers:?}"
     );
     assert!(numbers.first().is_none_or(|first| *first >= 1));
-    for turn in &all.turns {
-        assert!(turn.request.body.len() <= MOST_BODY && turn.response.body.len() <= MOST_BODY);
+    for exchange in &all.exchanges {
+        assert!(
+            exchange.request.body.len() <= MOST_BODY && exchange.response.body.len() <= MOST_BODY
+        );
     }
     if !matches!(whole, Ok(Kind::Har)) {
         return;
@@ -72,7 +74,7 @@ pub fn holds(bytes: &[u8]) {
     // Before the log begins nothing says what it is.
     if matches!(part, Ok(Kind::Har)) {
         assert!(
-            all.turns.starts_with(&some.turns),
+            all.exchanges.starts_with(&some.exchanges),
             "a cut at {at} of {} changes what stands before",
             bytes.len()
         );

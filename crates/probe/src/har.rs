@@ -1,6 +1,6 @@
-//! HAR 1.2, as it is written: in one piece, or turn by turn into a file that grows.
+//! HAR 1.2, as it is written: in one piece, or exchange by turn into a file that grows.
 //!
-//! After each turn such a file is a whole document: a turn is written over the end of the one before together
+//! After each exchange such a file is a whole document: a exchange is written over the end of the one before together
 //! with a new end, in one write, so a recorder that is killed leaves what it had recorded.
 //!
 //! Nothing is removed here. Invariant: the caller has passed each request through
@@ -12,7 +12,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use automend_core::display;
-use automend_recording::{Message, Turn};
+use automend_recording::{HttpExchange, Message};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ use crate::http::Times;
 
 const END: &str = "\n]}}\n";
 
-/// What only a client knows that made the turn itself.
+/// What only a client knows that made the exchange itself.
 #[derive(Clone, Debug, Default)]
 pub struct Own {
     /// What it took.
@@ -32,7 +32,7 @@ pub struct Own {
     pub sent: usize,
     /// What came, if anything did.
     pub answer: Option<Answer>,
-    /// What the turn was for, and why it failed.
+    /// What the exchange was for, and why it failed.
     pub comment: String,
 }
 
@@ -47,15 +47,15 @@ pub struct Answer {
     pub size: usize,
 }
 
-/// Turns of a client of ours as one document.
-pub fn document(turns: impl IntoIterator<Item = (Turn, Own)>) -> Value {
-    let entries = turns.into_iter();
+/// Exchanges of a client of ours as one document.
+pub fn document(exchanges: impl IntoIterator<Item = (HttpExchange, Own)>) -> Value {
+    let entries = exchanges.into_iter();
     json!({
         "log": {
             "version": "1.2",
             "creator": creator(),
             "pages": [],
-            "entries": entries.map(|(turn, own)| entry(&turn, Some(&own))).collect::<Vec<_>>(),
+            "entries": entries.map(|(exchange, own)| entry(&exchange, Some(&own))).collect::<Vec<_>>(),
         }
     })
 }
@@ -84,10 +84,10 @@ impl Archive {
         })
     }
 
-    /// Adds a turn.
-    pub fn add(&mut self, turn: &Turn) -> io::Result<()> {
+    /// Adds a exchange.
+    pub fn add(&mut self, exchange: &HttpExchange) -> io::Result<()> {
         let comma = if self.empty { "\n" } else { ",\n" };
-        let text = format!("{comma}{}{END}", display::json(&entry(turn, None))?);
+        let text = format!("{comma}{}{END}", display::json(&entry(exchange, None))?);
         self.file.seek(SeekFrom::Start(self.end))?;
         self.file.write_all(text.as_bytes())?;
         self.end += (text.len() - END.len()) as u64;
@@ -105,13 +105,13 @@ fn creator() -> Value {
     json!({ "name": "automend", "version": env!("CARGO_PKG_VERSION") })
 }
 
-fn entry(turn: &Turn, own: Option<&Own>) -> Value {
-    let took = turn.took.unwrap_or(0);
+fn entry(exchange: &HttpExchange, own: Option<&Own>) -> Value {
+    let took = exchange.took.unwrap_or(0);
     let mut entry = json!({
-        "startedDateTime": turn.started,
+        "startedDateTime": exchange.started,
         "time": took,
-        "request": request(turn, own),
-        "response": response(turn, own),
+        "request": request(exchange, own),
+        "response": response(exchange, own),
         "cache": {},
         "timings": { "send": 0, "wait": took, "receive": 0 },
     });
@@ -134,53 +134,53 @@ fn entry(turn: &Turn, own: Option<&Own>) -> Value {
     entry
 }
 
-fn request(turn: &Turn, own: Option<&Own>) -> Value {
-    let body = &turn.request.body;
+fn request(exchange: &HttpExchange, own: Option<&Own>) -> Value {
+    let body = &exchange.request.body;
     let mut request = json!({
-        "method": turn.method,
-        "url": turn.url,
+        "method": exchange.method,
+        "url": exchange.url,
         "httpVersion": "HTTP/1.1",
         "cookies": [],
-        "headers": headers(&turn.request),
-        "queryString": query(&turn.url),
+        "headers": headers(&exchange.request),
+        "queryString": query(&exchange.url),
         "headersSize": -1,
         "bodySize": own.map_or(body.len(), |own| own.sent),
     });
     if !body.is_empty() {
-        let mut post = json!({ "mimeType": mime(&turn.request) });
+        let mut post = json!({ "mimeType": mime(&exchange.request) });
         insert_body(&mut post, body);
         insert(&mut request, "postData", post);
     }
     request
 }
 
-/// A turn without an answer has the status 0, as browsers write it.
-fn response(turn: &Turn, own: Option<&Own>) -> Value {
-    let body = &turn.response.body;
+/// A exchange without an answer has the status 0, as browsers write it.
+fn response(exchange: &HttpExchange, own: Option<&Own>) -> Value {
+    let body = &exchange.response.body;
     let (version, received, size) = match own.map(|own| own.answer) {
         None => ("HTTP/1.1", json!(body.len()), body.len()),
         Some(None) => ("", json!(-1), 0),
         Some(Some(answer)) => (answer.version, json!(answer.received), answer.size),
     };
-    let mut content = json!({ "size": size, "mimeType": mime(&turn.response) });
+    let mut content = json!({ "size": size, "mimeType": mime(&exchange.response) });
     if !body.is_empty() || own.is_some_and(|own| own.answer.is_some()) {
         insert_body(&mut content, body);
     }
-    if turn.response.cut {
+    if exchange.response.cut {
         insert(&mut content, "comment", json!("the body is not whole"));
     }
     let mut response = json!({
-        "status": turn.status,
+        "status": exchange.status,
         "statusText": "",
         "httpVersion": version,
         "cookies": [],
-        "headers": headers(&turn.response),
+        "headers": headers(&exchange.response),
         "content": content,
-        "redirectURL": turn.response.header("location").unwrap_or_default(),
+        "redirectURL": exchange.response.header("location").unwrap_or_default(),
         "headersSize": -1,
         "bodySize": received,
     });
-    if let Some(failure) = &turn.failure {
+    if let Some(failure) = &exchange.failure {
         insert(&mut response, "_error", json!(failure));
     }
     response
@@ -258,7 +258,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_file_is_a_whole_har_after_every_turn() {
+    fn the_file_is_a_whole_har_after_every_exchange() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.har");
         let mut archive = Archive::begin(File::create_new(&path).unwrap()).unwrap();
@@ -268,13 +268,13 @@ mod tests {
             assert_eq!(document["log"]["entries"].as_array().unwrap().len(), count);
             let body = "x".repeat(count * 5000).into_bytes();
             archive
-                .add(&Turn {
+                .add(&HttpExchange {
                     number: 1,
                     response: Message {
                         body,
                         ..Message::default()
                     },
-                    ..Turn::default()
+                    ..HttpExchange::default()
                 })
                 .unwrap();
         }

@@ -1,7 +1,7 @@
 //! Results of Microsoft's Remote Connectivity Analyzer, saved as HTML or XML or copied as text.
 //!
 //! A result is no recording of HTTP, but sentences: what was tried, at which URL, and how it ended, with the
-//! answer where there was one. Each URL that was tried becomes a turn with its status, or with the sentence
+//! answer where there was one. Each URL that was tried becomes a exchange with its status, or with the sentence
 //! that says why there was none. There is no specification; the English sentences are those of the service,
 //! and URLs and statuses are read in any language.
 //!
@@ -9,7 +9,7 @@
 
 use std::io::{self, Read};
 
-use super::turn::{Defect, MOST_BODY, MOST_URL, Sink, Turn};
+use super::exchange::{Defect, HttpExchange, MOST_BODY, MOST_URL, Sink};
 
 /// More of a result is not read.
 const MOST_RESULT: u64 = 64 << 20;
@@ -61,7 +61,7 @@ pub(super) fn read(input: impl Read, sink: &mut impl Sink) -> io::Result<()> {
     reader.end();
     if cut {
         sink.defect(Defect {
-            turn: None,
+            exchange: None,
             what: format!("the result is longer than {MOST_RESULT} bytes; the rest is left out"),
         });
     }
@@ -71,7 +71,7 @@ pub(super) fn read(input: impl Read, sink: &mut impl Sink) -> io::Result<()> {
 /// An attempt at a URL.
 #[derive(Default)]
 struct Attempt {
-    turn: Turn,
+    exchange: HttpExchange,
     /// Whether it has ended, so that the URL, if it comes again, is tried again.
     ended: bool,
     /// The sentence that says that the attempt as a whole failed, for want of a better one.
@@ -127,9 +127,9 @@ impl<S: Sink> Reader<'_, S> {
         match (url, probed(&lower)) {
             (Some(url), _) if leads => {
                 if let Some(attempt) = &mut self.attempt {
-                    attempt.turn.status = 302;
+                    attempt.exchange.status = 302;
                     let location = ("Location".to_owned(), url.to_owned());
-                    attempt.turn.response.headers.push(location);
+                    attempt.exchange.response.headers.push(location);
                     attempt.ended = true;
                 }
             }
@@ -145,13 +145,13 @@ impl<S: Sink> Reader<'_, S> {
         let Some(attempt) = self.attempt.as_mut().filter(|attempt| !attempt.ended) else {
             return;
         };
-        let turn = &mut attempt.turn;
+        let exchange = &mut attempt.exchange;
         if let Some(status) = status_in(&lower) {
-            turn.status = status;
+            exchange.status = status;
             attempt.ended = true;
-        } else if turn.status == 0 && is_failure(&lower) {
+        } else if exchange.status == 0 && is_failure(&lower) {
             // The sentences of one attempt together: the later say more, or less.
-            let failure = turn.failure.get_or_insert_default();
+            let failure = exchange.failure.get_or_insert_default();
             if failure.len() + text.len() < MOST_SENTENCE {
                 if !failure.is_empty() {
                     failure.push(' ');
@@ -165,13 +165,13 @@ impl<S: Sink> Reader<'_, S> {
             && lower.contains("retrieved")
         {
             // The answer itself may follow.
-            turn.status = 200;
-            turn.failure = Some(SUCCEEDED.to_owned());
+            exchange.status = 200;
+            exchange.failure = Some(SUCCEEDED.to_owned());
         }
     }
 
     fn begin(&mut self, url: String, lower: &str) {
-        let same = |attempt: &Attempt| !attempt.ended && bare(&attempt.turn.url) == bare(&url);
+        let same = |attempt: &Attempt| !attempt.ended && bare(&attempt.exchange.url) == bare(&url);
         if self.attempt.as_ref().is_some_and(same) {
             return;
         }
@@ -182,10 +182,10 @@ impl<S: Sink> Reader<'_, S> {
             "POST"
         };
         self.attempt = Some(Attempt {
-            turn: Turn {
+            exchange: HttpExchange {
                 method: method.to_owned(),
                 url,
-                ..Turn::default()
+                ..HttpExchange::default()
             },
             ..Attempt::default()
         });
@@ -200,10 +200,10 @@ impl<S: Sink> Reader<'_, S> {
             return;
         }
         let attempt = self.attempt.get_or_insert_with(Attempt::default);
-        attempt.turn.response.body = body.trim().as_bytes().to_vec();
-        attempt.turn.failure = None;
-        if attempt.turn.status == 0 {
-            attempt.turn.status = 200;
+        attempt.exchange.response.body = body.trim().as_bytes().to_vec();
+        attempt.exchange.failure = None;
+        if attempt.exchange.status == 0 {
+            attempt.exchange.status = 200;
         }
         attempt.ended = true;
     }
@@ -211,29 +211,31 @@ impl<S: Sink> Reader<'_, S> {
     fn end(&mut self) {
         self.end_body();
         let Some(Attempt {
-            mut turn, whole, ..
+            mut exchange,
+            whole,
+            ..
         }) = self.attempt.take()
         else {
             return;
         };
         self.count += 1;
-        turn.number = self.count;
-        turn.named.clone_from(&self.named);
-        if turn.method == "POST" {
+        exchange.number = self.count;
+        exchange.named.clone_from(&self.named);
+        if exchange.method == "POST" {
             // The service asks with the password that it was given.
             let login = ("Authorization".to_owned(), "(removed)".to_owned());
-            turn.request.headers.push(login);
+            exchange.request.headers.push(login);
         }
-        if turn.status == 0 {
-            turn.failure = turn.failure.or(whole);
+        if exchange.status == 0 {
+            exchange.failure = exchange.failure.or(whole);
         }
-        if turn.status != 0 && turn.failure.as_deref() != Some(SUCCEEDED) {
-            turn.failure = None;
+        if exchange.status != 0 && exchange.failure.as_deref() != Some(SUCCEEDED) {
+            exchange.failure = None;
         }
-        if turn.url.is_empty() || self.sink.wants(&turn.url, b"") {
-            self.sink.turn(turn);
+        if exchange.url.is_empty() || self.sink.wants(&exchange.url, b"") {
+            self.sink.exchange(exchange);
         } else {
-            self.sink.passed(turn.number);
+            self.sink.passed(exchange.number);
         }
     }
 }

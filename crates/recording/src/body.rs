@@ -10,7 +10,7 @@ use std::io::Read;
 use brotli_decompressor::Decompressor;
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 
-use super::turn::MOST_BODY;
+use super::exchange::MOST_BODY;
 
 /// A body, and what is wrong with it.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]

@@ -15,9 +15,9 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use super::body::decode;
+use super::exchange::{Defect, HttpExchange, MOST_BODY, MOST_HEAD, MOST_URL, Sink};
 use super::http;
 use super::json::{Broken, Json};
-use super::turn::{Defect, MOST_BODY, MOST_HEAD, MOST_URL, Sink, Turn};
 
 /// Requests that still wait for their response.
 const MOST_OPEN: usize = 1024;
@@ -91,7 +91,7 @@ pub(crate) fn read(
         // Of a capture that was cut short tshark prints what there is.
         (false, Ok(())) if said.contains("cut short") || said.contains("truncated") => {
             reader.sink.defect(Defect {
-                turn: None,
+                exchange: None,
                 what: format!(
                     "the capture ends early; what stands before was read (tshark: {said})"
                 ),
@@ -131,7 +131,7 @@ struct Reader<'s, S> {
     sink: &'s mut S,
     count: u64,
     /// Requests by the number of their packet, so that the oldest comes first.
-    open: BTreeMap<(u64, u64), Turn>,
+    open: BTreeMap<(u64, u64), HttpExchange>,
     /// Whether anything of a TCP stream could be read, and for which host it was.
     streams: BTreeMap<u64, (bool, String)>,
     /// Messages of HTTP/2.
@@ -209,19 +209,19 @@ impl<S: Sink> Reader<'_, S> {
             request.message.cut = message.cut;
             request.message.missing = is_missing(&request.message);
             self.count += 1;
-            let turn = Turn {
+            let exchange = HttpExchange {
                 number: self.count,
                 started,
                 method: request.method,
                 url: message.url.unwrap_or(request.target),
                 request: request.message,
-                ..Turn::default()
+                ..HttpExchange::default()
             };
-            self.open.insert(packet, turn);
+            self.open.insert(packet, exchange);
             if self.open.len() > MOST_OPEN
-                && let Some((_, turn)) = self.open.pop_first()
+                && let Some((_, exchange)) = self.open.pop_first()
             {
-                self.give(turn);
+                self.give(exchange);
             }
         } else if let Some(mut response) = http::response(&message.head) {
             response.message.body = unpacked(message.body, &response.message);
@@ -239,17 +239,17 @@ impl<S: Sink> Reader<'_, S> {
                     .map(|(key, _)| *key);
                 key.and_then(|key| self.open.remove(&key))
             });
-            let mut turn = asked.unwrap_or_else(|| {
+            let mut exchange = asked.unwrap_or_else(|| {
                 self.count += 1;
-                Turn {
+                HttpExchange {
                     number: self.count,
                     started,
                     url: message.url.unwrap_or_default(),
-                    ..Turn::default()
+                    ..HttpExchange::default()
                 }
             });
-            turn.status = response.status;
-            turn.response = response.message;
+            exchange.status = response.status;
+            exchange.response = response.message;
             #[allow(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,
@@ -257,25 +257,25 @@ impl<S: Sink> Reader<'_, S> {
             )]
             {
                 let took = message.took.map(|took| took * 1000.0);
-                turn.took = took
+                exchange.took = took
                     .filter(|took| (0.0..1e12).contains(took))
                     .map(|took| took as u64);
             }
-            self.give(turn);
+            self.give(exchange);
         }
     }
 
-    fn give(&mut self, turn: Turn) {
-        if self.sink.wants(&turn.url, &turn.request.body) {
-            self.sink.turn(turn);
+    fn give(&mut self, exchange: HttpExchange) {
+        if self.sink.wants(&exchange.url, &exchange.request.body) {
+            self.sink.exchange(exchange);
         } else {
-            self.sink.passed(turn.number);
+            self.sink.passed(exchange.number);
         }
     }
 
     fn finish(&mut self) {
-        while let Some((_, turn)) = self.open.pop_first() {
-            self.give(turn);
+        while let Some((_, exchange)) = self.open.pop_first() {
+            self.give(exchange);
         }
         let mut hosts: BTreeMap<&str, u64> = BTreeMap::new();
         for (_, host) in self.streams.values().filter(|(read, _)| !read) {
@@ -299,7 +299,7 @@ impl<S: Sink> Reader<'_, S> {
                 String::new()
             };
             self.sink.defect(Defect {
-                turn: None,
+                exchange: None,
                 what: format!(
                     "TLS connections could not be read for want of their keys: {}{more}; give a key log with --keys",
                     told.join(", ")
@@ -308,7 +308,7 @@ impl<S: Sink> Reader<'_, S> {
         }
         if self.second > 0 {
             self.sink.defect(Defect {
-                turn: None,
+                exchange: None,
                 what: format!(
                     "{} messages of HTTP/2 were passed over; record with HTTP/1.1",
                     self.second
@@ -426,12 +426,12 @@ fn bytes<R: Read>(json: &mut Json<R>, most: usize) -> Result<(Vec<u8>, bool), Br
 }
 
 /// Whether the head promises a body that the capture lacks: packets were cut, or lost.
-fn is_missing(message: &super::turn::Message) -> bool {
+fn is_missing(message: &super::exchange::Message) -> bool {
     message.body.is_empty() && http::length(message) > 0
 }
 
 /// tshark unpacks bodies itself, unless its settings say that it must not.
-fn unpacked(body: Vec<u8>, message: &super::turn::Message) -> Vec<u8> {
+fn unpacked(body: Vec<u8>, message: &super::exchange::Message) -> Vec<u8> {
     let codings: Vec<&str> = message.all("content-encoding").collect();
     decode(body, &codings.join(",")).body
 }

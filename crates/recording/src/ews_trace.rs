@@ -5,15 +5,15 @@
 //! escaped, while other text is. Head and body of a message are traces of their own; which belong together, the thread (`Tid`)
 //! and the order say. Traces of the configuration tell what is asked next, and why nothing came of it.
 //!
-//! Invariant: one trace is held at a time, and of each thread one turn; all are bounded.
+//! Invariant: one trace is held at a time, and of each thread one exchange; all are bounded.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead};
 
 use super::analyzer::{address_in, unescaped, url_in};
+use super::exchange::{Defect, HttpExchange, MOST_BODY, MOST_HEAD, MOST_URL, Sink};
 use super::http;
 use super::lines::Lines;
-use super::turn::{Defect, MOST_BODY, MOST_HEAD, MOST_URL, Sink, Turn};
 
 /// Threads that are followed at once.
 const MOST_THREADS: usize = 256;
@@ -73,7 +73,7 @@ pub(super) fn read(input: impl BufRead, sink: &mut impl Sink) -> io::Result<()> 
         trace.cut = true;
         reader.trace(&trace);
         reader.sink.defect(Defect {
-            turn: Some(reader.count),
+            exchange: Some(reader.count),
             what: "the file ends inside a trace".to_owned(),
         });
     }
@@ -141,10 +141,10 @@ struct Thread {
     named: Option<String>,
 }
 
-/// A turn that is being put together.
+/// A exchange that is being put together.
 #[derive(Default)]
 struct Open {
-    turn: Turn,
+    exchange: HttpExchange,
     /// Which traces of it there were.
     request: bool,
     head: bool,
@@ -166,34 +166,34 @@ impl<S: Sink> Reader<'_, S> {
         let tag = trace.tag.as_str();
         if tag.ends_with("requesthttpheaders") {
             self.asked(trace.thread);
-            let turn = self.turn(trace, |_| false);
+            let exchange = self.exchange(trace, |_| false);
             let text = unescaped(trace.content.trim_start());
             let text = text.as_str();
             if let Some(request) = http::request(text.get(..MOST_HEAD).unwrap_or(text).as_bytes()) {
-                turn.turn.method = request.method;
-                turn.turn.url = request.target;
-                turn.turn.request.headers = request.message.headers;
+                exchange.exchange.method = request.method;
+                exchange.exchange.url = request.target;
+                exchange.exchange.request.headers = request.message.headers;
             }
         } else if tag.ends_with("responsehttpheaders") {
-            let turn = self.turn(trace, |open| open.head);
-            turn.head = true;
+            let exchange = self.exchange(trace, |open| open.head);
+            exchange.head = true;
             let text = unescaped(trace.content.trim_start());
             let text = text.as_str();
             if let Some(response) = http::response(text.get(..MOST_HEAD).unwrap_or(text).as_bytes())
             {
-                turn.turn.status = response.status;
-                turn.turn.response.headers = response.message.headers;
+                exchange.exchange.status = response.status;
+                exchange.exchange.response.headers = response.message.headers;
             }
         } else if tag.ends_with("request") {
-            let turn = self.turn(trace, |open| open.request || open.head || open.body);
-            turn.request = true;
-            turn.turn.request.body = body(&trace.content);
-            turn.turn.request.cut = trace.cut;
+            let exchange = self.exchange(trace, |open| open.request || open.head || open.body);
+            exchange.request = true;
+            exchange.exchange.request.body = body(&trace.content);
+            exchange.exchange.request.cut = trace.cut;
         } else if tag.ends_with("response") {
-            let turn = self.turn(trace, |open| open.body);
-            turn.body = true;
-            turn.turn.response.body = body(&trace.content);
-            turn.turn.response.cut = trace.cut;
+            let exchange = self.exchange(trace, |open| open.body);
+            exchange.body = true;
+            exchange.exchange.response.body = body(&trace.content);
+            exchange.exchange.response.cut = trace.cut;
         } else if tag.ends_with("configuration") {
             for sentence in unescaped(&trace.content).lines().map(str::trim) {
                 self.sentence(trace, sentence);
@@ -201,8 +201,8 @@ impl<S: Sink> Reader<'_, S> {
         }
     }
 
-    /// The open turn of a trace's thread; a new one where there is none, or `ended` says so of it.
-    fn turn(&mut self, trace: &Trace, ended: impl Fn(&Open) -> bool) -> &mut Open {
+    /// The open exchange of a trace's thread; a new one where there is none, or `ended` says so of it.
+    fn exchange(&mut self, trace: &Trace, ended: impl Fn(&Open) -> bool) -> &mut Open {
         let open = &self.threads.entry(trace.thread).or_default().open;
         if open.as_ref().is_some_and(ended) {
             self.asked(trace.thread);
@@ -211,25 +211,25 @@ impl<S: Sink> Reader<'_, S> {
         thread.open.get_or_insert_with(|| {
             self.count += 1;
             Open {
-                turn: Turn {
+                exchange: HttpExchange {
                     number: self.count,
                     started: trace.time.clone(),
                     method: "POST".to_owned(),
                     named: thread.named.clone(),
-                    ..Turn::default()
+                    ..HttpExchange::default()
                 },
                 ..Open::default()
             }
         })
     }
 
-    /// The open turn of a thread is over.
+    /// The open exchange of a thread is over.
     fn asked(&mut self, thread: u64) {
         let Some(thread) = self.threads.get_mut(&thread) else {
             return;
         };
         let Some(Open {
-            mut turn,
+            mut exchange,
             request,
             body,
             ..
@@ -237,16 +237,16 @@ impl<S: Sink> Reader<'_, S> {
         else {
             return;
         };
-        turn.url = place(&turn, thread);
-        if turn.status == 0 && body {
-            turn.status = 200;
+        exchange.url = place(&exchange, thread);
+        if exchange.status == 0 && body {
+            exchange.status = 200;
         }
-        turn.request.missing = !request && turn.method == "POST";
-        turn.response.missing = turn.status == 200 && turn.response.body.is_empty();
-        if self.sink.wants(&turn.url, &turn.request.body) {
-            self.sink.turn(turn);
+        exchange.request.missing = !request && exchange.method == "POST";
+        exchange.response.missing = exchange.status == 200 && exchange.response.body.is_empty();
+        if self.sink.wants(&exchange.url, &exchange.request.body) {
+            self.sink.exchange(exchange);
         } else {
-            self.sink.passed(turn.number);
+            self.sink.passed(exchange.number);
         }
     }
 
@@ -279,11 +279,11 @@ impl<S: Sink> Reader<'_, S> {
         if redirected && let (Some(from), Some(to)) = (thread.url.clone(), url) {
             let to = to.to_owned();
             self.asked(trace.thread);
-            let turn = self.turn(trace, |_| false);
-            "GET".clone_into(&mut turn.turn.method);
-            turn.turn.status = 302;
-            turn.turn.url = from;
-            turn.turn.response.push("Location".to_owned(), to);
+            let exchange = self.exchange(trace, |_| false);
+            "GET".clone_into(&mut exchange.exchange.method);
+            exchange.exchange.status = 302;
+            exchange.exchange.url = from;
+            exchange.exchange.response.push("Location".to_owned(), to);
             self.asked(trace.thread);
         } else if failed {
             let from = url.map(str::to_owned).or_else(|| thread.url.clone());
@@ -294,11 +294,11 @@ impl<S: Sink> Reader<'_, S> {
             if answered || from.is_none() && thread.open.is_none() {
                 return;
             }
-            let turn = self.turn(trace, |_| false);
-            if turn.turn.url.is_empty() {
-                turn.turn.url = from.unwrap_or_default();
+            let exchange = self.exchange(trace, |_| false);
+            if exchange.exchange.url.is_empty() {
+                exchange.exchange.url = from.unwrap_or_default();
             }
-            turn.turn.failure = Some(sentence.chars().take(MOST_SENTENCE).collect());
+            exchange.exchange.failure = Some(sentence.chars().take(MOST_SENTENCE).collect());
             self.asked(trace.thread);
         } else if let Some(url) = url {
             thread.url = Some(url.to_owned());
@@ -308,7 +308,7 @@ impl<S: Sink> Reader<'_, S> {
     fn finish(&mut self) {
         let mut open: Vec<(u64, u64)> = Vec::new();
         for (id, thread) in &self.threads {
-            open.extend(thread.open.as_ref().map(|open| (open.turn.number, *id)));
+            open.extend(thread.open.as_ref().map(|open| (open.exchange.number, *id)));
         }
         open.sort_unstable();
         for (_, id) in open {
@@ -317,13 +317,13 @@ impl<S: Sink> Reader<'_, S> {
     }
 }
 
-/// The whole URL of a turn, of which the head has the path only.
-fn place(turn: &Turn, thread: &Thread) -> String {
-    let target = turn.url.as_str();
+/// The whole URL of a exchange, of which the head has the path only.
+fn place(exchange: &HttpExchange, thread: &Thread) -> String {
+    let target = exchange.url.as_str();
     if target.contains("://") {
         return target.to_owned();
     }
-    if let Some(to) = addressed_to(&turn.request.body) {
+    if let Some(to) = addressed_to(&exchange.request.body) {
         return to.to_owned();
     }
     let hint = thread.url.as_deref().unwrap_or_default();
@@ -331,7 +331,7 @@ fn place(turn: &Turn, thread: &Thread) -> String {
     if target.is_empty() && !hint.is_empty() {
         return hint.to_owned();
     }
-    let host = turn
+    let host = exchange
         .request
         .header("host")
         .or(of_hint)

@@ -5,12 +5,12 @@
 //! write anything before a message. There is no specification; the keys are those of the library's own
 //! messages in its versions 1 to 5.
 //!
-//! Invariant: one turn is held at a time, and each part of it is bounded.
+//! Invariant: one exchange is held at a time, and each part of it is bounded.
 
 use std::io::{self, BufRead};
 
+use super::exchange::{HttpExchange, MOST_BODY, MOST_HEAD, MOST_URL, Message, Sink};
 use super::lines::Lines;
-use super::turn::{MOST_BODY, MOST_HEAD, MOST_URL, Message, Sink, Turn};
 
 /// Names and values of headers.
 const MOST_STRINGS: usize = 2000;
@@ -86,10 +86,10 @@ enum Key {
     Response,
 }
 
-/// A turn that is being put together.
+/// A exchange that is being put together.
 #[derive(Default)]
 struct Block {
-    turn: Turn,
+    exchange: HttpExchange,
     answered: bool,
 }
 
@@ -98,7 +98,7 @@ struct Reader<'s, S> {
     count: u64,
     block: Option<Block>,
     /// What `urllib3` told of a request, until the library's own message follows.
-    pending: Option<(Turn, bool)>,
+    pending: Option<(HttpExchange, bool)>,
     /// The part that goes on in the next line.
     part: Option<(Key, String)>,
     /// For whom the library says that it looks.
@@ -136,10 +136,10 @@ impl<S: Sink> Reader<'_, S> {
         {
             self.named = Some(address.to_owned());
         }
-        if let Some((turn, has_body)) = connection(line) {
+        if let Some((exchange, has_body)) = connection(line) {
             self.end_block();
             self.end_pending();
-            self.pending = Some((turn, has_body));
+            self.pending = Some((exchange, has_body));
         } else {
             self.failure(line);
         }
@@ -154,7 +154,7 @@ impl<S: Sink> Reader<'_, S> {
                 || self
                     .block
                     .as_ref()
-                    .is_some_and(|block| !block.turn.url.is_empty())
+                    .is_some_and(|block| !block.exchange.url.is_empty())
             {
                 self.end_block();
             }
@@ -163,60 +163,66 @@ impl<S: Sink> Reader<'_, S> {
             }
         }
         let block = self.block.get_or_insert_with(Block::default);
-        let turn = &mut block.turn;
+        let exchange = &mut block.exchange;
         let text = text.trim();
         let line = text.lines().next().unwrap_or_default().trim();
         match key {
             Key::Begin => {}
-            Key::Url => turn.url = line.chars().take(MOST_URL).collect(),
-            Key::Status => turn.status = line.parse().unwrap_or(0),
-            Key::Asked => turn.request.headers = headers(text),
-            Key::Answered => turn.response.headers = headers(text),
+            Key::Url => exchange.url = line.chars().take(MOST_URL).collect(),
+            Key::Status => exchange.status = line.parse().unwrap_or(0),
+            Key::Asked => exchange.request.headers = headers(text),
+            Key::Answered => exchange.response.headers = headers(text),
             Key::Request => {
-                turn.request.body = value(text).unwrap_or_default();
+                exchange.request.body = value(text).unwrap_or_default();
             }
             Key::Response => {
                 let body = value(text);
                 block.answered |= body.is_some();
-                turn.response.body = body.unwrap_or_default();
+                exchange.response.body = body.unwrap_or_default();
             }
         }
     }
 
     fn end_block(&mut self) {
-        let Some(Block { mut turn, answered }) = self.block.take() else {
+        let Some(Block {
+            mut exchange,
+            answered,
+        }) = self.block.take()
+        else {
             return;
         };
-        if turn.url.is_empty() {
+        if exchange.url.is_empty() {
             return;
         }
-        let same =
-            |pending: &Turn| pending.status == turn.status && bare(&pending.url) == bare(&turn.url);
+        let same = |pending: &HttpExchange| {
+            pending.status == exchange.status && bare(&pending.url) == bare(&exchange.url)
+        };
         let known = self.pending.take_if(|(pending, _)| same(pending));
         self.end_pending();
-        turn.method = match known {
+        exchange.method = match known {
             Some((known, _)) => known.method,
-            None if turn.request.body.is_empty() => "GET".to_owned(),
+            None if exchange.request.body.is_empty() => "GET".to_owned(),
             None => "POST".to_owned(),
         };
-        turn.response.missing = turn.status == 200 && turn.response.body.is_empty() && !answered;
-        turn.named.clone_from(&self.named);
-        self.give(turn);
+        exchange.response.missing =
+            exchange.status == 200 && exchange.response.body.is_empty() && !answered;
+        exchange.named.clone_from(&self.named);
+        self.give(exchange);
     }
 
     fn end_pending(&mut self) {
-        let Some((mut turn, has_body)) = self.pending.take() else {
+        let Some((mut exchange, has_body)) = self.pending.take() else {
             return;
         };
         // Where it leads, only the head says, which is not here.
-        if (300..400).contains(&turn.status) {
+        if (300..400).contains(&exchange.status) {
             self.count += 1;
             self.sink.passed(self.count);
             return;
         }
-        turn.response.missing = turn.status == 200 && has_body;
-        turn.named.clone_from(&self.named);
-        self.give(turn);
+        exchange.response.missing = exchange.status == 200 && has_body;
+        exchange.named.clone_from(&self.named);
+        self.give(exchange);
     }
 
     /// `HTTPSConnectionPool(host='HOST', port=443): Max retries exceeded with url: PATH (Caused by …)`.
@@ -248,22 +254,22 @@ impl<S: Sink> Reader<'_, S> {
         self.end_block();
         self.end_pending();
         self.failed = failed;
-        self.give(Turn {
+        self.give(HttpExchange {
             method: "POST".to_owned(),
             url,
             failure: Some(why),
             named: self.named.clone(),
-            ..Turn::default()
+            ..HttpExchange::default()
         });
     }
 
-    fn give(&mut self, mut turn: Turn) {
+    fn give(&mut self, mut exchange: HttpExchange) {
         self.count += 1;
-        turn.number = self.count;
-        if self.sink.wants(&turn.url, &turn.request.body) {
-            self.sink.turn(turn);
+        exchange.number = self.count;
+        if self.sink.wants(&exchange.url, &exchange.request.body) {
+            self.sink.exchange(exchange);
         } else {
-            self.sink.passed(turn.number);
+            self.sink.passed(exchange.number);
         }
     }
 
@@ -345,7 +351,7 @@ fn key(line: &str, begins: bool) -> Option<(Option<Key>, &str)> {
 }
 
 /// `https://HOST:443 "POST /PATH HTTP/1.1" 200 363`, and whether there was a body.
-fn connection(line: &str) -> Option<(Turn, bool)> {
+fn connection(line: &str) -> Option<(HttpExchange, bool)> {
     let (before, rest) = line.split_once('"')?;
     let (request, rest) = rest.split_once('"')?;
     request.ends_with("HTTP/1.1").then_some(())?;
@@ -362,13 +368,13 @@ fn connection(line: &str) -> Option<(Turn, bool)> {
     let status = numbers.next()?.parse().ok()?;
     let has_body = numbers.next() != Some("0");
     let url = format!("{base}{path}").chars().take(MOST_URL).collect();
-    let turn = Turn {
+    let exchange = HttpExchange {
         method: method.chars().take(16).collect(),
         url,
         status,
-        ..Turn::default()
+        ..HttpExchange::default()
     };
-    Some((turn, has_body))
+    Some((exchange, has_body))
 }
 
 fn bare(url: &str) -> String {

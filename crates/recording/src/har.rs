@@ -3,7 +3,7 @@
 //! Its members come in any order (browsers sort them, others don't), bodies are text or base64, already
 //! unpacked or not, and a recording that was broken off ends anywhere. What was read before that counts.
 //!
-//! Invariant: memory is bounded by the bodies of one turn, however large the file is.
+//! Invariant: memory is bounded by the bodies of one exchange, however large the file is.
 
 use std::io::Read;
 
@@ -12,8 +12,8 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::body::decode;
+use super::exchange::{Defect, HttpExchange, MOST_BODY, MOST_HEAD, MOST_URL, Message, Sink};
 use super::json::{Broken, Json, Text};
-use super::turn::{Defect, MOST_BODY, MOST_HEAD, MOST_URL, Message, Sink, Turn};
 
 /// Names, dates and the like.
 const SHORT: usize = 1024;
@@ -44,10 +44,10 @@ pub(crate) fn read(input: impl Read, sink: &mut impl Sink) -> Result<Har, Broken
     match ended {
         Ok(()) if !entries => return Ok(Har::Foreign),
         Ok(()) => {}
-        // Before the turns begin there is nothing to tell.
+        // Before the exchanges begin there is nothing to tell.
         Err(broken) if !entries => return Err(broken),
         Err(broken) => sink.defect(Defect {
-            turn: Some(count),
+            exchange: Some(count),
             what: format!("{broken}; what stands before was read"),
         }),
     }
@@ -99,16 +99,16 @@ impl<S: Sink> Reader<'_, S> {
         })?;
         if !whole {
             self.sink.defect(Defect {
-                turn: Some(self.count),
+                exchange: Some(self.count),
                 what: "the entry is not an object".to_owned(),
             });
         }
         if wanted == Some(true) {
-            let (turn, defects) = entry.turn(self.count);
-            self.sink.turn(turn);
+            let (exchange, defects) = entry.exchange(self.count);
+            self.sink.exchange(exchange);
             for what in defects {
                 self.sink.defect(Defect {
-                    turn: Some(self.count),
+                    exchange: Some(self.count),
                     what,
                 });
             }
@@ -119,7 +119,7 @@ impl<S: Sink> Reader<'_, S> {
     }
 }
 
-/// A turn as the HAR has it.
+/// A exchange as the HAR has it.
 #[derive(Default)]
 struct Entry {
     started: Option<String>,
@@ -203,7 +203,7 @@ impl Entry {
         .map(drop)
     }
 
-    fn turn(self, number: u64) -> (Turn, Vec<String>) {
+    fn exchange(self, number: u64) -> (HttpExchange, Vec<String>) {
         let mut defects = Vec::new();
         if self.url.is_empty() {
             defects.push("the request has no URL".to_owned());
@@ -227,7 +227,7 @@ impl Entry {
             clippy::cast_sign_loss,
             reason = "in bounds"
         )]
-        let turn = Turn {
+        let exchange = HttpExchange {
             number,
             started: self.started,
             took: self
@@ -245,7 +245,7 @@ impl Entry {
             failure: self.failure,
             named: None,
         };
-        (turn, defects)
+        (exchange, defects)
     }
 }
 

@@ -8,7 +8,7 @@
 //! Invariant: no panic, and no more than [`MOST_HEAD`] of a head is looked at.
 
 use super::body::{Decoded, decode, unchunk};
-use super::turn::{MOST_HEAD, MOST_URL, Message};
+use super::exchange::{MOST_HEAD, MOST_URL, Message};
 
 /// The first line of a request and its message.
 #[derive(Clone, Debug, Eq, PartialEq)]

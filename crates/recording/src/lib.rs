@@ -6,22 +6,22 @@
 //! run is tshark, and only for a network capture. What goes through [`secrets::remove`] comes out without
 //! logins, cookies, tokens and passwords.
 //!
-//! The crate knows the forms of recordings and nothing of Autodiscover: which turns are wanted, a [`Sink`]
-//! says. A turn is one request with its response.
+//! The crate knows the forms of recordings and nothing of Autodiscover: which exchanges are wanted, a [`Sink`]
+//! says. A exchange is one request with its response.
 //!
 //! ```
 //! use automend_recording::secrets::{self, Logins, Secrets};
-//! use automend_recording::{Defect, Kind, Sink, Turn, Unreadable, read_from};
+//! use automend_recording::{Defect, Kind, Sink, Exchange, Unreadable, read_from};
 //!
 //! #[derive(Default)]
-//! struct Kept(Vec<Turn>);
+//! struct Kept(Vec<Exchange>);
 //!
 //! impl Sink for Kept {
 //!     fn wants(&self, url: &str, _request: &[u8]) -> bool {
 //!         url.starts_with("https://autodiscover.")
 //!     }
-//!     fn turn(&mut self, turn: Turn) {
-//!         self.0.push(turn);
+//!     fn exchange(&mut self, exchange: Exchange) {
+//!         self.0.push(exchange);
 //!     }
 //!     fn passed(&mut self, _number: u64) {}
 //!     fn defect(&mut self, _defect: Defect) {}
@@ -36,10 +36,10 @@
 //! let kind = read_from(std::io::Cursor::new(har), no_capture, false, &mut kept)?;
 //! assert_eq!((kind, kept.0.len()), (Kind::Har, 1));
 //!
-//! let mut turn = kept.0.remove(0);
-//! secrets::remove(&mut turn, &Secrets::default(), Logins::Stage);
-//! assert_eq!(turn.url, "https://autodiscover.contoso.com/?token=(removed)");
-//! assert_eq!(turn.response.header("set-cookie"), Some("(removed)"));
+//! let mut exchange = kept.0.remove(0);
+//! secrets::remove(&mut exchange, &Secrets::default(), Logins::Stage);
+//! assert_eq!(exchange.url, "https://autodiscover.contoso.com/?token=(removed)");
+//! assert_eq!(exchange.response.header("set-cookie"), Some("(removed)"));
 //! # Ok::<(), Unreadable>(())
 //! ```
 #![cfg_attr(
@@ -57,6 +57,7 @@ mod body;
 mod capture;
 mod date;
 mod ews_trace;
+mod exchange;
 mod exchangelib;
 mod foreign;
 mod har;
@@ -70,12 +71,11 @@ mod read;
 mod saz;
 pub mod secrets;
 mod tree;
-mod turn;
 mod utf16;
 mod zip;
 
 pub use body::{Decoded, decode};
+pub use exchange::{Defect, Defects, HttpExchange, MOST_BODY, Message, Sink};
 pub use kind::Kind;
 pub use no_recording::NoRecording;
 pub use read::{Unreadable, read, read_from};
-pub use turn::{Defect, Defects, MOST_BODY, Message, Sink, Turn};

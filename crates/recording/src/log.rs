@@ -3,7 +3,7 @@
 //!
 //! A line of the file is `THREAD 0xTICK DATE TIME TEXT`, with date and time in the machine's locale; answers stand between two marks as they
 //! came. There is no specification; the texts are those that Outlook's logs show.
-//! Each `httpStatus=` is a turn.
+//! Each `httpStatus=` is a exchange.
 //!
 //! Invariant: one line and one answer are held at a time, and each is bounded.
 
@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 use std::io::{self, BufRead};
 
 use super::date;
+use super::exchange::{Defect, HttpExchange, MOST_BODY, MOST_URL, Message, Sink};
 use super::lines::Lines;
-use super::turn::{Defect, MOST_BODY, MOST_URL, Message, Sink, Turn};
 
 /// A longer line outside an answer is cut.
 const MOST_LINE: usize = 16 << 10;
@@ -102,7 +102,7 @@ pub(crate) fn read(input: impl BufRead, sink: &mut impl Sink) -> io::Result<bool
     if let Some((thread, body, _)) = xml {
         reader.answer(thread, body, true);
         reader.sink.defect(Defect {
-            turn: Some(reader.count),
+            exchange: Some(reader.count),
             what: "the log ends inside an answer".to_owned(),
         });
     }
@@ -188,9 +188,9 @@ struct Thread {
     address: Option<String>,
     method: &'static str,
     url: String,
-    /// A turn whose answer may still come.
-    turn: Option<Turn>,
-    /// Whether the attempt at the URL had a turn.
+    /// A exchange whose answer may still come.
+    exchange: Option<HttpExchange>,
+    /// Whether the attempt at the URL had a exchange.
     tried: bool,
     /// Whether the next lines may name schemes of the login that the server wants.
     schemes: bool,
@@ -220,12 +220,12 @@ impl<S: Sink> Reader<'_, S> {
             thread.address = Some(name.to_owned());
         } else if let Some(status) = number(lower, "httpstatus=") {
             let error = number(lower, "getlasterror=").unwrap_or(0);
-            if let Some(turn) = thread.turn.take() {
-                give(self.sink, turn);
+            if let Some(exchange) = thread.exchange.take() {
+                give(self.sink, exchange);
             }
             self.count += 1;
             thread.tried = true;
-            thread.turn = Some(Turn {
+            thread.exchange = Some(HttpExchange {
                 number: self.count,
                 started: line.time.clone(),
                 method: thread.method.to_owned(),
@@ -238,29 +238,32 @@ impl<S: Sink> Reader<'_, S> {
                     missing: status == 200,
                     ..Message::default()
                 },
-                ..Turn::default()
+                ..HttpExchange::default()
             });
         } else if let Some(schemes) = lower
             .find("supported auth schemes:")
             .and_then(|at| line.text.get(at + 23..))
         {
             thread.schemes = true;
-            if let Some(turn) = &mut thread.turn {
+            if let Some(exchange) = &mut thread.exchange {
                 for scheme in schemes
                     .split(['/', ','])
                     .map(str::trim)
                     .filter(|scheme| !scheme.is_empty())
                 {
-                    turn.response
+                    exchange
+                        .response
                         .push("WWW-Authenticate".to_owned(), scheme.to_owned());
                 }
             }
         } else if listed && SCHEMES.contains(&lower) {
             // One on a line of its own.
             thread.schemes = true;
-            if let Some(turn) = &mut thread.turn {
+            if let Some(exchange) = &mut thread.exchange {
                 let scheme = line.text.to_owned();
-                turn.response.push("WWW-Authenticate".to_owned(), scheme);
+                exchange
+                    .response
+                    .push("WWW-Authenticate".to_owned(), scheme);
             }
         } else if let Some(target) = value(line, "autodiscover url redirection to ") {
             self.redirection(id, line, target);
@@ -281,8 +284,8 @@ impl<S: Sink> Reader<'_, S> {
         let thread = self.threads.entry(id).or_default();
         match *outcome {
             Attempt::Starting => {
-                if let Some(turn) = thread.turn.take() {
-                    give(self.sink, turn);
+                if let Some(exchange) = thread.exchange.take() {
+                    give(self.sink, exchange);
                 }
                 thread.method = method;
                 url.clone_into(&mut thread.url);
@@ -292,20 +295,20 @@ impl<S: Sink> Reader<'_, S> {
                 if code != 0 && !thread.tried && !url.is_empty() {
                     // Nothing was sent, or nothing was written down of it.
                     self.count += 1;
-                    thread.turn = Some(Turn {
+                    thread.exchange = Some(HttpExchange {
                         number: self.count,
                         started: line.time.clone(),
                         method: method.to_owned(),
                         url: url.to_owned(),
                         named: thread.address.clone(),
-                        ..Turn::default()
+                        ..HttpExchange::default()
                     });
                 }
-                if let Some(mut turn) = thread.turn.take() {
-                    if code != 0 && turn.failure.is_none() {
-                        turn.failure = Some(format!("0x{code:08X}"));
+                if let Some(mut exchange) = thread.exchange.take() {
+                    if code != 0 && exchange.failure.is_none() {
+                        exchange.failure = Some(format!("0x{code:08X}"));
                     }
-                    give(self.sink, turn);
+                    give(self.sink, exchange);
                 }
                 thread.tried = false;
             }
@@ -316,29 +319,31 @@ impl<S: Sink> Reader<'_, S> {
     fn redirection(&mut self, id: u64, line: &Line<'_>, target: &str) {
         let thread = self.threads.entry(id).or_default();
         let target = target.split_whitespace().next().unwrap_or_default();
-        if thread.turn.is_none() && thread.method == "GET" && !thread.tried {
+        if thread.exchange.is_none() && thread.method == "GET" && !thread.tried {
             self.count += 1;
             thread.tried = true;
-            thread.turn = Some(Turn {
+            thread.exchange = Some(HttpExchange {
                 number: self.count,
                 started: line.time.clone(),
                 method: thread.method.to_owned(),
                 url: thread.url.clone(),
                 named: thread.address.clone(),
-                ..Turn::default()
+                ..HttpExchange::default()
             });
         }
         // An answer in XML says by itself where it leads.
-        if let Some(turn) = &mut thread.turn
-            && turn.response.body.is_empty()
-            && turn.response.header("location").is_none()
+        if let Some(exchange) = &mut thread.exchange
+            && exchange.response.body.is_empty()
+            && exchange.response.header("location").is_none()
         {
-            if !(300..400).contains(&turn.status) {
-                turn.status = 302;
+            if !(300..400).contains(&exchange.status) {
+                exchange.status = 302;
             }
-            turn.failure = None;
-            turn.response.missing = false;
-            turn.response.push("Location".to_owned(), target.to_owned());
+            exchange.failure = None;
+            exchange.response.missing = false;
+            exchange
+                .response
+                .push("Location".to_owned(), target.to_owned());
         }
     }
 
@@ -350,49 +355,49 @@ impl<S: Sink> Reader<'_, S> {
             self.last_thread()
         };
         let state = self.threads.entry(place).or_default();
-        let turn = state.turn.get_or_insert_with(|| {
+        let exchange = state.exchange.get_or_insert_with(|| {
             self.count += 1;
-            Turn {
+            HttpExchange {
                 number: self.count,
                 method: state.method.to_owned(),
                 url: state.url.clone(),
                 status: 200,
                 named: state.address.clone(),
-                ..Turn::default()
+                ..HttpExchange::default()
             }
         });
-        turn.response.missing = body.is_empty();
-        turn.response.body = body;
-        turn.response.cut = cut;
+        exchange.response.missing = body.is_empty();
+        exchange.response.body = body;
+        exchange.response.cut = cut;
     }
 
-    /// The thread that has a turn, for marks that name none.
+    /// The thread that has a exchange, for marks that name none.
     fn last_thread(&self) -> u64 {
         let open = self
             .threads
             .iter()
-            .find(|(_, thread)| thread.turn.is_some());
+            .find(|(_, thread)| thread.exchange.is_some());
         open.or(self.threads.iter().next()).map_or(0, |(id, _)| *id)
     }
 
     fn finish(&mut self) {
-        let mut turns: Vec<Turn> = self
+        let mut exchanges: Vec<HttpExchange> = self
             .threads
             .values_mut()
-            .filter_map(|thread| thread.turn.take())
+            .filter_map(|thread| thread.exchange.take())
             .collect();
-        turns.sort_by_key(|turn| turn.number);
-        for turn in turns {
-            give(self.sink, turn);
+        exchanges.sort_by_key(|exchange| exchange.number);
+        for exchange in exchanges {
+            give(self.sink, exchange);
         }
     }
 }
 
-fn give(sink: &mut impl Sink, turn: Turn) {
-    if sink.wants(&turn.url, &turn.request.body) || turn.url.is_empty() {
-        sink.turn(turn);
+fn give(sink: &mut impl Sink, exchange: HttpExchange) {
+    if sink.wants(&exchange.url, &exchange.request.body) || exchange.url.is_empty() {
+        sink.exchange(exchange);
     } else {
-        sink.passed(turn.number);
+        sink.passed(exchange.number);
     }
 }
 

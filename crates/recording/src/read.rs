@@ -9,9 +9,9 @@ use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
 
+use super::exchange::{Defect, HttpExchange, MOST_BODY, Message, Sink};
 use super::kind::{self, Kind};
 use super::no_recording::NoRecording;
-use super::turn::{Defect, MOST_BODY, Message, Sink, Turn};
 use super::utf16::{self, Utf8};
 use super::{analyzer, capture, ews_trace, exchangelib, foreign, har, log, saz, tree};
 
@@ -48,7 +48,7 @@ pub enum Unreadable {
     /// A key log of TLS was given for a recording that is not encrypted.
     #[error("the keys are for a network capture, and this is none")]
     KeysForNothing,
-    /// JSON that ends or breaks before its first turn; where, in words.
+    /// JSON that ends or breaks before its first exchange; where, in words.
     #[error(
         "the file begins as JSON, and is broken before the first request: {0}; save the recording again"
     )]
@@ -58,7 +58,7 @@ pub enum Unreadable {
     Io(#[from] io::Error),
 }
 
-/// Reads a recording of whatever kind; its turns and defects go to `sink` while it is read.
+/// Reads a recording of whatever kind; its exchanges and defects go to `sink` while it is read.
 ///
 /// The kind is recognised by the content, never by the name. `keys` is a file of TLS secrets in the format of
 /// NSS (`SSLKEYLOGFILE`), which only a network capture takes.
@@ -155,7 +155,7 @@ fn text(kind: Kind, head: &[u8], input: impl Read, sink: &mut impl Sink) -> Resu
     }
 }
 
-/// A document of Autodiscover itself: one turn of which only the answer is known.
+/// A document of Autodiscover itself: one exchange of which only the answer is known.
 fn document(input: impl Read, sink: &mut impl Sink) -> io::Result<()> {
     let mut body = Vec::new();
     input.take(MOST_BODY as u64 + 1).read_to_end(&mut body)?;
@@ -170,12 +170,12 @@ fn document(input: impl Read, sink: &mut impl Sink) -> io::Result<()> {
         body.truncate(MOST_BODY);
         if copied.folded {
             sink.defect(Defect {
-                turn: Some(1),
+                exchange: Some(1),
                 what: "elements were folded when the answer was copied, and lack; unfold all, or save the answer as a file".to_owned(),
             });
         }
     }
-    sink.turn(Turn {
+    sink.exchange(HttpExchange {
         number: 1,
         status: 200,
         response: Message {
@@ -183,7 +183,7 @@ fn document(input: impl Read, sink: &mut impl Sink) -> io::Result<()> {
             cut,
             ..Message::default()
         },
-        ..Turn::default()
+        ..HttpExchange::default()
     });
     Ok(())
 }

@@ -1,17 +1,17 @@
 //! SAZ, the archive that Fiddler saves: a ZIP with `raw/N_c.txt` (request), `raw/N_s.txt` (response) and
-//! `raw/N_m.xml` (when it was) for each turn, as Fiddler's documentation describes it.
+//! `raw/N_m.xml` (when it was) for each exchange, as Fiddler's documentation describes it.
 //!
-//! Invariant: nothing is unpacked to disk, and of the files of other turns only requests are looked at.
+//! Invariant: nothing is unpacked to disk, and of the files of other exchanges only requests are looked at.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Seek};
 
+use super::exchange::{Defect, HttpExchange, MOST_BODY, MOST_HEAD, Sink};
 use super::http;
-use super::turn::{Defect, MOST_BODY, MOST_HEAD, Sink, Turn};
 use super::zip::{Place, Unread, Zip};
 
-/// More turns are not looked for.
-const MOST_TURNS: usize = 200_000;
+/// More exchanges are not looked for.
+const MOST_EXCHANGES: usize = 200_000;
 /// Of the file of a request.
 const MOST_REQUEST: usize = (512 << 10) + MOST_HEAD;
 /// Of the file of a response, chunks and all.
@@ -30,7 +30,7 @@ pub(crate) enum Saz {
     Encrypted,
 }
 
-/// The files of a turn.
+/// The files of a exchange.
 #[derive(Clone, Copy, Default)]
 struct Files {
     request: Option<Place>,
@@ -48,18 +48,18 @@ enum Part {
 /// Reads an archive; everything in it goes to `sink`, and so do the defects.
 pub(crate) fn read(input: impl Read + Seek, sink: &mut impl Sink) -> io::Result<Saz> {
     let mut zip = Zip::new(input);
-    let mut turns: BTreeMap<u64, Files> = BTreeMap::new();
+    let mut exchanges: BTreeMap<u64, Files> = BTreeMap::new();
     let mut doubled = 0_u64;
     let mut left_out = 0_u64;
     let table = zip.contents(|name, place| {
         let Some((number, part)) = part(name) else {
             return;
         };
-        if turns.len() >= MOST_TURNS && !turns.contains_key(&number) {
+        if exchanges.len() >= MOST_EXCHANGES && !exchanges.contains_key(&number) {
             left_out += 1;
             return;
         }
-        let files = turns.entry(number).or_default();
+        let files = exchanges.entry(number).or_default();
         let file = match part {
             Part::Request => &mut files.request,
             Part::Response => &mut files.response,
@@ -68,7 +68,12 @@ pub(crate) fn read(input: impl Read + Seek, sink: &mut impl Sink) -> io::Result<
         doubled += u64::from(file.is_some());
         file.get_or_insert(place);
     })?;
-    let mut defect = |what: String| sink.defect(Defect { turn: None, what });
+    let mut defect = |what: String| {
+        sink.defect(Defect {
+            exchange: None,
+            what,
+        });
+    };
     if doubled > 0 {
         defect(format!(
             "{doubled} files have a name that another file has; the first counts"
@@ -76,24 +81,24 @@ pub(crate) fn read(input: impl Read + Seek, sink: &mut impl Sink) -> io::Result<
     }
     if left_out > 0 {
         defect(format!(
-            "there are more than {MOST_TURNS} requests; the files of others ({left_out}) are left out"
+            "there are more than {MOST_EXCHANGES} requests; the files of others ({left_out}) are left out"
         ));
     }
-    if !table || turns.is_empty() {
+    if !table || exchanges.is_empty() {
         return salvage(&mut zip, table, sink);
     }
-    if turns
+    if exchanges
         .values()
         .all(|files| files.request.is_some_and(Place::is_encrypted))
     {
         return Ok(Saz::Encrypted);
     }
-    for (number, files) in (1..).zip(turns.into_values()) {
+    for (number, files) in (1..).zip(exchanges.into_values()) {
         if let Err(what) = one(&mut zip, number, files, sink) {
             sink.passed(number);
             let stop = matches!(what, Unread::TooMuch);
             sink.defect(Defect {
-                turn: Some(number),
+                exchange: Some(number),
                 what: format!("the file cannot be read: {what}"),
             });
             if stop {
@@ -113,7 +118,7 @@ fn one<R: Read + Seek>(
     let Some(place) = files.request else {
         sink.passed(number);
         sink.defect(Defect {
-            turn: Some(number),
+            exchange: Some(number),
             what: "there is no request".to_owned(),
         });
         return Ok(());
@@ -127,7 +132,7 @@ fn one<R: Read + Seek>(
     if let Some(place) = files.times
         && let Ok((times, _)) = zip.read(place, MOST_TIMES)
     {
-        begun.turn.started = started(&times);
+        begun.exchange.started = started(&times);
     }
     match files.response.map(|place| zip.read(place, MOST_RESPONSE)) {
         Some(Ok((bytes, cut))) => begun.answer(&bytes, cut),
@@ -165,7 +170,7 @@ fn salvage<R: Read + Seek>(zip: &mut Zip<R>, table: bool, sink: &mut impl Sink) 
         match (part, file) {
             (Part::Request, Ok((bytes, _))) => begun.ask(&bytes),
             (Part::Response, Ok((bytes, cut))) => begun.answer(&bytes, cut),
-            (Part::Times, Ok((bytes, _))) => begun.turn.started = started(&bytes),
+            (Part::Times, Ok((bytes, _))) => begun.exchange.started = started(&bytes),
             (_, Err(why)) => {
                 encrypted |= matches!(why, Unread::Encrypted);
                 begun
@@ -182,7 +187,7 @@ fn salvage<R: Read + Seek>(zip: &mut Zip<R>, table: bool, sink: &mut impl Sink) 
     }
     if found && !table {
         sink.defect(Defect {
-            turn: None,
+            exchange: None,
             what: "the archive ends early: it has no table of contents; what is there was read"
                 .to_owned(),
         });
@@ -190,18 +195,18 @@ fn salvage<R: Read + Seek>(zip: &mut Zip<R>, table: bool, sink: &mut impl Sink) 
     Ok(if found { Saz::Read } else { Saz::Foreign })
 }
 
-/// A turn that is being put together.
+/// A exchange that is being put together.
 struct Begun {
-    turn: Turn,
+    exchange: HttpExchange,
     defects: Vec<String>,
 }
 
 impl Begun {
     fn new(number: u64, request: &[u8]) -> Self {
         let mut begun = Self {
-            turn: Turn {
+            exchange: HttpExchange {
                 number,
-                ..Turn::default()
+                ..HttpExchange::default()
             },
             defects: Vec::new(),
         };
@@ -211,9 +216,9 @@ impl Begun {
 
     fn ask(&mut self, bytes: &[u8]) {
         if let Some(request) = http::request(bytes) {
-            self.turn.url = url(&request);
-            self.turn.method = request.method;
-            self.turn.request = request.message;
+            self.exchange.url = url(&request);
+            self.exchange.method = request.method;
+            self.exchange.request = request.message;
             self.defects
                 .extend(request.defect.map(|defect| format!("request: {defect}")));
         } else if !bytes.is_empty() {
@@ -223,9 +228,9 @@ impl Begun {
 
     fn answer(&mut self, bytes: &[u8], cut: bool) {
         if let Some(response) = http::response(bytes) {
-            self.turn.status = response.status;
-            self.turn.response = response.message;
-            self.turn.response.cut |= cut;
+            self.exchange.status = response.status;
+            self.exchange.response = response.message;
+            self.exchange.response.cut |= cut;
             self.defects
                 .extend(response.defect.map(|defect| format!("response: {defect}")));
         } else if !bytes.is_empty() {
@@ -234,22 +239,22 @@ impl Begun {
     }
 
     fn is_wanted(&self, sink: &impl Sink) -> bool {
-        sink.wants(&self.turn.url, &self.turn.request.body)
+        sink.wants(&self.exchange.url, &self.exchange.request.body)
     }
 
     fn end_if_wanted(self, sink: &mut impl Sink) {
         if self.is_wanted(sink) {
             self.end(sink);
         } else {
-            sink.passed(self.turn.number);
+            sink.passed(self.exchange.number);
         }
     }
 
     fn end(self, sink: &mut impl Sink) {
-        let turn = Some(self.turn.number);
-        sink.turn(self.turn);
+        let exchange = Some(self.exchange.number);
+        sink.exchange(self.exchange);
         for what in self.defects {
-            sink.defect(Defect { turn, what });
+            sink.defect(Defect { exchange, what });
         }
     }
 }

@@ -23,7 +23,7 @@ pub(crate) struct Addresses {
 
 /// How much is allowed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Allowance {
+pub(crate) struct RateLimits {
     /// Connections at once, of everybody together.
     pub connections: usize,
     /// Connections at once of one address.
@@ -52,7 +52,7 @@ struct Address {
 
 /// A connection that counts for as long as this is held.
 #[derive(Debug)]
-pub(crate) struct Guest {
+pub(crate) struct ConnectionPermit {
     address: Arc<Address>,
     all: Arc<Addresses>,
 }
@@ -65,21 +65,21 @@ impl Addresses {
     pub(crate) fn enter(
         self: &Arc<Self>,
         peer: IpAddr,
-        allowance: &Allowance,
+        rates: &RateLimits,
         now: Duration,
-    ) -> Result<Guest, Full> {
+    ) -> Result<ConnectionPermit, Full> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.connections.load(Ordering::Relaxed) >= allowance.connections {
+        if self.connections.load(Ordering::Relaxed) >= rates.connections {
             return Err(Full::Connections);
         }
         forget(&mut known, now);
         let address = known.entry(client_network(peer)).or_default();
-        if address.connections.load(Ordering::Relaxed) >= allowance.connections_per_address {
+        if address.connections.load(Ordering::Relaxed) >= rates.connections_per_address {
             return Err(Full::Address);
         }
         address.connections.fetch_add(1, Ordering::Relaxed);
         self.connections.fetch_add(1, Ordering::Relaxed);
-        Ok(Guest {
+        Ok(ConnectionPermit {
             address: Arc::clone(address),
             all: Arc::clone(self),
         })
@@ -90,21 +90,21 @@ impl Addresses {
     pub(crate) fn enter_proxy(
         self: &Arc<Self>,
         peer: IpAddr,
-        allowance: &Allowance,
+        rates: &RateLimits,
         now: Duration,
-    ) -> Result<Guest, Full> {
-        let allowance = Allowance {
+    ) -> Result<ConnectionPermit, Full> {
+        let rates = RateLimits {
             connections_per_address: usize::MAX,
-            ..*allowance
+            ..*rates
         };
-        self.enter(peer, &allowance, now)
+        self.enter(peer, &rates, now)
     }
 
     /// Whether an address that a proxy asks for may make one more request; if not, when it may.
     pub(crate) fn ask(
         &self,
         client: IpAddr,
-        allowance: &Allowance,
+        rates: &RateLimits,
         now: Duration,
     ) -> Result<(), Duration> {
         let address = {
@@ -112,7 +112,7 @@ impl Addresses {
             forget(&mut known, now);
             Arc::clone(known.entry(client_network(client)).or_default())
         };
-        address.ask(allowance, now)
+        address.ask(rates, now)
     }
 
     /// Connections at this moment.
@@ -132,21 +132,21 @@ fn forget(known: &mut HashMap<IpAddr, Arc<Address>>, now: Duration) {
     }
 }
 
-impl Guest {
+impl ConnectionPermit {
     /// Whether this address may make one more request at `now`; if not, when it may.
-    pub(crate) fn ask(&self, allowance: &Allowance, now: Duration) -> Result<(), Duration> {
-        self.address.ask(allowance, now)
+    pub(crate) fn ask(&self, rates: &RateLimits, now: Duration) -> Result<(), Duration> {
+        self.address.ask(rates, now)
     }
 }
 
 impl Address {
-    fn ask(&self, allowance: &Allowance, now: Duration) -> Result<(), Duration> {
-        if allowance.requests_per_address == 0 {
+    fn ask(&self, rates: &RateLimits, now: Duration) -> Result<(), Duration> {
+        if rates.requests_per_address == 0 {
             return Ok(());
         }
         let now = nanoseconds(now);
-        let one = 1_000_000_000 / u64::from(allowance.requests_per_address);
-        let most = one.saturating_mul(u64::from(allowance.burst.max(1)));
+        let one = 1_000_000_000 / u64::from(rates.requests_per_address);
+        let most = one.saturating_mul(u64::from(rates.burst.max(1)));
         let step = |used: u64| {
             let after = used.max(now).saturating_add(one);
             (after - now <= most).then_some(after)
@@ -160,7 +160,7 @@ impl Address {
     }
 }
 
-impl Drop for Guest {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         self.address.connections.fetch_sub(1, Ordering::Relaxed);
         self.all.connections.fetch_sub(1, Ordering::Relaxed);
@@ -175,7 +175,7 @@ fn nanoseconds(duration: Duration) -> u64 {
 mod tests {
     use super::*;
 
-    const ALLOWANCE: Allowance = Allowance {
+    const RATES: RateLimits = RateLimits {
         connections: 3,
         connections_per_address: 2,
         requests_per_address: 10,
@@ -189,7 +189,7 @@ mod tests {
     #[test]
     fn connections_are_counted_for_each_address_and_for_all() {
         let all = Arc::new(Addresses::default());
-        let enter = |text| all.enter(peer(text), &ALLOWANCE, Duration::ZERO);
+        let enter = |text| all.enter(peer(text), &RATES, Duration::ZERO);
         let first = enter("10.0.0.1").unwrap();
         let _second = enter("10.0.0.1").unwrap();
         assert_eq!(enter("10.0.0.1").unwrap_err(), Full::Address);
@@ -204,10 +204,8 @@ mod tests {
     #[test]
     fn a_burst_is_allowed_and_then_the_pace() {
         let all = Arc::new(Addresses::default());
-        let guest = all
-            .enter(peer("10.0.0.1"), &ALLOWANCE, Duration::ZERO)
-            .unwrap();
-        let ask = |millis| guest.ask(&ALLOWANCE, Duration::from_millis(millis));
+        let guest = all.enter(peer("10.0.0.1"), &RATES, Duration::ZERO).unwrap();
+        let ask = |millis| guest.ask(&RATES, Duration::from_millis(millis));
         for _ in 0..5 {
             ask(1000).unwrap();
         }
@@ -217,11 +215,9 @@ mod tests {
         assert!(ask(1100).is_err());
         // Leaving and coming back is no way around it.
         drop(guest);
-        let guest = all
-            .enter(peer("10.0.0.1"), &ALLOWANCE, Duration::ZERO)
-            .unwrap();
-        assert!(guest.ask(&ALLOWANCE, Duration::from_millis(1100)).is_err());
-        assert!(guest.ask(&ALLOWANCE, Duration::from_secs(9)).is_ok());
+        let guest = all.enter(peer("10.0.0.1"), &RATES, Duration::ZERO).unwrap();
+        assert!(guest.ask(&RATES, Duration::from_millis(1100)).is_err());
+        assert!(guest.ask(&RATES, Duration::from_secs(9)).is_ok());
     }
 
     #[test]
@@ -229,11 +225,7 @@ mod tests {
         let all = Arc::new(Addresses::default());
         for number in 0..100_000_u32 {
             let guest = all
-                .enter(
-                    IpAddr::V4(number.into()),
-                    &ALLOWANCE,
-                    Duration::from_secs(1),
-                )
+                .enter(IpAddr::V4(number.into()), &RATES, Duration::from_secs(1))
                 .unwrap();
             drop(guest);
         }

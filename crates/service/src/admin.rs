@@ -1,4 +1,4 @@
-//! What the service tells of itself, on a listener of its own: health, readiness, numbers, last turns.
+//! What the service tells of itself, on a listener of its own: health, readiness, numbers, last exchanges.
 //!
 //! Invariant: nothing here changes anything, and a page of another site that a browser on this machine has
 //! open reads nothing of it: the host that is asked for must be an address or `localhost`.
@@ -19,7 +19,7 @@ const METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-
 
 /// Answers a request.
 #[allow(clippy::unused_async, reason = "as the other faces are called")]
-pub(crate) async fn turn(service: &Service, request: Request<Incoming>) -> Response<Body> {
+pub(crate) async fn exchange(service: &Service, request: Request<Incoming>) -> Response<Body> {
     answer(service, request).response
 }
 

@@ -28,19 +28,19 @@ use serde_json::json;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
+use super::backend::Backend;
 use super::log::Log;
-use super::metrics::{CodeLabels, Metrics, SourceLabels, Word};
+use super::metrics::{CodeLabels, Label, Metrics, SourceLabels};
 use super::settings::DirectorySettings;
-use super::supply::Supply;
 use super::urls::Home;
 
 /// The answers.
 pub(crate) struct Answers {
-    supply: Arc<Supply>,
+    supply: Arc<Backend>,
     policy: Policy,
     directory: DirectorySettings,
     /// Asked for by clients, so their keys are hashed with a secret of this process.
-    cache: Cache<Who, Arc<Kept>, Weight, RandomState>,
+    cache: Cache<Who, Arc<Cached>, Weight, RandomState>,
     /// Look-ups under way, by the state of the directory when they began.
     flights: Mutex<HashMap<(Who, Option<u64>), Flight>>,
     told: Told,
@@ -89,13 +89,13 @@ pub(crate) enum From {
 
 /// An answer and how long it holds.
 #[derive(Debug)]
-struct Kept {
+struct Cached {
     answer: Arc<Answer>,
-    holds: Holds,
+    holds: Validity,
 }
 
 #[derive(Debug)]
-enum Holds {
+enum Validity {
     /// While the embedded directory has seen so many commits.
     Commits(u64),
     Until(Instant),
@@ -105,14 +105,14 @@ enum Holds {
 #[derive(Clone, Debug)]
 struct Weight;
 
-impl Weighter<Who, Arc<Kept>> for Weight {
-    fn weight(&self, _: &Who, kept: &Arc<Kept>) -> u64 {
+impl Weighter<Who, Arc<Cached>> for Weight {
+    fn weight(&self, _: &Who, kept: &Arc<Cached>) -> u64 {
         kept.answer.weight() as u64
     }
 }
 
 /// A cache for answers that weigh so many bytes together; those that were not asked for lately go first.
-fn cache(bytes: usize) -> Cache<Who, Arc<Kept>, Weight, RandomState> {
+fn cache(bytes: usize) -> Cache<Who, Arc<Cached>, Weight, RandomState> {
     Cache::with(
         bytes / LEAST_WEIGHT,
         bytes as u64,
@@ -175,7 +175,7 @@ impl From {
 impl Answers {
     /// Answers out of a directory.
     pub(crate) fn new(
-        supply: Arc<Supply>,
+        supply: Arc<Backend>,
         policy: Policy,
         directory: DirectorySettings,
         cache_size: usize,
@@ -198,7 +198,7 @@ impl Answers {
     }
 
     /// Where answers come from.
-    pub(crate) fn supply(&self) -> &Arc<Supply> {
+    pub(crate) fn supply(&self) -> &Arc<Backend> {
         &self.supply
     }
 
@@ -215,22 +215,22 @@ impl Answers {
             },
         };
         if let Ok((answer, from)) = &found {
-            let (metrics, from) = (&self.told.metrics, Word(from.word()));
+            let (metrics, from) = (&self.told.metrics, Label(from.word()));
             metrics
                 .answers
                 .of(&SourceLabels { source: from }, Counter::inc);
             for code in &answer.skipped {
-                let code = Word(code.as_str());
+                let code = Label(code.as_str());
                 metrics.skipped.of(&CodeLabels { code }, Counter::inc);
             }
         }
         found
     }
 
-    fn holds(&self, kept: &Kept) -> bool {
+    fn holds(&self, kept: &Cached) -> bool {
         match kept.holds {
-            Holds::Commits(then) => self.supply.commits() == Some(then),
-            Holds::Until(until) => Instant::now() < until,
+            Validity::Commits(then) => self.supply.commits() == Some(then),
+            Validity::Until(until) => Instant::now() < until,
         }
     }
 
@@ -263,10 +263,10 @@ impl Answers {
         let resolved = self.supply.resolve(&request).await?;
         let answer = Arc::new(self.told.answer(resolved));
         let holds = match commits {
-            Some(commits) => Holds::Commits(commits),
-            None => Holds::Until(Instant::now() + self.lifetime(&answer)),
+            Some(commits) => Validity::Commits(commits),
+            None => Validity::Until(Instant::now() + self.lifetime(&answer)),
         };
-        let kept = Kept {
+        let kept = Cached {
             answer: Arc::clone(&answer),
             holds,
         };
@@ -419,7 +419,7 @@ mod tests {
     use super::*;
     use automend_core::fault::{Cause, Fault, FaultCode};
 
-    fn kept() -> Arc<Kept> {
+    fn kept() -> Arc<Cached> {
         let fault = Fault {
             code: FaultCode::UnknownAddress,
             cause: Cause::UnknownAddress,
@@ -433,9 +433,9 @@ mod tests {
             unsure: false,
             documents: RwLock::default(),
         };
-        Arc::new(Kept {
+        Arc::new(Cached {
             answer: Arc::new(answer),
-            holds: Holds::Commits(0),
+            holds: Validity::Commits(0),
         })
     }
 

@@ -113,7 +113,7 @@ fn show_rest(settings: &Settings) {
     );
     show("plain-autoconfig", yes(settings.plain_autoconfig));
     let limits = &settings.limits;
-    let allowance = &limits.allowance;
+    let rates = &limits.rates;
     for (name, seconds) in [
         ("tls-handshake-timeout", limits.tls_handshake_timeout),
         ("header-timeout", limits.header_timeout),
@@ -128,15 +128,15 @@ fn show_rest(settings: &Settings) {
         ("max-body-bytes", limits.max_body_bytes),
         ("max-header-bytes", limits.max_header_bytes),
         ("max-headers", limits.max_headers),
-        ("connections", allowance.connections),
-        ("connections-per-address", allowance.connections_per_address),
+        ("connections", rates.connections),
+        ("connections-per-address", rates.connections_per_address),
         ("cache-size", limits.cache_size >> 20),
     ] {
         show(&format!("limits.{name}"), number);
     }
     for (name, number) in [
-        ("requests-per-address", allowance.requests_per_address),
-        ("burst", allowance.burst),
+        ("requests-per-address", rates.requests_per_address),
+        ("burst", rates.burst),
         ("failures-per-address", limits.failures_per_address),
     ] {
         show(&format!("limits.{name}"), number);

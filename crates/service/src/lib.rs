@@ -3,24 +3,27 @@
 //! Invariant: one stale link breaks no answer; nothing is answered before a login; every request ends in an answer
 //! or a closed connection within its limits, and memory is bounded whatever clients send.
 //!
-//! What a request needs of the configuration is one value of one moment, `Current`: a reload makes
+//! What a request needs of the configuration is one value of one moment, `Configuration`: a reload makes
 //! another and puts it in its place, and requests under way keep theirs. What is stale is decided by
 //! core's resolver, as for every other command.
 
 mod addresses;
 mod admin;
 mod answers;
+mod backend;
 mod check;
-mod current;
+mod configuration;
 mod domains;
-mod faces;
+mod endpoints;
+mod exchange;
+mod file_version;
 mod ldap;
 mod listen;
 mod live;
 mod log;
 mod metrics;
 mod page;
-mod plain;
+mod plain_http;
 mod proxies;
 mod reply;
 mod route;
@@ -28,10 +31,7 @@ pub mod section;
 mod service;
 mod settings;
 mod socket;
-mod stamp;
-mod supply;
 mod tls;
-mod turn;
 mod urls;
 
 use std::net::SocketAddr;
@@ -52,18 +52,18 @@ use tokio::time::{Instant, sleep, timeout};
 
 use answers::Answers;
 use automend_system::say;
+use backend::Backend;
 pub use check::check;
 use check::{policy_word, schemes};
-use current::{Current, Logins};
+use configuration::{Configuration, Logins};
+use file_version::FileVersion;
 pub use ldap::{LdapSettings, serve_ldap};
-use listen::{Face, Stop, bind, listen};
+use listen::{ListenerKind, Shutdown, bind, listen};
 use log::Log;
-use metrics::{Metrics, ResultLabels, Word};
+use metrics::{Label, Metrics, ResultLabels};
 use section::{Section, Source};
 use service::Service;
 pub use settings::{Flags, Settings};
-use stamp::Stamp;
-use supply::Supply;
 use tls::Certificates;
 
 /// Reads the settings of the service.
@@ -101,9 +101,9 @@ pub async fn serve(from: automend_source::Settings, load: Load<'_>) -> Result<()
     let settings = load()?;
     let mut listeners = Vec::new();
     for (face, addresses) in [
-        (Face::Tls, &settings.listen),
-        (Face::Plain, &settings.http),
-        (Face::Admin, &settings.admin.into_iter().collect()),
+        (ListenerKind::Tls, &settings.listen),
+        (ListenerKind::Plain, &settings.http),
+        (ListenerKind::Admin, &settings.admin.into_iter().collect()),
     ] {
         for address in addresses {
             listeners.push((face, bind(*address)?));
@@ -115,15 +115,15 @@ pub async fn serve(from: automend_source::Settings, load: Load<'_>) -> Result<()
         metrics.log_dropped.clone(),
     )?);
     let shared = (Arc::clone(&log), Arc::clone(&metrics));
-    let supply = Supply::open(&from, &settings, shared.0, shared.1).await?;
-    let current = Current::first(settings, Arc::new(supply), &log, &metrics).await?;
+    let supply = Backend::open(&from, &settings, shared.0, shared.1).await?;
+    let current = Configuration::first(settings, Arc::new(supply), &log, &metrics).await?;
     let certificates = Certificates::open(&current.certificates())?;
     let certificates = Arc::new(certificates);
     let service = Arc::new(Service {
         from,
         started: Instant::now(),
         addresses: Arc::default(),
-        lookers: Arc::default(),
+        admin_addresses: Arc::default(),
         metrics,
         log: Arc::clone(&log),
         certificates: Arc::clone(&certificates),
@@ -160,8 +160,8 @@ pub fn settings(flags: &Flags, section: &Section, source: &Source) -> Result<Set
     let mut settings = Settings::read(flags, section, source)?;
     let most =
         usize::try_from(descriptors().saturating_sub(RESERVED).max(64)).unwrap_or(usize::MAX);
-    let allowance = &mut settings.limits.allowance;
-    allowance.connections = allowance.connections.min(most);
+    let rates = &mut settings.limits.rates;
+    rates.connections = rates.connections.min(most);
     Ok(settings)
 }
 
@@ -205,7 +205,7 @@ fn unusable_names(names: &[&str]) -> String {
 fn told(
     service: &Service,
     certificates: &Certificates,
-    listeners: &[(Face, TcpListener)],
+    listeners: &[(ListenerKind, TcpListener)],
 ) -> Result<Option<NamedTempFile>> {
     let current = service.current();
     let below = current.above.iter().map(|above| format!("*.{above}"));
@@ -230,14 +230,14 @@ fn told(
     for (face, listener) in listeners {
         let at = listener.local_addr().context("listening")?;
         match face {
-            Face::Tls => {
+            ListenerKind::Tls => {
                 first = first.or(Some(at));
                 say!("  https://{at}");
             }
-            Face::Plain => say!("  http://{at}  sends everybody to HTTPS"),
-            Face::Admin => say!("  http://{at}/  healthz, readyz, metrics, requests"),
+            ListenerKind::Plain => say!("  http://{at}  sends everybody to HTTPS"),
+            ListenerKind::Admin => say!("  http://{at}/  healthz, readyz, metrics, requests"),
         }
-        if *face == Face::Admin && !at.ip().is_loopback() {
+        if *face == ListenerKind::Admin && !at.ip().is_loopback() {
             say!("  note: others can reach {at}, and it requires no login");
         }
     }
@@ -299,14 +299,14 @@ impl Service {
     /// Serves until a signal says to stop, and then until every request is answered.
     async fn until_stopped(
         self: &Arc<Self>,
-        listeners: Vec<(Face, TcpListener)>,
+        listeners: Vec<(ListenerKind, TcpListener)>,
         mut signals: Signals,
         certificates: &Certificates,
         load: Load<'_>,
     ) -> Result<()> {
         let (stop, asked) = watch::channel(false);
         let (present, mut all_gone) = mpsc::channel(1);
-        let stopped = Stop::new(asked, present);
+        let stopped = Shutdown::new(asked, present);
         for (face, listener) in listeners {
             tokio::spawn(listen(listener, face, Arc::clone(self), stopped.clone()));
         }
@@ -357,7 +357,7 @@ impl Service {
         self.metrics
             .reloads
             .get_or_create(&ResultLabels {
-                result: Word(result),
+                result: Label(result),
             })
             .inc();
         match done {
@@ -389,7 +389,7 @@ impl Service {
         let known = old.answers.supply();
         let supply = if known.is_outdated() {
             let shared = (Arc::clone(&self.log), Arc::clone(&self.metrics));
-            Arc::new(Supply::open(&self.from, &settings, shared.0, shared.1).await?)
+            Arc::new(Backend::open(&self.from, &settings, shared.0, shared.1).await?)
         } else {
             Arc::clone(known)
         };
@@ -412,7 +412,7 @@ impl Service {
             && settings.keytab == was.keytab
             && settings.realm == was.realm
             && settings.rc4_tickets == was.rc4_tickets
-            && old.keytab.as_ref().is_none_or(Stamp::holds);
+            && old.keytab.as_ref().is_none_or(FileVersion::holds);
         let logins = if same_supply && same_logins {
             Logins {
                 authenticator: Arc::clone(&old.authenticator),
@@ -422,7 +422,7 @@ impl Service {
             Logins::new(&settings, &supply, Some(&old.authenticator))?
         };
         let generation = old.generation.wrapping_add(1);
-        let current = Current::of(settings, logins, answers, &self.metrics, generation).await;
+        let current = Configuration::of(settings, logins, answers, &self.metrics, generation).await;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(current);
         Ok(later)
     }

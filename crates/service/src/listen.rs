@@ -26,20 +26,20 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::HandshakeKind;
 
-use super::addresses::{Allowance, Full};
-use super::metrics::{ReasonLabels, Word};
+use super::addresses::{Full, RateLimits};
+use super::exchange::{ConnectionContext, exchange};
+use super::metrics::{Label, ReasonLabels};
 use super::proxies::{HEAD, SIGNATURE, announced, rest_of};
 use super::reply::Body;
 use super::service::Service;
 use super::settings::Limits;
 use super::socket::Socket;
 use super::tls::watched;
-use super::turn::{Line, turn};
-use super::{admin, plain};
+use super::{admin, plain_http};
 
 /// What is spoken on a listener.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Face {
+pub(crate) enum ListenerKind {
     /// HTTPS: Autodiscover.
     Tls,
     /// Plain HTTP: the way to HTTPS.
@@ -50,7 +50,7 @@ pub(crate) enum Face {
 
 /// Says when to stop; every connection holds one, so that who waits for the end knows.
 #[derive(Clone)]
-pub(crate) struct Stop {
+pub(crate) struct Shutdown {
     asked: watch::Receiver<bool>,
     /// Dropped with the task that holds it.
     _present: tokio::sync::mpsc::Sender<()>,
@@ -63,7 +63,7 @@ const BACKLOG: u32 = 4096;
 /// How many headers hyper reads unless it gets a number; with the same number, it takes longer.
 const USUAL_HEADERS: usize = 100;
 /// Limits of the admin listener, for people and programs of the operator.
-const LOOKERS: Allowance = Allowance {
+const LOOKERS: RateLimits = RateLimits {
     connections: 64,
     connections_per_address: 64,
     requests_per_address: 0,
@@ -74,8 +74,8 @@ const STREAMS: u32 = 64;
 /// What is kept of a stream that the client does not read.
 const SEND_BUFFER: usize = 64 << 10;
 
-impl Stop {
-    /// Says so when `asked` turns true, and holds `present` until then.
+impl Shutdown {
+    /// Says so when `asked` becomes true, and holds `present` until then.
     pub(crate) fn new(
         asked: watch::Receiver<bool>,
         present: tokio::sync::mpsc::Sender<()>,
@@ -111,9 +111,9 @@ pub(crate) fn bind(address: SocketAddr) -> Result<TcpListener> {
 /// Takes connections until it is time to stop.
 pub(crate) async fn listen(
     listener: TcpListener,
-    face: Face,
+    face: ListenerKind,
     service: Arc<Service>,
-    mut stop: Stop,
+    mut stop: Shutdown,
 ) {
     loop {
         let accepted = tokio::select! {
@@ -136,15 +136,21 @@ pub(crate) async fn listen(
     }
 }
 
-fn take(stream: TcpStream, peer: SocketAddr, face: Face, service: &Arc<Service>, stop: &Stop) {
+fn take(
+    stream: TcpStream,
+    peer: SocketAddr,
+    face: ListenerKind,
+    service: &Arc<Service>,
+    stop: &Shutdown,
+) {
     let current = service.current();
     let limits = current.settings.limits;
-    let is_proxy = face != Face::Admin && current.settings.proxies.contain(peer.ip());
-    let (addresses, allowance, uptime) = (&service.addresses, limits.allowance, service.uptime());
+    let is_proxy = face != ListenerKind::Admin && current.settings.proxies.contain(peer.ip());
+    let (addresses, rates, uptime) = (&service.addresses, limits.rates, service.uptime());
     let guest = match (face, is_proxy) {
-        (Face::Admin, _) => service.lookers.enter(peer.ip(), &LOOKERS, uptime),
-        (_, true) => addresses.enter_proxy(peer.ip(), &allowance, uptime),
-        (_, false) => addresses.enter(peer.ip(), &allowance, uptime),
+        (ListenerKind::Admin, _) => service.admin_addresses.enter(peer.ip(), &LOOKERS, uptime),
+        (_, true) => addresses.enter_proxy(peer.ip(), &rates, uptime),
+        (_, false) => addresses.enter(peer.ip(), &rates, uptime),
     };
     let guest = match guest {
         Ok(guest) => guest,
@@ -156,7 +162,7 @@ fn take(stream: TcpStream, peer: SocketAddr, face: Face, service: &Arc<Service>,
     let _ = stream.set_nodelay(true);
     let socket = Socket::new(stream, limits.write_timeout);
     let bound = current.authenticator.is_connection_bound();
-    let line = Line {
+    let line = ConnectionContext {
         peer,
         name: peer.to_string(),
         guest,
@@ -171,19 +177,19 @@ fn take(stream: TcpStream, peer: SocketAddr, face: Face, service: &Arc<Service>,
             return;
         }
         match face {
-            Face::Tls => secure(socket, line, bound, limits, service, stop).await,
-            Face::Plain => {
+            ListenerKind::Tls => secure(socket, line, bound, limits, service, stop).await,
+            ListenerKind::Plain => {
                 let line = Arc::new(line);
                 let answer = move |request| {
                     let (service, line) = (Arc::clone(&service), Arc::clone(&line));
-                    async move { plain::turn(&service, &line, request).await }
+                    async move { plain_http::exchange(&service, &line, request).await }
                 };
                 first(TokioIo::new(socket), limits, stop, answer).await;
             }
-            Face::Admin => {
+            ListenerKind::Admin => {
                 let answer = move |request| {
                     let service = Arc::clone(&service);
-                    async move { admin::turn(&service, request).await }
+                    async move { admin::exchange(&service, request).await }
                 };
                 first(TokioIo::new(socket), limits, stop, answer).await;
             }
@@ -193,7 +199,12 @@ fn take(stream: TcpStream, peer: SocketAddr, face: Face, service: &Arc<Service>,
 
 /// Takes the client's address from a header of the PROXY protocol, if a proxy sends one; false if nothing
 /// can come any more.
-async fn announce(socket: &mut Socket, line: &mut Line, limits: Limits, service: &Service) -> bool {
+async fn announce(
+    socket: &mut Socket,
+    line: &mut ConnectionContext,
+    limits: Limits,
+    service: &Service,
+) -> bool {
     match timeout(limits.tls_handshake_timeout, socket.first_byte()).await {
         Ok(Ok(Some(first))) if Some(&first) == SIGNATURE.first() => {}
         Ok(Ok(_)) => return true,
@@ -211,8 +222,8 @@ async fn announce(socket: &mut Socket, line: &mut Line, limits: Limits, service:
     });
     match read.await {
         Ok(Some(Some(client))) => {
-            let allowance = &service.current().settings.limits.allowance;
-            match service.addresses.enter(client, allowance, service.uptime()) {
+            let rates = &service.current().settings.limits.rates;
+            match service.addresses.enter(client, rates, service.uptime()) {
                 Ok(guest) => line.guest = guest,
                 Err(why) => {
                     service.refused(full(why));
@@ -242,11 +253,11 @@ fn full(why: Full) -> &'static str {
 /// Does the handshake, and serves what was agreed upon.
 async fn secure(
     mut socket: Socket,
-    mut line: Line,
+    mut line: ConnectionContext,
     bound: bool,
     limits: Limits,
     service: Arc<Service>,
-    stop: Stop,
+    stop: Shutdown,
 ) {
     let tls = TlsAcceptor::from(service.tls(bound));
     match timeout(limits.tls_handshake_timeout, socket.first_byte()).await {
@@ -273,7 +284,7 @@ async fn secure(
     let line = Arc::new(line);
     let answer = move |request| {
         let (service, line) = (Arc::clone(&service), Arc::clone(&line));
-        async move { turn(&service, &line, request).await }
+        async move { exchange(&service, &line, request).await }
     };
     let io = TokioIo::new(stream);
     if h2 {
@@ -290,7 +301,7 @@ const NO_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\n
 async fn first<I, F>(
     io: TokioIo<I>,
     limits: Limits,
-    mut stop: Stop,
+    mut stop: Shutdown,
     answer: impl Fn(Request<Incoming>) -> F,
 ) where
     I: AsyncRead + AsyncWrite + Unpin,
@@ -323,19 +334,19 @@ async fn first<I, F>(
 async fn second<I, F>(
     io: TokioIo<I>,
     limits: Limits,
-    mut stop: Stop,
+    mut stop: Shutdown,
     answer: impl Fn(Request<Incoming>) -> F,
 ) where
     I: AsyncRead + AsyncWrite + Unpin,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
-    let turns = Arc::new(Turns::default());
-    let counted = Arc::clone(&turns);
+    let exchanges = Arc::new(Turns::default());
+    let counted = Arc::clone(&exchanges);
     let answer = service_fn(move |request| {
-        let (turn, response) = (Arc::clone(&counted).begin(), answer(request));
+        let (exchange, response) = (Arc::clone(&counted).begin(), answer(request));
         async move {
             let response = response.await;
-            drop(turn);
+            drop(exchange);
             Ok::<_, Infallible>(response)
         }
     });
@@ -357,7 +368,7 @@ async fn second<I, F>(
             _ = connection.as_mut() => return,
             () = stop.asked() => break,
             // Idle all that while: nothing is under way, and nothing has been.
-            () = sleep(limits.header_timeout) => match turns.at_rest() {
+            () = sleep(limits.header_timeout) => match exchanges.at_rest() {
                 Some(same) if same == seen => break,
                 Some(more) => seen = more,
                 None => {}
@@ -368,7 +379,7 @@ async fn second<I, F>(
     let _ = timeout(limits.response_timeout + limits.write_timeout, connection).await;
 }
 
-/// Turns of an HTTP/2 connection: to know when it is idle.
+/// Exchanges of an HTTP/2 connection: to know when it is idle.
 #[derive(Debug, Default)]
 struct Turns {
     begun: AtomicU64,
@@ -398,7 +409,7 @@ impl Drop for UnderWay {
 
 impl Service {
     fn refused(&self, why: &'static str) {
-        let labels = ReasonLabels { reason: Word(why) };
+        let labels = ReasonLabels { reason: Label(why) };
         self.metrics.refused.get_or_create(&labels).inc();
     }
 }

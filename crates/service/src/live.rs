@@ -16,7 +16,7 @@ use automend_login::Accounts;
 use automend_source::live::{LATE, Live};
 use automend_source::pool::{Change, Event, Limits, Outage, Pool};
 use automend_source::replicas::replicas;
-use automend_source::topology::Places;
+use automend_source::topology::Topology;
 use automend_source::typed::typed;
 use automend_source::{LdapUrl, Location, Settings};
 use serde_json::{Value, json};
@@ -34,7 +34,7 @@ pub(crate) struct Servers {
     watch: tokio::task::JoinHandle<()>,
     directory: DirectorySettings,
     /// Databases and mail servers, and when they were read.
-    places: Mutex<Option<(Instant, Arc<Places>)>>,
+    places: Mutex<Option<(Instant, Arc<Topology>)>>,
     /// The naming context of the accounts.
     default: Mutex<Option<String>>,
 }
@@ -153,13 +153,13 @@ impl Servers {
         let _ = timeout(self.directory.timeout, sampled(live, domains)).await;
     }
 
-    fn fresh_places(&self) -> Option<Arc<Places>> {
+    fn fresh_places(&self) -> Option<Arc<Topology>> {
         let places = locked(&self.places);
         let (read, places) = places.as_ref()?;
         (read.elapsed() < self.directory.cache_ttl).then(|| Arc::clone(places))
     }
 
-    fn keep_places(&self, read: Option<Arc<Places>>) {
+    fn keep_places(&self, read: Option<Arc<Topology>>) {
         let Some(read) = read else { return };
         let mut places = locked(&self.places);
         let known = places.as_ref();

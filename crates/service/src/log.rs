@@ -1,4 +1,4 @@
-//! The log: one JSON object a line, and the last turns kept in memory.
+//! The log: one JSON object a line, and the last exchanges kept in memory.
 //!
 //! No answer waits for the log: lines are gathered, and one task writes them. Where they
 //! cannot be written in time they are dropped, counted, and the next line that can be written says how
@@ -51,10 +51,10 @@ struct Pending {
     dropped: u64,
 }
 
-/// A turn, as the log tells it.
+/// A exchange, as the log tells it.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Turn<'a> {
+pub(crate) struct RequestEvent<'a> {
     /// When it began.
     #[serde(serialize_with = "as_text")]
     pub time: Timestamp,
@@ -111,7 +111,7 @@ fn is_zero(count: &usize) -> bool {
 
 /// Lines beyond this are dropped, in bytes.
 const MOST_PENDING: usize = 4 << 20;
-/// How many turns are kept.
+/// How many exchanges are kept.
 const RECENT: usize = 200;
 /// Between two writes.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -152,8 +152,8 @@ impl Log {
     }
 
     /// Writes a line about a request.
-    pub(crate) fn turn(&self, turn: &Turn<'_>) {
-        let Ok(line) = display::json(turn) else {
+    pub(crate) fn exchange(&self, exchange: &RequestEvent<'_>) {
+        let Ok(line) = display::json(exchange) else {
             return;
         };
         self.push(&line);
@@ -271,10 +271,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
         let log = Log::open(Some(path.clone()), Counter::default()).unwrap();
-        log.turn(&Turn {
+        log.exchange(&RequestEvent {
             event: "request",
             agent: Some(bounded("a\r\nb\u{1b}[2J\"")),
-            ..Turn::default()
+            ..RequestEvent::default()
         });
         log.flush();
         let text = std::fs::read_to_string(&path).unwrap();
@@ -287,12 +287,12 @@ mod tests {
     }
 
     #[test]
-    fn the_last_turns_are_kept_and_no_more() {
+    fn the_last_exchanges_are_kept_and_no_more() {
         let log = Log::open(None, Counter::default()).unwrap();
         for micros in 0..1000 {
-            log.turn(&Turn {
+            log.exchange(&RequestEvent {
                 micros,
-                ..Turn::default()
+                ..RequestEvent::default()
             });
         }
         let kept: Vec<Value> = serde_json::from_str(&log.recent()).unwrap();

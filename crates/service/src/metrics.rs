@@ -19,17 +19,17 @@ use prometheus_client::registry::{Metric, Registry, Unit};
 pub(crate) struct Metrics {
     registry: Registry,
     /// Requests that were answered.
-    pub turns: Words<RequestLabels, Counter>,
+    pub exchanges: CachedFamily<RequestLabels, Counter>,
     /// How long they took.
-    pub seconds: Words<RouteLabels, Histogram, fn() -> Histogram>,
+    pub seconds: CachedFamily<RouteLabels, Histogram, fn() -> Histogram>,
     /// Connections at the moment.
     pub connections: Gauge,
     /// Connections that were not taken.
     pub refused: Family<ReasonLabels, Counter>,
     /// Owners that were left out of an answer.
-    pub skipped: Words<CodeLabels, Counter>,
+    pub skipped: CachedFamily<CodeLabels, Counter>,
     /// Where answers came from.
-    pub answers: Words<SourceLabels, Counter>,
+    pub answers: CachedFamily<SourceLabels, Counter>,
     /// Servers of the directory: 1 is up.
     pub directory_up: Family<ServerLabels, Gauge>,
     /// Questions that a server failed.
@@ -37,48 +37,48 @@ pub(crate) struct Metrics {
     /// Whether answers come from memory because no server answers.
     pub degraded: Gauge,
     /// Logins.
-    pub logins: Words<LoginLabels, Counter>,
+    pub logins: CachedFamily<LoginLabels, Counter>,
     /// Lines of the log that were dropped.
     pub log_dropped: Counter,
     /// Times the configuration was read again.
     pub reloads: Family<ResultLabels, Counter>,
 }
 
-/// Of [`Metrics::turns`].
+/// Of [`Metrics::exchanges`].
 #[derive(Clone, Copy, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub(crate) struct RequestLabels {
     /// The face.
-    pub route: Word,
+    pub route: Label,
     /// What became of it.
-    pub outcome: Word,
+    pub outcome: Label,
 }
 
 /// Of [`Metrics::seconds`].
 #[derive(Clone, Copy, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub(crate) struct RouteLabels {
     /// The face.
-    pub route: Word,
+    pub route: Label,
 }
 
 /// Of [`Metrics::refused`].
 #[derive(Clone, Copy, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub(crate) struct ReasonLabels {
     /// The reason.
-    pub reason: Word,
+    pub reason: Label,
 }
 
 /// Of [`Metrics::skipped`].
 #[derive(Clone, Copy, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub(crate) struct CodeLabels {
     /// The finding code.
-    pub code: Word,
+    pub code: Label,
 }
 
 /// Of [`Metrics::answers`].
 #[derive(Clone, Copy, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub(crate) struct SourceLabels {
     /// `cache`, `directory` or `last-known`.
-    pub source: Word,
+    pub source: Label,
 }
 
 /// Of the directory's metrics.
@@ -92,20 +92,20 @@ pub(crate) struct ServerLabels {
 #[derive(Clone, Copy, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub(crate) struct LoginLabels {
     /// What became of it.
-    pub result: Word,
+    pub result: Label,
 }
 
 /// Of [`Metrics::reloads`].
 #[derive(Clone, Copy, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub(crate) struct ResultLabels {
     /// `good` or `failed`.
-    pub result: Word,
+    pub result: Label,
 }
 
-/// A family by words of this program, for what is counted at every turn: the first members that are asked
+/// A family by words of this program, for what is counted at every exchange: the first members that are asked
 /// for are found again without a lock and without a hash.
 #[derive(Debug)]
-pub(crate) struct Words<L, M, C = fn() -> M> {
+pub(crate) struct CachedFamily<L, M, C = fn() -> M> {
     family: Family<L, M, C>,
     first: [OnceLock<(L, M)>; FIRST],
 }
@@ -113,7 +113,7 @@ pub(crate) struct Words<L, M, C = fn() -> M> {
 /// Members that are found at once.
 const FIRST: usize = 16;
 
-impl<L: Clone + Eq + Hash, M: Clone, C: MetricConstructor<M>> Words<L, M, C> {
+impl<L: Clone + Eq + Hash, M: Clone, C: MetricConstructor<M>> CachedFamily<L, M, C> {
     fn of_family(family: Family<L, M, C>) -> Self {
         Self {
             family,
@@ -136,7 +136,7 @@ impl<L: Clone + Eq + Hash, M: Clone, C: MetricConstructor<M>> Words<L, M, C> {
     }
 }
 
-impl<L: Clone + Eq + Hash, M: Clone + Default> Words<L, M>
+impl<L: Clone + Eq + Hash, M: Clone + Default> CachedFamily<L, M>
 where
     Family<L, M>: Metric,
 {
@@ -148,9 +148,9 @@ where
 
 /// A word of this program.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub(crate) struct Word(pub &'static str);
+pub(crate) struct Label(pub &'static str);
 
-impl EncodeLabelValue for Word {
+impl EncodeLabelValue for Label {
     fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
         self.0.encode(encoder)
     }
@@ -165,7 +165,7 @@ impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("automend");
         let to = &mut registry;
-        let seconds = Words::of_family(Family::new_with_constructor(
+        let seconds = CachedFamily::of_family(Family::new_with_constructor(
             (|| Histogram::new(BUCKETS)) as fn() -> Histogram,
         ));
         to.register_with_unit(
@@ -175,7 +175,11 @@ impl Default for Metrics {
             seconds.family.clone(),
         );
         Self {
-            turns: Words::registered(to, "http_requests", "Requests, by route and outcome"),
+            exchanges: CachedFamily::registered(
+                to,
+                "http_requests",
+                "Requests, by route and outcome",
+            ),
             seconds,
             connections: registered(to, "connections", "Connections now"),
             refused: registered(
@@ -183,12 +187,12 @@ impl Default for Metrics {
                 "refused_connections",
                 "Connections that were closed on arrival",
             ),
-            skipped: Words::registered(
+            skipped: CachedFamily::registered(
                 to,
                 "skipped_owners",
                 "Owners left out of an answer, by finding code",
             ),
-            answers: Words::registered(
+            answers: CachedFamily::registered(
                 to,
                 "answers",
                 "Answers about users, by where they came from",
@@ -204,7 +208,7 @@ impl Default for Metrics {
                 "Questions that a server of the directory failed",
             ),
             degraded: registered(to, "degraded", "1 while no server of the directory answers"),
-            logins: Words::registered(to, "logins", "Logins, by result"),
+            logins: CachedFamily::registered(to, "logins", "Logins, by result"),
             log_dropped: registered(
                 to,
                 "log_lines_dropped",
@@ -245,7 +249,7 @@ mod tests {
         ];
         let metrics = Metrics::default();
         for _ in 0..3 {
-            for code in ALL.map(Word) {
+            for code in ALL.map(Label) {
                 metrics.skipped.of(&CodeLabels { code }, Counter::inc);
             }
         }
@@ -259,9 +263,9 @@ mod tests {
     #[test]
     fn every_number_has_a_name_and_a_word_of_help() {
         let metrics = Metrics::default();
-        let code = Word("AM101");
+        let code = Label("AM101");
         metrics.skipped.of(&CodeLabels { code }, Counter::inc);
-        let route = Word("pox");
+        let route = Label("pox");
         let observe = |histogram: &Histogram| histogram.observe(0.002);
         metrics.seconds.of(&RouteLabels { route }, observe);
         let text = metrics.text();

@@ -8,7 +8,7 @@ use rustls::ServerConfig;
 use tokio::time::Instant;
 
 use super::addresses::Addresses;
-use super::current::Current;
+use super::configuration::Configuration;
 use super::log::Log;
 use super::metrics::Metrics;
 use super::tls::Certificates;
@@ -21,10 +21,10 @@ pub(crate) struct Service {
     pub(super) addresses: Arc<Addresses>,
     /// Who looks at the service itself, counted apart: a look at its health must not fail because clients
     /// have taken all connections.
-    pub(super) lookers: Arc<Addresses>,
+    pub(super) admin_addresses: Arc<Addresses>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) log: Arc<Log>,
-    pub(super) current: RwLock<Arc<Current>>,
+    pub(super) current: RwLock<Arc<Configuration>>,
     pub(super) certificates: Arc<Certificates>,
     /// With HTTP/2, and without.
     pub(super) tls: [Arc<ServerConfig>; 2],
@@ -33,7 +33,7 @@ pub(crate) struct Service {
 
 impl Service {
     /// The configuration of this moment.
-    pub(crate) fn current(&self) -> Arc<Current> {
+    pub(crate) fn current(&self) -> Arc<Configuration> {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 

@@ -21,7 +21,7 @@ use rustls::sign::CertifiedKey;
 use rustls::{ServerConfig, SignatureScheme};
 use serde::Deserialize;
 
-use super::stamp::Stamp;
+use super::file_version::FileVersion;
 
 /// The files of one certificate.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
@@ -49,7 +49,7 @@ pub(crate) struct Certificates {
     /// Certificates that were in use before. A client on an earlier connection has seen one of them.
     earlier: Mutex<Vec<CertificateDer<'static>>>,
     /// The files before they were read, so that a change in the middle is seen.
-    stamps: Mutex<Vec<Stamp>>,
+    stamps: Mutex<Vec<FileVersion>>,
     /// The self-signed certificate, PEM, for clients that shall trust it.
     pub made: Option<String>,
 }
@@ -160,12 +160,12 @@ const MOST_EARLIER: usize = 64;
 
 impl Source {
     /// The state of the files.
-    fn stamps(&self) -> Vec<Stamp> {
+    fn stamps(&self) -> Vec<FileVersion> {
         match self {
             Self::Files(files) => files
                 .iter()
                 .flat_map(|files| [&files.certificate, &files.key])
-                .map(|path| Stamp::of(path))
+                .map(|path| FileVersion::of(path))
                 .collect(),
             Self::SelfSigned(_) => Vec::new(),
         }

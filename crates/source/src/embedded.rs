@@ -12,7 +12,7 @@ use automend_core::view::{Answer, Known, Need, View};
 use automend_directory::{Directory, Object, Reading, UNREAD};
 
 use super::sink::Owners;
-use super::topology::Places;
+use super::topology::Topology;
 use super::typed::texts;
 
 /// An embedded directory; clones read the same one.
@@ -36,7 +36,7 @@ const NEVER_READ: &str = "a value could not be read in the file that it was impo
 /// Databases and servers, and after how many commits they were so.
 #[derive(Default)]
 struct PlacesThen {
-    known: Option<(u64, Arc<Places>)>,
+    known: Option<(u64, Arc<Topology>)>,
 }
 
 impl Embedded {
@@ -104,9 +104,9 @@ impl Embedded {
     }
 
     /// Mailbox databases and servers, as the configuration has them.
-    pub fn places(&self) -> Result<Places> {
+    pub fn places(&self) -> Result<Topology> {
         let reading = self.reading()?;
-        let mut places = Places::known();
+        let mut places = Topology::known();
         for context in reading.naming_contexts()? {
             if !context.rdn().eq_ignore_ascii_case("CN=Configuration") {
                 continue;
@@ -124,7 +124,7 @@ impl Embedded {
     }
 
     /// The same, read again only when something was committed.
-    fn known_places(&self) -> Result<Arc<Places>> {
+    fn known_places(&self) -> Result<Arc<Topology>> {
         let commits = self.directory.commits();
         let mut then = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((when, places)) = &then.known

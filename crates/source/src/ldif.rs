@@ -22,7 +22,7 @@ use flate2::read::MultiGzDecoder;
 
 use super::seen::Seen;
 use super::sink::Owners;
-use super::topology::Places;
+use super::topology::Topology;
 use super::typed::{cut_off, recorded};
 
 /// An LDIF file.
@@ -218,8 +218,8 @@ impl Ldif {
     }
 
     /// Mailbox databases and servers in the file.
-    pub fn places(&mut self) -> Result<Places> {
-        let mut places = Places::known();
+    pub fn places(&mut self) -> Result<Topology> {
+        let mut places = Topology::known();
         self.scan(|record, _| {
             for class in record.values(attribute::OBJECT_CLASS).flatten() {
                 places.extend(installed(&class, record));
@@ -237,7 +237,7 @@ impl Ldif {
         }
         let mut found: Vec<Entry> = Vec::new();
         let mut matches: HashMap<Need, Vec<usize>> = HashMap::new();
-        let mut places = Places::known();
+        let mut places = Topology::known();
         let mut defects = Vec::new();
         let (mut seen, mut open) = (Seen::default(), false);
         // An object that is not here is gone only if its container is here.

@@ -50,7 +50,7 @@ pub use location::{LdapUrl, Location, Scheme};
 pub use one_directory::{Identity, OneDirectory, OtherDirectory};
 pub use seen::Seen;
 pub use settings::{Auth, PAGE_SIZE, Password, Settings, TIMEOUT};
-use topology::Places;
+use topology::Topology;
 
 /// An opened source.
 pub enum Directory {
@@ -143,7 +143,7 @@ impl Directory {
     }
 
     /// Mailbox databases and servers, as far as the configuration shows them.
-    pub async fn places(&mut self) -> Result<Places> {
+    pub async fn places(&mut self) -> Result<Topology> {
         match self {
             Self::Live(live) => live.places().await,
             Self::Embedded(embedded) => embedded.places(),

@@ -10,7 +10,7 @@ use automend_core::view::{Answer, Need, View};
 
 /// Mailbox databases and mail servers that exist, and what else Exchange installed beside them.
 #[derive(Default)]
-pub struct Places {
+pub struct Topology {
     installed: Vec<Installed>,
     databases: HashSet<Dn>,
     servers: HashSet<String>,
@@ -18,7 +18,7 @@ pub struct Places {
     gone: Option<Answer>,
 }
 
-impl Places {
+impl Topology {
     /// Places that are all known.
     pub fn known() -> Self {
         Self {
@@ -43,7 +43,7 @@ impl Places {
     }
 }
 
-impl Extend<Installed> for Places {
+impl Extend<Installed> for Topology {
     fn extend<T: IntoIterator<Item = Installed>>(&mut self, objects: T) {
         for object in objects {
             match &object {
@@ -56,7 +56,7 @@ impl Extend<Installed> for Places {
     }
 }
 
-impl View for Places {
+impl View for Topology {
     fn answer(&self, need: &Need) -> Option<&Answer> {
         let there = match need {
             Need::Exists(dn) => self.databases.contains(dn),

@@ -11,7 +11,7 @@ use automend_core::finding::{Finding, Subject};
 use automend_core::owner::Owner;
 use automend_source::sink::Owners;
 use automend_source::sum::Sum;
-use automend_source::topology::Places;
+use automend_source::topology::Topology;
 use indicatif::ProgressBar;
 
 use super::tally::Tally;
@@ -19,7 +19,7 @@ use crate::report::Counts;
 
 /// An audit under way.
 pub(crate) struct LinkAudit<'a> {
-    places: &'a Places,
+    places: &'a Topology,
     progress: &'a ProgressBar,
     /// How many so far; delegates are counted at the end.
     pub counts: Counts,
@@ -37,7 +37,7 @@ const SKETCH_BITS: u32 = 21;
 
 impl<'a> LinkAudit<'a> {
     /// Begins.
-    pub(crate) fn new(places: &'a Places, progress: &'a ProgressBar) -> Self {
+    pub(crate) fn new(places: &'a Topology, progress: &'a ProgressBar) -> Self {
         Self {
             places,
             progress,

@@ -16,7 +16,7 @@ use automend_core::{claim, target};
 use automend_ldap::Filter;
 use automend_source::Directory;
 use automend_source::sink::Owners;
-use automend_source::topology::Places;
+use automend_source::topology::Topology;
 use indicatif::ProgressBar;
 
 use super::tally::Tally;
@@ -208,7 +208,7 @@ async fn own_failures(
 
 struct UserAudit<'a> {
     progress: &'a ProgressBar,
-    places: &'a Places,
+    places: &'a Topology,
     /// Users who want to see site mailboxes, which are few.
     teams: Vec<Entry>,
     /// Those that lack something, which a server must affirm before they are judged.
@@ -227,7 +227,7 @@ struct UserAudit<'a> {
 const MOST_DOMAINS: usize = 100_000;
 
 impl<'a> UserAudit<'a> {
-    fn new(progress: &'a ProgressBar, places: &'a Places) -> Self {
+    fn new(progress: &'a ProgressBar, places: &'a Topology) -> Self {
         Self {
             progress,
             places,

@@ -652,7 +652,7 @@ fn a_run_that_is_killed_between_two_owners_is_undone_and_can_be_run_again() {
         .unwrap();
     let mut said = BufReader::new(child.stdout.take().unwrap()).lines();
     assert!(said.any(|line| line.unwrap().contains("written Info")));
-    // The second owner's turn comes a second later.
+    // The second owner's exchange comes a second later.
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(has_link(

@@ -84,16 +84,16 @@ fn every_step_is_reported_in_the_promised_shape() {
             "srv (aside): no-srv-record",
         ]
     );
-    let turns = report["steps"][2]["requests"].as_array().unwrap();
+    let exchanges = report["steps"][2]["requests"].as_array().unwrap();
     assert_eq!(
-        (&turns[0]["status"], &turns[0]["offered"][0]),
+        (&exchanges[0]["status"], &exchanges[0]["offered"][0]),
         (&Value::from(401), &Value::from("Basic"))
     );
     assert_eq!(
-        (&turns[1]["status"], &turns[1]["login"]),
+        (&exchanges[1]["status"], &exchanges[1]["login"]),
         (&Value::from(200), &Value::from("Basic"))
     );
-    assert_eq!(turns[1]["tls"], "TLS 1.3");
+    assert_eq!(exchanges[1]["tls"], "TLS 1.3");
     assert_eq!(report["settings"]["displayName"], "Alice");
     assert_eq!(report["settings"]["protocols"][0]["type"], "EXCH");
     conforms(&report);
@@ -139,7 +139,7 @@ fn conforms(report: &Value) {
 }
 
 #[test]
-fn the_tree_tells_steps_turns_and_the_verdict() {
+fn the_tree_tells_steps_exchanges_and_the_verdict() {
     let mut world = World::new(&[]);
     world.https(HOST, |heard| {
         behind_basic(heard, || {
@@ -160,7 +160,7 @@ fn the_tree_tells_steps_turns_and_the_verdict() {
 
 #[test]
 #[allow(clippy::too_many_lines, reason = "one story, step by step")]
-fn a_har_and_a_log_tell_every_turn_and_no_secret() {
+fn a_har_and_a_log_tell_every_exchange_and_no_secret() {
     let mut world = World::new(&[]);
     world
         .https(ROOT, |_| {

@@ -150,7 +150,7 @@ fn ask(world: &World, patience: &str, more: &[&str]) -> (Value, Run) {
         "--timeout",
         patience,
         "--har",
-        "turns.har",
+        "exchanges.har",
         "--log",
         "olkdisc.log",
     ];
@@ -158,7 +158,7 @@ fn ask(world: &World, patience: &str, more: &[&str]) -> (Value, Run) {
     arguments.extend(more);
     let run = bench.automend(&arguments);
     let report = run.json();
-    let (har, log) = (bench.read("turns.har"), bench.read("olkdisc.log"));
+    let (har, log) = (bench.read("exchanges.har"), bench.read("olkdisc.log"));
     let secret = BASIC.trim_start_matches("Basic ");
     for text in [&run.out, &run.err, &har, &log] {
         assert!(

@@ -113,12 +113,12 @@ fn ntlm_alone_is_enough_and_stays_on_one_connection() {
     let messages: Vec<Option<u8>> = heard.iter().map(ntlm_message).collect();
     assert_eq!(messages, [None, Some(1), Some(3)]);
     assert_eq!(heard[1].connection, heard[2].connection);
-    let turns = run.json()["steps"].as_array().unwrap().last().unwrap()["requests"].clone();
-    let logins: Vec<&Value> = turns
+    let exchanges = run.json()["steps"].as_array().unwrap().last().unwrap()["requests"].clone();
+    let logins: Vec<&Value> = exchanges
         .as_array()
         .unwrap()
         .iter()
-        .map(|turn| &turn["login"])
+        .map(|exchange| &exchange["login"])
         .collect();
     assert_eq!(
         logins,

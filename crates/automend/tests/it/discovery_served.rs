@@ -57,9 +57,9 @@ fn test_on(
         "contoso.ldif",
         "--follow",
         "--har",
-        "turns.har",
+        "exchanges.har",
         "--log",
-        "turns.log",
+        "exchanges.log",
         "--format",
         "json",
     ]);
@@ -184,7 +184,7 @@ fn what_a_test_writes_down_is_told_in_the_same_words_by_trace() {
         let bench = Bench::new();
         let (run, report) = test_on(&bench, &served, "alice@contoso.com", protocol, login);
         run.exits(1);
-        for file in ["turns.har", "turns.log"] {
+        for file in ["exchanges.har", "exchanges.log"] {
             let run = bench.automend(&["trace", file, "--format", "json"]);
             let run = run.exits(1);
             let told = run.json();

@@ -208,7 +208,7 @@ fn every_metric_is_described_and_none_that_is_gone() {
     }
     let registered: usize = [
         ": registered(",
-        ": Words::registered(",
+        ": CachedFamily::registered(",
         ".register_with_unit(",
     ]
     .iter()

@@ -87,12 +87,12 @@ fn every_kind_of_stale_owner_is_skipped_told_once_and_counted() {
     assert_eq!(served.pox("amy@contoso.com").pox(), whole);
     assert_eq!(served.pox("amy@contoso.com").pox(), whole);
     assert!(served.metric("automend_skipped_owners_total{code=\"AM101\"}") >= 3.0);
-    let turn = served.logged(|line| line["event"] == "request" && line["source"] == "cache");
+    let exchange = served.logged(|line| line["event"] == "request" && line["source"] == "cache");
     assert_eq!(
-        (turn["asked"].as_str(), turn["user"].as_str()),
+        (exchange["asked"].as_str(), exchange["user"].as_str()),
         (Some("amy@contoso.com"), Some("amy@contoso.com"))
     );
-    assert!(turn["skipped"].as_u64() >= Some(6), "{turn}");
+    assert!(exchange["skipped"].as_u64() >= Some(6), "{exchange}");
     served.signal("TERM");
     let mut served = served;
     assert!(served.wait().success());
@@ -233,9 +233,9 @@ fn it_says_what_it_serves_and_the_line_that_it_prints_tests_it() {
     assert!(served.admin("/healthz").is(200).text().contains("alive"));
     let ready = served.admin("/readyz").is(200).json();
     assert_eq!(ready["ready"], true);
-    let turns = served.admin("/requests").is(200).json();
+    let exchanges = served.admin("/requests").is(200).json();
     assert_eq!(
-        turns.as_array().unwrap().last().unwrap()["outcome"],
+        exchanges.as_array().unwrap().last().unwrap()["outcome"],
         "settings"
     );
 }

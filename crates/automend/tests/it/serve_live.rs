@@ -159,8 +159,8 @@ fn when_no_server_answers_it_goes_on_from_what_it_last_knew_and_says_so() {
     first.switch(false);
     second.switch(false);
     assert_eq!(pox(&served, "amy@contoso.test").pox(), "settings: Bob, Eve");
-    let turn = served.logged(|line| line["source"] == "last-known");
-    assert_eq!(turn["outcome"], "settings");
+    let exchange = served.logged(|line| line["source"] == "last-known");
+    assert_eq!(exchange["outcome"], "settings");
     // Of whom nothing is known, nothing is said.
     let unknown = pox(&served, "nobody@contoso.test").is(503);
     assert!(unknown.header("retry-after").is_some());

@@ -128,7 +128,7 @@ fn a_check_shows_every_setting_with_its_default_or_what_was_said() {
         assert!(out.contains(&line), "no {line:?} in {out}");
     }
     let told = "[serve]\nproxies = [\"10.0.0.0/24\", \"::1\"]\nservice-names = [\"owa.contoso.com\"]\n\
-        log = \"turns.log\"\nrc4-tickets = true\n\
+        log = \"exchanges.log\"\nrc4-tickets = true\n\
         [serve.limits]\nfailures-per-address = 0\nburst = 7\n";
     let (code, out, err) = check(told, &[]);
     assert_eq!(code, Some(0), "{err}");
@@ -137,7 +137,7 @@ fn a_check_shows_every_setting_with_its_default_or_what_was_said() {
         // Where nothing is said, it is off behind proxies.
         ("channel-binding", "off"),
         ("service-names", "owa.contoso.com"),
-        ("log", "turns.log"),
+        ("log", "exchanges.log"),
         ("rc4-tickets", "yes"),
         ("limits.failures-per-address", "0"),
         ("limits.burst", "7"),
@@ -452,7 +452,7 @@ fn the_log_goes_on_in_a_new_file_after_a_rotation() {
     let served = Served::ldif(&directory(), &["--log", "service.log"]);
     let read = |name: &str| std::fs::read_to_string(served.path(name)).unwrap_or_default();
     served.pox("amy@contoso.com");
-    until("the turn is logged", || {
+    until("the exchange is logged", || {
         read("service.log").contains("\"outcome\":\"settings\"")
     });
     std::fs::rename(served.path("service.log"), served.path("service.log.1")).unwrap();

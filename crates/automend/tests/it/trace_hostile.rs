@@ -73,12 +73,12 @@ fn peak(bench: &Bench, file: &str) -> (u64, Value) {
 fn a_recording_of_a_gigabyte_is_read_with_flat_memory() {
     const MEMBERS: usize = 1024;
     let bench = Bench::new();
-    // One MiB of turns, of which one in a hundred is Autodiscover's, packed once and repeated.
+    // One MiB of exchanges, of which one in a hundred is Autodiscover's, packed once and repeated.
     let mut block = String::new();
-    let mut turns = 0_usize;
+    let mut exchanges = 0_usize;
     while block.len() < 1 << 20 {
-        turns += 1;
-        let entry = if turns.is_multiple_of(100) {
+        exchanges += 1;
+        let entry = if exchanges.is_multiple_of(100) {
             entry(URL, "alice@contoso.com", FAULT)
         } else {
             entry("https://www.contoso.com/picture", "", &"x".repeat(4000))
@@ -86,7 +86,7 @@ fn a_recording_of_a_gigabyte_is_read_with_flat_memory() {
         block.push_str(&entry.to_string());
         block.push(',');
     }
-    let block_turns = turns;
+    let block_exchanges = exchanges;
     let mut file = std::fs::File::create(bench.path("huge.har.gz")).unwrap();
     file.write_all(&gzip(b"{\"log\":{\"version\":\"1.2\",\"entries\":["))
         .unwrap();
@@ -101,9 +101,9 @@ fn a_recording_of_a_gigabyte_is_read_with_flat_memory() {
     drop(file);
 
     let (megabytes, report) = peak(&bench, "huge.har.gz");
-    let turns = block_turns * MEMBERS + 1;
-    assert_eq!(report["requests"].as_u64(), Some(turns as u64));
-    let found = block_turns / 100 * MEMBERS + 1;
+    let exchanges = block_exchanges * MEMBERS + 1;
+    assert_eq!(report["requests"].as_u64(), Some(exchanges as u64));
+    let found = block_exchanges / 100 * MEMBERS + 1;
     assert_eq!(report["autodiscover"].as_u64(), Some(found as u64));
     assert_eq!(report["findings"].as_array().unwrap().len(), found);
     assert!(megabytes < 96, "{megabytes} MiB");

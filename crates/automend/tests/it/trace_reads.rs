@@ -27,7 +27,7 @@ fn trace(name: &str) -> Run {
     ])
 }
 
-/// Turns in all, turns of Autodiscover, and the findings as `TURN CODE WHO`.
+/// Exchanges in all, exchanges of Autodiscover, and the findings as `TURN CODE WHO`.
 fn story(report: &Value) -> (u64, u64, Vec<String>) {
     let findings = report["findings"]
         .as_array()
@@ -52,13 +52,13 @@ fn story(report: &Value) -> (u64, u64, Vec<String>) {
 }
 
 #[track_caller]
-fn check(name: &str, turns: u64, autodiscover: u64, findings: &[&str]) -> Value {
+fn check(name: &str, exchanges: u64, autodiscover: u64, findings: &[&str]) -> Value {
     let run = trace(name).exits(i32::from(!findings.is_empty()));
     let report = run.json();
     assert_eq!(
         story(&report),
         (
-            turns,
+            exchanges,
             autodiscover,
             findings.iter().map(ToString::to_string).collect()
         ),
@@ -112,7 +112,7 @@ fn a_log_of_outlook_is_read_thread_by_thread() {
 }
 
 #[test]
-fn a_saved_answer_is_a_turn_of_its_own() {
+fn a_saved_answer_is_a_exchange_of_its_own() {
     let report = check("saved-603.xml", 1, 1, &["1 603 nobody"]);
     assert_eq!(
         report["findings"][0]["message"],

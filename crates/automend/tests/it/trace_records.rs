@@ -90,7 +90,7 @@ async fn a_login_that_belongs_to_a_connection_passes_through() {
         .unwrap();
     let body = request_body("alice@contoso.com");
     let ntlm = |token| [("Authorization", token), XML];
-    // Two clients at once, turn by turn.
+    // Two clients at once, exchange by exchange.
     for client in [&mut first, &mut second] {
         assert_eq!(
             client.ask("POST", PATH, &[XML], &body).await.unwrap().0,

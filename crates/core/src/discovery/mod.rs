@@ -27,7 +27,8 @@ mod tests;
 pub use places::{SCP_POINTER, SCP_URL};
 pub use plan::Plan;
 pub use step::{
-    Act, Answer, Ask, Dialect, Login, Question, Reason, Scp, SrvRecord, Step, Tried, Way,
+    Act, Answer, Ask, Dialect, DiscoveryMethod, Login, Question, Reason, Scp, SrvRecord, Step,
+    Tried,
 };
 pub use url::{Domain, Host, Scheme, Url};
 
@@ -72,7 +73,7 @@ pub struct Discovery {
 /// A step that waits for its turn.
 #[derive(Clone, Debug)]
 struct Pending {
-    way: Way,
+    way: DiscoveryMethod,
     todo: Todo,
     address: SmtpAddress,
     led_by: Option<usize>,
@@ -205,7 +206,8 @@ impl Discovery {
         let failures = self.tried.iter().map(|tried| {
             let cause = tried.cause.filter(|_| tried.outlook);
             let cause = cause.unwrap_or(Cause::Excluded);
-            let counts = root || tried.way != Way::RootDomain || cause.weight() >= MAIL_SERVER;
+            let counts =
+                root || tried.way != DiscoveryMethod::RootDomain || cause.weight() >= MAIL_SERVER;
             (
                 if counts { cause } else { Cause::Excluded },
                 tried.way.preference(),
@@ -286,11 +288,11 @@ impl Discovery {
     }
 
     /// Whether the search is over for Outlook.
-    fn decides(&self, way: Way, cause: Option<Cause>) -> bool {
+    fn decides(&self, way: DiscoveryMethod, cause: Option<Cause>) -> bool {
         match cause {
             None | Some(Cause::RedirectLimit) => true,
             Some(cause) if is_rejection(cause) => self.rejections >= self.plan.most_rejections,
-            Some(cause) => cause.is_fault() && way != Way::Scp,
+            Some(cause) => cause.is_fault() && way != DiscoveryMethod::Scp,
         }
     }
 
@@ -299,8 +301,10 @@ impl Discovery {
         let first = led_by.is_none();
         let only_given = first && !self.plan.given.is_empty() && !self.plan.all_steps;
         let mut ways = Vec::new();
-        for way in Way::ALL {
-            if (*way == Way::Given && !first) || (*way != Way::Given && only_given) {
+        for way in DiscoveryMethod::ALL {
+            if (*way == DiscoveryMethod::Given && !first)
+                || (*way != DiscoveryMethod::Given && only_given)
+            {
                 continue;
             }
             for todo in self.todos(*way, address) {
@@ -320,8 +324,8 @@ impl Discovery {
         ways
     }
 
-    fn todos(&self, way: Way, address: &SmtpAddress) -> Vec<Todo> {
-        if way == Way::Given {
+    fn todos(&self, way: DiscoveryMethod, address: &SmtpAddress) -> Vec<Todo> {
+        if way == DiscoveryMethod::Given {
             // What was given for one protocol is where the others are, too; any other file is meant as it is.
             let meant = |url: &Url| {
                 if plan::is_endpoint(url) {
@@ -348,24 +352,26 @@ impl Discovery {
         let (root, host) = (Host::from(&domain), domain.autodiscover_host());
         let with = |way| self.plan.with.contains(&way);
         match way {
-            Way::Microsoft365 if with(way) => ask(plan::microsoft_365()),
-            Way::V2Json if with(way) => {
+            DiscoveryMethod::Microsoft365 if with(way) => ask(plan::microsoft_365()),
+            DiscoveryMethod::V2Json if with(way) => {
                 let target = plan::json_target(address);
-                let online = with(Way::Microsoft365).then(plan::microsoft_365);
+                let online = with(DiscoveryMethod::Microsoft365).then(plan::microsoft_365);
                 let hosts = online.into_iter().chain([host, root]);
                 hosts
                     .map(|host| Todo::AskJson(https(host, &target)))
                     .collect()
             }
-            Way::Given | Way::Microsoft365 | Way::V2Json => Vec::new(),
-            Way::Scp if with(way) => vec![Todo::SearchDirectory(None)],
-            Way::Scp => vec![Todo::Leave(Cause::NoDirectory)],
-            Way::RootDomain => ask(root),
-            Way::AutodiscoverHost => ask(host),
-            Way::LocalXml if with(way) => vec![Todo::ReadLocalXml],
-            Way::LocalXml => vec![Todo::Leave(Cause::NoLocalXml)],
-            Way::HttpRedirect => vec![Todo::Probe(plan::probe(&domain, &target))],
-            Way::Srv => vec![Todo::LookUp(domain.srv_name())],
+            DiscoveryMethod::Given | DiscoveryMethod::Microsoft365 | DiscoveryMethod::V2Json => {
+                Vec::new()
+            }
+            DiscoveryMethod::Scp if with(way) => vec![Todo::SearchDirectory(None)],
+            DiscoveryMethod::Scp => vec![Todo::Leave(Cause::NoDirectory)],
+            DiscoveryMethod::RootDomain => ask(root),
+            DiscoveryMethod::AutodiscoverHost => ask(host),
+            DiscoveryMethod::LocalXml if with(way) => vec![Todo::ReadLocalXml],
+            DiscoveryMethod::LocalXml => vec![Todo::Leave(Cause::NoLocalXml)],
+            DiscoveryMethod::HttpRedirect => vec![Todo::Probe(plan::probe(&domain, &target))],
+            DiscoveryMethod::Srv => vec![Todo::LookUp(domain.srv_name())],
         }
     }
 }

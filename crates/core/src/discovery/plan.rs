@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use super::step::{Dialect, Way};
+use super::step::{Dialect, DiscoveryMethod};
 use super::url::{Domain, Host, Scheme, Url};
 use crate::names::SmtpAddress;
 
@@ -15,15 +15,15 @@ pub struct Plan {
     pub dialect: Dialect,
     /// URLs that the administrator named; then nothing else is asked, unless every step is.
     pub given: Vec<Url>,
-    /// Ways that are there only on request, or where there is something to look at: [`Way::Scp`] with a
-    /// directory, [`Way::LocalXml`] with a file, [`Way::V2Json`], [`Way::Microsoft365`].
-    pub with: Vec<Way>,
+    /// Ways that are there only on request, or where there is something to look at: [`DiscoveryMethod::Scp`] with a
+    /// directory, [`DiscoveryMethod::LocalXml`] with a file, [`DiscoveryMethod::V2Json`], [`DiscoveryMethod::Microsoft365`].
+    pub with: Vec<DiscoveryMethod>,
     /// The server of the directory, if it is one.
     pub directory_host: Option<Host>,
     /// The site of Active Directory in which the client is to be.
     pub site: Option<String>,
     /// Ways to leave out.
-    pub excluded: Vec<Way>,
+    pub excluded: Vec<DiscoveryMethod>,
     /// Hosts that are trusted with what lies below them, without a question.
     pub allowed: Vec<Host>,
     /// Whether to go on where Outlook stops.
@@ -46,7 +46,7 @@ impl Plan {
         };
         self.allowed.iter().any(is_below)
             || self.given.iter().any(|url| url.host() == host)
-            || (self.with.contains(&Way::Microsoft365) && *host == microsoft_365())
+            || (self.with.contains(&DiscoveryMethod::Microsoft365) && *host == microsoft_365())
     }
 
     /// The same place, asked for the file of the dialect.

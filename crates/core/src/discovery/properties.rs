@@ -89,8 +89,8 @@ fn answer() -> impl Strategy<Value = Answer> {
 fn plan() -> impl Strategy<Value = Plan> {
     let flags = (
         any::<bool>(),
-        vec(select(Way::ALL), 0..4),
-        vec(select(Way::ALL), 0..3),
+        vec(select(DiscoveryMethod::ALL), 0..4),
+        vec(select(DiscoveryMethod::ALL), 0..3),
         0u8..3,
         select(vec![Dialect::Pox, Dialect::Soap, Dialect::MobileSync]),
     );
@@ -183,7 +183,7 @@ proptest! {
         if !plan.given.is_empty() {
             allowed.full.insert("10.9.8.7".to_owned());
         }
-        if plan.with.contains(&Way::Microsoft365) {
+        if plan.with.contains(&DiscoveryMethod::Microsoft365) {
             allowed.full.insert("outlook.office365.com".to_owned());
         }
         let mut search = Discovery::new(&SmtpAddress::parse("alice@contoso.com").unwrap(), plan).unwrap();

@@ -12,7 +12,7 @@ use crate::verdict::Cause;
 
 /// The ways in which Outlook finds a server (support article 3211279, [MS-OXDISCO] 3.1.5).
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub enum Way {
+pub enum DiscoveryMethod {
     /// The administrator named the URL.
     Given,
     /// A local file.
@@ -33,7 +33,7 @@ pub enum Way {
     Srv,
 }
 
-impl Way {
+impl DiscoveryMethod {
     /// Every way, in the order in which they are tried.
     pub const ALL: &'static [Self] = &[
         Self::Given,
@@ -79,7 +79,7 @@ impl Way {
     }
 }
 
-impl fmt::Display for Way {
+impl fmt::Display for DiscoveryMethod {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }
@@ -116,7 +116,7 @@ impl Dialect {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Step {
     /// To which way it belongs.
-    pub way: Way,
+    pub way: DiscoveryMethod,
     /// What to do.
     pub act: Act,
 }
@@ -261,7 +261,7 @@ pub struct SrvRecord {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Tried {
     /// To which way it belongs.
-    pub way: Way,
+    pub way: DiscoveryMethod,
     /// What was done; `None` where the way was left out.
     pub act: Option<Act>,
     /// About whom.

@@ -10,7 +10,7 @@ use automend_core::names::SmtpAddress;
 use automend_core::verdict::Cause;
 use serde_json::{Value, json};
 
-use super::Told;
+use super::SettingsSummary;
 
 /// Last labels of names that the Internet does not know.
 const INTERNAL: [&str; 11] = [
@@ -129,7 +129,7 @@ impl Concern {
 
 /// What should be better in settings that were asked for by the first of `names`; the others are names of the
 /// same mailbox, which led there.
-pub fn concerns(told: &Told, names: &[&SmtpAddress]) -> Vec<(Cause, String)> {
+pub fn concerns(told: &SettingsSummary, names: &[&SmtpAddress]) -> Vec<(Cause, String)> {
     let mut found = Vec::new();
     if let Some(other) = told.address.as_deref().map(str::trim)
         && !other.is_empty()
@@ -164,7 +164,7 @@ pub fn concerns(told: &Told, names: &[&SmtpAddress]) -> Vec<(Cause, String)> {
 }
 
 /// Whether settings are there, and none of them is of Exchange.
-pub fn is_plain_mail(told: &Told) -> bool {
+pub fn is_plain_mail(told: &SettingsSummary) -> bool {
     let plain = |kind: &str| {
         PLAIN_MAIL
             .iter()
@@ -174,7 +174,7 @@ pub fn is_plain_mail(told: &Told) -> bool {
 }
 
 /// What a client outside is to use: a name, and a URL or a host.
-fn external(told: &Told) -> Vec<(String, String)> {
+fn external(told: &SettingsSummary) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for protocol in &told.protocols {
         let outside = protocol.kind.trim().eq_ignore_ascii_case("EXPR");
@@ -228,7 +228,7 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(address: &str, protocols: &str, expected: &[(Cause, &str)]) -> Told {
+    fn check(address: &str, protocols: &str, expected: &[(Cause, &str)]) -> SettingsSummary {
         let body = format!(
             "<Autodiscover xmlns=\"http://schemas.microsoft.com/exchange/autodiscover/responseschema/2006\">\
              <Response xmlns=\"http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a\">\
@@ -239,10 +239,10 @@ mod tests {
         let pox::Reply::Settings(account) = answer.reply else {
             panic!("{body}");
         };
-        let told = Told {
+        let told = SettingsSummary {
             address: answer.user.address,
             protocols: account.protocols,
-            ..Told::default()
+            ..SettingsSummary::default()
         };
         let asked = SmtpAddress::parse("alice@contoso.com").unwrap();
         let found = concerns(&told, &[&asked]);

@@ -7,7 +7,7 @@
 //! a part of an answer never counts as an answer.
 
 mod concerns;
-mod told;
+mod summary;
 
 use automend_autodiscover::mobilesync::Server;
 use automend_autodiscover::pox::{self, Reply, ToldFault};
@@ -19,11 +19,11 @@ use automend_core::verdict::Cause;
 use automend_recording::secrets;
 
 pub use concerns::{Concern, concerns, gathered, is_plain_mail};
-pub use told::{Promise, Told, alternative_json, mailbox};
+pub use summary::{Promise, SettingsSummary, alternative_json, mailbox};
 
 /// An answer as it came over HTTP.
 #[derive(Clone, Copy, Debug)]
-pub struct Heard<'a> {
+pub struct HttpAnswer<'a> {
     /// The status.
     pub status: u16,
     /// `Location`.
@@ -34,7 +34,7 @@ pub struct Heard<'a> {
     pub body: &'a [u8],
 }
 
-impl Heard<'_> {
+impl HttpAnswer<'_> {
     /// The status in words.
     fn words(&self) -> String {
         match self.retry_after {
@@ -46,11 +46,11 @@ impl Heard<'_> {
 
 /// What an answer comes to.
 #[derive(Clone, Debug)]
-pub struct Judged {
+pub struct Assessment {
     /// What it says.
     pub answer: Answer,
     /// Its settings.
-    pub told: Option<Box<Told>>,
+    pub told: Option<Box<SettingsSummary>>,
     /// What it says in words, or what is wrong with it.
     pub detail: String,
     /// What works and should be better.
@@ -59,7 +59,7 @@ pub struct Judged {
     pub defects: Vec<String>,
 }
 
-impl Judged {
+impl Assessment {
     fn new(answer: Answer, detail: impl Into<String>) -> Self {
         Self {
             answer,
@@ -90,7 +90,7 @@ impl Judged {
 }
 
 /// Judges the answer to a request for settings.
-pub fn judge(dialect: Dialect, heard: Heard<'_>) -> Judged {
+pub fn judge(dialect: Dialect, heard: HttpAnswer<'_>) -> Assessment {
     if let Some(redirect) = redirect(heard) {
         return redirect;
     }
@@ -102,66 +102,69 @@ pub fn judge(dialect: Dialect, heard: Heard<'_>) -> Judged {
         None => judged,
         // Some servers put an error into an answer with another status, and SOAP demands it of faults.
         Some(_) if judged.cause().is_some_and(Cause::is_fault) => judged,
-        Some(cause) => Judged::failed(cause, heard.words()),
+        Some(cause) => Assessment::failed(cause, heard.words()),
     }
 }
 
 /// Judges the answer of the JSON service.
-pub fn judge_json(heard: Heard<'_>) -> Judged {
+pub fn judge_json(heard: HttpAnswer<'_>) -> Assessment {
     if let Some(redirect) = redirect(heard) {
         return redirect;
     }
     // Whatever the status, the body says more.
     match v2::read(heard.body) {
-        Ok((v2::Answer::Url { url, .. }, defects)) => Judged {
+        Ok((v2::Answer::Url { url, .. }, defects)) => Assessment {
             defects: texts(&defects),
-            ..Judged::new(Answer::RedirectUrl(url.clone()), secrets::url(&url))
+            ..Assessment::new(Answer::RedirectUrl(url.clone()), secrets::url(&url))
         },
         Ok((v2::Answer::Fault { code, message }, _)) => {
-            Judged::failed(Cause::JsonRefused, said([&code, &message], NO_REASON))
+            Assessment::failed(Cause::JsonRefused, said([&code, &message], NO_REASON))
         }
         Err(why) => match Cause::of_status(heard.status) {
-            Some(cause) => Judged::failed(cause, heard.words()),
-            None => Judged::failed(unreadable(&why), why.to_string()),
+            Some(cause) => Assessment::failed(cause, heard.words()),
+            None => Assessment::failed(unreadable(&why), why.to_string()),
         },
     }
 }
 
 /// Judges the answer to the probe over plain HTTP, which is a redirect or nothing.
-pub fn judge_probe(heard: Heard<'_>) -> Judged {
-    redirect(heard)
-        .unwrap_or_else(|| Judged::failed(Cause::NoRedirect, format!("status {}", heard.status)))
+pub fn judge_probe(heard: HttpAnswer<'_>) -> Assessment {
+    redirect(heard).unwrap_or_else(|| {
+        Assessment::failed(Cause::NoRedirect, format!("status {}", heard.status))
+    })
 }
 
-fn redirect(heard: Heard<'_>) -> Option<Judged> {
+fn redirect(heard: HttpAnswer<'_>) -> Option<Assessment> {
     // 304 and 300 lead nowhere by themselves.
     if !matches!(heard.status, 301 | 302 | 303 | 307 | 308) {
         return None;
     }
     Some(match heard.location {
-        Some(target) => Judged::new(Answer::RedirectUrl(target.to_owned()), secrets::url(target)),
-        None => Judged::failed(
+        Some(target) => {
+            Assessment::new(Answer::RedirectUrl(target.to_owned()), secrets::url(target))
+        }
+        None => Assessment::failed(
             Cause::RedirectBroken,
             format!("status {} without Location", heard.status),
         ),
     })
 }
 
-fn judge_pox(dialect: Dialect, body: &[u8]) -> Judged {
+fn judge_pox(dialect: Dialect, body: &[u8]) -> Assessment {
     let (answer, defects) = match pox::read(body) {
         Ok(read) => read,
-        Err(why) => return Judged::failed(unreadable(&why), why.to_string()),
+        Err(why) => return Assessment::failed(unreadable(&why), why.to_string()),
     };
     let meant_for = answer.dialect;
     let user = answer.user;
     let mut judged = match answer.reply {
-        Reply::Nothing => Judged::failed(Cause::AnswerForeign, "it says nothing"),
+        Reply::Nothing => Assessment::failed(Cause::AnswerForeign, "it says nothing"),
         Reply::RedirectAddress(address) => {
-            Judged::new(Answer::RedirectAddress(address.clone()), address)
+            Assessment::new(Answer::RedirectAddress(address.clone()), address)
         }
         Reply::RedirectUrl(url) => {
             let shown = secrets::url(&url);
-            Judged::new(Answer::RedirectUrl(url), shown)
+            Assessment::new(Answer::RedirectUrl(url), shown)
         }
         Reply::RedirectNowhere(to) => nowhere(to),
         Reply::Fault(fault) => {
@@ -170,41 +173,41 @@ fn judge_pox(dialect: Dialect, body: &[u8]) -> Judged {
                 (None, Some(_)) => Cause::MobileSyncError,
                 (None, None) => Cause::OtherFault,
             };
-            Judged::failed(cause, words(&fault))
+            Assessment::failed(cause, words(&fault))
         }
         Reply::Settings(account) => {
             if dialect == Dialect::MobileSync || meant_for == pox::Dialect::MobileSync {
-                return Judged::failed(
+                return Assessment::failed(
                     Cause::AnswerForeign,
                     "it is meant for another kind of client",
                 );
             }
             if let Some(strange) = strange(&defects) {
-                return Judged::failed(Cause::WrongNamespace, strange);
+                return Assessment::failed(Cause::WrongNamespace, strange);
             }
-            let mut settings = Judged::new(Answer::Settings, "");
+            let mut settings = Assessment::new(Answer::Settings, "");
             if account.protocols.is_empty() {
                 settings.answer = Answer::Failed(Cause::NoProtocols);
             }
-            settings.told = Some(Box::new(Told {
+            settings.told = Some(Box::new(SettingsSummary {
                 display_name: user.display_name,
                 legacy_dn: user.legacy_dn,
                 address: user.address,
                 protocols: account.protocols,
                 alternatives: account.alternatives,
                 public_folders: account.public_folder_mailbox,
-                ..Told::default()
+                ..SettingsSummary::default()
             }));
             settings
         }
         Reply::MobileSync(servers) => {
             if dialect != Dialect::MobileSync {
-                return Judged::failed(Cause::AnswerForeign, "it is meant for a mobile client");
+                return Assessment::failed(Cause::AnswerForeign, "it is meant for a mobile client");
             }
             if let Some(strange) = strange(&defects) {
-                return Judged::failed(Cause::WrongNamespace, strange);
+                return Assessment::failed(Cause::WrongNamespace, strange);
             }
-            let mut settings = Judged::new(Answer::Settings, "");
+            let mut settings = Assessment::new(Answer::Settings, "");
             if servers.is_empty() {
                 settings.answer = Answer::Failed(Cause::NoProtocols);
             } else if !servers.iter().any(is_usable) {
@@ -212,11 +215,11 @@ fn judge_pox(dialect: Dialect, body: &[u8]) -> Judged {
                     .warnings
                     .push((Cause::NoMobileUrl, unusable(&servers)));
             }
-            settings.told = Some(Box::new(Told {
+            settings.told = Some(Box::new(SettingsSummary {
                 display_name: user.display_name,
                 address: user.address,
                 servers,
-                ..Told::default()
+                ..SettingsSummary::default()
             }));
             settings
         }
@@ -225,14 +228,14 @@ fn judge_pox(dialect: Dialect, body: &[u8]) -> Judged {
     judged
 }
 
-fn judge_soap(body: &[u8]) -> Judged {
+fn judge_soap(body: &[u8]) -> Assessment {
     let (answer, defects) = match soap::read(body) {
         Ok(read) => read,
-        Err(why) => return Judged::failed(unreadable(&why), why.to_string()),
+        Err(why) => return Assessment::failed(unreadable(&why), why.to_string()),
     };
     let mut judged = match answer.body {
         soap::Body::Fault { code, message } => {
-            Judged::failed(Cause::SoapFault, said([&code, &message], NO_REASON))
+            Assessment::failed(Cause::SoapFault, said([&code, &message], NO_REASON))
         }
         soap::Body::Users(level, mut users) => {
             let user = users.drain(..).next().unwrap_or_default();
@@ -244,15 +247,15 @@ fn judge_soap(body: &[u8]) -> Judged {
             };
             whole(judge_user(&level, user))
         }
-        _ => Judged::failed(Cause::AnswerForeign, "it is the answer to another question"),
+        _ => Assessment::failed(Cause::AnswerForeign, "it is the answer to another question"),
     };
     sort(&defects, &mut judged);
     judged
 }
 
 /// An answer to a request for every setting, of which some must name a server, as in POX.
-fn whole(mut judged: Judged) -> Judged {
-    let names_server = |told: &Told| {
+fn whole(mut judged: Assessment) -> Assessment {
+    let names_server = |told: &SettingsSummary| {
         told.values.iter().any(|(name, value)| {
             !value.trim().is_empty() && (value.contains("://") || name.ends_with("Server"))
         })
@@ -267,7 +270,7 @@ fn whole(mut judged: Judged) -> Judged {
 }
 
 /// Judges what SOAP says of one user of several.
-pub fn judge_user(level: &soap::Level, user: soap::User) -> Judged {
+pub fn judge_user(level: &soap::Level, user: soap::User) -> Assessment {
     let is = |code: soap::ErrorCode| level.code == code.as_str();
     let said = said(
         [&level.code, &level.message],
@@ -281,7 +284,7 @@ pub fn judge_user(level: &soap::Level, user: soap::User) -> Judged {
         return if target.is_empty() {
             nowhere(pox::Redirect::Address)
         } else {
-            Judged::new(Answer::RedirectAddress(target.clone()), target)
+            Assessment::new(Answer::RedirectAddress(target.clone()), target)
         };
     }
     if is(soap::ErrorCode::RedirectUrl) || untold {
@@ -289,31 +292,31 @@ pub fn judge_user(level: &soap::Level, user: soap::User) -> Judged {
             nowhere(pox::Redirect::Url)
         } else {
             let shown = secrets::url(&target);
-            Judged::new(Answer::RedirectUrl(target), shown)
+            Assessment::new(Answer::RedirectUrl(target), shown)
         };
     }
     if is(soap::ErrorCode::InvalidUser) || is(soap::ErrorCode::InvalidDomain) {
-        return Judged::failed(Cause::SoapInvalidUser, said);
+        return Assessment::failed(Cause::SoapInvalidUser, said);
     }
     if is(soap::ErrorCode::ServerBusy) {
-        return Judged::failed(Cause::Busy, said);
+        return Assessment::failed(Cause::Busy, said);
     }
     if is(soap::ErrorCode::InternalServerError) {
-        return Judged::failed(Cause::SoapServerError, said);
+        return Assessment::failed(Cause::SoapServerError, said);
     }
     if !level.is_ok() {
-        return Judged::failed(Cause::SoapFault, said);
+        return Assessment::failed(Cause::SoapFault, said);
     }
     // Clients ask for what they need, so it does not matter here which settings there are.
     let has_settings = !user.settings.is_empty();
     let text = |name| user.text(name).map(str::to_owned);
-    let mut told = Told {
+    let mut told = SettingsSummary {
         display_name: text("UserDisplayName"),
         legacy_dn: text("UserDN"),
         address: text("AutoDiscoverSMTPAddress"),
         public_folders: text("PublicFolderInformation"),
         alternatives: user.alternatives().cloned().collect(),
-        ..Told::default()
+        ..SettingsSummary::default()
     };
     for setting in user.settings {
         match setting.value {
@@ -324,7 +327,7 @@ pub fn judge_user(level: &soap::Level, user: soap::User) -> Judged {
             _ => {}
         }
     }
-    let mut judged = Judged::new(Answer::Settings, "");
+    let mut judged = Assessment::new(Answer::Settings, "");
     if !has_settings {
         judged.warnings.push((Cause::NoProtocols, String::new()));
     }
@@ -363,10 +366,12 @@ fn words(fault: &ToldFault) -> String {
 }
 
 /// A redirect that does not say where to.
-fn nowhere(to: pox::Redirect) -> Judged {
+fn nowhere(to: pox::Redirect) -> Assessment {
     match to {
-        pox::Redirect::Address => Judged::failed(Cause::RedirectNoAddress, "it names no address"),
-        pox::Redirect::Url => Judged::failed(Cause::RedirectBroken, "it names no URL"),
+        pox::Redirect::Address => {
+            Assessment::failed(Cause::RedirectNoAddress, "it names no address")
+        }
+        pox::Redirect::Url => Assessment::failed(Cause::RedirectBroken, "it names no URL"),
     }
 }
 
@@ -416,7 +421,7 @@ fn strange(defects: &[Defect]) -> Option<String> {
 }
 
 /// Tells defects that affected from those that do not.
-fn sort(defects: &[Defect], judged: &mut Judged) {
+fn sort(defects: &[Defect], judged: &mut Assessment) {
     for defect in defects {
         match defect {
             Defect::Shape { .. } => judged

@@ -17,8 +17,8 @@ fn pox(namespace: &str, inside: &str) -> String {
 }
 
 #[track_caller]
-fn check(dialect: Dialect, status: u16, body: &str, expected: &str) -> Judged {
-    let heard = Heard {
+fn check(dialect: Dialect, status: u16, body: &str, expected: &str) -> Assessment {
+    let heard = HttpAnswer {
         status,
         location: None,
         retry_after: None,
@@ -208,7 +208,7 @@ fn settings_without_a_protocol_give_nothing() {
 
 #[test]
 fn a_probe_is_a_redirect_or_nothing() {
-    let heard = |status, location| Heard {
+    let heard = |status, location| HttpAnswer {
         status,
         location,
         retry_after: None,
@@ -253,7 +253,7 @@ fn json_names_a_url_or_says_why_not() {
         (200, "", Answer::Failed(Cause::AnswerEmpty)),
         (200, "{", Answer::Failed(Cause::AnswerMalformed)),
     ] {
-        let heard = Heard {
+        let heard = HttpAnswer {
             status,
             location: None,
             retry_after: None,
@@ -383,7 +383,7 @@ fn an_error_that_says_little_is_told_in_words_all_the_same() {
         (Dialect::Pox, error("<Message>m</Message>"), "m"),
         (Dialect::Pox, error("<DebugData>d</DebugData>"), "(d)"),
     ] {
-        let heard = Heard {
+        let heard = HttpAnswer {
             status: 200,
             location: None,
             retry_after: None,
@@ -398,7 +398,7 @@ fn an_error_that_says_little_is_told_in_words_all_the_same() {
         (r#"{"ErrorCode":"X","ErrorMessage":""}"#, "X"),
         (r#"{"ErrorCode":"","ErrorMessage":""}"#, "without a reason"),
     ] {
-        let heard = Heard {
+        let heard = HttpAnswer {
             status: 400,
             location: None,
             retry_after: None,

@@ -29,9 +29,9 @@ use tokio_rustls::TlsConnector;
 
 use super::Failure;
 use super::body::{Raw, unpacked};
-use super::names::Names;
+use super::exchange::{Connected, HttpExchange, Request, Response, Times};
+use super::names::Resolver;
 use super::tls::{self, Tls};
-use super::turn::{Connected, Request, Response, Times, Turn};
 
 /// How long an address may take before the next is tried beside it (RFC 8305 5).
 const STAGGER: Duration = Duration::from_millis(250);
@@ -45,21 +45,21 @@ const MOST_HEAD: usize = 64 << 10;
 
 /// Everything that is needed to ask servers.
 #[derive(Clone)]
-pub struct Web {
+pub struct HttpClient {
     /// How names of hosts become addresses.
-    pub names: Names,
+    pub names: Resolver,
     /// How to speak TLS.
     pub tls: Tls,
     /// Go on for looking where a certificate is not good.
     pub insecure: bool,
-    /// What a connection, and then each turn, may take.
+    /// What a connection, and then each exchange, may take.
     pub limit: Duration,
     made: Arc<AtomicUsize>,
 }
 
-impl Web {
+impl HttpClient {
     /// `limit` is for a connection, and then for each request.
-    pub fn new(names: Names, tls: Tls, insecure: bool, limit: Duration) -> Self {
+    pub fn new(names: Resolver, tls: Tls, insecure: bool, limit: Duration) -> Self {
         Self {
             names,
             tls,
@@ -160,7 +160,7 @@ impl Web {
         times: &mut Times,
     ) -> Result<(TcpStream, Connected), Failure> {
         let watch = monotonic();
-        let mut waiting = in_turn(addresses).into_iter();
+        let mut waiting = in_exchange(addresses).into_iter();
         let mut under_way = FuturesUnordered::new();
         let mut dead = Vec::new();
         under_way.extend(waiting.next().map(attempt));
@@ -235,7 +235,7 @@ async fn attempt(address: SocketAddr) -> (SocketAddr, Result<TcpStream, Failure>
 }
 
 /// IPv6 and IPv4 in turn, IPv6 first (RFC 8305 4).
-fn in_turn(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
+fn in_exchange(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     let (six, four): (Vec<SocketAddr>, Vec<SocketAddr>) =
         addresses.iter().partition(|address| address.is_ipv6());
     let mut order = Vec::new();
@@ -259,7 +259,7 @@ pub struct Connection {
     /// Moves the bytes; ends with the connection.
     driver: JoinHandle<()>,
     connected: Arc<Connected>,
-    /// What it took to connect, until a turn takes it over.
+    /// What it took to connect, until a exchange takes it over.
     times: Times,
     limit: Duration,
 }
@@ -314,8 +314,8 @@ impl Connection {
         &mut self,
         request: Request,
         login: Option<(&SecretString, &'static str)>,
-    ) -> Turn {
-        let mut turn = Turn {
+    ) -> HttpExchange {
+        let mut exchange = HttpExchange {
             login: login.map(|(_, scheme)| scheme),
             response: None,
             failure: None,
@@ -325,30 +325,34 @@ impl Connection {
             request,
         };
         let limit = self.limit;
-        if timeout(limit, self.exchange(&mut turn, login))
+        if timeout(limit, self.exchange(&mut exchange, login))
             .await
             .is_err()
         {
-            turn.failure = Some(Failure::new(Cause::TimeLimit, over(limit)));
+            exchange.failure = Some(Failure::new(Cause::TimeLimit, over(limit)));
         }
-        turn
+        exchange
     }
 
-    async fn exchange(&mut self, turn: &mut Turn, login: Option<(&SecretString, &'static str)>) {
-        let message = match message(&turn.request, login.map(|(value, _)| value)) {
+    async fn exchange(
+        &mut self,
+        exchange: &mut HttpExchange,
+        login: Option<(&SecretString, &'static str)>,
+    ) {
+        let message = match message(&exchange.request, login.map(|(value, _)| value)) {
             Ok(message) => message,
             Err(error) => {
-                turn.failure = Some(Failure::new(Cause::LoginFailed, error));
+                exchange.failure = Some(Failure::new(Cause::LoginFailed, error));
                 return;
             }
         };
         let watch = monotonic();
         let answered = self.sender.send_request(message).await;
-        turn.times.wait = Some(watch.elapsed());
+        exchange.times.wait = Some(watch.elapsed());
         let incoming = match answered {
             Ok(incoming) => incoming,
             Err(error) => {
-                turn.failure = Some(of_hyper(&error, false));
+                exchange.failure = Some(of_hyper(&error, false));
                 return;
             }
         };
@@ -357,7 +361,7 @@ impl Connection {
         let encoding = encoding.and_then(|value| value.to_str().ok().map(str::to_owned));
         let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         let headers = head.headers.iter();
-        let response = turn.response.insert(Response {
+        let response = exchange.response.insert(Response {
             status: head.status.as_u16(),
             version: match head.version {
                 hyper::Version::HTTP_10 => "HTTP/1.0",
@@ -372,10 +376,10 @@ impl Connection {
         let watch = monotonic();
         let mut raw = Raw::default();
         let failure = receive(&mut incoming, &mut raw, response).await;
-        turn.times.receive = Some(watch.elapsed());
+        exchange.times.receive = Some(watch.elapsed());
         let (body, packing) = unpacked(raw.bytes, encoding.as_deref());
         response.body = body;
-        turn.failure = failure.or(packing);
+        exchange.failure = failure.or(packing);
     }
 }
 
@@ -455,7 +459,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_families_get_their_turn() {
+    fn both_families_get_their_exchange() {
         let addresses: Vec<SocketAddr> = [
             "10.0.0.1:1",
             "10.0.0.2:1",
@@ -465,7 +469,7 @@ mod tests {
         ]
         .map(|text| text.parse().unwrap())
         .into();
-        let order: Vec<String> = in_turn(&addresses)
+        let order: Vec<String> = in_exchange(&addresses)
             .iter()
             .map(ToString::to_string)
             .collect();
@@ -479,6 +483,6 @@ mod tests {
                 "10.0.0.3:1"
             ]
         );
-        assert!(in_turn(&[]).is_empty());
+        assert!(in_exchange(&[]).is_empty());
     }
 }

@@ -3,18 +3,18 @@
 //! A login by NTLM or Negotiate belongs to one connection, so there is no pool; nothing is followed and
 //! nothing is repeated, because the caller has to judge every step.
 //!
-//! Invariants: what comes back is bounded in time and size, whatever the server does. A [`Turn`] holds no
+//! Invariants: what comes back is bounded in time and size, whatever the server does. A [`HttpExchange`] holds no
 //! secret: what a request says to log in is recorded by the name of its scheme alone.
 
 mod body;
 mod connection;
+mod exchange;
 pub mod names;
 pub mod tls;
-mod turn;
 
 pub use body::MOST_BYTES;
-pub use connection::{Connection, Web};
-pub use turn::{Request, Response, Times, Turn};
+pub use connection::{Connection, HttpClient};
+pub use exchange::{HttpExchange, Request, Response, Times};
 
 use automend_core::verdict::Cause;
 

@@ -1,4 +1,4 @@
-//! Names: what DNS says, and how it fails (RFC 1035, RFC 2782, RFC 3596).
+//! Resolver: what DNS says, and how it fails (RFC 1035, RFC 2782, RFC 3596).
 //!
 //! A name that does not exist, one without an address, a server that fails and one that is silent are
 //! four different things to an administrator; the system's own look-up tells them as one.
@@ -34,8 +34,8 @@ const DNS: u16 = 53;
 
 /// Resolves names.
 #[derive(Clone)]
-pub struct Names {
-    resolver: TokioResolver,
+pub struct Resolver {
+    dns: TokioResolver,
     pins: Vec<Pin>,
     limit: Duration,
 }
@@ -90,7 +90,7 @@ pub fn server(text: &str) -> Result<SocketAddr> {
     Ok(SocketAddr::new(ip, port.unwrap_or(DNS)))
 }
 
-impl Names {
+impl Resolver {
     /// Asks `server`, or those of the system; `limit` is for one look-up.
     pub fn new(server: Option<SocketAddr>, pins: Vec<Pin>, limit: Duration) -> Result<Self> {
         let mut builder = match server {
@@ -119,7 +119,7 @@ impl Names {
         options.attempts = 2;
         options.timeout = (limit / 2).min(Duration::from_secs(5));
         Ok(Self {
-            resolver: builder.build().context("setting up DNS")?,
+            dns: builder.build().context("setting up DNS")?,
             pins,
             limit,
         })
@@ -138,8 +138,8 @@ impl Names {
             Host::Name(name) => fqdn(name)?,
         };
         let (six, four) = tokio::join!(
-            self.resolver.lookup(name.clone(), RecordType::AAAA),
-            self.resolver.lookup(name.clone(), RecordType::A),
+            self.dns.lookup(name.clone(), RecordType::AAAA),
+            self.dns.lookup(name.clone(), RecordType::A),
         );
         let mut found: Vec<SocketAddr> = Vec::new();
         let mut failures = Vec::new();
@@ -178,7 +178,7 @@ impl Names {
     /// The SRV records of a name; none is an answer, too.
     pub async fn services(&self, name: &str) -> Result<Vec<SrvRecord>, Failure> {
         let name = fqdn(name)?;
-        let looked_up = self.resolver.lookup(name, RecordType::SRV);
+        let looked_up = self.dns.lookup(name, RecordType::SRV);
         let Ok(looked_up) = tokio::time::timeout(self.limit, looked_up).await else {
             return Err(Failure::new(Cause::DnsTimeout, ""));
         };
@@ -211,7 +211,7 @@ impl Names {
         let mut way = vec![name.to_ascii()];
         let mut next = name;
         while way.len() <= MOST_ALIASES {
-            let lookup = self.resolver.lookup(next, RecordType::CNAME).await.ok()?;
+            let lookup = self.dns.lookup(next, RecordType::CNAME).await.ok()?;
             let alias = lookup
                 .answers()
                 .iter()

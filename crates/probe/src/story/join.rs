@@ -31,7 +31,7 @@ pub(super) fn folded(url: &str) -> String {
     }
 }
 
-/// Joins the redirects of all mailboxes; `asked_at` has the last turn at each URL.
+/// Joins the redirects of all mailboxes; `asked_at` has the last exchange at each URL.
 pub(super) fn redirects(
     users: &mut [User],
     places: &HashMap<Option<Asked>, usize>,
@@ -43,8 +43,8 @@ pub(super) fn redirects(
         };
         let joined = match &led.target {
             Target::Url(url) => {
-                let turn = asked_at.get(&folded(url));
-                turn.is_some_and(|turn| *turn > led.at.turn)
+                let exchange = asked_at.get(&folded(url));
+                exchange.is_some_and(|exchange| *exchange > led.at.exchange)
             }
             Target::Address(asked) => places.contains_key(&Some(asked.clone())),
             Target::Elsewhere(_) => true,
@@ -81,7 +81,7 @@ pub(super) fn redirects(
                 } else {
                     Cause::RedirectLimit
                 }),
-                turn: last.led.as_ref().map(|led| led.at.turn),
+                exchange: last.led.as_ref().map(|led| led.at.exchange),
             }
         } else {
             last.own_end()

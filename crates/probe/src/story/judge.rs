@@ -1,6 +1,6 @@
-//! What one turn says: which service it is for, whose mailbox it is about, and what it came to.
+//! What one exchange says: which service it is for, whose mailbox it is about, and what it came to.
 //!
-//! What an answer comes to `answer` judges, as for `automend test`; here is what only a recording has: turns
+//! What an answer comes to `answer` judges, as for `automend test`; here is what only a recording has: exchanges
 //! that are no requests for settings, logins halfway, answers that were not recorded.
 //!
 //! Invariant: an error is reported only where a service of Autodiscover answered a request for settings. A
@@ -15,21 +15,21 @@ use automend_autodiscover::{pox, schema, soap, v2};
 use automend_core::discovery::{Answer, Dialect, Domain, Scheme, Url};
 use automend_core::names::SmtpAddress;
 use automend_core::verdict::Cause;
-use automend_recording::Turn;
+use automend_recording::HttpExchange;
 use automend_recording::secrets;
 
 use super::failure;
 use super::service::{Asked, MOST_NAME, Service, of_path, path, service};
-use crate::answer::{self, Concern, Heard, Judged, Told};
+use crate::answer::{self, Assessment, Concern, HttpAnswer, SettingsSummary};
 
-/// What a turn came to, for one mailbox.
+/// What a exchange came to, for one mailbox.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Outcome {
     /// Settings: how many other mailboxes are opened, and what should be better. Which settings, only
     /// the judge sees; lists go without.
     Settings {
         /// What they say, until it is listed.
-        told: Option<Box<Told>>,
+        told: Option<Box<SettingsSummary>>,
         /// How many other mailboxes are opened.
         alternatives: usize,
         /// What should be better.
@@ -143,19 +143,19 @@ impl From<Cause> for Failure {
     }
 }
 
-/// A turn, judged: for each mailbox that it asks for what it came to, without secrets.
-pub(super) fn judge(turn: &Turn) -> Option<Vec<(Option<Asked>, Outcome)>> {
-    let told = judge_whole(turn)?.into_iter();
+/// A exchange, judged: for each mailbox that it asks for what it came to, without secrets.
+pub(super) fn judge(exchange: &HttpExchange) -> Option<Vec<(Option<Asked>, Outcome)>> {
+    let told = judge_whole(exchange)?.into_iter();
     Some(
         told.map(|(asked, outcome)| (asked, outcome.without_secrets()))
             .collect(),
     )
 }
 
-fn judge_whole(turn: &Turn) -> Option<Vec<(Option<Asked>, Outcome)>> {
-    if turn.method == "CONNECT" {
+fn judge_whole(exchange: &HttpExchange) -> Option<Vec<(Option<Asked>, Outcome)>> {
+    if exchange.method == "CONNECT" {
         // The way of a proxy to a host that is looked into; what matters is that there was none.
-        let text = turn
+        let text = exchange
             .failure
             .as_ref()
             .filter(|text| text.starts_with(failure::OURS))?;
@@ -169,58 +169,58 @@ fn judge_whole(turn: &Turn) -> Option<Vec<(Option<Asked>, Outcome)>> {
         )]);
     }
     // A saved answer has neither URL nor request.
-    let answer_only = turn.url.is_empty() && turn.request.body.is_empty();
+    let answer_only = exchange.url.is_empty() && exchange.request.body.is_empty();
     let service = if answer_only {
-        let service = bare_service(&turn.response.body);
-        if why_no_answer(turn, service).is_some() {
+        let service = bare_service(&exchange.response.body);
+        if why_no_answer(exchange, service).is_some() {
             return None;
         }
         service
     } else {
-        service(&turn.url, &turn.request.body)?
+        service(&exchange.url, &exchange.request.body)?
     };
-    let mut asked = asked(service, turn);
-    if asked.is_empty() && turn.status == 200 {
-        asked.extend(told_of(service, &turn.response.body));
+    let mut asked = asked(service, exchange);
+    if asked.is_empty() && exchange.status == 200 {
+        asked.extend(told_of(service, &exchange.response.body));
     }
     let first = || asked.first().cloned();
     let one = |outcome| Some(vec![(first(), outcome)]);
-    let method = turn.method.to_ascii_uppercase();
+    let method = exchange.method.to_ascii_uppercase();
     if matches!(method.as_str(), "OPTIONS" | "HEAD") {
         return one(Outcome::Aside(Cow::Borrowed("asks for no settings")));
     }
     let probe = method == "GET" && service != Service::Json;
-    if let Some(outcome) = without_answer(turn, probe) {
+    if let Some(outcome) = without_answer(exchange, probe) {
         return one(outcome);
     }
     if service == Service::Soap
-        && let Ok((answer, _)) = soap::read(&turn.response.body)
+        && let Ok((answer, _)) = soap::read(&exchange.response.body)
         && let soap::Body::Users(level, users) = answer.body
         && level.is_ok()
     {
         let told = users.into_iter().enumerate().map(|(at, user)| {
             let who = asked.get(at).cloned().or_else(|| named(&user));
             let judged = answer::judge_user(&user.level.clone(), user);
-            let outcome = outcome(judged, turn, who.as_ref());
+            let outcome = outcome(judged, exchange, who.as_ref());
             (who, outcome)
         });
         return Some(told.collect());
     }
-    let heard = Heard {
-        status: turn.status,
-        location: turn.response.header("location"),
-        retry_after: turn.response.header("retry-after"),
-        body: &turn.response.body,
+    let heard = HttpAnswer {
+        status: exchange.status,
+        location: exchange.response.header("location"),
+        retry_after: exchange.response.header("retry-after"),
+        body: &exchange.response.body,
     };
     let judged = match service {
-        Service::Pox => answer::judge(dialect(turn), heard),
+        Service::Pox => answer::judge(dialect(exchange), heard),
         Service::Soap => answer::judge(Dialect::Soap, heard),
         Service::Json => answer::judge_json(heard),
     };
-    let outcome = if probe && judged.cause().is_some() && turn.status == 200 {
+    let outcome = if probe && judged.cause().is_some() && exchange.status == 200 {
         NO_SETTINGS
     } else {
-        outcome(judged, turn, asked.first())
+        outcome(judged, exchange, asked.first())
     };
     match asked.as_slice() {
         // An error of the request as a whole is everybody's.
@@ -234,10 +234,10 @@ fn judge_whole(turn: &Turn) -> Option<Vec<(Option<Asked>, Outcome)>> {
     }
 }
 
-/// What a turn comes to that has no answer of Autodiscover: no response, a login, a search that leads nowhere.
-fn without_answer(turn: &Turn, probe: bool) -> Option<Outcome> {
-    if turn.status == 0 {
-        let Some(text) = &turn.failure else {
+/// What a exchange comes to that has no answer of Autodiscover: no response, a login, a search that leads nowhere.
+fn without_answer(exchange: &HttpExchange, probe: bool) -> Option<Outcome> {
+    if exchange.status == 0 {
+        let Some(text) = &exchange.failure else {
             return Some(Outcome::Aside(Cow::Borrowed(NO_RESPONSE)));
         };
         return Some(match failure::cause(text) {
@@ -251,21 +251,21 @@ fn without_answer(turn: &Turn, probe: bool) -> Option<Outcome> {
             ))),
         });
     }
-    if turn.status == 401 {
-        return Some(login(turn));
+    if exchange.status == 401 {
+        return Some(login(exchange));
     }
-    if (100..200).contains(&turn.status) {
+    if (100..200).contains(&exchange.status) {
         return Some(Outcome::Aside(Cow::Borrowed("announces another answer")));
     }
-    if probe && turn.status != 200 && !(300..400).contains(&turn.status) {
-        return Some(if turn.url.starts_with("http://") {
+    if probe && exchange.status != 200 && !(300..400).contains(&exchange.status) {
+        return Some(if exchange.url.starts_with("http://") {
             Outcome::Failed(Cause::NoRedirect.into())
         } else {
             NO_SETTINGS
         });
     }
-    if turn.status == 200 && turn.response.body.is_empty() {
-        return Some(silent(turn, probe));
+    if exchange.status == 200 && exchange.response.body.is_empty() {
+        return Some(silent(exchange, probe));
     }
     None
 }
@@ -277,9 +277,9 @@ pub(super) const NO_RESPONSE: &str = "there is no response in the recording";
 const NO_SETTINGS: Outcome = Outcome::Aside(Cow::Borrowed("asks for no settings"));
 
 /// An answer without a body.
-fn silent(turn: &Turn, probe: bool) -> Outcome {
+fn silent(exchange: &HttpExchange, probe: bool) -> Outcome {
     // A log may say more than what the answer was.
-    match turn.failure.as_deref() {
+    match exchange.failure.as_deref() {
         Some(failure::SUCCEEDED) => Outcome::settings(),
         Some(said) if failure::cause(said).is_some() => {
             let cause = failure::cause(said).unwrap_or(Cause::AnswerEmpty);
@@ -289,7 +289,7 @@ fn silent(turn: &Turn, probe: bool) -> Outcome {
             })
         }
         _ if probe => NO_SETTINGS,
-        _ if turn.response.missing || turn.response.cut => {
+        _ if exchange.response.missing || exchange.response.cut => {
             Outcome::Failed(Cause::BodyNotRecorded.into())
         }
         _ => Outcome::Failed(Cause::AnswerEmpty.into()),
@@ -297,11 +297,11 @@ fn silent(turn: &Turn, probe: bool) -> Outcome {
 }
 
 /// What kind of client asked; where the request does not tell, the answer does.
-fn dialect(turn: &Turn) -> Dialect {
-    let text = Text::read(&turn.request.body, Limits::REQUEST);
+fn dialect(exchange: &HttpExchange) -> Dialect {
+    let text = Text::read(&exchange.request.body, Limits::REQUEST);
     let mobile = match text.as_ref().map(Text::root) {
         Ok(Ok(root)) => *root.namespace == *schema::pox::MOBILESYNC_REQUEST,
-        _ => pox::read(&turn.response.body)
+        _ => pox::read(&exchange.response.body)
             .is_ok_and(|(answer, _)| answer.dialect == pox::Dialect::MobileSync),
     };
     if mobile {
@@ -312,8 +312,8 @@ fn dialect(turn: &Turn) -> Dialect {
 }
 
 /// An answer that was judged, as a recording shows it, for the user that `asked` names.
-fn outcome(judged: Judged, turn: &Turn, asked: Option<&Asked>) -> Outcome {
-    let response = &turn.response;
+fn outcome(judged: Assessment, exchange: &HttpExchange, asked: Option<&Asked>) -> Outcome {
+    let response = &exchange.response;
     let led = |cause: Cause, target: &str| {
         Outcome::Failed(Failure {
             message: Some(secrets::url(target)).filter(|target| !target.is_empty()),
@@ -321,10 +321,10 @@ fn outcome(judged: Judged, turn: &Turn, asked: Option<&Asked>) -> Outcome {
         })
     };
     match judged.answer {
-        Answer::RedirectUrl(target) => match resolve(&target, turn) {
+        Answer::RedirectUrl(target) => match resolve(&target, exchange) {
             Err(cause) => led(cause, &target),
             // An answer of Autodiscover leads on whatever the path is; a web site's redirect may not.
-            Ok(url) if is_answer(turn) || of_path(path(&url)).is_some() => {
+            Ok(url) if is_answer(exchange) || of_path(path(&url)).is_some() => {
                 Outcome::Redirect(Target::Url(url))
             }
             Ok(url) => Outcome::Redirect(Target::Elsewhere(url)),
@@ -366,13 +366,13 @@ fn outcome(judged: Judged, turn: &Turn, asked: Option<&Asked>) -> Outcome {
 }
 
 /// Whether a redirect is one of XML, which names another place that answers.
-fn is_answer(turn: &Turn) -> bool {
-    turn.status == 200 && of_path(path(&turn.url)) != Some(Service::Json)
+fn is_answer(exchange: &HttpExchange) -> bool {
+    exchange.status == 200 && of_path(path(&exchange.url)) != Some(Service::Json)
 }
 
 /// Where a redirect to a URL leads, which in `Location` may be relative (RFC 9110 10.2.2).
-fn resolve(target: &str, turn: &Turn) -> Result<String, Cause> {
-    let base = Url::parse(&turn.url).filter(|_| (300..400).contains(&turn.status));
+fn resolve(target: &str, exchange: &HttpExchange) -> Result<String, Cause> {
+    let base = Url::parse(&exchange.url).filter(|_| (300..400).contains(&exchange.status));
     let url = match base {
         Some(base) => base.join(target),
         None => Url::parse(target),
@@ -406,13 +406,13 @@ fn is_unreadable(cause: Cause) -> bool {
 }
 
 /// Why a saved document is no answer of Autodiscover.
-pub(super) fn why_no_answer(turn: &Turn, service: Service) -> Option<Unreadable> {
-    if turn.response.body.is_empty() {
+pub(super) fn why_no_answer(exchange: &HttpExchange, service: Service) -> Option<Unreadable> {
+    if exchange.response.body.is_empty() {
         return None;
     }
     match service {
-        Service::Soap => soap::read(&turn.response.body).err(),
-        Service::Pox | Service::Json => pox::read(&turn.response.body).err(),
+        Service::Soap => soap::read(&exchange.response.body).err(),
+        Service::Pox | Service::Json => pox::read(&exchange.response.body).err(),
     }
 }
 
@@ -425,18 +425,18 @@ pub(super) fn bare_service(body: &[u8]) -> Service {
     }
 }
 
-fn asked(service: Service, turn: &Turn) -> Vec<Asked> {
-    let request = &turn.request;
+fn asked(service: Service, exchange: &HttpExchange) -> Vec<Asked> {
+    let request = &exchange.request;
     let mut asked = match service {
         Service::Pox => pox_asked(&request.body).into_iter().collect(),
         Service::Soap => soap_asked(&request.body),
-        Service::Json => json_asked(&turn.url).into_iter().collect(),
+        Service::Json => json_asked(&exchange.url).into_iter().collect(),
     };
     if asked.is_empty() {
         let hint = request
             .header(schema::header::ANCHOR_MAILBOX)
             .filter(|hint| hint.contains('@'));
-        asked.extend(turn.named.as_deref().or(hint).and_then(Asked::of));
+        asked.extend(exchange.named.as_deref().or(hint).and_then(Asked::of));
     }
     asked
 }
@@ -518,9 +518,9 @@ fn json_asked(url: &str) -> Option<Asked> {
     }
 }
 
-fn login(turn: &Turn) -> Outcome {
+fn login(exchange: &HttpExchange) -> Outcome {
     let mut schemes: Vec<String> = Vec::new();
-    for challenge in turn.response.all("www-authenticate") {
+    for challenge in exchange.response.all("www-authenticate") {
         // `Negotiate, NTLM` on one line; parameters have an equals sign.
         for scheme in challenge
             .split(',')
@@ -536,13 +536,13 @@ fn login(turn: &Turn) -> Outcome {
     }
     Outcome::Login {
         schemes,
-        brought: turn.request.header("authorization").is_some() && !is_handshake(turn),
+        brought: exchange.request.header("authorization").is_some() && !is_handshake(exchange),
     }
 }
 
 /// Whether the 401 goes on with a login instead of ending it: its challenge has a token.
-fn is_handshake(turn: &Turn) -> bool {
-    let mut challenges = turn.response.all("www-authenticate");
+fn is_handshake(exchange: &HttpExchange) -> bool {
+    let mut challenges = exchange.response.all("www-authenticate");
     challenges.any(|challenge| {
         let mut words = challenge.split_whitespace();
         let scheme = words.next().unwrap_or_default();

@@ -1,13 +1,13 @@
 //! The story of a recording: for each mailbox what its clients asked, what they were answered, and what
 //! is wrong with that.
 //!
-//! A login takes several turns, redirects lead on, and a client tries one URL after another; none of
+//! A login takes several exchanges, redirects lead on, and a client tries one URL after another; none of
 //! these is a failure while something better follows. A redirect is joined with what it led to, another
 //! URL or another mailbox, and comes to what that comes to. An error that Autodiscover itself answers always
 //! is. For a mailbox that got neither settings nor an error, the failure that came nearest to an answer
 //! is reported, as `automend test` would.
 //!
-//! Invariant: turns are taken one by one, and what is kept of them is bounded.
+//! Invariant: exchanges are taken one by one, and what is kept of them is bounded.
 
 mod failure;
 mod join;
@@ -21,17 +21,17 @@ use std::collections::{HashMap, HashSet};
 use automend_autodiscover::reading::Alternative;
 use automend_core::verdict::Cause;
 use automend_recording::secrets;
-use automend_recording::{Defect, Defects, Sink, Turn};
+use automend_recording::{Defect, Defects, HttpExchange, Sink};
 
 pub use failure::OURS;
 pub use judge::{Failure, Outcome, Target};
 pub use service::{Asked, may_be};
-use user::Led;
+use user::RedirectTarget;
 pub use user::{Finding, Listed, User};
 
 use crate::answer::Concern;
 
-/// More turns of Autodiscover are judged, and not listed.
+/// More exchanges of Autodiscover are judged, and not listed.
 const MOST_LISTED: usize = 10_000;
 /// More findings are counted.
 const MOST_FINDINGS: usize = 10_000;
@@ -41,16 +41,16 @@ const MOST_USERS: usize = 10_000;
 const MOST_ALTERNATIVES: usize = 50_000;
 /// More settings, counted in bytes of their texts, are not kept for the report.
 const MOST_SETTINGS: usize = 16 << 20;
-/// URLs at which a login is open, for one mailbox; turns of one mailbox that are named.
+/// URLs at which a login is open, for one mailbox; exchanges of one mailbox that are named.
 const MOST_OPEN: usize = 200;
-const MOST_TURNS: usize = 1000;
+const MOST_EXCHANGES: usize = 1000;
 
 /// The report of a recording so far.
 #[derive(Debug, Default)]
 pub struct Story {
-    /// Turns of the recording.
-    pub turns: u64,
-    /// Turns of Autodiscover.
+    /// Exchanges of the recording.
+    pub exchanges: u64,
+    /// Exchanges of Autodiscover.
     pub autodiscover: u64,
     /// The first of those, in the order of the recording.
     pub listed: Vec<Listed>,
@@ -64,9 +64,9 @@ pub struct Story {
     places: HashMap<Option<Asked>, usize>,
     /// Alternative mailboxes: by name, whose answer named them.
     opened: HashMap<String, Asked>,
-    /// The last turn at a URL that was no login.
+    /// The last exchange at a URL that was no login.
     answered: HashMap<String, u64>,
-    /// The last turn at a URL, and the URLs to which redirects led; both without case and query.
+    /// The last exchange at a URL, and the URLs to which redirects led; both without case and query.
     asked_at: HashMap<String, u64>,
     led_to: HashSet<String>,
     /// How much is kept of settings, and of how many mailboxes they are not.
@@ -76,26 +76,28 @@ pub struct Story {
 }
 
 impl Story {
-    /// Takes a turn; what it came to, if it is one of Autodiscover.
-    pub fn take(&mut self, turn: &Turn) -> Option<Listed> {
-        self.turns = self.turns.max(turn.number);
-        let Some(told) = judge::judge(turn) else {
-            if turn.url.is_empty() {
-                let why = judge::why_no_answer(turn, judge::bare_service(&turn.response.body));
+    /// Takes a exchange; what it came to, if it is one of Autodiscover.
+    pub fn take(&mut self, exchange: &HttpExchange) -> Option<Listed> {
+        self.exchanges = self.exchanges.max(exchange.number);
+        let Some(told) = judge::judge(exchange) else {
+            if exchange.url.is_empty() {
+                let why =
+                    judge::why_no_answer(exchange, judge::bare_service(&exchange.response.body));
                 self.no_answer = why.map(|why| why.to_string());
             }
             return None;
         };
         self.autodiscover += 1;
         if self.asked_at.len() < MOST_USERS {
-            self.asked_at.insert(join::folded(&turn.url), turn.number);
+            self.asked_at
+                .insert(join::folded(&exchange.url), exchange.number);
         }
-        if turn.request.missing
-            && turn.status == 200
+        if exchange.request.missing
+            && exchange.status == 200
             && told.iter().all(|(asked, _)| asked.is_none())
         {
             self.defect(Defect {
-                turn: Some(turn.number),
+                exchange: Some(exchange.number),
                 what:
                     "the request's body is not in the recording, so the user that it asked for is unknown"
                         .to_owned(),
@@ -104,14 +106,14 @@ impl Story {
         let mut brief = Vec::new();
         for (asked, outcome) in told {
             brief.push((asked.clone(), outcome.brief()));
-            self.tell(turn, asked.as_ref(), outcome);
+            self.tell(exchange, asked.as_ref(), outcome);
         }
         let listed = Listed {
-            number: turn.number,
-            took: turn.took,
-            method: turn.method.clone(),
-            url: secrets::url(&turn.url),
-            status: turn.status,
+            number: exchange.number,
+            took: exchange.took,
+            method: exchange.method.clone(),
+            url: secrets::url(&exchange.url),
+            status: exchange.status,
             told: brief,
         };
         if self.listed.len() < MOST_LISTED {
@@ -121,8 +123,8 @@ impl Story {
     }
 
     #[allow(clippy::too_many_lines, reason = "one arm for each outcome")]
-    fn tell(&mut self, turn: &Turn, asked: Option<&Asked>, outcome: Outcome) {
-        let led = self.led_to.contains(&join::folded(&turn.url));
+    fn tell(&mut self, exchange: &HttpExchange, asked: Option<&Asked>, outcome: Outcome) {
+        let led = self.led_to.contains(&join::folded(&exchange.url));
         let room = self.settings < MOST_SETTINGS;
         let opened_for = asked
             .and_then(|asked| self.opened.get(&asked.as_str().to_lowercase()))
@@ -130,15 +132,16 @@ impl Story {
         let Some(user) = self.user(asked) else {
             return;
         };
-        if user.turns.len() < MOST_TURNS && user.turns.last() != Some(&turn.number) {
-            user.turns.push(turn.number);
+        if user.exchanges.len() < MOST_EXCHANGES && user.exchanges.last() != Some(&exchange.number)
+        {
+            user.exchanges.push(exchange.number);
         }
         user.opened_for = opened_for.clone().or_else(|| user.opened_for.take());
         let finding = |failure: Failure| Finding {
-            turn: turn.number,
-            started: turn.started.clone(),
-            url: secrets::url(&turn.url),
-            status: turn.status,
+            exchange: exchange.number,
+            started: exchange.started.clone(),
+            url: secrets::url(&exchange.url),
+            status: exchange.status,
             asked: asked.cloned(),
             opened_for: opened_for.clone(),
             redirected_from: None,
@@ -146,14 +149,14 @@ impl Story {
         };
         let handshake = matches!(outcome, Outcome::Login { .. });
         if !handshake {
-            user.open.remove(&turn.url);
+            user.open.remove(&exchange.url);
         }
         match outcome {
             Outcome::Settings { told, warnings, .. } => {
-                user.settle(turn.number, None);
+                user.settle(exchange.number, None);
                 user.warn(&warnings);
                 let Some(told) = told else {
-                    return self.answer_at(turn);
+                    return self.answer_at(exchange);
                 };
                 let alternatives = told.alternatives.clone();
                 if room {
@@ -173,12 +176,13 @@ impl Story {
                 } else {
                     Cause::LoginWanted
                 };
-                if user.open.len() < MOST_OPEN || user.open.contains_key(&turn.url) {
-                    user.open.insert(turn.url.clone(), finding(cause.into()));
+                if user.open.len() < MOST_OPEN || user.open.contains_key(&exchange.url) {
+                    user.open
+                        .insert(exchange.url.clone(), finding(cause.into()));
                 }
             }
             Outcome::Failed(failure) if failure.cause.is_fault() => {
-                user.settle(turn.number, Some(failure.cause));
+                user.settle(exchange.number, Some(failure.cause));
                 let finding = finding(failure);
                 self.found(finding);
             }
@@ -195,7 +199,7 @@ impl Story {
                 user.unrecorded = None;
                 user.unanswered = false;
                 user.open.clear();
-                user.led = Some(Led {
+                user.led = Some(RedirectTarget {
                     at,
                     target: target.clone(),
                 });
@@ -207,14 +211,15 @@ impl Story {
             }
         }
         if !handshake {
-            self.answer_at(turn);
+            self.answer_at(exchange);
         }
     }
 
     /// Takes note that something was answered at a URL.
-    fn answer_at(&mut self, turn: &Turn) {
+    fn answer_at(&mut self, exchange: &HttpExchange) {
         if self.answered.len() < MOST_USERS {
-            self.answered.insert(secrets::url(&turn.url), turn.number);
+            self.answered
+                .insert(secrets::url(&exchange.url), exchange.number);
         }
     }
 
@@ -266,13 +271,13 @@ impl Story {
         for user in &mut self.users {
             let open = std::mem::take(&mut user.open);
             let mut open: Vec<Finding> = open.into_values().collect();
-            open.sort_by_key(|finding| finding.turn);
+            open.sort_by_key(|finding| finding.exchange);
             for finding in open {
                 // The first request of a login often has no body, and so names no user.
                 let after = self
                     .answered
                     .get(&finding.url)
-                    .is_some_and(|turn| *turn > finding.turn);
+                    .is_some_and(|exchange| *exchange > finding.exchange);
                 if !(user.asked.is_none() && after) {
                     let led = self.led_to.contains(&join::folded(&finding.url));
                     user.miss(finding, led);
@@ -301,13 +306,13 @@ impl Story {
         for finding in late {
             self.found(finding);
         }
-        self.findings.sort_by_key(|finding| finding.turn);
+        self.findings.sort_by_key(|finding| finding.exchange);
         self.users
             .retain(|user| user.asked.is_some() || !named || user.is_decided());
         let more = self.more_findings;
         if more > 0 {
             self.defect(Defect {
-                turn: None,
+                exchange: None,
                 what: format!("{more} more findings are not listed"),
             });
         }
@@ -316,12 +321,15 @@ impl Story {
                 "the settings of {} answers are too large to be listed",
                 self.without_settings
             );
-            self.defect(Defect { turn: None, what });
+            self.defect(Defect {
+                exchange: None,
+                what,
+            });
         }
         let unlisted = self.autodiscover - self.listed.len() as u64;
         if unlisted > 0 {
             self.defect(Defect {
-                turn: None,
+                exchange: None,
                 what: format!(
                     "{unlisted} more Autodiscover requests were judged and are not listed"
                 ),
@@ -340,12 +348,12 @@ impl Sink for Story {
         may_be(url, request)
     }
 
-    fn turn(&mut self, turn: Turn) {
-        self.take(&turn);
+    fn exchange(&mut self, exchange: HttpExchange) {
+        self.take(&exchange);
     }
 
     fn passed(&mut self, number: u64) {
-        self.turns = self.turns.max(number);
+        self.exchanges = self.exchanges.max(number);
     }
 
     fn defect(&mut self, defect: Defect) {

@@ -1,4 +1,4 @@
-//! Stories, each a few turns and what they come to.
+//! Stories, each a few exchanges and what they come to.
 
 use automend_core::verdict::Verdict;
 use automend_recording::Message;
@@ -35,8 +35,8 @@ fn settings(inside: &str) -> String {
     )
 }
 
-fn turn(who: &str, status: u16, body: &str) -> Turn {
-    Turn {
+fn exchange(who: &str, status: u16, body: &str) -> HttpExchange {
+    HttpExchange {
         method: "POST".to_owned(),
         url: URL.to_owned(),
         status,
@@ -52,34 +52,42 @@ fn turn(who: &str, status: u16, body: &str) -> Turn {
             body: body.as_bytes().to_vec(),
             ..Message::default()
         },
-        ..Turn::default()
+        ..HttpExchange::default()
     }
 }
 
-fn with(mut turn: Turn, request: &[(&str, &str)], response: &[(&str, &str)]) -> Turn {
+fn with(
+    mut exchange: HttpExchange,
+    request: &[(&str, &str)],
+    response: &[(&str, &str)],
+) -> HttpExchange {
     for (name, value) in request {
-        turn.request.push((*name).to_owned(), (*value).to_owned());
+        exchange
+            .request
+            .push((*name).to_owned(), (*value).to_owned());
     }
     for (name, value) in response {
-        turn.response.push((*name).to_owned(), (*value).to_owned());
+        exchange
+            .response
+            .push((*name).to_owned(), (*value).to_owned());
     }
-    turn
+    exchange
 }
 
-fn at(url: &str, method: &str, turn: Turn) -> Turn {
-    Turn {
+fn at(url: &str, method: &str, exchange: HttpExchange) -> HttpExchange {
+    HttpExchange {
         url: url.to_owned(),
         method: method.to_owned(),
-        ..turn
+        ..exchange
     }
 }
 
 /// Checks the verdict on each mailbox, and the findings as `TURN CAUSE WHO`.
 #[track_caller]
-fn check(turns: Vec<Turn>, users: &[&str], findings: &[&str]) {
+fn check(exchanges: Vec<HttpExchange>, users: &[&str], findings: &[&str]) {
     let mut story = Story::default();
-    for (number, turn) in (1..).zip(turns) {
-        story.take(&Turn { number, ..turn });
+    for (number, exchange) in (1..).zip(exchanges) {
+        story.take(&HttpExchange { number, ..exchange });
     }
     story.finish();
     let name = |asked: &Option<Asked>| asked.as_ref().map_or("somebody", Asked::as_str).to_owned();
@@ -95,7 +103,7 @@ fn check(turns: Vec<Turn>, users: &[&str], findings: &[&str]) {
         .map(|finding| {
             format!(
                 "{} {} {}",
-                finding.turn,
+                finding.exchange,
                 finding.failure.cause,
                 name(&finding.asked)
             )
@@ -105,9 +113,9 @@ fn check(turns: Vec<Turn>, users: &[&str], findings: &[&str]) {
 }
 
 #[test]
-fn an_error_behind_a_login_is_found_at_its_turn() {
+fn an_error_behind_a_login_is_found_at_its_exchange() {
     let anonymous = with(
-        turn("alice@contoso.com", 401, ""),
+        exchange("alice@contoso.com", 401, ""),
         &[],
         &[
             ("WWW-Authenticate", "Negotiate"),
@@ -115,7 +123,7 @@ fn an_error_behind_a_login_is_found_at_its_turn() {
         ],
     );
     let first = with(
-        turn("", 401, ""),
+        exchange("", 401, ""),
         &[("Authorization", "NTLM (removed)")],
         &[("WWW-Authenticate", "NTLM TlRMTVNTUAACAAAA")],
     );
@@ -123,7 +131,7 @@ fn an_error_behind_a_login_is_found_at_its_turn() {
         vec![
             anonymous,
             first,
-            turn("Alice@Contoso.com", 200, &fault(603)),
+            exchange("Alice@Contoso.com", 200, &fault(603)),
         ],
         &["alice@contoso.com failed"],
         &["3 fault-603 alice@contoso.com"],
@@ -135,13 +143,13 @@ fn settings_at_last_make_good_what_failed_on_the_way() {
     let root = "https://contoso.com/autodiscover/autodiscover.xml";
     check(
         vec![
-            at(root, "POST", turn("alice@contoso.com", 404, "<html>")),
+            at(root, "POST", exchange("alice@contoso.com", 404, "<html>")),
             with(
-                turn("alice@contoso.com", 401, ""),
+                exchange("alice@contoso.com", 401, ""),
                 &[],
                 &[("WWW-Authenticate", "Basic")],
             ),
-            turn("alice@contoso.com", 200, &settings("")),
+            exchange("alice@contoso.com", 200, &settings("")),
         ],
         &["alice@contoso.com ok"],
         &[],
@@ -152,8 +160,8 @@ fn settings_at_last_make_good_what_failed_on_the_way() {
 fn an_error_stays_a_finding_though_settings_follow() {
     check(
         vec![
-            turn("alice@contoso.com", 200, &fault(603)),
-            turn("alice@contoso.com", 200, &settings("")),
+            exchange("alice@contoso.com", 200, &fault(603)),
+            exchange("alice@contoso.com", 200, &settings("")),
         ],
         &["alice@contoso.com ok"],
         &["1 fault-603 alice@contoso.com"],
@@ -162,23 +170,23 @@ fn an_error_stays_a_finding_though_settings_follow() {
 
 #[test]
 fn without_an_answer_the_failure_that_came_nearest_is_told() {
-    let expired = Turn {
+    let expired = HttpExchange {
         status: 0,
         failure: Some("net::ERR_CERT_DATE_INVALID".to_owned()),
-        ..turn("alice@contoso.com", 0, "")
+        ..exchange("alice@contoso.com", 0, "")
     };
     check(
         vec![
             at(
                 "https://contoso.com/autodiscover/autodiscover.xml",
                 "POST",
-                turn("alice@contoso.com", 404, ""),
+                exchange("alice@contoso.com", 404, ""),
             ),
             expired,
             at(
                 "http://autodiscover.contoso.com/autodiscover/autodiscover.xml",
                 "GET",
-                turn("", 404, ""),
+                exchange("", 404, ""),
             ),
         ],
         &["alice@contoso.com failed"],
@@ -190,7 +198,7 @@ fn without_an_answer_the_failure_that_came_nearest_is_told() {
 fn a_login_that_ends_in_401_is_a_rejected_one() {
     let basic = |headers: &[(&str, &str)]| {
         with(
-            turn("alice@contoso.com", 401, ""),
+            exchange("alice@contoso.com", 401, ""),
             headers,
             &[("WWW-Authenticate", "Basic realm=\"x\"")],
         )
@@ -217,7 +225,7 @@ fn what_only_quotes_an_error_is_no_finding() {
         vec![at(
             "https://blog.example/fixing-603",
             "GET",
-            turn("", 200, &page),
+            exchange("", 200, &page),
         )],
         &[],
         &[],
@@ -226,7 +234,7 @@ fn what_only_quotes_an_error_is_no_finding() {
         vec![at(
             "https://blog.example/autodiscover.xml",
             "GET",
-            turn("", 200, &fault(603)),
+            exchange("", 200, &fault(603)),
         )],
         &[],
         &[],
@@ -235,7 +243,7 @@ fn what_only_quotes_an_error_is_no_finding() {
         vec![at(
             "https://blog.example/autodiscover/autodiscover.xml",
             "GET",
-            turn("", 200, &fault(603)),
+            exchange("", 200, &fault(603)),
         )],
         &["somebody warning"],
         &[],
@@ -244,7 +252,7 @@ fn what_only_quotes_an_error_is_no_finding() {
         vec![at(
             "https://mail.contoso.com/EWS/Exchange.asmx",
             "POST",
-            turn("", 200, &fault(603)),
+            exchange("", 200, &fault(603)),
         )],
         &[],
         &[],
@@ -252,13 +260,13 @@ fn what_only_quotes_an_error_is_no_finding() {
     let quoted = "<AlternativeMailbox><Type>Delegate</Type><DisplayName>&lt;Error&gt;&lt;ErrorCode&gt;603</DisplayName>\
                   <LegacyDN>/o=x</LegacyDN><Server>s</Server></AlternativeMailbox>";
     check(
-        vec![turn("alice@contoso.com", 200, &settings(quoted))],
+        vec![exchange("alice@contoso.com", 200, &settings(quoted))],
         &["alice@contoso.com ok"],
         &[],
     );
     // How a healthy server answers a browser.
     check(
-        vec![at(URL, "GET", turn("", 200, &fault(600)))],
+        vec![at(URL, "GET", exchange("", 200, &fault(600)))],
         &["somebody warning"],
         &[],
     );
@@ -266,11 +274,11 @@ fn what_only_quotes_an_error_is_no_finding() {
 
 #[test]
 fn a_saved_answer_is_judged_without_a_name() {
-    let saved = |body: &str| Turn {
+    let saved = |body: &str| HttpExchange {
         url: String::new(),
         method: String::new(),
         request: Message::default(),
-        ..turn("", 200, body)
+        ..exchange("", 200, body)
     };
     check(
         vec![saved(&fault(603))],
@@ -286,13 +294,13 @@ fn the_mailbox_that_fails_is_known_as_one_that_is_opened_for_another() {
         "<AlternativeMailbox><Type>Delegate</Type><DisplayName>Jim</DisplayName><SmtpAddress>Jim@contoso.com</SmtpAddress></AlternativeMailbox>",
     );
     let mut story = Story::default();
-    story.take(&Turn {
+    story.take(&HttpExchange {
         number: 1,
-        ..turn("alice@contoso.com", 200, &opens)
+        ..exchange("alice@contoso.com", 200, &opens)
     });
-    story.take(&Turn {
+    story.take(&HttpExchange {
         number: 2,
-        ..turn("jim@contoso.com", 200, &fault(500))
+        ..exchange("jim@contoso.com", 200, &fault(500))
     });
     story.finish();
     let [finding] = story.findings.as_slice() else {
@@ -304,7 +312,7 @@ fn the_mailbox_that_fails_is_known_as_one_that_is_opened_for_another() {
 #[test]
 fn a_legacy_name_is_asked_for_and_told() {
     check(
-        vec![turn("/o=Contoso/cn=jim", 200, &fault(603))],
+        vec![exchange("/o=Contoso/cn=jim", 200, &fault(603))],
         &["/o=Contoso/cn=jim failed"],
         &["1 fault-603 /o=Contoso/cn=jim"],
     );
@@ -312,18 +320,18 @@ fn a_legacy_name_is_asked_for_and_told() {
 
 #[test]
 fn what_the_recorder_left_out_is_not_the_servers_fault() {
-    let mut cut = turn("alice@contoso.com", 200, &fault(603)[..80]);
+    let mut cut = exchange("alice@contoso.com", 200, &fault(603)[..80]);
     cut.response.cut = true;
     check(vec![cut], &["alice@contoso.com warning"], &[]);
     check(
-        vec![turn("alice@contoso.com", 200, "")],
+        vec![exchange("alice@contoso.com", 200, "")],
         &["alice@contoso.com failed"],
         &["1 answer-empty alice@contoso.com"],
     );
     check(
-        vec![Turn {
+        vec![HttpExchange {
             status: 0,
-            ..turn("alice@contoso.com", 0, "")
+            ..exchange("alice@contoso.com", 0, "")
         }],
         &["alice@contoso.com warning"],
         &[],
@@ -359,7 +367,7 @@ fn soap_answers_are_told_for_each_user() {
     let mut soap = at(
         "https://mail.contoso.com/autodiscover/autodiscover.svc",
         "POST",
-        turn("", 200, &answers),
+        exchange("", 200, &answers),
     );
     soap.request.body = asks.into_bytes();
     check(
@@ -388,11 +396,11 @@ fn to_url(target: &str) -> String {
     ))
 }
 
-fn unreached(who: &str, url: &str, failure: &str) -> Turn {
-    Turn {
+fn unreached(who: &str, url: &str, failure: &str) -> HttpExchange {
+    HttpExchange {
         status: 0,
         failure: Some(failure.to_owned()),
-        ..at(url, "POST", turn(who, 0, ""))
+        ..at(url, "POST", exchange(who, 0, ""))
     }
 }
 
@@ -401,7 +409,7 @@ fn unreached(who: &str, url: &str, failure: &str) -> Turn {
 fn a_redirect_to_an_address_comes_to_what_it_leads_to() {
     let cloud = "alice@cloud.example";
     let there = "https://autodiscover.cloud.example/autodiscover/autodiscover.xml";
-    let leads = || turn("alice@contoso.com", 200, &to_address(cloud));
+    let leads = || exchange("alice@contoso.com", 200, &to_address(cloud));
     check(
         vec![
             leads(),
@@ -410,7 +418,7 @@ fn a_redirect_to_an_address_comes_to_what_it_leads_to() {
                 "https://cloud.example/autodiscover/autodiscover.xml",
                 "GetLastError=12007",
             ),
-            at(there, "POST", turn(cloud, 200, &settings(""))),
+            at(there, "POST", exchange(cloud, 200, &settings(""))),
         ],
         &["alice@contoso.com ok", "alice@cloud.example ok"],
         &[],
@@ -420,7 +428,7 @@ fn a_redirect_to_an_address_comes_to_what_it_leads_to() {
             at(
                 "https://contoso.com/autodiscover/autodiscover.xml",
                 "POST",
-                turn("alice@contoso.com", 404, ""),
+                exchange("alice@contoso.com", 404, ""),
             ),
             leads(),
             unreached(cloud, there, "GetLastError=12029"),
@@ -429,7 +437,10 @@ fn a_redirect_to_an_address_comes_to_what_it_leads_to() {
         &["3 cannot-connect alice@cloud.example"],
     );
     check(
-        vec![leads(), at(there, "POST", turn(cloud, 200, &fault(500)))],
+        vec![
+            leads(),
+            at(there, "POST", exchange(cloud, 200, &fault(500))),
+        ],
         &["alice@contoso.com failed", "alice@cloud.example failed"],
         &["2 fault-500 alice@cloud.example"],
     );
@@ -440,9 +451,9 @@ fn a_redirect_to_an_address_comes_to_what_it_leads_to() {
             at(
                 there,
                 "POST",
-                turn(cloud, 200, &to_address("alice@third.example")),
+                exchange(cloud, 200, &to_address("alice@third.example")),
             ),
-            turn("alice@third.example", 200, &settings("")),
+            exchange("alice@third.example", 200, &settings("")),
         ],
         &[
             "alice@contoso.com ok",
@@ -463,14 +474,18 @@ fn a_redirect_to_an_address_comes_to_what_it_leads_to() {
     check(
         vec![
             leads(),
-            at(there, "POST", turn("alice@contoso.com", 200, &settings(""))),
+            at(
+                there,
+                "POST",
+                exchange("alice@contoso.com", 200, &settings("")),
+            ),
         ],
         &["alice@contoso.com ok"],
         &[],
     );
     // One that went the other way as well, and had its settings.
     check(
-        vec![turn("alice@contoso.com", 200, &settings("")), leads()],
+        vec![exchange("alice@contoso.com", 200, &settings("")), leads()],
         &["alice@contoso.com ok"],
         &[],
     );
@@ -479,9 +494,9 @@ fn a_redirect_to_an_address_comes_to_what_it_leads_to() {
     // What was asked before the redirect decides nothing any more.
     check(
         vec![
-            turn("alice@contoso.com", 200, &settings("")),
+            exchange("alice@contoso.com", 200, &settings("")),
             leads(),
-            at(there, "POST", turn(cloud, 200, &fault(603))),
+            at(there, "POST", exchange(cloud, 200, &fault(603))),
         ],
         &["alice@contoso.com failed", "alice@cloud.example failed"],
         &["3 fault-603 alice@cloud.example"],
@@ -492,8 +507,8 @@ fn a_redirect_to_an_address_comes_to_what_it_leads_to() {
 fn redirects_in_a_circle_fail() {
     check(
         vec![
-            turn("alice@contoso.com", 200, &to_address("alice@b.example")),
-            turn("alice@b.example", 200, &to_address("alice@contoso.com")),
+            exchange("alice@contoso.com", 200, &to_address("alice@b.example")),
+            exchange("alice@b.example", 200, &to_address("alice@contoso.com")),
         ],
         &["alice@contoso.com failed", "alice@b.example failed"],
         &[
@@ -502,7 +517,7 @@ fn redirects_in_a_circle_fail() {
         ],
     );
     check(
-        vec![turn(
+        vec![exchange(
             "alice@contoso.com",
             200,
             &to_address("Alice@Contoso.com"),
@@ -522,12 +537,16 @@ fn a_redirect_to_a_url_comes_to_what_the_url_comes_to() {
             "net::ERR_CERT_DATE_INVALID",
         )
     };
-    let leads = |to: &str| turn("alice@contoso.com", 200, &to_url(to));
+    let leads = |to: &str| exchange("alice@contoso.com", 200, &to_url(to));
     check(
         vec![
             expired(),
             leads(url),
-            at(url, "POST", turn("alice@contoso.com", 200, &settings(""))),
+            at(
+                url,
+                "POST",
+                exchange("alice@contoso.com", 200, &settings("")),
+            ),
         ],
         &["alice@contoso.com ok"],
         &[],
@@ -578,7 +597,7 @@ fn a_redirect_to_nowhere_is_a_failure() {
         ),
     ] {
         check(
-            vec![turn("alice@contoso.com", 200, &target)],
+            vec![exchange("alice@contoso.com", 200, &target)],
             &["alice@contoso.com failed"],
             &[&format!("1 {cause} alice@contoso.com")],
         );
@@ -588,9 +607,9 @@ fn a_redirect_to_nowhere_is_a_failure() {
 #[test]
 fn a_body_that_was_not_recorded_is_told_as_that() {
     let missing = || {
-        let mut turn = turn("alice@contoso.com", 200, "");
-        turn.response.missing = true;
-        turn
+        let mut exchange = exchange("alice@contoso.com", 200, "");
+        exchange.response.missing = true;
+        exchange
     };
     check(
         vec![missing()],
@@ -611,12 +630,12 @@ fn a_body_that_was_not_recorded_is_told_as_that() {
         &["2 body-not-recorded alice@contoso.com"],
     );
     check(
-        vec![missing(), turn("alice@contoso.com", 200, &settings(""))],
+        vec![missing(), exchange("alice@contoso.com", 200, &settings(""))],
         &["alice@contoso.com ok"],
         &[],
     );
     check(
-        vec![missing(), turn("alice@contoso.com", 200, &fault(603))],
+        vec![missing(), exchange("alice@contoso.com", 200, &fault(603))],
         &["alice@contoso.com failed"],
         &["2 fault-603 alice@contoso.com"],
     );
@@ -624,11 +643,11 @@ fn a_body_that_was_not_recorded_is_told_as_that() {
 
 #[test]
 fn a_saved_answer_is_about_whom_it_names() {
-    let saved = |body: &str| Turn {
+    let saved = |body: &str| HttpExchange {
         url: String::new(),
         method: String::new(),
         request: Message::default(),
-        ..turn("", 200, body)
+        ..exchange("", 200, body)
     };
     let of =
         |user: &str| settings("").replace("<Account>", &format!("<User>{user}</User><Account>"));
@@ -658,7 +677,7 @@ fn a_saved_answer_is_about_whom_it_names() {
     }
     // A request that names a user counts more.
     check(
-        vec![turn(
+        vec![exchange(
             "bob@contoso.com",
             200,
             &of("<AutoDiscoverSMTPAddress>alice@contoso.com</AutoDiscoverSMTPAddress>"),
@@ -676,9 +695,9 @@ fn settings_and_what_should_be_better_are_kept_for_the_report() {
         "</Protocol>",
         "<OABUrl>https://mail.contoso.com/oab?token=abcdefgh</OABUrl></Protocol>",
     );
-    story.take(&Turn {
+    story.take(&HttpExchange {
         number: 1,
-        ..turn("alice@contoso.com", 200, &body)
+        ..exchange("alice@contoso.com", 200, &body)
     });
     story.finish();
     let [user] = story.users.as_slice() else {
@@ -705,9 +724,9 @@ fn settings_and_what_should_be_better_are_kept_for_the_report() {
 #[test]
 fn a_request_without_its_response_is_told_as_not_recorded() {
     let mut story = Story::default();
-    story.take(&Turn {
+    story.take(&HttpExchange {
         number: 1,
-        ..turn("alice@contoso.com", 0, "")
+        ..exchange("alice@contoso.com", 0, "")
     });
     story.finish();
     let user = &story.users[0];

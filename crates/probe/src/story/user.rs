@@ -6,9 +6,9 @@ use automend_core::verdict::{Cause, Explanation, Verdict};
 
 use super::judge::{Failure, Outcome, Target};
 use super::service::Asked;
-use crate::answer::{Concern, Told};
+use crate::answer::{Concern, SettingsSummary};
 
-/// A turn of Autodiscover, judged.
+/// A exchange of Autodiscover, judged.
 #[derive(Clone, Debug)]
 pub struct Listed {
     /// Its number in the recording, from 1.
@@ -29,7 +29,7 @@ pub struct Listed {
 #[derive(Clone, Debug)]
 pub struct Finding {
     /// The number of its request in the recording, from 1.
-    pub turn: u64,
+    pub exchange: u64,
     /// When the request was sent, as the recording says it.
     pub started: Option<String>,
     /// Without secrets.
@@ -60,14 +60,14 @@ impl Finding {
 pub struct User {
     /// Its address or legacy name; `None` where the recording has none.
     pub asked: Option<Asked>,
-    /// The turns that concern it; the first of them.
-    pub turns: Vec<u64>,
-    /// The last turn that decided, and how: settings, or an error of Autodiscover.
+    /// The exchanges that concern it; the first of them.
+    pub exchanges: Vec<u64>,
+    /// The last exchange that decided, and how: settings, or an error of Autodiscover.
     pub(super) decided: Option<(u64, Option<Cause>)>,
     /// What should be better in the settings that it got.
     pub warnings: Vec<Concern>,
     /// The settings of the last answer that has some.
-    pub settings: Option<Box<Told>>,
+    pub settings: Option<Box<SettingsSummary>>,
     /// The mailboxes to which redirects led from this one, one after the other.
     pub redirected_to: Vec<Asked>,
     pub(super) opened_for: Option<Asked>,
@@ -80,23 +80,23 @@ pub struct User {
     /// Whether the recording does not have the response to a request.
     pub(super) unanswered: bool,
     /// The last redirect, if nothing decided after it.
-    pub(super) led: Option<Led>,
+    pub(super) led: Option<RedirectTarget>,
     /// What the mailbox came to at which the redirects ended.
     pub(super) end: Option<End>,
 }
 
-/// What a mailbox came to: the turn that decided, and the cause, which settings without a flaw have not.
+/// What a mailbox came to: the exchange that decided, and the cause, which settings without a flaw have not.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct End {
     pub verdict: Verdict,
     pub cause: Option<Cause>,
-    pub turn: Option<u64>,
+    pub exchange: Option<u64>,
 }
 
 /// A redirect at which the story of a mailbox stands.
 #[derive(Clone, Debug)]
-pub(super) struct Led {
-    /// The turn that has it.
+pub(super) struct RedirectTarget {
+    /// The exchange that has it.
     pub at: Finding,
     pub target: Target,
 }
@@ -112,9 +112,9 @@ impl User {
         self.comes_to().cause
     }
 
-    /// The turn that decided.
+    /// The exchange that decided.
     pub fn decided_at(&self) -> Option<u64> {
-        self.comes_to().turn
+        self.comes_to().exchange
     }
 
     fn comes_to(&self) -> End {
@@ -126,35 +126,35 @@ impl User {
         let of = |verdict, finding: &Finding| End {
             verdict,
             cause: Some(finding.failure.cause),
-            turn: Some(finding.turn),
+            exchange: Some(finding.exchange),
         };
         let warning = self.warnings.first().map(|concern| concern.cause);
         match (self.decided, &self.nearest, &self.unrecorded) {
-            (Some((turn, Some(cause))), ..) => End {
+            (Some((exchange, Some(cause))), ..) => End {
                 verdict: Verdict::Failed,
                 cause: Some(cause),
-                turn: Some(turn),
+                exchange: Some(exchange),
             },
-            (Some((turn, None)), ..) => End {
+            (Some((exchange, None)), ..) => End {
                 verdict: if warning.is_some() {
                     Verdict::Warning
                 } else {
                     Verdict::Ok
                 },
                 cause: warning,
-                turn: Some(turn),
+                exchange: Some(exchange),
             },
             (None, _, Some(finding)) => of(Verdict::Warning, finding),
             (None, Some((_, finding)), None) => of(Verdict::Failed, finding),
             (None, None, None) => End {
                 verdict: Verdict::Warning,
                 cause: warning,
-                turn: None,
+                exchange: None,
             },
         }
     }
 
-    /// Whether a turn decided at all.
+    /// Whether a exchange decided at all.
     pub fn is_decided(&self) -> bool {
         self.decided.is_some() || self.nearest.is_some() || self.unrecorded.is_some()
     }
@@ -170,8 +170,8 @@ impl User {
     }
 
     /// Takes settings, in whose place earlier redirects and gaps of the recording do not count.
-    pub(super) fn settle(&mut self, turn: u64, cause: Option<Cause>) {
-        self.decided = Some((turn, cause));
+    pub(super) fn settle(&mut self, exchange: u64, cause: Option<Cause>) {
+        self.decided = Some((exchange, cause));
         self.led = None;
         self.unrecorded = None;
     }

@@ -16,7 +16,7 @@ pub(super) struct Meaning {
     pub name: &'static str,
     /// What it means.
     pub what: &'static str,
-    /// What the turn comes to; `None` where the number does not tell.
+    /// What the exchange comes to; `None` where the number does not tell.
     pub cause: Option<Cause>,
 }
 

@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::turn::Message;
+use crate::exchange::Message;
 
 /// What stands in the place of a secret.
 pub const REMOVED: &str = "(removed)";

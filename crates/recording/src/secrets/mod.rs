@@ -17,23 +17,23 @@ pub mod samples;
 mod tests;
 mod text;
 
-use crate::turn::{Message, Turn};
+use crate::exchange::{HttpExchange, Message};
 use crate::utf16;
 
 pub use head::Logins;
 pub use known::{REMOVED, Secrets};
 pub use names::{url, urls_in};
 
-/// Removes what is secret from a turn.
-pub fn remove(turn: &mut Turn, known: &Secrets, logins: Logins) {
-    turn.url = known.clean(&turn.url, url);
-    for message in [&mut turn.request, &mut turn.response] {
+/// Removes what is secret from a exchange.
+pub fn remove(exchange: &mut HttpExchange, known: &Secrets, logins: Logins) {
+    exchange.url = known.clean(&exchange.url, url);
+    for message in [&mut exchange.request, &mut exchange.response] {
         for (name, value) in &mut message.headers {
             *value = head::value(name, value, known, logins);
         }
         body(message, known);
     }
-    if let Some(failure) = &mut turn.failure {
+    if let Some(failure) = &mut exchange.failure {
         *failure = known.without(failure).into_owned();
     }
 }

@@ -1,6 +1,6 @@
-//! Turns with a secret wherever one may stand, for tests.
+//! Exchanges with a secret wherever one may stand, for tests.
 
-use crate::turn::{Message, Turn};
+use crate::exchange::{HttpExchange, Message};
 
 /// Stands in every secret of [`telling`].
 pub const SECRET: &str = "S3CRET";
@@ -47,8 +47,8 @@ const FIELDS: [&str; 19] = [
     "id_token",
 ];
 
-/// Turns with a secret wherever one is recognised by a name.
-pub fn telling() -> Vec<Turn> {
+/// Exchanges with a secret wherever one is recognised by a name.
+pub fn telling() -> Vec<HttpExchange> {
     // Each is another, so that none goes because of its value.
     let count = std::cell::Cell::new(10_000);
     let secret = || {
@@ -97,7 +97,7 @@ pub fn telling() -> Vec<Turn> {
         (utf16(xml()), utf16(json())),
         (binary.clone(), binary),
     ];
-    let turns = bodies.into_iter().map(|(asked, answered)| Turn {
+    let exchanges = bodies.into_iter().map(|(asked, answered)| HttpExchange {
         method: "POST".to_owned(),
         url: format!(
             "https://autodiscover.contoso.com/autodiscover/autodiscover.xml?{}",
@@ -106,7 +106,7 @@ pub fn telling() -> Vec<Turn> {
         request: message(asked),
         status: 200,
         response: message(answered),
-        ..Turn::default()
+        ..HttpExchange::default()
     });
-    turns.collect()
+    exchanges.collect()
 }

@@ -8,10 +8,11 @@ use super::*;
 #[test]
 fn whatever_is_secret_by_its_name_goes() {
     for logins in [Logins::Scheme, Logins::Stage] {
-        for mut turn in telling() {
-            remove(&mut turn, &Secrets::default(), logins);
-            let bodies = [&turn.request.body, &turn.response.body].map(|body| body.escape_ascii());
-            let told = format!("{turn:?} {} {}", bodies[0], bodies[1]);
+        for mut exchange in telling() {
+            remove(&mut exchange, &Secrets::default(), logins);
+            let bodies =
+                [&exchange.request.body, &exchange.response.body].map(|body| body.escape_ascii());
+            let told = format!("{exchange:?} {} {}", bodies[0], bodies[1]);
             assert!(!told.contains(SECRET), "{told}");
             for kept in ["alice", "x=1", "https://(removed)@contoso.com/"] {
                 assert!(told.contains(kept), "{kept} is not in {told}");
@@ -120,25 +121,29 @@ fn a_body_is_looked_into_whatever_its_encoding() {
 
 #[test]
 fn what_logged_in_goes_wherever_it_comes_back() {
-    let mut turn = Turn {
+    let mut exchange = HttpExchange {
         url: "https://contoso.com/?x=hunter2".to_owned(),
-        ..Turn::default()
+        ..HttpExchange::default()
     };
-    turn.request.push(
+    exchange.request.push(
         "Authorization".to_owned(),
         "Basic YWxpY2U6aHVudGVyMg==".to_owned(),
     );
-    turn.request
+    exchange
+        .request
         .push("Cookie".to_owned(), "session=cadata; a=b".to_owned());
-    turn.response.push(
+    exchange.response.push(
         "Location".to_owned(),
         "https://contoso.com/cadata".to_owned(),
     );
-    turn.response.body =
+    exchange.response.body =
         b"you sent Basic YWxpY2U6aHVudGVyMg== (alice, hunter2) and cadata".to_vec();
-    let known = Secrets::brought(&turn.request);
-    remove(&mut turn, &known, Logins::Stage);
-    let told = format!("{turn:?} {}", String::from_utf8_lossy(&turn.response.body));
+    let known = Secrets::brought(&exchange.request);
+    remove(&mut exchange, &known, Logins::Stage);
+    let told = format!(
+        "{exchange:?} {}",
+        String::from_utf8_lossy(&exchange.response.body)
+    );
     for secret in ["hunter2", "YWxpY2U6aHVudGVyMg", "cadata"] {
         assert!(!told.contains(secret), "{told}");
     }

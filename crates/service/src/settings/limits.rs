@@ -6,7 +6,7 @@ use anyhow::Result;
 use automend_login::FAILURES_PER_ADDRESS;
 use toml::Spanned;
 
-use super::super::addresses::Allowance;
+use super::super::addresses::RateLimits;
 use super::checked::Checked;
 use crate::section::{DirectorySection, LimitsSection};
 
@@ -32,7 +32,7 @@ pub(crate) struct Limits {
     /// For requests under way when the service stops.
     pub shutdown_grace: Duration,
     /// Connections and requests.
-    pub allowance: Allowance,
+    pub rates: RateLimits,
     /// Failed logins of one address in five minutes; 0 counts none.
     pub failures_per_address: u32,
     /// Bytes of answers that are remembered.
@@ -52,7 +52,7 @@ impl Default for Limits {
             response_timeout: Duration::from_secs(20),
             write_timeout: Duration::from_secs(20),
             shutdown_grace: Duration::from_secs(30),
-            allowance: Allowance {
+            rates: RateLimits {
                 connections: 16_384,
                 connections_per_address: 2_048,
                 requests_per_address: 200,
@@ -131,15 +131,15 @@ impl LimitsSection {
             response_timeout: seconds(self.response_timeout, usual.response_timeout),
             write_timeout: seconds(self.write_timeout, usual.write_timeout),
             shutdown_grace: seconds(self.shutdown_grace, usual.shutdown_grace),
-            allowance: Allowance {
-                connections: self.connections.unwrap_or(usual.allowance.connections),
+            rates: RateLimits {
+                connections: self.connections.unwrap_or(usual.rates.connections),
                 connections_per_address: self
                     .connections_per_address
-                    .unwrap_or(usual.allowance.connections_per_address),
+                    .unwrap_or(usual.rates.connections_per_address),
                 requests_per_address: self
                     .requests_per_address
-                    .unwrap_or(usual.allowance.requests_per_address),
-                burst: self.burst.unwrap_or(usual.allowance.burst),
+                    .unwrap_or(usual.rates.requests_per_address),
+                burst: self.burst.unwrap_or(usual.rates.burst),
             },
             failures_per_address: self
                 .failures_per_address

@@ -31,7 +31,7 @@ use automend_ldap::control::SHOW_DELETED;
 use automend_ldap::{Client, Control, Error, Filter, Item, ResultCode, Scope, Search};
 
 use super::rights::Rights;
-use super::topology::Places;
+use super::topology::Topology;
 use super::typed::texts;
 use crate::connect::sign_in;
 use crate::location::LdapUrl;
@@ -57,7 +57,7 @@ pub struct Live {
     /// Values that could not be used.
     pub defects: Vec<Defect>,
     /// Databases and servers, once they were asked for.
-    pub places: Option<Arc<Places>>,
+    pub places: Option<Arc<Topology>>,
     /// How patient it is: for work that has no other server, or for a client that waits.
     pub policy: RetryPolicy,
     /// What this account may read, once they were asked for.
@@ -211,12 +211,12 @@ impl Live {
     }
 
     /// Mailbox databases and servers, as far as the configuration shows them.
-    pub async fn places(&mut self) -> Result<Places> {
+    pub async fn places(&mut self) -> Result<Topology> {
         Ok(retry!(self, self.places_once()))
     }
 
-    async fn places_once(&self) -> Result<Places> {
-        let mut places = Places::known();
+    async fn places_once(&self) -> Result<Topology> {
+        let mut places = Topology::known();
         let Some(configuration) = &self.root.configuration else {
             return Ok(places);
         };
@@ -237,9 +237,9 @@ impl Live {
                 Ok(Some(Item::Reference(_))) => {}
                 Ok(None) => return Ok(places),
                 Err(Error::Refused { code, .. }) if !is_lost_code(code) => {
-                    return Ok(Places::known());
+                    return Ok(Topology::known());
                 }
-                Err(Error::Referral { .. }) => return Ok(Places::known()),
+                Err(Error::Referral { .. }) => return Ok(Topology::known()),
                 Err(error) => return Err(self.explain(error, configuration)),
             }
         }

@@ -11,7 +11,7 @@ use automend_core::discovery::{Dialect, Domain};
 use automend_core::names::SmtpAddress;
 use automend_core::resolve::Who;
 use automend_core::verdict::{Cause, verdict_of};
-use automend_probe::http::Turn;
+use automend_probe::http::HttpExchange;
 
 use super::login::Asked;
 use super::run::{Run, Tester};
@@ -33,7 +33,7 @@ pub(super) enum How {
     Search(Box<Run>),
     /// By its legacy name, at the server that named it.
     Asked {
-        turns: Vec<Turn>,
+        exchanges: Vec<HttpExchange>,
         cause: Option<Cause>,
         detail: String,
     },
@@ -71,13 +71,16 @@ impl Followed {
     }
 
     /// Every request that was made for it.
-    pub(super) fn turns(&self) -> impl Iterator<Item = &Turn> {
-        let (steps, turns) = match &self.how {
+    pub(super) fn exchanges(&self) -> impl Iterator<Item = &HttpExchange> {
+        let (steps, exchanges) = match &self.how {
             How::Search(run) => (run.steps.as_slice(), [].as_slice()),
-            How::Asked { turns, .. } => ([].as_slice(), turns.as_slice()),
+            How::Asked { exchanges, .. } => ([].as_slice(), exchanges.as_slice()),
             How::Not => ([].as_slice(), [].as_slice()),
         };
-        steps.iter().flat_map(|step| &step.turns).chain(turns)
+        steps
+            .iter()
+            .flat_map(|step| &step.exchanges)
+            .chain(exchanges)
     }
 }
 
@@ -112,10 +115,10 @@ pub(super) async fn follow(
             }
             (None, Some(legacy), Some((url, login))) if run.dialect == Dialect::Pox => {
                 let who = Who::LegacyDn(legacy);
-                let Asked { turns, judged } =
+                let Asked { exchanges, judged } =
                     tester.ask_about(&who, url, Dialect::Pox, *login).await?;
                 How::Asked {
-                    turns,
+                    exchanges,
                     cause: judged.cause(),
                     detail: judged.detail,
                 }

@@ -19,8 +19,8 @@ use automend_recording::secrets::Secrets;
 use tokio::sync::{Mutex as Waiting, MutexGuard, OnceCell};
 
 use automend_negotiate::Scheme;
-use automend_probe::answer::{Heard, Judged, judge};
-use automend_probe::http::{Connection, Failure, Request, Turn, Web};
+use automend_probe::answer::{Assessment, HttpAnswer, judge};
+use automend_probe::http::{Connection, Failure, HttpClient, HttpExchange, Request};
 use automend_probe::login::{Challenge, ClientLogin, Credentials, challenges, choose, is_refused};
 
 /// Requests of one login; Kerberos and NTLM need three.
@@ -49,9 +49,9 @@ pub(super) struct Logins {
 /// What came of asking a server.
 pub(super) struct Asked {
     /// Every request.
-    pub turns: Vec<Turn>,
+    pub exchanges: Vec<HttpExchange>,
     /// What it came to.
-    pub judged: Judged,
+    pub judged: Assessment,
 }
 
 /// Leave to log in, for as long as it is held.
@@ -100,36 +100,39 @@ impl Logins {
     /// Asks a server, and logs in where it wants that and `login` allows it.
     pub(super) async fn ask(
         &self,
-        web: &Web,
+        web: &HttpClient,
         request: Request,
         dialect: Dialect,
         login: Login,
     ) -> Result<Asked> {
-        let mut turns = Vec::new();
-        let judged = match self.talk(web, request, dialect, login, &mut turns).await? {
+        let mut exchanges = Vec::new();
+        let judged = match self
+            .talk(web, request, dialect, login, &mut exchanges)
+            .await?
+        {
             Ok(judged) => judged,
-            Err(failure) => Judged::failed(failure.cause, failure.detail),
+            Err(failure) => Assessment::failed(failure.cause, failure.detail),
         };
-        let judged = self.without_echo(judged, &turns, dialect);
-        Ok(Asked { turns, judged })
+        let judged = self.without_echo(judged, &exchanges, dialect);
+        Ok(Asked { exchanges, judged })
     }
 
     async fn talk(
         &self,
-        web: &Web,
+        web: &HttpClient,
         request: Request,
         dialect: Dialect,
         login: Login,
-        turns: &mut Vec<Turn>,
-    ) -> Result<Result<Judged, Failure>> {
-        let mut connection = match connect(web, &request, turns).await {
+        exchanges: &mut Vec<HttpExchange>,
+    ) -> Result<Result<Assessment, Failure>> {
+        let mut connection = match connect(web, &request, exchanges).await {
             Ok(connection) => connection,
             Err(failure) => return Ok(Err(failure)),
         };
-        let turn = connection.send(request.clone(), None).await;
-        let heard = hear(&turn, dialect);
-        let offered = offers(&turn);
-        turns.push(turn);
+        let exchange = connection.send(request.clone(), None).await;
+        let heard = hear(&exchange, dialect);
+        let offered = offers(&exchange);
+        exchanges.push(exchange);
         if let Some(untrusted) = &connection.connected().untrusted {
             return Ok(looked(untrusted, heard, &offered));
         }
@@ -159,17 +162,24 @@ impl Logins {
             schemes: &self.schemes,
             secrets: &self.secrets,
         };
-        let end = attempt.log_in(scheme, &offered, connection, turns).await;
-        self.settle(&end, turns, host);
+        let end = attempt
+            .log_in(scheme, &offered, connection, exchanges)
+            .await;
+        self.settle(&end, exchanges, host);
         drop(leave);
         Ok(end)
     }
 
     /// The same in words from which secrets are taken out that the server gave back. Where it gave back
     /// none, every word is left as it is: most are ours, and one of them may be someone's password.
-    fn without_echo(&self, judged: Judged, turns: &[Turn], dialect: Dialect) -> Judged {
-        let echoes = turns.iter().any(|turn| {
-            turn.response.as_ref().is_some_and(|response| {
+    fn without_echo(
+        &self,
+        judged: Assessment,
+        exchanges: &[HttpExchange],
+        dialect: Dialect,
+    ) -> Assessment {
+        let echoes = exchanges.iter().any(|exchange| {
+            exchange.response.as_ref().is_some_and(|response| {
                 let headers = response.headers.iter();
                 std::str::from_utf8(&response.body).map_or(true, |body| self.secrets.are_in(body))
                     || headers
@@ -181,15 +191,15 @@ impl Logins {
             return judged;
         }
         // What the answer comes to without them: these words hold none of the server's.
-        let body = turns
+        let body = exchanges
             .last()
-            .and_then(|turn| turn.response.as_ref())
+            .and_then(|exchange| exchange.response.as_ref())
             .and_then(|response| std::str::from_utf8(&response.body).ok());
-        let again = turns.last().zip(body).and_then(|(turn, body)| {
+        let again = exchanges.last().zip(body).and_then(|(exchange, body)| {
             let body = self.secrets.without(body);
-            let location = turn.response.as_ref()?.header("location");
+            let location = exchange.response.as_ref()?.header("location");
             let location = location.map(|location| self.secrets.without(location));
-            let mut heard = heard(turn).ok()?;
+            let mut heard = heard(exchange).ok()?;
             heard.location = location.as_deref();
             heard.body = body.as_bytes();
             Some(judge(dialect, heard))
@@ -204,7 +214,7 @@ impl Logins {
             }
             _ => {
                 let clean = |text: &String| self.secrets.without(text).into_owned();
-                Judged {
+                Assessment {
                     detail: clean(&judged.detail),
                     warnings: judged
                         .warnings
@@ -216,7 +226,7 @@ impl Logins {
                 }
             }
         };
-        Judged {
+        Assessment {
             detail: words.detail,
             warnings: words.warnings,
             defects: words.defects,
@@ -225,10 +235,10 @@ impl Logins {
     }
 
     /// Remembers how a login ended.
-    fn settle(&self, end: &Result<Judged, Failure>, turns: &[Turn], host: Host) {
-        let last = turns.last().filter(|turn| turn.login.is_some());
+    fn settle(&self, end: &Result<Assessment, Failure>, exchanges: &[HttpExchange], host: Host) {
+        let last = exchanges.last().filter(|exchange| exchange.login.is_some());
         let status = last
-            .and_then(|turn| turn.response.as_ref())
+            .and_then(|exchange| exchange.response.as_ref())
             .map(|heard| heard.status);
         if matches!(
             end,
@@ -275,7 +285,7 @@ impl Logins {
         offered: &[Challenge],
         have: &Credentials,
         login: Login,
-    ) -> Result<Scheme, Judged> {
+    ) -> Result<Scheme, Assessment> {
         let among = |sealed: bool| {
             let may = |challenge: &&Challenge| {
                 challenge.scheme.is_some_and(|scheme| {
@@ -287,15 +297,15 @@ impl Logins {
         };
         let none = || {
             let detail = format!("it offers {}", shown(offered));
-            Judged::failed(Cause::LoginNoScheme, detail)
+            Assessment::failed(Cause::LoginNoScheme, detail)
         };
         if login != Login::Sealed {
             return among(false).ok_or_else(none);
         }
         among(true).ok_or_else(|| match among(false) {
-            Some(scheme) => Judged {
+            Some(scheme) => Assessment {
                 answer: Answer::WantsSecret,
-                ..Judged::failed(Cause::SecretWanted, scheme.name())
+                ..Assessment::failed(Cause::SecretWanted, scheme.name())
             },
             None => none(),
         })
@@ -320,7 +330,7 @@ impl Logins {
 
 /// One login at one server.
 struct Attempt<'a> {
-    web: &'a Web,
+    web: &'a HttpClient,
     request: &'a Request,
     dialect: Dialect,
     have: &'a Credentials,
@@ -335,10 +345,10 @@ impl Attempt<'_> {
         scheme: Scheme,
         offered: &[Challenge],
         mut connection: Connection,
-        turns: &mut Vec<Turn>,
-    ) -> Result<Judged, Failure> {
+        exchanges: &mut Vec<HttpExchange>,
+    ) -> Result<Assessment, Failure> {
         if !connection.is_usable().await {
-            connection = connect(self.web, self.request, turns).await?;
+            connection = connect(self.web, self.request, exchanges).await?;
             if let Some(untrusted) = &connection.connected().untrusted {
                 return Err(untrusted.clone());
             }
@@ -367,10 +377,10 @@ impl Attempt<'_> {
             }
             let scheme = login.scheme();
             let sent = Some((&value, scheme.name()));
-            let turn = connection.send(self.request.clone(), sent).await;
-            let heard = hear(&turn, self.dialect);
-            let offers = offers(&turn);
-            turns.push(turn);
+            let exchange = connection.send(self.request.clone(), sent).await;
+            let heard = hear(&exchange, self.dialect);
+            let offers = offers(&exchange);
+            exchanges.push(exchange);
             if let Some(judged) = heard? {
                 login.finish(&offers).map_err(|error| failed(&error))?;
                 return Ok(judged);
@@ -473,15 +483,15 @@ fn failed(error: &anyhow::Error) -> Failure {
     Failure::new(cause, format!("{error:#}"))
 }
 
-/// Connects; a connection that does not come about is a turn, too.
+/// Connects; a connection that does not come about is a exchange, too.
 pub(super) async fn connect(
-    web: &Web,
+    web: &HttpClient,
     request: &Request,
-    turns: &mut Vec<Turn>,
+    exchanges: &mut Vec<HttpExchange>,
 ) -> Result<Connection, Failure> {
     let started = automend_system::clock::now();
     web.connect(&request.url).await.map_err(|(failure, times)| {
-        turns.push(Turn {
+        exchanges.push(HttpExchange {
             request: request.clone(),
             login: None,
             response: None,
@@ -494,29 +504,29 @@ pub(super) async fn connect(
     })
 }
 
-/// What a turn comes to; `None` for a login that is wanted.
-fn hear(turn: &Turn, dialect: Dialect) -> Result<Option<Judged>, Failure> {
-    let heard = heard(turn)?;
+/// What a exchange comes to; `None` for a login that is wanted.
+fn hear(exchange: &HttpExchange, dialect: Dialect) -> Result<Option<Assessment>, Failure> {
+    let heard = heard(exchange)?;
     Ok((heard.status != 401).then(|| judge(dialect, heard)))
 }
 
-/// The answer of a turn, if it is whole.
-pub(super) fn heard(turn: &Turn) -> Result<Heard<'_>, Failure> {
+/// The answer of a exchange, if it is whole.
+pub(super) fn heard(exchange: &HttpExchange) -> Result<HttpAnswer<'_>, Failure> {
     let unanswered = || Failure::new(Cause::Reset, "");
-    match &turn.response {
+    match &exchange.response {
         // A status says what it says, also where the page behind it breaks off.
-        Some(response) if turn.failure.is_none() || response.status != 200 => Ok(Heard {
+        Some(response) if exchange.failure.is_none() || response.status != 200 => Ok(HttpAnswer {
             status: response.status,
             location: response.header("location"),
             retry_after: response.header("retry-after"),
             body: &response.body,
         }),
-        _ => Err(turn.failure.clone().unwrap_or_else(unanswered)),
+        _ => Err(exchange.failure.clone().unwrap_or_else(unanswered)),
     }
 }
 
-fn offers(turn: &Turn) -> Vec<Challenge> {
-    let response = turn.response.as_ref();
+fn offers(exchange: &HttpExchange) -> Vec<Challenge> {
+    let response = exchange.response.as_ref();
     response.map_or_else(Vec::new, |response| {
         challenges(response.headers("www-authenticate"))
     })
@@ -540,9 +550,9 @@ fn hands_over(scheme: Scheme) -> bool {
 /// been sent; everything else counts for nothing.
 fn looked(
     untrusted: &Failure,
-    heard: Result<Option<Judged>, Failure>,
+    heard: Result<Option<Assessment>, Failure>,
     offered: &[Challenge],
-) -> Result<Judged, Failure> {
+) -> Result<Assessment, Failure> {
     let behind = match heard {
         Ok(Some(judged)) if matches!(judged.answer, Answer::RedirectUrl(_)) => return Ok(judged),
         Ok(Some(judged)) => judged.cause().map_or("settings", Cause::what).to_owned(),
@@ -560,8 +570,8 @@ fn looked(
     ))
 }
 
-fn nothing() -> Judged {
-    Judged::failed(Cause::Reset, "")
+fn nothing() -> Assessment {
+    Assessment::failed(Cause::Reset, "")
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -5,8 +5,8 @@
 //! Exit status: 0 Outlook gets its settings, 1 it does not, 3 it does and something should be better,
 //! 2 the test could not be made.
 
-mod beside;
 mod consent;
+mod directory_check;
 mod follow;
 mod login;
 mod one;
@@ -22,12 +22,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
-use automend_core::discovery::{Dialect, Host, Plan, Scheme as UrlScheme, Url, Way};
+use automend_core::discovery::{Dialect, DiscoveryMethod, Host, Plan, Scheme as UrlScheme, Url};
 use automend_core::display;
 use automend_core::names::SmtpAddress;
 use automend_negotiate::Scheme;
-use automend_probe::http::Web;
-use automend_probe::http::names::{self, Names, Pin};
+use automend_probe::http::HttpClient;
+use automend_probe::http::names::{self, Pin, Resolver};
 use automend_probe::http::tls::Tls;
 use automend_probe::login::Credentials;
 use automend_system::clock;
@@ -35,8 +35,8 @@ use indicatif::ProgressBar;
 
 use crate::args::{self, AuthScheme, Protocol, SearchStep, TestFormat};
 use crate::config::TestLogin;
-use beside::Beside;
 use consent::Consent;
+use directory_check::DirectoryCheck;
 use login::Logins;
 use one::{Wanted, exit, test};
 use report::{har, json, log, tree};
@@ -101,7 +101,7 @@ fn tester(args: &args::Test, config: Option<&Path>, progress: &ProgressBar) -> R
         .resolve
         .iter()
         .map(|text| Pin::parse(text).with_context(|| format!("reading --resolve {text}")));
-    let names = Names::new(server, pins.collect::<Result<_>>()?, limit)?;
+    let names = Resolver::new(server, pins.collect::<Result<_>>()?, limit)?;
     let tls = Tls::new(&network.ca)?;
     let directory = crate::config::directory_settings_beside_a_test(
         &args.beside,
@@ -109,9 +109,9 @@ fn tester(args: &args::Test, config: Option<&Path>, progress: &ProgressBar) -> R
         &network.ca,
         config,
     )?;
-    let directory = directory.map(Beside::new);
+    let directory = directory.map(DirectoryCheck::new);
     Ok(Tester {
-        web: Web::new(names, tls, network.insecure, limit),
+        web: HttpClient::new(names, tls, network.insecure, limit),
         logins: logins(args, progress)?,
         plan: Plan {
             site: args.beside.site.clone(),
@@ -188,7 +188,7 @@ fn logins(args: &args::Test, progress: &ProgressBar) -> Result<Logins> {
     Ok(Logins::new(source, schemes.collect(), args.login.max_auth))
 }
 
-fn plan(search: &args::TestSearch, directory: Option<&Beside>) -> Result<Plan> {
+fn plan(search: &args::TestSearch, directory: Option<&DirectoryCheck>) -> Result<Plan> {
     let given = search.url.iter().map(|text| match Url::parse(text) {
         Some(url) if url.scheme() == UrlScheme::Https => Ok(url),
         Some(_) => bail!("--url {text}: credentials go over https only"),
@@ -198,18 +198,18 @@ fn plan(search: &args::TestSearch, directory: Option<&Beside>) -> Result<Plan> {
         Host::parse(text).ok_or_else(|| anyhow!("--allow-redirect {text}: not a host name"))
     });
     let with = [
-        (Way::Scp, directory.is_some()),
-        (Way::LocalXml, search.local_xml.is_some()),
-        (Way::V2Json, search.v2),
-        (Way::Microsoft365, search.microsoft_365),
+        (DiscoveryMethod::Scp, directory.is_some()),
+        (DiscoveryMethod::LocalXml, search.local_xml.is_some()),
+        (DiscoveryMethod::V2Json, search.v2),
+        (DiscoveryMethod::Microsoft365, search.microsoft_365),
     ];
     let excluded = search.exclude.iter().map(|step| match step {
-        SearchStep::Scp => Way::Scp,
-        SearchStep::RootDomain => Way::RootDomain,
-        SearchStep::AutodiscoverHost => Way::AutodiscoverHost,
-        SearchStep::LocalXml => Way::LocalXml,
-        SearchStep::HttpRedirect => Way::HttpRedirect,
-        SearchStep::Srv => Way::Srv,
+        SearchStep::Scp => DiscoveryMethod::Scp,
+        SearchStep::RootDomain => DiscoveryMethod::RootDomain,
+        SearchStep::AutodiscoverHost => DiscoveryMethod::AutodiscoverHost,
+        SearchStep::LocalXml => DiscoveryMethod::LocalXml,
+        SearchStep::HttpRedirect => DiscoveryMethod::HttpRedirect,
+        SearchStep::Srv => DiscoveryMethod::Srv,
     });
     Ok(Plan {
         given: given.collect::<Result<_>>()?,
@@ -217,7 +217,7 @@ fn plan(search: &args::TestSearch, directory: Option<&Beside>) -> Result<Plan> {
             .into_iter()
             .filter_map(|(way, is)| is.then_some(way))
             .collect(),
-        directory_host: directory.and_then(Beside::host),
+        directory_host: directory.and_then(DirectoryCheck::host),
         excluded: excluded.collect(),
         allowed: allowed.collect::<Result<_>>()?,
         all_steps: search.all_steps,

@@ -8,7 +8,7 @@ use automend_core::names::SmtpAddress;
 use automend_core::resolve::Who;
 use automend_core::verdict::{Cause, Verdict};
 
-use super::beside::Beside;
+use super::directory_check::DirectoryCheck;
 use super::login::Asked;
 use super::report::{Other, Report};
 use super::run::{Run, Tester};
@@ -58,7 +58,7 @@ pub(super) async fn test(
         followed,
         checked,
         blame,
-        directory: tester.directory.as_ref().map(Beside::command),
+        directory: tester.directory.as_ref().map(DirectoryCheck::command),
     })
 }
 
@@ -74,11 +74,11 @@ async fn other(
     };
     let url = url.with_target(&dialect.target());
     let who = Who::Address(address.clone());
-    let Asked { turns, judged } = tester.ask_about(&who, &url, dialect, *login).await?;
+    let Asked { exchanges, judged } = tester.ask_about(&who, &url, dialect, *login).await?;
     Ok(Some(Other {
         dialect,
         url,
-        turns,
+        exchanges,
         cause: judged.cause(),
         detail: judged.detail,
     }))

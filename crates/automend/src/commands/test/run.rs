@@ -13,30 +13,32 @@ use automend_autodiscover::pox;
 use automend_autodiscover::schema::{content, header};
 use automend_autodiscover::soap::{self, Operation, Setting, Wanted};
 use automend_core::discovery::{
-    Act, Answer, Ask, Conclusion, Dialect, Discovery, Domain, Host, Login, Plan, Tried, Url, Way,
+    Act, Answer, Ask, Conclusion, Dialect, Discovery, DiscoveryMethod, Domain, Host, Login, Plan,
+    Tried, Url,
 };
 use automend_core::names::SmtpAddress;
 use automend_core::resolve::Who;
 use automend_core::verdict::{Cause, Verdict};
 use automend_ldap::ResultCode;
 use automend_probe::answer::{
-    Heard, Judged, Told, concerns, is_plain_mail, judge, judge_json, judge_probe,
+    Assessment, HttpAnswer, SettingsSummary, concerns, is_plain_mail, judge, judge_json,
+    judge_probe,
 };
-use automend_probe::http::{Failure, MOST_BYTES, Request, Turn, Web};
+use automend_probe::http::{Failure, HttpClient, HttpExchange, MOST_BYTES, Request};
 use automend_recording::secrets;
 use automend_system::clock::monotonic;
 
-use super::beside::Beside;
 use super::consent::Consent;
+use super::directory_check::DirectoryCheck;
 use super::login::{Asked, Logins, connect, heard};
 
 /// Everything that tests share.
 pub(super) struct Tester {
-    pub web: Web,
+    pub web: HttpClient,
     pub logins: Logins,
     pub plan: Plan,
     pub local_xml: Option<PathBuf>,
-    pub directory: Option<Beside>,
+    pub directory: Option<DirectoryCheck>,
     pub consent: Consent,
     pub agent: String,
 }
@@ -47,7 +49,7 @@ pub(super) struct Run {
     pub steps: Vec<Taken>,
     pub conclusion: Conclusion,
     /// The settings, if there are any.
-    pub told: Option<Box<Told>>,
+    pub told: Option<Box<SettingsSummary>>,
     /// How settings were got: where, and how far one could log in.
     pub endpoint: Option<(Url, Login)>,
     pub took: Duration,
@@ -56,7 +58,7 @@ pub(super) struct Run {
 /// A step, and what was done for it.
 pub(super) struct Taken {
     pub tried: Tried,
-    pub turns: Vec<Turn>,
+    pub exchanges: Vec<HttpExchange>,
     pub took: Duration,
     /// What was seen.
     pub detail: String,
@@ -69,12 +71,12 @@ pub(super) struct Taken {
 /// What was done for a step.
 #[derive(Default)]
 struct Done {
-    turns: Vec<Turn>,
+    exchanges: Vec<HttpExchange>,
     took: Duration,
     detail: String,
     warnings: Vec<(Cause, String)>,
     defects: Vec<String>,
-    told: Option<Box<Told>>,
+    told: Option<Box<SettingsSummary>>,
 }
 
 impl Tester {
@@ -135,7 +137,7 @@ impl Tester {
                 }
                 let mut taken = Taken {
                     tried,
-                    turns: work.turns,
+                    exchanges: work.exchanges,
                     took: work.took,
                     detail: work.detail,
                     warnings: work.warnings,
@@ -253,10 +255,10 @@ impl Tester {
 
     async fn ask(&self, ask: &Ask, dialect: Dialect, work: &mut Done) -> Result<Answer> {
         let subject = Who::Address(ask.address().clone());
-        let Asked { turns, judged } = self
+        let Asked { exchanges, judged } = self
             .ask_about(&subject, ask.url(), dialect, ask.login())
             .await?;
-        work.turns = turns;
+        work.exchanges = exchanges;
         Ok(work.take(judged))
     }
 
@@ -323,10 +325,10 @@ impl Tester {
     pub(super) async fn get(
         &self,
         url: &Url,
-        judge: impl Fn(Heard<'_>) -> Judged,
-        work: &mut impl Extend<Turn>,
-    ) -> Judged {
-        let mut turns = Vec::new();
+        judge: impl Fn(HttpAnswer<'_>) -> Assessment,
+        work: &mut impl Extend<HttpExchange>,
+    ) -> Assessment {
+        let mut exchanges = Vec::new();
         let request = Request {
             method: "GET",
             url: url.clone(),
@@ -336,26 +338,26 @@ impl Tester {
             ],
             body: Vec::new(),
         };
-        let judged = match connect(&self.web, &request, &mut turns).await {
-            Err(failure) => Judged::failed(failure.cause, failure.detail),
+        let judged = match connect(&self.web, &request, &mut exchanges).await {
+            Err(failure) => Assessment::failed(failure.cause, failure.detail),
             Ok(mut connection) => {
-                let turn = connection.send(request, None).await;
-                let judged = match heard(&turn) {
+                let exchange = connection.send(request, None).await;
+                let judged = match heard(&exchange) {
                     Ok(heard) => judge(heard),
-                    Err(failure) => Judged::failed(failure.cause, failure.detail),
+                    Err(failure) => Assessment::failed(failure.cause, failure.detail),
                 };
-                turns.push(turn);
+                exchanges.push(exchange);
                 judged
             }
         };
-        work.extend(turns);
+        work.extend(exchanges);
         judged
     }
 
-    fn local(&self, dialect: Dialect) -> Result<Judged> {
+    fn local(&self, dialect: Dialect) -> Result<Assessment> {
         use std::io::Read as _;
         let Some(path) = &self.local_xml else {
-            return Ok(Judged::failed(Cause::NoLocalXml, ""));
+            return Ok(Assessment::failed(Cause::NoLocalXml, ""));
         };
         let reading = || format!("reading --local-xml {}", path.display());
         let file = std::fs::File::open(path).with_context(reading)?;
@@ -366,7 +368,7 @@ impl Tester {
             .with_context(reading)?;
         let judged = judge(
             dialect,
-            Heard {
+            HttpAnswer {
                 status: 200,
                 location: None,
                 retry_after: None,
@@ -375,7 +377,7 @@ impl Tester {
         );
         // An error in a file is no error of a server.
         Ok(match judged.cause() {
-            Some(cause) => Judged::failed(
+            Some(cause) => Assessment::failed(
                 Cause::LocalXmlBroken,
                 format!("{}: {}", cause.what(), judged.detail),
             ),
@@ -462,15 +464,15 @@ fn refused(dialect: Dialect, cause: Cause) -> Run {
     }
 }
 
-impl Extend<Turn> for Done {
-    fn extend<T: IntoIterator<Item = Turn>>(&mut self, turns: T) {
-        self.turns.extend(turns);
+impl Extend<HttpExchange> for Done {
+    fn extend<T: IntoIterator<Item = HttpExchange>>(&mut self, exchanges: T) {
+        self.exchanges.extend(exchanges);
     }
 }
 
 impl Done {
     /// Keeps what an answer came to.
-    fn take(&mut self, judged: Judged) -> Answer {
+    fn take(&mut self, judged: Assessment) -> Answer {
         self.detail = judged.detail;
         self.warnings = judged.warnings;
         self.defects = judged.defects;
@@ -488,9 +490,9 @@ impl Taken {
     /// Looks for what works and should be better.
     fn look(&mut self) {
         let connections = self
-            .turns
+            .exchanges
             .iter()
-            .filter_map(|turn| turn.connection.as_ref());
+            .filter_map(|exchange| exchange.connection.as_ref());
         for connection in connections.map(Arc::as_ref) {
             for (address, failure) in &connection.dead {
                 // That this computer has no way to IPv6 is not the server's fault.
@@ -504,7 +506,7 @@ impl Taken {
                 add(&mut self.warnings, Cause::CertificateExpiresSoon, detail);
             }
         }
-        if let (Way::Srv, Some(Act::Ask(ask))) = (self.tried.way, &self.tried.act)
+        if let (DiscoveryMethod::Srv, Some(Act::Ask(ask))) = (self.tried.way, &self.tried.act)
             && ask.url().port() != 443
         {
             let detail = format!("port {}", ask.url().port());
@@ -550,7 +552,7 @@ impl Run {
         let failing = self.steps.iter().filter(|step| {
             let cause = step.tried.cause;
             step.tried.outlook
-                && step.tried.way == Way::Scp
+                && step.tried.way == DiscoveryMethod::Scp
                 && cause.is_some_and(Cause::fails)
                 && cause != Some(Cause::NoScp)
         });

@@ -10,8 +10,8 @@ use std::time::Duration;
 use automend_core::discovery::Scheme as UrlScheme;
 use automend_core::verdict::Cause;
 use automend_negotiate::Scheme;
-use automend_probe::answer::{Heard, Judged, Promise};
-use automend_probe::http::Turn;
+use automend_probe::answer::{Assessment, HttpAnswer, Promise};
+use automend_probe::http::HttpExchange;
 use automend_probe::login::challenges;
 use automend_system::clock::monotonic;
 use futures_util::{StreamExt, stream};
@@ -26,7 +26,7 @@ const PARALLEL: usize = 8;
 /// A URL, and what is wrong with it.
 pub(super) struct Checked {
     pub promise: Promise,
-    pub turns: Vec<Turn>,
+    pub exchanges: Vec<HttpExchange>,
     pub status: Option<u16>,
     pub cause: Option<Cause>,
     pub detail: String,
@@ -49,9 +49,11 @@ pub(super) async fn check(tester: &Tester, run: &Run) -> Vec<Checked> {
 
 async fn look(tester: &Tester, promise: Promise) -> Checked {
     let watch = monotonic();
-    let mut turns: Vec<Turn> = Vec::new();
-    let judged = tester.get(&promise.url, judge, &mut turns).await;
-    let response = turns.last().and_then(|turn| turn.response.as_ref());
+    let mut exchanges: Vec<HttpExchange> = Vec::new();
+    let judged = tester.get(&promise.url, judge, &mut exchanges).await;
+    let response = exchanges
+        .last()
+        .and_then(|exchange| exchange.response.as_ref());
     let status = response.map(|response| response.status);
     let offers: Vec<Scheme> = response.map_or_else(Vec::new, |response| {
         let offers = challenges(response.headers("www-authenticate"));
@@ -78,16 +80,16 @@ async fn look(tester: &Tester, promise: Promise) -> Checked {
         cause,
         detail,
         took: watch.elapsed(),
-        turns,
+        exchanges,
     }
 }
 
 /// Anything but "there is nothing here" and "I failed" is a service that waits for its clients.
-fn judge(heard: Heard<'_>) -> Judged {
+fn judge(heard: HttpAnswer<'_>) -> Assessment {
     let said = format!("status {}", heard.status);
     match heard.status {
-        403 | 404 | 410 | 500..=599 => Judged::failed(Cause::UrlFails, said),
-        _ => Judged::there(said),
+        403 | 404 | 410 | 500..=599 => Assessment::failed(Cause::UrlFails, said),
+        _ => Assessment::there(said),
     }
 }
 

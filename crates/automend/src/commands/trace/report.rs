@@ -9,7 +9,7 @@ use anyhow::Result;
 use automend_core::command::Command;
 use automend_core::display::plain;
 use automend_core::verdict::{Cause, Certainty, Explanation, Verdict};
-use automend_probe::answer::{Concern, Told, mailbox};
+use automend_probe::answer::{Concern, SettingsSummary, mailbox};
 use automend_probe::story::{Asked, Finding, Listed, Outcome, Story, User};
 use serde_json::{Map, Value, json};
 
@@ -37,7 +37,7 @@ impl Report<'_> {
             out,
             "{}: {}, {} of them Autodiscover",
             plain(&self.file),
-            plural(story.turns, "request"),
+            plural(story.exchanges, "request"),
             story.autodiscover
         )?;
         for user in &story.users {
@@ -110,7 +110,7 @@ impl Report<'_> {
             "version": 1,
             "file": self.file,
             "kind": self.kind,
-            "requests": story.turns,
+            "requests": story.exchanges,
             "autodiscover": story.autodiscover,
             "users": story.users.iter().map(user_json).collect::<Vec<_>>(),
             "findings": findings,
@@ -134,7 +134,7 @@ fn colour(verdict: Verdict) -> AnsiColor {
 fn summary(user: &User) -> String {
     let at = user
         .decided_at()
-        .map(|turn| format!(", request {turn}"))
+        .map(|exchange| format!(", request {exchange}"))
         .unwrap_or_default();
     let names: Vec<&str> = user.redirected_to.iter().map(Asked::as_str).collect();
     let way = match names.as_slice() {
@@ -213,7 +213,7 @@ fn words(outcome: &Outcome) -> String {
 }
 
 /// What the last answer with settings has, indented below the requests.
-fn print_settings(told: &Told, out: &mut impl Write) -> Result<()> {
+fn print_settings(told: &SettingsSummary, out: &mut impl Write) -> Result<()> {
     let mut text = Vec::new();
     told.print(&mut text)?;
     if !told.alternatives.is_empty() {
@@ -251,7 +251,7 @@ pub(crate) fn print_finding(finding: &Finding, out: &mut impl Write) -> Result<(
         hint,
         ..
     } = finding.explain();
-    writeln!(out, "  Request {}: {}.", finding.turn, plain(what))?;
+    writeln!(out, "  Request {}: {}.", finding.exchange, plain(what))?;
     writeln!(out, "    {why}")?;
     if let Some(from) = &finding.redirected_from {
         writeln!(
@@ -299,14 +299,14 @@ fn user_json(user: &User) -> Value {
     map.insert("verdict".to_owned(), json!(user.verdict().as_str()));
     map.insert("cause".to_owned(), json!(user.cause().map(Cause::code)));
     map.insert("decided".to_owned(), json!(user.decided_at()));
-    map.insert("requests".to_owned(), json!(user.turns));
+    map.insert("requests".to_owned(), json!(user.exchanges));
     let names: Vec<&str> = user.redirected_to.iter().map(Asked::as_str).collect();
     map.insert("redirected_to".to_owned(), json!(names));
     let warnings: Vec<Value> = user.warnings.iter().map(Concern::to_json).collect();
     map.insert("warnings".to_owned(), json!(warnings));
     map.insert(
         "settings".to_owned(),
-        json!(user.settings.as_deref().map(Told::to_json)),
+        json!(user.settings.as_deref().map(SettingsSummary::to_json)),
     );
     Value::Object(map)
 }
@@ -324,7 +324,7 @@ fn finding_json(finding: &Finding, joined: Option<&Joined>) -> Value {
         None => format!("{what}. {why}"),
     };
     let mut map = Map::new();
-    map.insert("request".to_owned(), json!(finding.turn));
+    map.insert("request".to_owned(), json!(finding.exchange));
     map.insert("code".to_owned(), json!(finding.failure.code));
     map.insert("cause".to_owned(), json!(finding.failure.cause.code()));
     map.insert("message".to_owned(), json!(finding.failure.message));

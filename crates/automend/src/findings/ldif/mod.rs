@@ -21,7 +21,7 @@ use automend_ldap::ldif::{Blocks, Record};
 use automend_source::ldif::{Ldif, named};
 use automend_source::parallel::in_parallel;
 use automend_source::sum::Sum;
-use automend_source::topology::Places;
+use automend_source::topology::Topology;
 use automend_source::typed::recorded;
 use indicatif::ProgressBar;
 
@@ -48,7 +48,7 @@ pub(crate) fn audit(ldif: &mut Ldif, progress: &ProgressBar, access: bool) -> Re
         let entry = total.seen.applied(entry);
         total
             .findings
-            .extend(links::of_owner(&entry, &Places::default()));
+            .extend(links::of_owner(&entry, &Topology::default()));
     }
     ldif.saw(total.seen, total.records);
     if let Some(unseen) = total.seen.lacking().filter(|_| total.counts.owners > 0) {
@@ -102,7 +102,7 @@ fn group_delegates(ldif: &Ldif, groups: &HashSet<u64>) -> Result<Vec<Finding>> {
 
 /// AM-4, in a pass of its own that is needed only when a database is gone.
 fn dangling_databases(ldif: &mut Ldif, total: &mut Part) -> Result<()> {
-    let mut places = Places::known();
+    let mut places = Topology::known();
     places.extend(total.installed.drain(..));
     if ldif.lost {
         ldif.notes.push(

@@ -19,7 +19,7 @@ use automend_source::Seen;
 use automend_source::ldif::{check, installed, linked, named, unlinked};
 use automend_source::parallel::Worker;
 use automend_source::sum::Sum;
-use automend_source::topology::Places;
+use automend_source::topology::Topology;
 use automend_source::typed::cut_off;
 
 use super::super::tally::Tally;
@@ -211,7 +211,7 @@ impl Part {
             self.suspects.push(entry);
         } else {
             self.findings
-                .extend(links::of_owner(&entry, &Places::default()));
+                .extend(links::of_owner(&entry, &Topology::default()));
         }
         Ok(())
     }

@@ -320,7 +320,7 @@ fn a_report_is_whole_whatever_the_password_is() {
 }
 
 #[test]
-fn no_mark_that_hides_or_turns_text_comes_out_of_an_answer() {
+fn no_mark_that_hides_or_exchanges_text_comes_out_of_an_answer() {
     const MARKS: &str = "\u{9b}31m\u{85}\u{202e}\u{200f}\u{2066}\u{61c}\u{200b}\u{feff}";
     let mut world = World::new(&[]);
     world.https(ROOT, |heard| {
@@ -335,14 +335,14 @@ fn no_mark_that_hides_or_turns_text_comes_out_of_an_answer() {
         })
     });
     let bench = bench(&world);
-    let arguments = [USER, "--har", "turns.har", "--log", "olkdisc.log"];
+    let arguments = [USER, "--har", "exchanges.har", "--log", "olkdisc.log"];
     let tree = test(&bench, &world, &arguments).exits(0).out;
     let run = test(&bench, &world, &[USER, "--format", "json"]).exits(0);
     let name = run.json()["settings"]["displayName"].clone();
     assert_eq!(name, format!("A{MARKS}"), "{run}");
     for format in ["table", "json"] {
         let read = bench
-            .automend(&["trace", "turns.har", "--format", format])
+            .automend(&["trace", "exchanges.har", "--format", format])
             .exits(0)
             .says("contoso.test");
         assert_no_marks(MARKS, &read.out);
@@ -350,7 +350,7 @@ fn no_mark_that_hides_or_turns_text_comes_out_of_an_answer() {
     for text in [
         tree,
         run.out,
-        bench.read("turns.har"),
+        bench.read("exchanges.har"),
         bench.read("olkdisc.log"),
     ] {
         assert_no_marks(MARKS, &text);

@@ -12,13 +12,13 @@ const QUERY: &str = "SAMLRequest=S3CRET&access_token=S3CRET&sid=S3CRET";
 #[track_caller]
 fn forms(world: &World, code: i32) -> Vec<String> {
     let bench = bench(world);
-    let arguments = [USER, "--har", "turns.har", "--log", "olkdisc.log"];
+    let arguments = [USER, "--har", "exchanges.har", "--log", "olkdisc.log"];
     let tree = test(&bench, world, &arguments).exits(code);
     let json = test(&bench, world, &[USER, "--format", "json", "--check-urls"]);
     let mut forms = vec![tree.to_string(), json.to_string()];
-    forms.extend(["turns.har", "olkdisc.log"].map(|name| bench.read(name)));
+    forms.extend(["exchanges.har", "olkdisc.log"].map(|name| bench.read(name)));
     for format in ["table", "json"] {
-        let read = bench.automend(&["trace", "turns.har", "--format", format]);
+        let read = bench.automend(&["trace", "exchanges.har", "--format", format]);
         forms.push(read.to_string());
     }
     forms

@@ -23,11 +23,15 @@ fn what_repeats_is_one_sentence_in_every_form() {
     let what = "200 alternative mailboxes are described in a form that the specification forbids";
     let said = format!("{what}: the alternative mailbox \"room 0\"");
     let followed = "200 alternative mailboxes have no Autodiscover answer of their own: room 0";
-    test(&bench, &world, &[USER, "--har", "turns.har", "--follow"])
-        .exits(3)
-        .says(&said)
-        .says("and 197 more")
-        .says(followed);
+    test(
+        &bench,
+        &world,
+        &[USER, "--har", "exchanges.har", "--follow"],
+    )
+    .exits(3)
+    .says(&said)
+    .says("and 197 more")
+    .says(followed);
     let arguments = [USER, "--follow", "--format", "json"];
     let report = test(&bench, &world, &arguments).exits(3).json();
     let counts: Vec<(&str, u64)> = report["warnings"]
@@ -50,10 +54,10 @@ fn what_repeats_is_one_sentence_in_every_form() {
             .contains(&said[20..])
     );
     conforms(&report);
-    let table = bench.automend(&["trace", "turns.har"]).says(&said);
+    let table = bench.automend(&["trace", "exchanges.har"]).says(&said);
     assert_eq!(table.out.matches("forbids").count(), 1, "{table}");
     let read = bench
-        .automend(&["trace", "turns.har", "--format", "json"])
+        .automend(&["trace", "exchanges.har", "--format", "json"])
         .json();
     let warnings = read["users"][0]["warnings"].as_array().unwrap();
     assert_eq!(warnings.len(), 1, "{read:#}");

@@ -167,7 +167,7 @@ fn the_search_stops_where_outlook_stops() {
 fn every_step_can_be_tried_and_the_first_answer_decides() {
     let plan = Plan {
         all_steps: true,
-        excluded: vec![Way::Srv],
+        excluded: vec![DiscoveryMethod::Srv],
         ..plan()
     };
     let world = "https://contoso.com -> settings
@@ -200,7 +200,7 @@ fn an_error_of_a_server_ends_the_search() {
 #[test]
 fn an_error_of_a_server_that_the_directory_names_decides_nothing() {
     let in_domain = || Plan {
-        with: vec![Way::Scp],
+        with: vec![DiscoveryMethod::Scp],
         ..plan()
     };
     let world = "scp -> points https://cas1.test/autodiscover/autodiscover.xml, https://cas2.test/Autodiscover/Autodiscover.xml
@@ -236,13 +236,13 @@ fn an_error_of_a_server_that_the_directory_names_decides_nothing() {
 #[test]
 fn a_pointer_of_the_directory_is_followed_when_somebody_allows_it() {
     let in_domain = |allowed: &[&str]| Plan {
-        with: vec![Way::Scp],
+        with: vec![DiscoveryMethod::Scp],
         directory_host: Host::parse("dc1.contoso.com"),
         excluded: vec![
-            Way::RootDomain,
-            Way::AutodiscoverHost,
-            Way::HttpRedirect,
-            Way::Srv,
+            DiscoveryMethod::RootDomain,
+            DiscoveryMethod::AutodiscoverHost,
+            DiscoveryMethod::HttpRedirect,
+            DiscoveryMethod::Srv,
         ],
         allowed: allowed
             .iter()

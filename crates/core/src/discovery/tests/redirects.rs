@@ -163,7 +163,11 @@ fn addresses_that_lead_to_each_other_are_a_loop() {
     let given = |domain: &str| format!("https://{domain}/autodiscover/autodiscover.xml");
     check(
         Plan {
-            excluded: vec![Way::AutodiscoverHost, Way::HttpRedirect, Way::Srv],
+            excluded: vec![
+                DiscoveryMethod::AutodiscoverHost,
+                DiscoveryMethod::HttpRedirect,
+                DiscoveryMethod::Srv,
+            ],
             ..plan()
         },
         &format!(
@@ -247,7 +251,11 @@ fn ten_redirects_are_followed_and_addresses_count_with_urls() {
     });
     let world = lines.collect::<Vec<_>>().join("\n");
     let plan = Plan {
-        excluded: vec![Way::AutodiscoverHost, Way::HttpRedirect, Way::Srv],
+        excluded: vec![
+            DiscoveryMethod::AutodiscoverHost,
+            DiscoveryMethod::HttpRedirect,
+            DiscoveryMethod::Srv,
+        ],
         ..plan()
     };
     let (lines, end) = run("a@d0.contoso.com", plan, &world);

@@ -88,7 +88,12 @@ fn a_rejected_login_ends_the_search_unless_another_is_allowed() {
     check(
         Plan {
             all_steps: true,
-            excluded: vec![Way::HttpRedirect, Way::Srv, Way::LocalXml, Way::Scp],
+            excluded: vec![
+                DiscoveryMethod::HttpRedirect,
+                DiscoveryMethod::Srv,
+                DiscoveryMethod::LocalXml,
+                DiscoveryMethod::Scp,
+            ],
             ..plan()
         },
         "https://contoso.com -> login-rejected
@@ -174,8 +179,12 @@ fn a_given_url_is_asked_by_the_protocol_that_is_wanted() {
 #[test]
 fn the_json_service_and_exchange_online_are_asked_only_on_request() {
     let plan = Plan {
-        with: vec![Way::V2Json, Way::Microsoft365],
-        excluded: vec![Way::RootDomain, Way::HttpRedirect, Way::Srv],
+        with: vec![DiscoveryMethod::V2Json, DiscoveryMethod::Microsoft365],
+        excluded: vec![
+            DiscoveryMethod::RootDomain,
+            DiscoveryMethod::HttpRedirect,
+            DiscoveryMethod::Srv,
+        ],
         ..plan()
     };
     let json = "autodiscover/autodiscover.json?Email=alice%40contoso.com&Protocol=AutodiscoverV1";
@@ -199,7 +208,7 @@ fn the_json_service_and_exchange_online_are_asked_only_on_request() {
 #[test]
 fn a_local_file_is_read_where_outlook_reads_it() {
     let plan = || Plan {
-        with: vec![Way::LocalXml],
+        with: vec![DiscoveryMethod::LocalXml],
         ..plan()
     };
     check(
@@ -230,8 +239,12 @@ fn a_local_file_is_read_where_outlook_reads_it() {
 fn soap_clients_ask_for_another_file_wherever_they_are_led() {
     let plan = Plan {
         dialect: Dialect::Soap,
-        with: vec![Way::Scp],
-        excluded: vec![Way::RootDomain, Way::HttpRedirect, Way::Srv],
+        with: vec![DiscoveryMethod::Scp],
+        excluded: vec![
+            DiscoveryMethod::RootDomain,
+            DiscoveryMethod::HttpRedirect,
+            DiscoveryMethod::Srv,
+        ],
         ..plan()
     };
     check(

@@ -1,33 +1,33 @@
-//! Every turn as HAR 1.2, the form that browsers and debugging proxies read.
+//! Every exchange as HAR 1.2, the form that browsers and debugging proxies read.
 //!
-//! Invariant: a turn passes through [`secrets::remove`] before it is written, and of logins only the scheme
+//! Invariant: a exchange passes through [`secrets::remove`] before it is written, and of logins only the scheme
 //! is in it.
 
 use automend_probe::har::{self, Answer, Own};
 use automend_probe::http;
 use automend_recording::secrets::{self, Logins, REMOVED, Secrets};
-use automend_recording::{Message, Turn};
+use automend_recording::{HttpExchange, Message};
 use serde_json::Value;
 
 use super::Report;
 
-/// The report's turns as one document.
+/// The report's exchanges as one document.
 pub(in crate::commands::test) fn document(report: &Report, secrets: &Secrets) -> Value {
     har::document(
         report
-            .turns()
-            .map(|(step, turn)| entry(step, turn, secrets)),
+            .exchanges()
+            .map(|(step, exchange)| entry(step, exchange, secrets)),
     )
 }
 
-fn entry(step: &str, turn: &http::Turn, secrets: &Secrets) -> (Turn, Own) {
-    let request = &turn.request;
+fn entry(step: &str, exchange: &http::HttpExchange, secrets: &Secrets) -> (HttpExchange, Own) {
+    let request = &exchange.request;
     let mut headers = vec![("host".to_owned(), request.url.authority())];
     let others = request.headers.iter();
     headers.extend(others.map(|(name, value)| ((*name).to_owned(), value.clone())));
-    let response = turn.response.as_ref();
-    let mut written = Turn {
-        started: Some(turn.started.to_string()),
+    let response = exchange.response.as_ref();
+    let mut written = HttpExchange {
+        started: Some(exchange.started.to_string()),
         method: request.method.to_owned(),
         url: request.url.to_string(),
         request: Message {
@@ -43,16 +43,16 @@ fn entry(step: &str, turn: &http::Turn, secrets: &Secrets) -> (Turn, Own) {
             cut: false,
             missing: false,
         }),
-        ..Turn::default()
+        ..HttpExchange::default()
     };
     secrets::remove(&mut written, secrets, Logins::Scheme);
-    if let Some(scheme) = turn.login {
+    if let Some(scheme) = exchange.login {
         let login = ("authorization".to_owned(), format!("{scheme} {REMOVED}"));
         written.request.headers.push(login);
     }
-    let connection = turn.connection.as_deref();
+    let connection = exchange.connection.as_deref();
     let own = Own {
-        times: turn.times,
+        times: exchange.times,
         connection: connection.map(|connection| (connection.address.ip(), connection.number)),
         sent: request.body.len(),
         answer: response.map(|response| Answer {
@@ -60,7 +60,7 @@ fn entry(step: &str, turn: &http::Turn, secrets: &Secrets) -> (Turn, Own) {
             received: response.received,
             size: response.body.len(),
         }),
-        comment: match &turn.failure {
+        comment: match &exchange.failure {
             None => step.to_owned(),
             Some(failure) => {
                 format!("{step}: {} {}", failure.cause, failure.detail)
@@ -80,22 +80,22 @@ mod tests {
 
     #[test]
     fn no_secret_is_written() {
-        for turn in telling() {
+        for exchange in telling() {
             let own = |(name, value): (String, String)| (&*name.leak(), value);
-            let made = http::Turn {
+            let made = http::HttpExchange {
                 request: http::Request {
                     method: "POST",
-                    url: Url::parse(&turn.url).unwrap(),
-                    headers: turn.request.headers.into_iter().map(own).collect(),
-                    body: turn.request.body,
+                    url: Url::parse(&exchange.url).unwrap(),
+                    headers: exchange.request.headers.into_iter().map(own).collect(),
+                    body: exchange.request.body,
                 },
                 login: Some("NTLM"),
                 response: Some(http::Response {
                     status: 200,
                     version: "HTTP/1.1",
                     received: 1,
-                    headers: turn.response.headers,
-                    body: turn.response.body,
+                    headers: exchange.response.headers,
+                    body: exchange.response.body,
                 }),
                 failure: None,
                 connection: None,

@@ -7,12 +7,12 @@ use automend_core::command::Command;
 use automend_core::discovery::{Tried, Url};
 use automend_core::verdict::{Cause, Hint};
 use automend_probe::answer::{Concern, alternative_json};
-use automend_probe::http::Turn;
+use automend_probe::http::HttpExchange;
 use automend_recording::secrets::Secrets;
 use serde_json::{Map, Value, json};
 
 use super::{Report, hresult, protocol, shown_url};
-use crate::commands::test::beside::Blame;
+use crate::commands::test::directory_check::Blame;
 use crate::commands::test::follow::{Followed, How};
 use crate::commands::test::run::{Run, Taken};
 use crate::commands::test::urls::Checked;
@@ -57,7 +57,7 @@ pub(in crate::commands::test) fn document(report: &Report, secrets: &Secrets) ->
                         "url": shown(&other.url, secrets, report.is_led()),
                         "cause": other.cause.map(Cause::code),
                         "detail": text(&other.detail),
-                        "requests": turns(&other.turns, secrets, report.is_led()),
+                        "requests": exchanges(&other.exchanges, secrets, report.is_led()),
                     })
                 })
                 .collect(),
@@ -111,36 +111,39 @@ fn step(step: &Taken, secrets: &Secrets) -> Value {
         "ms": ms(step.took),
         "ledBy": led_by,
         "outlook": outlook,
-        "requests": turns(&step.turns, secrets, led_by.is_some()),
+        "requests": exchanges(&step.exchanges, secrets, led_by.is_some()),
         "defects": step.defects,
     })
 }
 
 /// Requests; `led` where an answer named their URL.
-fn turns(turns: &[Turn], secrets: &Secrets, led: bool) -> Vec<Value> {
-    turns.iter().map(|made| turn(made, secrets, led)).collect()
+fn exchanges(exchanges: &[HttpExchange], secrets: &Secrets, led: bool) -> Vec<Value> {
+    exchanges
+        .iter()
+        .map(|made| exchange(made, secrets, led))
+        .collect()
 }
 
-fn turn(turn: &Turn, secrets: &Secrets, led: bool) -> Value {
-    let connection = turn.connection.as_deref();
-    let response = turn.response.as_ref();
+fn exchange(exchange: &HttpExchange, secrets: &Secrets, led: bool) -> Value {
+    let connection = exchange.connection.as_deref();
+    let response = exchange.response.as_ref();
     json!({
-        "method": turn.request.method,
-        "url": shown(&turn.request.url, secrets, led),
-        "login": turn.login,
+        "method": exchange.request.method,
+        "url": shown(&exchange.request.url, secrets, led),
+        "login": exchange.login,
         "status": response.map(|response| response.status),
         "offered": response.map(|response| response.headers("www-authenticate").map(|value| {
             secrets.without(value.split(' ').next().unwrap_or_default()).into_owned()
         }).collect::<Vec<_>>()),
-        "cause": turn.failure.as_ref().map(|failure| failure.cause.code()),
-        "detail": turn.failure.as_ref().and_then(|failure| text(&failure.detail)),
-        "ms": ms(turn.times.total()),
+        "cause": exchange.failure.as_ref().map(|failure| failure.cause.code()),
+        "detail": exchange.failure.as_ref().and_then(|failure| text(&failure.detail)),
+        "ms": ms(exchange.times.total()),
         "times": {
-            "dns": turn.times.dns.map(ms),
-            "connect": turn.times.connect.map(ms),
-            "tls": turn.times.tls.map(ms),
-            "wait": turn.times.wait.map(ms),
-            "receive": turn.times.receive.map(ms),
+            "dns": exchange.times.dns.map(ms),
+            "connect": exchange.times.connect.map(ms),
+            "tls": exchange.times.tls.map(ms),
+            "wait": exchange.times.wait.map(ms),
+            "receive": exchange.times.receive.map(ms),
         },
         "server": connection.map(|connection| connection.address.to_string()),
         "tls": connection.and_then(|connection| connection.tls.as_ref()).map(|(version, _)| version),
@@ -161,10 +164,10 @@ fn followed(followed: &Followed, secrets: &Secrets) -> Value {
     let (found, asked, detail) = match &followed.how {
         How::Search(run) => (steps(run, secrets), Vec::new(), None),
         How::Asked {
-            turns: asked,
+            exchanges: asked,
             detail,
             ..
-        } => (Vec::new(), turns(asked, secrets, true), text(detail)),
+        } => (Vec::new(), exchanges(asked, secrets, true), text(detail)),
         How::Not => (Vec::new(), Vec::new(), None),
     };
     if let Some(object) = document.as_object_mut() {

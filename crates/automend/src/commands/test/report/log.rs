@@ -5,10 +5,10 @@
 
 use std::fmt::Write as _;
 
-use automend_core::discovery::{Act, Way};
+use automend_core::discovery::{Act, DiscoveryMethod};
 use automend_core::display::plain;
 use automend_core::verdict::Cause;
-use automend_probe::http::Turn;
+use automend_probe::http::HttpExchange;
 use automend_recording::secrets::{self, Secrets};
 use jiff::Timestamp;
 
@@ -55,8 +55,8 @@ impl Log<'_> {
     }
 
     fn step(&mut self, step: &Taken) {
-        if let Some(turn) = step.turns.first() {
-            self.now = turn.started;
+        if let Some(exchange) = step.exchanges.first() {
+            self.now = exchange.started;
         }
         let domain = step.tried.address.domain();
         let what = match &step.tried.act {
@@ -77,8 +77,8 @@ impl Log<'_> {
             Some(Act::SearchDirectory { .. }) => format!("SCP lookup for {domain}"),
         };
         self.line(&format!("{what} starting"));
-        for turn in &step.turns {
-            self.turn(turn);
+        for exchange in &step.exchanges {
+            self.exchange(exchange);
         }
         match step.tried.cause {
             Some(cause) if cause.fails() => {
@@ -89,20 +89,20 @@ impl Log<'_> {
         }
     }
 
-    fn turn(&mut self, turn: &Turn) {
-        self.now = turn.started;
-        if let Some(scheme) = turn.login {
+    fn exchange(&mut self, exchange: &HttpExchange) {
+        self.now = exchange.started;
+        if let Some(scheme) = exchange.login {
             self.line(&format!(
                 "AutoDiscover USING pcreds->dwAuthScheme: / {scheme}"
             ));
         }
-        let took = jiff::SignedDuration::try_from(turn.times.total()).unwrap_or_default();
+        let took = jiff::SignedDuration::try_from(exchange.times.total()).unwrap_or_default();
         self.now = self.now.checked_add(took).unwrap_or(self.now);
-        let error = turn
+        let error = exchange
             .failure
             .as_ref()
             .map_or(0, |failure| wininet(failure.cause));
-        let response = turn.response.as_ref();
+        let response = exchange.response.as_ref();
         let status = response.map_or(0, |response| response.status);
         self.line(&format!("GetLastError={error}; httpStatus={status}."));
         let Some(response) = response else {
@@ -119,7 +119,7 @@ impl Log<'_> {
                 "AutoDiscover supported auth schemes:  / {schemes}"
             ));
         }
-        if status == 200 && turn.request.method == "POST" {
+        if status == 200 && exchange.request.method == "POST" {
             self.line("Autodiscover XML Received");
             self.line("---BEGIN XML---");
             let body = String::from_utf8_lossy(&response.body);
@@ -131,11 +131,11 @@ impl Log<'_> {
     }
 }
 
-fn found_through(way: Way) -> Option<&'static str> {
+fn found_through(way: DiscoveryMethod) -> Option<&'static str> {
     match way {
-        Way::Scp => Some("SCP"),
-        Way::Srv => Some("SRV"),
-        Way::HttpRedirect => Some("redirect"),
+        DiscoveryMethod::Scp => Some("SCP"),
+        DiscoveryMethod::Srv => Some("SRV"),
+        DiscoveryMethod::HttpRedirect => Some("redirect"),
         _ => None,
     }
 }

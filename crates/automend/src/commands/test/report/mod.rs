@@ -8,14 +8,14 @@ pub(super) mod log;
 pub(super) mod tree;
 
 use automend_core::command::Command;
-use automend_core::discovery::{Act, Dialect, Url, Way};
+use automend_core::discovery::{Act, Dialect, DiscoveryMethod, Url};
 use automend_core::verdict::{Cause, Certainty, Explanation, Hint, Verdict};
 use automend_negotiate::EndPoint;
 use automend_probe::answer::{Concern, gathered};
-use automend_probe::http::Turn;
+use automend_probe::http::HttpExchange;
 use automend_recording::secrets::Secrets;
 
-use super::beside::Blame;
+use super::directory_check::Blame;
 use super::follow::Followed;
 use super::run::{Run, Taken, with};
 use super::urls::Checked;
@@ -38,7 +38,7 @@ pub(super) struct Report {
 pub(super) struct Other {
     pub dialect: Dialect,
     pub url: Url,
-    pub turns: Vec<Turn>,
+    pub exchanges: Vec<HttpExchange>,
     pub cause: Option<Cause>,
     pub detail: String,
 }
@@ -109,7 +109,7 @@ impl Report {
                 .map(|step| (step.tried.way, step.shown_url(secrets)))
             {
                 Some((_, Some(url))) => format!(" from {url}"),
-                Some((Way::LocalXml, None)) => " from the local file".to_owned(),
+                Some((DiscoveryMethod::LocalXml, None)) => " from the local file".to_owned(),
                 _ => String::new(),
             };
             let client = self.client();
@@ -173,14 +173,14 @@ impl Report {
 
     /// The advice on how to compare certificates, for the host and the hash of the login that was rejected.
     fn compared(&self, advice: &str) -> String {
-        let Some(turn) = self.telling().and_then(|step| step.turns.last()) else {
+        let Some(exchange) = self.telling().and_then(|step| step.exchanges.last()) else {
             return advice.to_owned();
         };
-        let certificate = turn.connection.as_deref().map(|one| &one.certificate);
+        let certificate = exchange.connection.as_deref().map(|one| &one.certificate);
         let end = certificate.and_then(|certificate| EndPoint::of(certificate));
         let option = end.map_or("sha256", |end| end.algorithm.option());
         advice
-            .replace("HOST", &turn.request.url.host().to_string())
+            .replace("HOST", &exchange.request.url.host().to_string())
             .replace("-sha256", &format!("-{option}"))
     }
 
@@ -222,21 +222,24 @@ impl Report {
     }
 
     /// Every request that was made, in order.
-    pub(super) fn turns(&self) -> impl Iterator<Item = (&'static str, &Turn)> {
+    pub(super) fn exchanges(&self) -> impl Iterator<Item = (&'static str, &HttpExchange)> {
         let steps = self.run.steps.iter().flat_map(|step| {
             let way = step.tried.way.as_str();
-            step.turns.iter().map(move |turn| (way, turn))
+            step.exchanges.iter().map(move |exchange| (way, exchange))
         });
         let others = self.others.iter().flat_map(|other| {
             let protocol = protocol(other.dialect);
-            other.turns.iter().map(move |turn| (protocol, turn))
+            other
+                .exchanges
+                .iter()
+                .map(move |exchange| (protocol, exchange))
         });
-        let followed = self.followed.iter().flat_map(Followed::turns);
-        let checked = self.checked.iter().flat_map(|checked| &checked.turns);
+        let followed = self.followed.iter().flat_map(Followed::exchanges);
+        let checked = self.checked.iter().flat_map(|checked| &checked.exchanges);
         steps
             .chain(others)
-            .chain(followed.map(|turn| ("alternative", turn)))
-            .chain(checked.map(|turn| ("url", turn)))
+            .chain(followed.map(|exchange| ("alternative", exchange)))
+            .chain(checked.map(|exchange| ("url", exchange)))
     }
 }
 
@@ -305,7 +308,7 @@ pub(super) fn hresult(code: u32) -> String {
 pub(super) fn client(dialect: Dialect) -> &'static str {
     match dialect {
         Dialect::Pox => "Outlook",
-        Dialect::Soap => "a client of Exchange Web Services",
+        Dialect::Soap => "a client of Exchange HttpClient Services",
         Dialect::MobileSync => "a mobile client",
     }
 }

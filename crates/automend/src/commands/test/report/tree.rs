@@ -8,8 +8,8 @@ use anyhow::Result;
 use automend_core::discovery::Act;
 use automend_core::display::plain;
 use automend_core::verdict::{Cause, Effect, Verdict};
-use automend_probe::answer::{Told, gathered, mailbox};
-use automend_probe::http::Turn;
+use automend_probe::answer::{SettingsSummary, gathered, mailbox};
+use automend_probe::http::HttpExchange;
 use automend_recording::secrets::Secrets;
 
 use super::{Report, client, hresult, nothing_wrong, protocol, shown_url, with};
@@ -52,7 +52,7 @@ fn body(report: &Report, secrets: &Secrets, out: &mut Vec<u8>) -> Result<()> {
             protocol(other.dialect),
             plain(shown_url(&other.url, secrets))
         )?;
-        turns(&other.turns, secrets, "", out)?;
+        exchanges(&other.exchanges, secrets, "", out)?;
     }
     if let Some(told) = &report.run.told {
         writeln!(out)?;
@@ -178,7 +178,7 @@ fn steps(run: &Run, secrets: &Secrets, indent: &str, out: &mut Vec<u8>) -> Resul
             out,
             "{indent}{mark} {way:<18} {place}  {took}{quiet}{aside}{QUIET:#}\n{indent}    {what}"
         )?;
-        turns(&step.turns, secrets, &indent, out)?;
+        exchanges(&step.exchanges, secrets, &indent, out)?;
         for concern in gathered(step.warnings.iter().cloned()) {
             let what = plain(concern.sentence());
             writeln!(out, "{indent}    {}!{SOSO:#} {what}", SOSO.render())?;
@@ -209,17 +209,22 @@ fn place(step: &Taken, secrets: &Secrets) -> String {
     }
 }
 
-fn turns(turns: &[Turn], secrets: &Secrets, indent: &str, out: &mut Vec<u8>) -> Result<()> {
+fn exchanges(
+    exchanges: &[HttpExchange],
+    secrets: &Secrets,
+    indent: &str,
+    out: &mut Vec<u8>,
+) -> Result<()> {
     let mut shown = None;
     // The step reports a failure to connect.
-    let connected = |turn: &&Turn| turn.connection.is_some();
-    for turn in turns.iter().filter(connected) {
-        if let Some(connection) = turn.connection.as_deref()
+    let connected = |exchange: &&HttpExchange| exchange.connection.is_some();
+    for exchange in exchanges.iter().filter(connected) {
+        if let Some(connection) = exchange.connection.as_deref()
             && shown != Some(connection.number)
         {
             shown = Some(connection.number);
             let mut parts = vec![connection.address.to_string()];
-            let times = turn.times;
+            let times = exchange.times;
             for (name, time) in [("DNS", times.dns), ("connect", times.connect)] {
                 parts.extend(time.map(|time| format!("{name} {}", ms(time))));
             }
@@ -233,17 +238,17 @@ fn turns(turns: &[Turn], secrets: &Secrets, indent: &str, out: &mut Vec<u8>) -> 
             let line = plain(parts.join(", "));
             writeln!(out, "{indent}    {}{line}{QUIET:#}", QUIET.render())?;
         }
-        let login = turn
+        let login = exchange
             .login
             .map(|scheme| format!(" with {scheme}"))
             .unwrap_or_default();
-        let answer = match (&turn.response, &turn.failure) {
+        let answer = match (&exchange.response, &exchange.failure) {
             (Some(response), None) => response.status.to_string(),
             (Some(response), Some(failure)) => format!("{} ({})", response.status, failure.cause),
             (None, Some(failure)) => failure.cause.to_string(),
             (None, None) => String::new(),
         };
-        let offers = turn.response.as_ref().map(|response| {
+        let offers = exchange.response.as_ref().map(|response| {
             let values = response.headers("www-authenticate");
             values
                 .filter_map(|value| value.split(' ').next())
@@ -254,13 +259,13 @@ fn turns(turns: &[Turn], secrets: &Secrets, indent: &str, out: &mut Vec<u8>) -> 
         let offers = offers
             .map(|offers| format!(", offers {}", secrets.without(&offers)))
             .unwrap_or_default();
-        let took = ms([turn.times.wait, turn.times.receive]
+        let took = ms([exchange.times.wait, exchange.times.receive]
             .into_iter()
             .flatten()
             .sum());
         let line = plain(format!(
             "{}{login}: {answer}{offers}  {took}",
-            turn.request.method
+            exchange.request.method
         ));
         writeln!(out, "{indent}    {}{line}{QUIET:#}", QUIET.render())?;
     }
@@ -268,7 +273,7 @@ fn turns(turns: &[Turn], secrets: &Secrets, indent: &str, out: &mut Vec<u8>) -> 
 }
 
 fn settings(
-    told: &Told,
+    told: &SettingsSummary,
     followed: &[Followed],
     secrets: &Secrets,
     out: &mut Vec<u8>,
@@ -298,14 +303,14 @@ fn settings(
         match &followed.how {
             How::Search(run) if followed.cause().is_some() => steps(run, secrets, "      ", out)?,
             How::Asked {
-                turns: asked,
+                exchanges: asked,
                 detail,
                 ..
             } if followed.cause().is_some() => {
                 if !detail.is_empty() {
                     writeln!(out, "      {}", plain(detail))?;
                 }
-                turns(asked, secrets, "  ", out)?;
+                exchanges(asked, secrets, "  ", out)?;
             }
             _ => {}
         }

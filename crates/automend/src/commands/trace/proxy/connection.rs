@@ -248,7 +248,7 @@ struct Upstream {
     /// Where the client is.
     from: IpAddr,
     state: Mutex<State>,
-    /// Told when the server's connection has ended.
+    /// Recorded when the server's connection has ended.
     gone: Arc<Notify>,
 }
 
@@ -514,7 +514,7 @@ impl Proxy {
         Err(last)
     }
 
-    /// Begins to record a turn; waits while too many are kept that are not yet written.
+    /// Begins to record a exchange; waits while too many are kept that are not yet written.
     async fn tap(&self, method: &str, url: String, headers: &HeaderMap) -> Arc<Tap> {
         let leave = Arc::clone(&self.leaves).acquire_owned().await.ok();
         Tap::new(method, url, headers, self.scribe.clone(), leave)

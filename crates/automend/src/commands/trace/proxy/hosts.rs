@@ -7,11 +7,11 @@ use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
 use automend_autodiscover::{pox, soap, v2};
-use automend_recording::Turn;
+use automend_recording::HttpExchange;
 
 /// Where Exchange Online answers Autodiscover.
 const CLOUD: &str = "autodiscover-s.outlook.com";
-/// More hosts are not learnt: a strange answer must not turn this into a tap.
+/// More hosts are not learnt: a strange answer must not exchange this into a tap.
 const MOST_LEARNT: usize = 64;
 /// Fields of POX whose URL leads to Exchange Web Services.
 const POX_URLS: [&str; 5] = ["EwsUrl", "ASUrl", "EmwsUrl", "EwsPartnerUrl", "OOFUrl"];
@@ -69,9 +69,9 @@ impl Hosts {
     }
 
     /// Learns the hosts that an answer names; those that are new come back.
-    pub(crate) fn learn(&self, turn: &Turn) -> Vec<String> {
+    pub(crate) fn learn(&self, exchange: &HttpExchange) -> Vec<String> {
         let mut found = Vec::new();
-        for host in named(turn) {
+        for host in named(exchange) {
             let mut learnt = self.learnt.lock().unwrap_or_else(PoisonError::into_inner);
             if learnt.len() < MOST_LEARNT
                 && !self.names.contains(&host)
@@ -85,11 +85,11 @@ impl Hosts {
 }
 
 /// The hosts that an answer of Autodiscover leads to.
-fn named(turn: &Turn) -> Vec<String> {
+fn named(exchange: &HttpExchange) -> Vec<String> {
     let mut urls: Vec<String> = Vec::new();
-    if (300..400).contains(&turn.status) {
-        urls.extend(turn.response.header("location").map(str::to_owned));
-    } else if let Ok((answer, _)) = pox::read(&turn.response.body) {
+    if (300..400).contains(&exchange.status) {
+        urls.extend(exchange.response.header("location").map(str::to_owned));
+    } else if let Ok((answer, _)) = pox::read(&exchange.response.body) {
         match answer.reply {
             pox::Reply::Settings(account) => {
                 let fields = account
@@ -101,14 +101,14 @@ fn named(turn: &Turn) -> Vec<String> {
             pox::Reply::RedirectUrl(url) => urls.push(url),
             _ => {}
         }
-    } else if let Ok((answer, _)) = soap::read(&turn.response.body) {
+    } else if let Ok((answer, _)) = soap::read(&exchange.response.body) {
         if let soap::Body::Users(_, users) = answer.body {
             let texts = users
                 .iter()
                 .flat_map(|user| SOAP_URLS.map(|name| user.text(name)));
             urls.extend(texts.flatten().map(str::to_owned));
         }
-    } else if let Ok((v2::Answer::Url { url, .. }, _)) = v2::read(&turn.response.body) {
+    } else if let Ok((v2::Answer::Url { url, .. }, _)) = v2::read(&exchange.response.body) {
         urls.push(url);
     }
     urls.iter().filter_map(|url| host(url)).collect()
@@ -155,20 +155,20 @@ mod tests {
              <AccountType>email</AccountType><Action>settings</Action><Protocol><Type>EXPR</Type>\
              <EwsUrl>https://Mail.contoso.com/EWS/Exchange.asmx</EwsUrl><OABUrl>https://oab.contoso.com/</OABUrl></Protocol>\
              </Account></Response></Autodiscover>";
-        let turn = Turn {
+        let exchange = HttpExchange {
             status: 200,
             response: Message {
                 body: answer.as_bytes().to_vec(),
                 ..Message::default()
             },
-            ..Turn::default()
+            ..HttpExchange::default()
         };
-        assert_eq!(hosts.learn(&turn), ["mail.contoso.com"]);
-        assert_eq!(hosts.learn(&turn), Vec::<String>::new());
+        assert_eq!(hosts.learn(&exchange), ["mail.contoso.com"]);
+        assert_eq!(hosts.learn(&exchange), Vec::<String>::new());
         assert!(hosts.has("mail.contoso.com") && !hosts.has("oab.contoso.com"));
-        let mut redirect = Turn {
+        let mut redirect = HttpExchange {
             status: 302,
-            ..Turn::default()
+            ..HttpExchange::default()
         };
         redirect.response.push(
             "Location".to_owned(),

@@ -1,7 +1,7 @@
 //! `automend trace --listen`: an intercepting proxy that records what clients ask of Autodiscover.
 //!
 //! Only connections to Autodiscover and to the hosts that it names are looked into; all others are passed on
-//! untouched. Of turns that are not Autodiscover's the bodies are left out, because they may be mail.
+//! untouched. Of exchanges that are not Autodiscover's the bodies are left out, because they may be mail.
 //!
 //! Invariant: without being told so it listens to this machine only, and writes no secret. Others reach
 //! nothing through it that only this machine can reach.
@@ -21,7 +21,7 @@ use anyhow::{Context, Result, bail};
 use automend_core::display::plain;
 use automend_probe::har::Archive;
 use automend_probe::http::tls::Tls;
-use automend_recording::Turn;
+use automend_recording::HttpExchange;
 use automend_recording::secrets::{self, Logins, Secrets};
 use automend_system::tls::authority::Authority;
 use automend_system::{clock, private_file};
@@ -32,15 +32,15 @@ use crate::args::{self, TraceFormat};
 use crate::config;
 use hosts::Hosts;
 use shared::Proxy;
-use tap::Told;
+use tap::Recorded;
 
 use super::report;
 use automend_probe::story::{Outcome, Story};
 
 /// Clients at once.
 const MOST_CLIENTS: usize = 512;
-/// Turns that are kept until they are written.
-const MOST_TURNS: usize = 64;
+/// Exchanges that are kept until they are written.
+const MOST_EXCHANGES: usize = 64;
 
 /// Runs the command.
 pub(crate) async fn run(args: &args::Trace, config: Option<&Path>) -> Result<ExitCode> {
@@ -74,14 +74,14 @@ pub(crate) async fn run(args: &args::Trace, config: Option<&Path>) -> Result<Exi
         None => None,
     };
     let (scribe, told) = mpsc::unbounded_channel();
-    let (notes, said) = mpsc::channel(MOST_TURNS);
+    let (notes, said) = mpsc::channel(MOST_EXCHANGES);
     let hosts = Arc::new(Hosts::new(&recording.intercept));
     let proxy = Arc::new(Proxy {
         hosts: Arc::clone(&hosts),
         authority: Arc::clone(&authority),
         client: tls.checking,
         scribe,
-        leaves: Arc::new(Semaphore::new(MOST_TURNS)),
+        leaves: Arc::new(Semaphore::new(MOST_EXCHANGES)),
         notes,
         stop: watch::Sender::new(false),
         own,
@@ -120,7 +120,7 @@ async fn serve(
     proxy: Arc<Proxy>,
     listener: TcpListener,
     live: Live,
-    (mut told, mut said): (mpsc::UnboundedReceiver<Told>, mpsc::Receiver<String>),
+    (mut told, mut said): (mpsc::UnboundedReceiver<Recorded>, mpsc::Receiver<String>),
     end: impl Future<Output = ()>,
 ) -> Result<Story> {
     // Disks and terminals may be slow, and must not stop the proxy.
@@ -130,8 +130,8 @@ async fn serve(
             while let Ok(note) = said.try_recv() {
                 live.say(&format!("note: {}", plain(note)));
             }
-            let Told { turn, .. } = told;
-            live.take(turn)?;
+            let Recorded { exchange, .. } = told;
+            live.take(exchange)?;
         }
         while let Ok(note) = said.try_recv() {
             live.say(&format!("note: {}", plain(note)));
@@ -216,11 +216,11 @@ impl Live {
         };
     }
 
-    fn take(&mut self, turn: Turn) -> Result<()> {
-        let mut turn = turn;
-        turn.number = self.story.turns + 1;
-        // Logins tell how a turn went, so it is judged as it was.
-        let listed = self.story.take(&turn);
+    fn take(&mut self, exchange: HttpExchange) -> Result<()> {
+        let mut exchange = exchange;
+        exchange.number = self.story.exchanges + 1;
+        // Logins tell how a exchange went, so it is judged as it was.
+        let listed = self.story.take(&exchange);
         if let Some(listed) = &listed {
             self.say(&report::line(
                 listed,
@@ -228,44 +228,44 @@ impl Live {
             ));
             if listed.told.iter().any(|(_, outcome)| matches!(outcome, Outcome::Failed(failure) if failure.cause.is_fault())) {
                 let mut text = Vec::new();
-                for finding in self.story.findings.iter().filter(|finding| finding.turn == turn.number) {
+                for finding in self.story.findings.iter().filter(|finding| finding.exchange == exchange.number) {
                     report::print_finding(finding, &mut text)?;
                 }
                 self.say(String::from_utf8_lossy(&text).trim_end());
             }
-            for host in self.hosts.learn(&turn) {
+            for host in self.hosts.learn(&exchange) {
                 self.say(&format!("        looking into {}, too", plain(host)));
             }
         } else {
-            let status = if turn.status == 0 {
+            let status = if exchange.status == 0 {
                 "-".to_owned()
             } else {
-                turn.status.to_string()
+                exchange.status.to_string()
             };
             self.say(&format!(
                 "{:>6}  {:<4} {}  {status}",
-                turn.number,
-                plain(&turn.method),
-                plain(secrets::url(&turn.url))
+                exchange.number,
+                plain(&exchange.method),
+                plain(secrets::url(&exchange.url))
             ));
         }
         if !self.keep_secrets {
-            clean(&mut turn, listed.is_some());
+            clean(&mut exchange, listed.is_some());
         }
         if let Some(archive) = &mut self.archive {
-            archive.add(&turn).context("writing the recording")?;
+            archive.add(&exchange).context("writing the recording")?;
         }
         Ok(())
     }
 }
 
 /// Leaves what may be written.
-fn clean(turn: &mut Turn, is_autodiscover: bool) {
-    let known = Secrets::brought(&turn.request);
-    secrets::remove(turn, &known, Logins::Stage);
+fn clean(exchange: &mut HttpExchange, is_autodiscover: bool) {
+    let known = Secrets::brought(&exchange.request);
+    secrets::remove(exchange, &known, Logins::Stage);
     if !is_autodiscover {
         // It may be mail.
-        for message in [&mut turn.request, &mut turn.response] {
+        for message in [&mut exchange.request, &mut exchange.response] {
             message.cut |= !message.body.is_empty();
             message.body.clear();
         }
@@ -281,9 +281,9 @@ mod tests {
     fn no_secret_is_written() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let mut archive = Archive::begin(file.reopen().unwrap()).unwrap();
-        for mut turn in telling() {
-            clean(&mut turn, true);
-            archive.add(&turn).unwrap();
+        for mut exchange in telling() {
+            clean(&mut exchange, true);
+            archive.add(&exchange).unwrap();
         }
         let text = std::fs::read_to_string(file.path()).unwrap();
         assert!(!text.contains(SECRET), "{text}");

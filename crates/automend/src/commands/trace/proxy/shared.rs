@@ -7,7 +7,7 @@ use automend_system::tls::authority::Authority;
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::hosts::Hosts;
-use super::tap::Told;
+use super::tap::Recorded;
 
 /// What every connection shares.
 pub(crate) struct Proxy {
@@ -15,10 +15,10 @@ pub(crate) struct Proxy {
     pub authority: Arc<Authority>,
     /// How servers are checked.
     pub client: Arc<rustls::ClientConfig>,
-    pub scribe: mpsc::UnboundedSender<Told>,
+    pub scribe: mpsc::UnboundedSender<Recorded>,
     pub leaves: Arc<Semaphore>,
     pub notes: mpsc::Sender<String>,
-    /// Turns true at the end; every task has a receiver, so that the last of them is known.
+    /// Exchanges true at the end; every task has a receiver, so that the last of them is known.
     pub stop: watch::Sender<bool>,
     pub own: SocketAddr,
 }

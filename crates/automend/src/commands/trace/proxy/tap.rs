@@ -1,13 +1,13 @@
 //! A turn on its way through the proxy: bodies are passed on as they come, and kept up to a size.
 //!
-//! Invariant: what is recorded holds nothing back; a body streams whether it is kept or not. A turn is reported
+//! Invariant: what is recorded holds nothing back; a body streams whether it is kept or not. A exchange is reported
 //! exactly once, however it ends.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
-use automend_recording::{MOST_BODY, Message, Turn, decode};
+use automend_recording::{HttpExchange, MOST_BODY, Message, decode};
 use automend_system::clock;
 use bytes::Bytes;
 use hyper::HeaderMap;
@@ -17,23 +17,23 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use automend_probe::story::OURS;
 
-/// A turn that was reported, and the leave to keep it in memory until it is written.
-pub(crate) struct Told {
-    pub turn: Turn,
+/// A exchange that was reported, and the leave to keep it in memory until it is written.
+pub(crate) struct Recorded {
+    pub exchange: HttpExchange,
     _leave: Option<OwnedSemaphorePermit>,
 }
 
-/// A turn that goes on; the last to hold it tells it.
+/// A exchange that goes on; the last to hold it tells it.
 pub(crate) struct Tap {
     open: Mutex<Open>,
 }
 
 struct Open {
-    turn: Turn,
+    exchange: HttpExchange,
     began: Timestamp,
     /// Whether the response came to its end.
     whole: bool,
-    to: mpsc::UnboundedSender<Told>,
+    to: mpsc::UnboundedSender<Recorded>,
     leave: Option<OwnedSemaphorePermit>,
 }
 
@@ -42,20 +42,20 @@ impl Tap {
         method: &str,
         url: String,
         headers: &HeaderMap,
-        to: mpsc::UnboundedSender<Told>,
+        to: mpsc::UnboundedSender<Recorded>,
         leave: Option<OwnedSemaphorePermit>,
     ) -> Arc<Self> {
         let began = clock::now();
-        let turn = Turn {
+        let exchange = HttpExchange {
             started: Some(began.to_string()),
             method: method.to_owned(),
             url,
             request: message(headers),
-            ..Turn::default()
+            ..HttpExchange::default()
         };
         Arc::new(Self {
             open: Mutex::new(Open {
-                turn,
+                exchange,
                 began,
                 whole: false,
                 to,
@@ -67,14 +67,14 @@ impl Tap {
     /// Takes note of the head of the response.
     pub(crate) fn answered(&self, status: u16, headers: &HeaderMap) {
         let mut open = self.lock();
-        open.turn.status = status;
-        open.turn.response = message(headers);
+        open.exchange.status = status;
+        open.exchange.response = message(headers);
     }
 
     /// Takes note of why there is no response.
     pub(crate) fn failed(&self, cause: automend_core::verdict::Cause, why: &str) {
         let mut open = self.lock();
-        open.turn.failure = Some(format!("{OURS}{cause}: {why}"));
+        open.exchange.failure = Some(format!("{OURS}{cause}: {why}"));
         open.whole = true;
     }
 
@@ -87,18 +87,18 @@ impl Drop for Tap {
     fn drop(&mut self) {
         let open = self.open.get_mut().unwrap_or_else(PoisonError::into_inner);
         let leave = open.leave.take();
-        let mut turn = std::mem::take(&mut open.turn);
-        turn.took =
+        let mut exchange = std::mem::take(&mut open.exchange);
+        exchange.took =
             u64::try_from((clock::now().as_millisecond() - open.began.as_millisecond()).max(0))
                 .ok();
         if !open.whole {
-            if turn.status == 0 {
-                turn.failure = Some("the client did not wait for the answer".to_owned());
+            if exchange.status == 0 {
+                exchange.failure = Some("the client did not wait for the answer".to_owned());
             } else {
-                turn.response.cut = true;
+                exchange.response.cut = true;
             }
         }
-        for message in [&mut turn.request, &mut turn.response] {
+        for message in [&mut exchange.request, &mut exchange.response] {
             let codings = message
                 .all("content-encoding")
                 .collect::<Vec<_>>()
@@ -108,8 +108,8 @@ impl Drop for Tap {
             message.cut |= decoded.cut;
         }
         // The scribe has gone only when the program ends.
-        let _ = open.to.send(Told {
-            turn,
+        let _ = open.to.send(Recorded {
+            exchange,
             _leave: leave,
         });
     }
@@ -155,8 +155,8 @@ impl Tapped {
         };
         let mut open = tap.lock();
         let message = match direction {
-            Direction::Request => &mut open.turn.request,
-            Direction::Response => &mut open.turn.response,
+            Direction::Request => &mut open.exchange.request,
+            Direction::Response => &mut open.exchange.response,
         };
         let room = MOST_BODY.saturating_sub(message.body.len());
         let kept = data.get(..room).unwrap_or(data);

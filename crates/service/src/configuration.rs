@@ -10,16 +10,16 @@ use automend_core::host_port;
 use automend_login::{Authenticator, Expected, Offer};
 
 use super::answers::Answers;
+use super::backend::Backend;
+use super::file_version::FileVersion;
 use super::log::Log;
 use super::metrics::Metrics;
 use super::page::Pages;
 use super::settings::Settings;
-use super::stamp::Stamp;
-use super::supply::Supply;
 use super::{tls, urls};
 
 /// The configuration of a moment, and what follows from it.
-pub(crate) struct Current {
+pub(crate) struct Configuration {
     pub(super) settings: Settings,
     /// Every mail domain: the configured ones, then those of the directory.
     pub(super) domains: Vec<String>,
@@ -31,7 +31,7 @@ pub(crate) struct Current {
     /// What logins must have been made for.
     pub(super) expected: Arc<Expected>,
     /// The keytab before the authenticator was made.
-    pub(super) keytab: Option<Stamp>,
+    pub(super) keytab: Option<FileVersion>,
     pub(super) answers: Arc<Answers>,
     /// What a person sees who comes with a browser.
     pub(super) pages: Pages,
@@ -43,13 +43,13 @@ pub(crate) struct Current {
 /// An authenticator, and its keytab before it was made.
 pub(super) struct Logins {
     pub(super) authenticator: Arc<Authenticator>,
-    pub(super) keytab: Option<Stamp>,
+    pub(super) keytab: Option<FileVersion>,
 }
 
-impl Current {
+impl Configuration {
     pub(super) async fn first(
         settings: Settings,
-        supply: Arc<Supply>,
+        supply: Arc<Backend>,
         log: &Arc<Log>,
         metrics: &Arc<Metrics>,
     ) -> Result<Self> {
@@ -116,10 +116,10 @@ impl Current {
 impl Logins {
     pub(super) fn new(
         settings: &Settings,
-        supply: &Supply,
+        supply: &Backend,
         before: Option<&Authenticator>,
     ) -> Result<Self> {
-        let keytab = settings.keytab.as_deref().map(Stamp::of);
+        let keytab = settings.keytab.as_deref().map(FileVersion::of);
         let realm = settings.realm.as_deref().unwrap_or("Autodiscover");
         let offer = Offer {
             realm: realm.to_owned(),

@@ -1,4 +1,4 @@
-//! One turn: a request with its response.
+//! One exchange: a request with its response.
 //!
 //! The order is that of clients' expectations: how often the address asks, the body up to its limit, the
 //! login, and only then what was asked. The body is always read before anything is answered, so that a
@@ -29,18 +29,18 @@ use prometheus_client::metrics::counter::Counter;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
-use super::addresses::Guest;
-use super::current::Current;
-use super::faces;
+use super::addresses::ConnectionPermit;
+use super::configuration::Configuration;
+use super::endpoints;
 use super::log::{self, bounded};
-use super::metrics::{LoginLabels, RequestLabels, RouteLabels, Word};
+use super::metrics::{Label, LoginLabels, RequestLabels, RouteLabels};
 use super::proxies::came_through;
 use super::reply::{Asked, Body, Reply};
 use super::route::Route;
 use super::service::Service;
 
-/// The connection that a turn is on.
-pub(crate) struct Line {
+/// The connection that a exchange is on.
+pub(crate) struct ConnectionContext {
     /// Who is at the other end.
     pub peer: SocketAddr,
     /// The same for the log.
@@ -48,15 +48,15 @@ pub(crate) struct Line {
     /// Whether a proxy that is believed is at the other end, no matter for whom it asks.
     pub is_proxy: bool,
     /// Counts the connection, and how often its address asks.
-    pub guest: Guest,
+    pub guest: ConnectionPermit,
     /// The TLS connection, for logins that are bound to it.
     pub channel: Arc<automend_login::Channel>,
-    /// The login that is bound to the connection; HTTP/2 has none, as its turns are mixed.
+    /// The login that is bound to the connection; HTTP/2 has none, as its exchanges are mixed.
     pub login: Option<Mutex<automend_login::Connection>>,
 }
 
 /// What the log says of a request.
-pub(crate) struct Opening {
+pub(crate) struct RequestStart {
     began: Instant,
     time: Timestamp,
     http: &'static str,
@@ -85,12 +85,12 @@ const SOAP_FAMILY: [(HeaderName, HeaderValue); 2] = [
 ];
 
 /// Answers a request, and tells of it.
-pub(crate) async fn turn(
+pub(crate) async fn exchange(
     service: &Service,
-    line: &Line,
+    line: &ConnectionContext,
     request: Request<Incoming>,
 ) -> Response<Body> {
-    let opening = Opening::of(&request);
+    let opening = RequestStart::of(&request);
     let current = service.current();
     let (head, body) = request.into_parts();
     let route = Route::of(head.uri.path());
@@ -102,9 +102,9 @@ pub(crate) async fn turn(
     service.finish(line, from, &opening, Route::word(route), reply)
 }
 
-impl Line {
+impl ConnectionContext {
     /// Who asks: the peer, or for whom it does so.
-    pub(super) fn client(&self, current: &Current, headers: &HeaderMap) -> IpAddr {
+    pub(super) fn client(&self, current: &Configuration, headers: &HeaderMap) -> IpAddr {
         let peer = self.peer.ip();
         if self.is_proxy {
             current.settings.proxies.client(peer, headers)
@@ -117,19 +117,19 @@ impl Line {
     pub(super) fn ask(
         &self,
         service: &Service,
-        current: &Current,
+        current: &Configuration,
         client: IpAddr,
     ) -> Result<(), Duration> {
-        let (allowance, now) = (&current.settings.limits.allowance, service.uptime());
+        let (rates, now) = (&current.settings.limits.rates, service.uptime());
         if client == self.peer.ip() {
-            self.guest.ask(allowance, now)
+            self.guest.ask(rates, now)
         } else {
-            service.addresses.ask(client, allowance, now)
+            service.addresses.ask(client, rates, now)
         }
     }
 }
 
-impl Opening {
+impl RequestStart {
     pub(super) fn of(request: &Request<Incoming>) -> Self {
         Self {
             began: Instant::now(),
@@ -142,23 +142,25 @@ impl Opening {
 }
 
 impl Service {
-    /// Counts and logs a turn.
+    /// Counts and logs a exchange.
     pub(super) fn finish(
         &self,
-        line: &Line,
+        line: &ConnectionContext,
         client: IpAddr,
-        opening: &Opening,
+        opening: &RequestStart,
         route: &'static str,
         reply: Reply,
     ) -> Response<Body> {
         let took = opening.began.elapsed();
-        let outcome = Word(reply.outcome);
+        let outcome = Label(reply.outcome);
         let labels = RequestLabels {
-            route: Word(route),
+            route: Label(route),
             outcome,
         };
-        self.metrics.turns.of(&labels, Counter::inc);
-        let labels = RouteLabels { route: Word(route) };
+        self.metrics.exchanges.of(&labels, Counter::inc);
+        let labels = RouteLabels {
+            route: Label(route),
+        };
         let seconds = took.as_secs_f64();
         self.metrics
             .seconds
@@ -168,7 +170,7 @@ impl Service {
             .as_ref()
             .map(|agent| String::from_utf8_lossy(agent.as_bytes()));
         let forwarded = (client != line.peer.ip()).then(|| client.to_string());
-        self.log.turn(&log::Turn {
+        self.log.exchange(&log::RequestEvent {
             time: opening.time,
             event: "request",
             peer: forwarded.as_deref().unwrap_or(&line.name),
@@ -201,8 +203,8 @@ async fn within<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
 }
 
 async fn answer(
-    current: &Current,
-    line: &Line,
+    current: &Configuration,
+    line: &ConnectionContext,
     from: IpAddr,
     head: Parts,
     body: Incoming,
@@ -223,15 +225,20 @@ async fn answer(
 }
 
 /// Hands the request to its face.
-async fn faced(current: &Current, line: &Line, from: IpAddr, asked: &Asked) -> Reply {
+async fn faced(
+    current: &Configuration,
+    line: &ConnectionContext,
+    from: IpAddr,
+    asked: &Asked,
+) -> Reply {
     let method = &asked.head.method;
     match asked.route {
         Route::V2 | Route::Autoconfig if !matches!(*method, Method::GET | Method::HEAD) => {
             not_allowed("GET, HEAD")
         }
-        Route::V2 => faces::v2(current, asked),
-        Route::Autoconfig => faces::autoconfig(current, asked),
-        Route::WsSecurity => faces::ws_security(current),
+        Route::V2 => endpoints::v2(current, asked),
+        Route::Autoconfig => endpoints::autoconfig(current, asked),
+        Route::WsSecurity => endpoints::ws_security(current),
         Route::Pox | Route::Soap => {
             if !matches!(*method, Method::POST | Method::GET | Method::HEAD) {
                 return not_allowed("POST, GET, HEAD").with_soap();
@@ -251,7 +258,12 @@ impl Reply {
 }
 
 /// Answers a request whose client has logged in; another one is asked to log in.
-async fn authenticated(current: &Current, line: &Line, from: IpAddr, asked: &Asked) -> Reply {
+async fn authenticated(
+    current: &Configuration,
+    line: &ConnectionContext,
+    from: IpAddr,
+    asked: &Asked,
+) -> Reply {
     let headers = &asked.head.headers;
     let authorization = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
     let mut one;
@@ -303,21 +315,21 @@ async fn authenticated(current: &Current, line: &Line, from: IpAddr, asked: &Ask
     reply
 }
 
-async fn admitted(current: &Current, account: &Arc<Account>, asked: &Asked) -> Reply {
+async fn admitted(current: &Configuration, account: &Arc<Account>, asked: &Asked) -> Reply {
     match (asked.route, &asked.head.method) {
         (_, &Method::HEAD) => Reply::new(StatusCode::OK, content::XML, Bytes::new(), "head"),
         (Route::Soap, &Method::GET) => {
             Reply::new(StatusCode::OK, HTML, current.pages.welcome.clone(), "page")
         }
-        (Route::Soap, _) => Box::pin(faces::soap(current, account, asked)).await,
+        (Route::Soap, _) => Box::pin(endpoints::soap(current, account, asked)).await,
         // A GET has no body that could name anybody, so it is refused as Exchange does.
-        (_, &Method::GET) => faces::invalid(current),
-        _ => faces::pox(current, account, asked).await,
+        (_, &Method::GET) => endpoints::invalid(current),
+        _ => endpoints::pox(current, account, asked).await,
     }
 }
 
 /// Asks for a login. What is shown is for a person who came with a browser.
-fn challenge(current: &Current, values: &[String], tried: bool) -> Reply {
+fn challenge(current: &Configuration, values: &[String], tried: bool) -> Reply {
     let page = if tried {
         &current.pages.refused
     } else {
@@ -337,10 +349,10 @@ fn challenge(current: &Current, values: &[String], tried: bool) -> Reply {
     reply
 }
 
-impl Current {
+impl Configuration {
     fn login(&self, result: &'static str) {
         let labels = LoginLabels {
-            result: Word(result),
+            result: Label(result),
         };
         self.metrics.logins.of(&labels, Counter::inc);
     }
@@ -444,12 +456,14 @@ fn method(method: &Method) -> &'static str {
 mod tests {
     use super::*;
 
-    /// A turn is moved to where it is polled, so what it may need once in a while is kept apart from it.
+    /// A exchange is moved to where it is polled, so what it may need once in a while is kept apart from it.
     #[test]
-    fn a_turn_is_small() {
-        fn size<F>(_: fn(&'static Service, &'static Line, Request<Incoming>) -> F) -> usize {
+    fn a_exchange_is_small() {
+        fn size<F>(
+            _: fn(&'static Service, &'static ConnectionContext, Request<Incoming>) -> F,
+        ) -> usize {
             size_of::<F>()
         }
-        assert!(size(turn) < 4096, "{} bytes", size(turn));
+        assert!(size(exchange) < 4096, "{} bytes", size(exchange));
     }
 }

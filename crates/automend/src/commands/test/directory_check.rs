@@ -20,7 +20,7 @@ use crate::hints;
 use crate::report::people::People;
 
 /// The directory at hand, opened at the first question.
-pub(super) struct Beside {
+pub(super) struct DirectoryCheck {
     settings: Settings,
     opened: Mutex<Opened>,
 }
@@ -49,7 +49,7 @@ pub(super) struct Blame {
     pub defects: Vec<String>,
 }
 
-impl Beside {
+impl DirectoryCheck {
     pub(super) fn new(settings: Settings) -> Self {
         Self {
             settings,

@@ -23,14 +23,14 @@ use tokio::sync::Semaphore;
 use tokio::task::block_in_place;
 
 use super::domains::{ACCEPTED_DOMAIN_NAME, accepted, of_entry, of_naming_context};
+use super::file_version::FileVersion;
 use super::live::Servers;
 use super::log::Log;
 use super::metrics::Metrics;
 use super::settings;
-use super::stamp::Stamp;
 
 /// Where answers come from.
-pub(crate) enum Supply {
+pub(crate) enum Backend {
     /// A file on this machine.
     Embedded(Box<Store>),
     /// Live servers.
@@ -43,7 +43,7 @@ pub(crate) struct Store {
     /// Reading may wait for a disk, so only so many do it at once.
     readers: Semaphore,
     /// What was imported, and the folder that holds it.
-    imported: Option<(TempDir, Stamp)>,
+    imported: Option<(TempDir, FileVersion)>,
 }
 
 /// Notes of an import that are logged; the others are counted.
@@ -53,7 +53,7 @@ const READERS: usize = 16;
 /// Objects that are looked at to find out which mail domains there are.
 const SAMPLE: usize = 2_000;
 
-impl Supply {
+impl Backend {
     /// Opens the directory.
     pub(crate) async fn open(
         from: &automend_source::Settings,
@@ -157,7 +157,7 @@ impl Supply {
 }
 
 impl Store {
-    fn open(mut embedded: Embedded, imported: Option<(TempDir, Stamp)>) -> Self {
+    fn open(mut embedded: Embedded, imported: Option<(TempDir, FileVersion)>) -> Self {
         embedded.lean = true;
         Self {
             embedded,
@@ -167,7 +167,7 @@ impl Store {
     }
 
     async fn resolve(&self, request: &Request) -> Result<Resolved> {
-        let _turn = self.readers.acquire().await?;
+        let _exchange = self.readers.acquire().await?;
         let (embedded, request) = (self.embedded.clone(), request.clone());
         let resolved = tokio::task::spawn_blocking(move || {
             let mut directory = Directory::Embedded(embedded);
@@ -200,7 +200,7 @@ impl Store {
 
 /// Reads LDIF into a directory that ends with the service.
 fn import(file: &str, serve: &settings::Settings, log: &Log) -> Result<Store> {
-    let stamp = Stamp::of(Path::new(file));
+    let stamp = FileVersion::of(Path::new(file));
     let folder = tempfile::tempdir().context("making a temporary folder")?;
     let how = Import {
         keep_going: true,

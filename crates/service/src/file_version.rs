@@ -5,12 +5,12 @@ use std::time::SystemTime;
 
 /// A file as it was: it is read again when that has changed.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Stamp {
+pub(crate) struct FileVersion {
     path: PathBuf,
     state: Option<(SystemTime, u64)>,
 }
 
-impl Stamp {
+impl FileVersion {
     /// The file as it is now.
     pub(crate) fn of(path: &Path) -> Self {
         let state = || {

@@ -26,7 +26,7 @@ use hyper::header::HeaderValue;
 use hyper::http::request::Parts;
 
 use super::answers::{Answer, Document, From};
-use super::current::Current;
+use super::configuration::Configuration;
 use super::reply::{Asked, Reply, host};
 use super::settings::domain;
 use super::urls::Home;
@@ -35,7 +35,7 @@ use super::urls::Home;
 const MOBILESYNC: usize = Abilities::MIXTURES;
 
 /// POX: Outlook and mobile devices.
-pub(crate) async fn pox(current: &Current, account: &Account, asked: &Asked) -> Reply {
+pub(crate) async fn pox(current: &Configuration, account: &Account, asked: &Asked) -> Reply {
     let request = match px::Request::parse(&asked.body) {
         Ok(request) => request,
         Err(refusal) => return fault(refusal.code()).because(refusal.to_string()),
@@ -86,12 +86,12 @@ pub(crate) async fn pox(current: &Current, account: &Account, asked: &Asked) -> 
 }
 
 /// The answer to an unreadable request, and to a GET.
-pub(crate) fn invalid(_current: &Current) -> Reply {
+pub(crate) fn invalid(_current: &Configuration) -> Reply {
     fault(FaultCode::InvalidRequest)
 }
 
 /// SOAP: programs.
-pub(crate) async fn soap(current: &Current, account: &Account, asked: &Asked) -> Reply {
+pub(crate) async fn soap(current: &Configuration, account: &Account, asked: &Asked) -> Reply {
     let version = current.default.server_version;
     let request = match sp::Request::parse(&asked.body) {
         Ok(request) => request,
@@ -125,7 +125,7 @@ pub(crate) async fn soap(current: &Current, account: &Account, asked: &Asked) ->
                 })
                 .collect();
             user_settings(&answers, settings, head, &mut out);
-            // The log has one line a turn: of several users, the first who is not simply answered.
+            // The log has one line a exchange: of several users, the first who is not simply answered.
             let told = found
                 .iter()
                 .flatten()
@@ -157,7 +157,12 @@ pub(crate) async fn soap(current: &Current, account: &Account, asked: &Asked) ->
 }
 
 /// GetDomainSettings.
-fn of_domains(current: &Current, domains: &[String], settings: &[String], head: Head<'_>) -> Reply {
+fn of_domains(
+    current: &Configuration,
+    domains: &[String],
+    settings: &[String],
+    head: Head<'_>,
+) -> Reply {
     let known: Vec<Option<Services>> = domains
         .iter()
         .map(|name| domain(name).filter(|name| current.knows(name)))
@@ -182,7 +187,7 @@ fn of_domains(current: &Current, domains: &[String], settings: &[String], head: 
 }
 
 /// Logins of WS-Security: there are none, and a client that tries shall be told so as SOAP tells.
-pub(crate) fn ws_security(current: &Current) -> Reply {
+pub(crate) fn ws_security(current: &Configuration) -> Reply {
     let refusal = sp::Refusal::NoOperation {
         message: "Security".to_owned(),
         namespace: "WS-Security".to_owned(),
@@ -198,7 +203,7 @@ pub(crate) fn ws_security(current: &Current) -> Reply {
 }
 
 /// V2: a URL for a protocol, told to anybody, by domain alone.
-pub(crate) fn v2(current: &Current, asked: &Asked) -> Reply {
+pub(crate) fn v2(current: &Configuration, asked: &Asked) -> Reply {
     let mut out = Vec::new();
     let uri = &asked.head.uri;
     let request = json::Request::parse(uri.path(), uri.query())
@@ -244,7 +249,7 @@ pub(crate) fn v2(current: &Current, asked: &Asked) -> Reply {
 
 /// Autoconfig: mail clients that know no Exchange, by domain alone. A client that gets 404 goes on to
 /// Autodiscover.
-pub(crate) fn autoconfig(current: &Current, asked: &Asked) -> Reply {
+pub(crate) fn autoconfig(current: &Configuration, asked: &Asked) -> Reply {
     let query = asked.head.uri.query();
     let meant = if ac::names_domain(query) {
         ac::domain(query).filter(|name| current.knows(name))
@@ -268,7 +273,7 @@ pub(crate) fn autoconfig(current: &Current, asked: &Asked) -> Reply {
 /// Hosts that a mail domain has of its own.
 const OWN_HOSTS: [&str; 3] = ["autodiscover", "autoconfig", "mail"];
 
-impl Current {
+impl Configuration {
     /// Whether a domain is one of ours, in whichever spelling.
     pub(crate) fn knows(&self, domain: &str) -> bool {
         let Some(domain) = ascii_domain(domain) else {
@@ -350,7 +355,11 @@ struct One {
     from: From,
 }
 
-async fn one(current: &Current, account: &Account, user: &str) -> Result<Option<One>, Outage> {
+async fn one(
+    current: &Configuration,
+    account: &Account,
+    user: &str,
+) -> Result<Option<One>, Outage> {
     let Ok(address) = SmtpAddress::parse(user) else {
         return Ok(None);
     };
@@ -367,7 +376,12 @@ async fn one(current: &Current, account: &Account, user: &str) -> Result<Option<
 }
 
 /// Whether this account gets alternative mailboxes: of its own, unless configured otherwise.
-async fn is_told_all(current: &Current, account: &Account, who: &Who, answer: &Answer) -> bool {
+async fn is_told_all(
+    current: &Configuration,
+    account: &Account,
+    who: &Who,
+    answer: &Answer,
+) -> bool {
     if current.settings.alternatives_of_others {
         return true;
     }
@@ -397,7 +411,7 @@ fn limited(outcome: &Outcome, whole: bool) -> Cow<'_, Outcome> {
     }
 }
 
-fn services(current: &Current, answer: &Answer) -> Services {
+fn services(current: &Configuration, answer: &Answer) -> Services {
     match &answer.outcome {
         Outcome::Settings(settings) => current
             .settings

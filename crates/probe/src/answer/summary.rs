@@ -18,7 +18,7 @@ use automend_core::display::plain;
 
 /// Settings, in whatever dialect they came.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Told {
+pub struct SettingsSummary {
     /// What the user is called.
     pub display_name: Option<String>,
     /// The user's legacy name.
@@ -48,7 +48,7 @@ pub struct Promise {
     pub login: Option<String>,
 }
 
-impl Told {
+impl SettingsSummary {
     /// Every URL that is promised, each once.
     pub fn promises(&self) -> Vec<Promise> {
         let mut found: Vec<Promise> = Vec::new();

@@ -12,32 +12,36 @@ use hyper::header::{HeaderValue, LOCATION};
 use hyper::{Method, Request, Response, StatusCode};
 use tokio::time::timeout;
 
-use super::current::Current;
-use super::faces;
+use super::configuration::Configuration;
+use super::endpoints;
+use super::exchange::{ConnectionContext, RequestStart};
 use super::reply::{Asked, Body, Reply};
 use super::route::Route;
 use super::service::Service;
-use super::turn::{Line, Opening};
 
 /// Answers a request.
-pub(crate) async fn turn(
+pub(crate) async fn exchange(
     service: &Service,
-    line: &Line,
+    line: &ConnectionContext,
     request: Request<Incoming>,
 ) -> Response<Body> {
-    let opening = Opening::of(&request);
+    let opening = RequestStart::of(&request);
     let current = service.current();
     let route = Route::of(request.uri().path());
     let from = line.client(&current, request.headers());
     let reply = match line.ask(service, &current, from) {
-        Err(wait) => super::turn::throttled(wait, "too-often"),
+        Err(wait) => super::exchange::throttled(wait, "too-often"),
         Ok(()) => answer(&current, request, route).await,
     };
     let word = if route.is_some() { "plain" } else { "none" };
     service.finish(line, from, &opening, word, reply)
 }
 
-async fn answer(current: &Current, request: Request<Incoming>, route: Option<Route>) -> Reply {
+async fn answer(
+    current: &Configuration,
+    request: Request<Incoming>,
+    route: Option<Route>,
+) -> Reply {
     let limits = &current.settings.limits;
     let (head, mut body) = request.into_parts();
     // Whatever comes with it is read and dropped, so that the connection can be used again.
@@ -62,12 +66,12 @@ async fn answer(current: &Current, request: Request<Incoming>, route: Option<Rou
         route,
     };
     if route == Route::Autoconfig && reads && current.settings.plain_autoconfig {
-        return faces::autoconfig(current, &asked);
+        return endpoints::autoconfig(current, &asked);
     }
     redirect(current, &asked)
 }
 
-fn redirect(current: &Current, asked: &Asked) -> Reply {
+fn redirect(current: &Configuration, asked: &Asked) -> Reply {
     let uri = &asked.head.uri;
     let domain = current.domain(None, &asked.head);
     let mut target = format!(

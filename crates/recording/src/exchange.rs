@@ -1,6 +1,6 @@
-//! A turn: one request with its response, from whatever recorder.
+//! A exchange: one request with its response, from whatever recorder.
 //!
-//! Invariant: what is kept of a turn is bounded by [`MOST_BODY`] for each body and [`MOST_HEAD`] for
+//! Invariant: what is kept of a exchange is bounded by [`MOST_BODY`] for each body and [`MOST_HEAD`] for
 //! each head, whatever the recording holds.
 
 /// The most bytes of a body that are kept (8 MiB); no answer of Autodiscover comes near it.
@@ -14,7 +14,7 @@ pub(crate) const MOST_URL: usize = 8 << 10;
 
 /// One request with its response.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Turn {
+pub struct HttpExchange {
     /// Counted from 1, in the order of the recording.
     pub number: u64,
     /// When it began, as the recording writes it; it is text and need not be a time.
@@ -33,7 +33,7 @@ pub struct Turn {
     pub response: Message,
     /// Why there was no response, in the recorder's words.
     pub failure: Option<String>,
-    /// The mailbox that a log names beside the turn.
+    /// The mailbox that a log names beside the exchange.
     pub named: Option<String>,
 }
 
@@ -83,16 +83,16 @@ impl Message {
 /// Something wrong in a recording of which the rest could be read.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Defect {
-    /// The turn that it concerns.
-    pub turn: Option<u64>,
+    /// The exchange that it concerns.
+    pub exchange: Option<u64>,
     /// What is wrong.
     pub what: String,
 }
 
 impl std::fmt::Display for Defect {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if let Some(turn) = self.turn {
-            write!(f, "request {turn}: ")?;
+        if let Some(exchange) = self.exchange {
+            write!(f, "request {exchange}: ")?;
         }
         f.write_str(&self.what)
     }
@@ -103,12 +103,12 @@ const MOST_DEFECTS: usize = 100;
 
 /// Takes what a reader reads, while the recording is still being read.
 pub trait Sink {
-    /// Whether the turn with this URL and this beginning of the request's body is wanted; the bodies of
+    /// Whether the exchange with this URL and this beginning of the request's body is wanted; the bodies of
     /// others are passed over where the recording allows it.
     fn wants(&self, url: &str, request: &[u8]) -> bool;
-    /// Takes a turn.
-    fn turn(&mut self, turn: Turn);
-    /// Takes note of a turn that was not wanted, by its number in the recording.
+    /// Takes a exchange.
+    fn exchange(&mut self, exchange: HttpExchange);
+    /// Takes note of a exchange that was not wanted, by its number in the recording.
     fn passed(&mut self, number: u64);
     /// Takes a defect.
     fn defect(&mut self, defect: Defect);

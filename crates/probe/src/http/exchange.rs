@@ -1,6 +1,6 @@
-//! A turn: one request with its response, and what it took.
+//! A exchange: one request with its response, and what it took.
 //!
-//! Invariant: nothing in a turn is a secret. The sender of a login puts its scheme here, not its value.
+//! Invariant: nothing in a exchange is a secret. The sender of a login puts its scheme here, not its value.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub struct Request {
 
 /// One request with its response.
 #[derive(Clone, Debug)]
-pub struct Turn {
+pub struct HttpExchange {
     /// What was asked.
     pub request: Request,
     /// The scheme of the login that it carried.
@@ -90,7 +90,7 @@ pub struct Connected {
     pub dead: Vec<(SocketAddr, Failure)>,
 }
 
-/// What a turn took; `None` where there was no such part.
+/// What a exchange took; `None` where there was no such part.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Times {
     /// Looking up the name.
