@@ -308,7 +308,7 @@ pub(super) fn hresult(code: u32) -> String {
 pub(super) fn client(dialect: Dialect) -> &'static str {
     match dialect {
         Dialect::Pox => "Outlook",
-        Dialect::Soap => "a client of Exchange HttpClient Services",
+        Dialect::Soap => "a client of Exchange Web Services",
         Dialect::MobileSync => "a mobile client",
     }
 }
