@@ -35,7 +35,10 @@ fn a_value_that_others_remove_before_the_write_takes_no_other_with_it() {
         );
         Fate::Forward
     });
-    assert!(ran.ended(1).contains("the link was changed in the meantime"));
+    assert!(
+        ran.ended(1)
+            .contains("the link was changed in the meantime")
+    );
     assert_eq!(receipt.changes[0].2.as_deref(), Some("skipped"));
     assert_eq!(race.links().len(), 2);
 }
