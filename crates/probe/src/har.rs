@@ -1,6 +1,6 @@
 //! HAR 1.2, as it is written: in one piece, or exchange by turn into a file that grows.
 //!
-//! After each exchange such a file is a whole document: a exchange is written over the end of the one before together
+//! After each exchange such a file is a whole document: an exchange is written over the end of the one before together
 //! with a new end, in one write, so a recorder that is killed leaves what it had recorded.
 //!
 //! Nothing is removed here. Invariant: the caller has passed each request through
@@ -84,7 +84,7 @@ impl Archive {
         })
     }
 
-    /// Adds a exchange.
+    /// Adds an exchange.
     pub fn add(&mut self, exchange: &HttpExchange) -> io::Result<()> {
         let comma = if self.empty { "\n" } else { ",\n" };
         let text = format!("{comma}{}{END}", display::json(&entry(exchange, None))?);
@@ -154,7 +154,7 @@ fn request(exchange: &HttpExchange, own: Option<&Own>) -> Value {
     request
 }
 
-/// A exchange without an answer has the status 0, as browsers write it.
+/// An exchange without an answer has the status 0, as browsers write it.
 fn response(exchange: &HttpExchange, own: Option<&Own>) -> Value {
     let body = &exchange.response.body;
     let (version, received, size) = match own.map(|own| own.answer) {

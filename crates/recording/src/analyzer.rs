@@ -1,7 +1,7 @@
 //! Results of Microsoft's Remote Connectivity Analyzer, saved as HTML or XML or copied as text.
 //!
 //! A result is no recording of HTTP, but sentences: what was tried, at which URL, and how it ended, with the
-//! answer where there was one. Each URL that was tried becomes a exchange with its status, or with the sentence
+//! answer where there was one. Each URL that was tried becomes an exchange with its status, or with the sentence
 //! that says why there was none. There is no specification; the English sentences are those of the service,
 //! and URLs and statuses are read in any language.
 //!

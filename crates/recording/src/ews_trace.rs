@@ -141,7 +141,7 @@ struct Thread {
     named: Option<String>,
 }
 
-/// A exchange that is being put together.
+/// An exchange that is being put together.
 #[derive(Default)]
 struct Open {
     exchange: HttpExchange,
@@ -317,7 +317,7 @@ impl<S: Sink> Reader<'_, S> {
     }
 }
 
-/// The whole URL of a exchange, of which the head has the path only.
+/// The whole URL of an exchange, of which the head has the path only.
 fn place(exchange: &HttpExchange, thread: &Thread) -> String {
     let target = exchange.url.as_str();
     if target.contains("://") {

@@ -1,6 +1,6 @@
-//! A exchange: one request with its response, from whatever recorder.
+//! An exchange: one request with its response, from whatever recorder.
 //!
-//! Invariant: what is kept of a exchange is bounded by [`MOST_BODY`] for each body and [`MOST_HEAD`] for
+//! Invariant: what is kept of an exchange is bounded by [`MOST_BODY`] for each body and [`MOST_HEAD`] for
 //! each head, whatever the recording holds.
 
 /// The most bytes of a body that are kept (8 MiB); no answer of Autodiscover comes near it.
@@ -106,9 +106,9 @@ pub trait Sink {
     /// Whether the exchange with this URL and this beginning of the request's body is wanted; the bodies of
     /// others are passed over where the recording allows it.
     fn wants(&self, url: &str, request: &[u8]) -> bool;
-    /// Takes a exchange.
+    /// Takes an exchange.
     fn exchange(&mut self, exchange: HttpExchange);
-    /// Takes note of a exchange that was not wanted, by its number in the recording.
+    /// Takes note of an exchange that was not wanted, by its number in the recording.
     fn passed(&mut self, number: u64);
     /// Takes a defect.
     fn defect(&mut self, defect: Defect);

@@ -86,7 +86,7 @@ enum Key {
     Response,
 }
 
-/// A exchange that is being put together.
+/// An exchange that is being put together.
 #[derive(Default)]
 struct Block {
     exchange: HttpExchange,

@@ -119,7 +119,7 @@ impl<S: Sink> Reader<'_, S> {
     }
 }
 
-/// A exchange as the HAR has it.
+/// An exchange as the HAR has it.
 #[derive(Default)]
 struct Entry {
     started: Option<String>,

@@ -7,20 +7,20 @@
 //! logins, cookies, tokens and passwords.
 //!
 //! The crate knows the forms of recordings and nothing of Autodiscover: which exchanges are wanted, a [`Sink`]
-//! says. A exchange is one request with its response.
+//! says. An exchange is one request with its response.
 //!
 //! ```
 //! use automend_recording::secrets::{self, Logins, Secrets};
-//! use automend_recording::{Defect, Kind, Sink, Exchange, Unreadable, read_from};
+//! use automend_recording::{Defect, HttpExchange, Kind, Sink, Unreadable, read_from};
 //!
 //! #[derive(Default)]
-//! struct Kept(Vec<Exchange>);
+//! struct Kept(Vec<HttpExchange>);
 //!
 //! impl Sink for Kept {
 //!     fn wants(&self, url: &str, _request: &[u8]) -> bool {
 //!         url.starts_with("https://autodiscover.")
 //!     }
-//!     fn exchange(&mut self, exchange: Exchange) {
+//!     fn exchange(&mut self, exchange: HttpExchange) {
 //!         self.0.push(exchange);
 //!     }
 //!     fn passed(&mut self, _number: u64) {}

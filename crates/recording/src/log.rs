@@ -3,7 +3,7 @@
 //!
 //! A line of the file is `THREAD 0xTICK DATE TIME TEXT`, with date and time in the machine's locale; answers stand between two marks as they
 //! came. There is no specification; the texts are those that Outlook's logs show.
-//! Each `httpStatus=` is a exchange.
+//! Each `httpStatus=` is an exchange.
 //!
 //! Invariant: one line and one answer are held at a time, and each is bounded.
 
@@ -188,9 +188,9 @@ struct Thread {
     address: Option<String>,
     method: &'static str,
     url: String,
-    /// A exchange whose answer may still come.
+    /// An exchange whose answer may still come.
     exchange: Option<HttpExchange>,
-    /// Whether the attempt at the URL had a exchange.
+    /// Whether the attempt at the URL had an exchange.
     tried: bool,
     /// Whether the next lines may name schemes of the login that the server wants.
     schemes: bool,
@@ -371,7 +371,7 @@ impl<S: Sink> Reader<'_, S> {
         exchange.response.cut = cut;
     }
 
-    /// The thread that has a exchange, for marks that name none.
+    /// The thread that has an exchange, for marks that name none.
     fn last_thread(&self) -> u64 {
         let open = self
             .threads

@@ -30,7 +30,7 @@ pub(crate) enum Saz {
     Encrypted,
 }
 
-/// The files of a exchange.
+/// The files of an exchange.
 #[derive(Clone, Copy, Default)]
 struct Files {
     request: Option<Place>,
@@ -195,7 +195,7 @@ fn salvage<R: Read + Seek>(zip: &mut Zip<R>, table: bool, sink: &mut impl Sink) 
     Ok(if found { Saz::Read } else { Saz::Foreign })
 }
 
-/// A exchange that is being put together.
+/// An exchange that is being put together.
 struct Begun {
     exchange: HttpExchange,
     defects: Vec<String>,

@@ -125,7 +125,7 @@ pub(crate) async fn soap(current: &Configuration, account: &Account, asked: &Ask
                 })
                 .collect();
             user_settings(&answers, settings, head, &mut out);
-            // The log has one line a exchange: of several users, the first who is not simply answered.
+            // The log has one line an exchange: of several users, the first who is not simply answered.
             let told = found
                 .iter()
                 .flatten()

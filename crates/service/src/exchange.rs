@@ -39,7 +39,7 @@ use super::reply::{Asked, Body, Reply};
 use super::route::Route;
 use super::service::Service;
 
-/// The connection that a exchange is on.
+/// The connection that an exchange is on.
 pub(crate) struct ConnectionContext {
     /// Who is at the other end.
     pub peer: SocketAddr,
@@ -142,7 +142,7 @@ impl RequestStart {
 }
 
 impl Service {
-    /// Counts and logs a exchange.
+    /// Counts and logs an exchange.
     pub(super) fn finish(
         &self,
         line: &ConnectionContext,
@@ -456,7 +456,7 @@ fn method(method: &Method) -> &'static str {
 mod tests {
     use super::*;
 
-    /// A exchange is moved to where it is polled, so what it may need once in a while is kept apart from it.
+    /// An exchange is moved to where it is polled, so what it may need once in a while is kept apart from it.
     #[test]
     fn a_exchange_is_small() {
         fn size<F>(

@@ -51,7 +51,7 @@ struct Pending {
     dropped: u64,
 }
 
-/// A exchange, as the log tells it.
+/// An exchange, as the log tells it.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RequestEvent<'a> {

@@ -259,7 +259,7 @@ pub struct Connection {
     /// Moves the bytes; ends with the connection.
     driver: JoinHandle<()>,
     connected: Arc<Connected>,
-    /// What it took to connect, until a exchange takes it over.
+    /// What it took to connect, until an exchange takes it over.
     times: Times,
     limit: Duration,
 }

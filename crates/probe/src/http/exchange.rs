@@ -1,6 +1,6 @@
-//! A exchange: one request with its response, and what it took.
+//! An exchange: one request with its response, and what it took.
 //!
-//! Invariant: nothing in a exchange is a secret. The sender of a login puts its scheme here, not its value.
+//! Invariant: nothing in an exchange is a secret. The sender of a login puts its scheme here, not its value.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -90,7 +90,7 @@ pub struct Connected {
     pub dead: Vec<(SocketAddr, Failure)>,
 }
 
-/// What a exchange took; `None` where there was no such part.
+/// What an exchange took; `None` where there was no such part.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Times {
     /// Looking up the name.

@@ -22,7 +22,7 @@ use super::failure;
 use super::service::{Asked, MOST_NAME, Service, of_path, path, service};
 use crate::answer::{self, Assessment, Concern, HttpAnswer, SettingsSummary};
 
-/// What a exchange came to, for one mailbox.
+/// What an exchange came to, for one mailbox.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Outcome {
     /// Settings: how many other mailboxes are opened, and what should be better. Which settings, only
@@ -143,7 +143,7 @@ impl From<Cause> for Failure {
     }
 }
 
-/// A exchange, judged: for each mailbox that it asks for what it came to, without secrets.
+/// An exchange, judged: for each mailbox that it asks for what it came to, without secrets.
 pub(super) fn judge(exchange: &HttpExchange) -> Option<Vec<(Option<Asked>, Outcome)>> {
     let told = judge_whole(exchange)?.into_iter();
     Some(
@@ -234,7 +234,7 @@ fn judge_whole(exchange: &HttpExchange) -> Option<Vec<(Option<Asked>, Outcome)>>
     }
 }
 
-/// What a exchange comes to that has no answer of Autodiscover: no response, a login, a search that leads nowhere.
+/// What an exchange comes to that has no answer of Autodiscover: no response, a login, a search that leads nowhere.
 fn without_answer(exchange: &HttpExchange, probe: bool) -> Option<Outcome> {
     if exchange.status == 0 {
         let Some(text) = &exchange.failure else {

@@ -76,7 +76,7 @@ pub struct Story {
 }
 
 impl Story {
-    /// Takes a exchange; what it came to, if it is one of Autodiscover.
+    /// Takes an exchange; what it came to, if it is one of Autodiscover.
     pub fn take(&mut self, exchange: &HttpExchange) -> Option<Listed> {
         self.exchanges = self.exchanges.max(exchange.number);
         let Some(told) = judge::judge(exchange) else {

@@ -69,7 +69,7 @@ pub(super) fn service(url: &str, request: &[u8]) -> Option<Service> {
     })
 }
 
-/// Whether a exchange may be Autodiscover's, by what is cheap to look at.
+/// Whether an exchange may be Autodiscover's, by what is cheap to look at.
 pub fn may_be(url: &str, request: &[u8]) -> bool {
     of_path(path(url)).is_some()
         || memchr::memmem::find(request, b"/exchange/autodiscover/").is_some()

@@ -8,7 +8,7 @@ use super::judge::{Failure, Outcome, Target};
 use super::service::Asked;
 use crate::answer::{Concern, SettingsSummary};
 
-/// A exchange of Autodiscover, judged.
+/// An exchange of Autodiscover, judged.
 #[derive(Clone, Debug)]
 pub struct Listed {
     /// Its number in the recording, from 1.
@@ -154,7 +154,7 @@ impl User {
         }
     }
 
-    /// Whether a exchange decided at all.
+    /// Whether an exchange decided at all.
     pub fn is_decided(&self) -> bool {
         self.decided.is_some() || self.nearest.is_some() || self.unrecorded.is_some()
     }

@@ -24,7 +24,7 @@ pub use head::Logins;
 pub use known::{REMOVED, Secrets};
 pub use names::{url, urls_in};
 
-/// Removes what is secret from a exchange.
+/// Removes what is secret from an exchange.
 pub fn remove(exchange: &mut HttpExchange, known: &Secrets, logins: Logins) {
     exchange.url = known.clean(&exchange.url, url);
     for message in [&mut exchange.request, &mut exchange.response] {

@@ -483,7 +483,7 @@ fn failed(error: &anyhow::Error) -> Failure {
     Failure::new(cause, format!("{error:#}"))
 }
 
-/// Connects; a connection that does not come about is a exchange, too.
+/// Connects; a connection that does not come about is an exchange, too.
 pub(super) async fn connect(
     web: &HttpClient,
     request: &Request,
@@ -504,13 +504,13 @@ pub(super) async fn connect(
     })
 }
 
-/// What a exchange comes to; `None` for a login that is wanted.
+/// What an exchange comes to; `None` for a login that is wanted.
 fn hear(exchange: &HttpExchange, dialect: Dialect) -> Result<Option<Assessment>, Failure> {
     let heard = heard(exchange)?;
     Ok((heard.status != 401).then(|| judge(dialect, heard)))
 }
 
-/// The answer of a exchange, if it is whole.
+/// The answer of an exchange, if it is whole.
 pub(super) fn heard(exchange: &HttpExchange) -> Result<HttpAnswer<'_>, Failure> {
     let unanswered = || Failure::new(Cause::Reset, "");
     match &exchange.response {

@@ -1,6 +1,6 @@
 //! Every exchange as HAR 1.2, the form that browsers and debugging proxies read.
 //!
-//! Invariant: a exchange passes through [`secrets::remove`] before it is written, and of logins only the scheme
+//! Invariant: an exchange passes through [`secrets::remove`] before it is written, and of logins only the scheme
 //! is in it.
 
 use automend_probe::har::{self, Answer, Own};

@@ -514,7 +514,7 @@ impl Proxy {
         Err(last)
     }
 
-    /// Begins to record a exchange; waits while too many are kept that are not yet written.
+    /// Begins to record an exchange; waits while too many are kept that are not yet written.
     async fn tap(&self, method: &str, url: String, headers: &HeaderMap) -> Arc<Tap> {
         let leave = Arc::clone(&self.leaves).acquire_owned().await.ok();
         Tap::new(method, url, headers, self.scribe.clone(), leave)

@@ -219,7 +219,7 @@ impl Live {
     fn take(&mut self, exchange: HttpExchange) -> Result<()> {
         let mut exchange = exchange;
         exchange.number = self.story.exchanges + 1;
-        // Logins tell how a exchange went, so it is judged as it was.
+        // Logins tell how an exchange went, so it is judged as it was.
         let listed = self.story.take(&exchange);
         if let Some(listed) = &listed {
             self.say(&report::line(

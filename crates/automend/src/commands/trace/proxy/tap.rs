@@ -1,6 +1,6 @@
 //! A turn on its way through the proxy: bodies are passed on as they come, and kept up to a size.
 //!
-//! Invariant: what is recorded holds nothing back; a body streams whether it is kept or not. A exchange is reported
+//! Invariant: what is recorded holds nothing back; a body streams whether it is kept or not. An exchange is reported
 //! exactly once, however it ends.
 
 use std::pin::Pin;
@@ -17,13 +17,13 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use automend_probe::story::OURS;
 
-/// A exchange that was reported, and the leave to keep it in memory until it is written.
+/// An exchange that was reported, and the leave to keep it in memory until it is written.
 pub(crate) struct Recorded {
     pub exchange: HttpExchange,
     _leave: Option<OwnedSemaphorePermit>,
 }
 
-/// A exchange that goes on; the last to hold it tells it.
+/// An exchange that goes on; the last to hold it tells it.
 pub(crate) struct Tap {
     open: Mutex<Open>,
 }
