@@ -4,7 +4,8 @@
 //! often don't, is enforced here: at most [`Limits::page_size`] entries an answer, and at most
 //! [`Limits::value_range`] values of an attribute.
 //!
-//! Left out: SASL, StartTLS, virtual lists, DirSync, notification, access control. A critical control that isn't done is refused with 12, another one is passed over.
+//! Left out: virtual lists, DirSync, notification, SD flags, rights on single objects. A critical control that
+//! isn't done is refused with 12, another one is passed over. Who logs in, and may write, [`Logins`] decides.
 //!
 //! Invariant: the answers on a connection come in the order of the requests, so there is never
 //! anything to abandon; memory for a connection is bounded by the limits.
